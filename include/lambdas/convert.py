@@ -1,0 +1,39 @@
+"""Step 3: raw usage of the day, mappings and locations to Parquet, with Athena CTAS."""
+
+from typing import Any
+
+from event import Invocation, checked_event
+from smart_hub.layout import USED, day_prefix, reference_prefix, staging_table
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Converts what is not converted yet; gives the staged readings' table and the location of those used.
+
+    event: day, run, version, content (hashes of mappings and locations).
+    """
+    event = checked_event(event, contents=("mappings", "locations"))
+    invocation = Invocation(event, context)
+    version, contents = event["version"], event["content"]
+
+    fresh = {
+        data_set: invocation.location(reference_prefix(data_set, content, version))
+        for data_set, content in contents.items()
+        if not invocation.is_registered(data_set, content)
+    }
+    invocation.athena.run(
+        *(
+            invocation.statement(f"convert/{data_set}", table=staging_table(data_set, version), location=location)
+            for data_set, location in fresh.items()
+        )
+    )
+    for data_set, location in fresh.items():
+        invocation.register(data_set, contents[data_set], location)
+
+    table = staging_table("usage", version)
+    location = invocation.location(day_prefix("usage", event["day"], version))
+    invocation.athena.run(
+        invocation.statement(
+            "convert/usage", table=table, location=location, day=event["day"], locations=contents["locations"]
+        )
+    )
+    return {"usage_table": table, "usage_location": f"{location}verdict={USED}/"}

@@ -1,0 +1,46 @@
+"""Step 5: the day's readings joined with mappings, locations and rates: priced usage, and what was rejected."""
+
+from typing import Any
+
+from event import Invocation, checked_event
+from smart_hub.layout import REFERENCE_TABLES, day_prefix, staging_prefix, staging_table
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Prices all hubs' readings of the day in one query; gives the tables of what is used and what is not.
+
+    event: day, run, version, content (hashes of mappings, locations and rates), usage_table (of step 3).
+    """
+    event = checked_event(event, "usage_table", contents=REFERENCE_TABLES)
+    invocation = Invocation(event, context)
+    version, contents, usage_table = event["version"], event["content"], event["usage_table"]
+
+    invocation.require_table(usage_table, "step_3_convert")
+    for data_set, content in contents.items():
+        if not invocation.is_registered(data_set, content):
+            raise RuntimeError(
+                f"{REFERENCE_TABLES[data_set]} has no partition of content {content[:12]}…: {data_set} were not"
+                " converted; see the log of step 3 (mappings, locations) or step 4 (rates), and clear that step"
+            )
+    cost_table = staging_table("usage_cost", version)
+    invocation.athena.run(
+        invocation.statement(
+            "transform/usage_cost",
+            table=cost_table,
+            location=invocation.location(f"{staging_prefix(event['run'], version)}usage_cost/"),
+            usage_table=usage_table,
+            **contents,
+        )
+    )
+    rejects_table = staging_table("usage_rejects", version)
+    rejects_location = invocation.location(day_prefix("usage_rejects", event["day"], version))
+    invocation.athena.run(
+        invocation.statement(
+            "transform/usage_rejects",
+            table=rejects_table,
+            location=rejects_location,
+            usage_table=usage_table,
+            cost_table=cost_table,
+        )
+    )
+    return {"cost_table": cost_table, "rejects_table": rejects_table, "rejects_location": rejects_location}

@@ -1,0 +1,1 @@
+"""The Smart Hub package: what its DAGs, operators and functions share."""

@@ -1,0 +1,97 @@
+"""Running statements on Athena: start, wait, read, and stop what is no longer wanted.
+
+Standard library only, the boto3 client comes from the caller: the Lambda functions carry this module too.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_FIRST_POLL_SECONDS = 0.05
+_SLOWEST_POLL_SECONDS = 2.0
+
+
+class QueryFailed(RuntimeError):
+    """A query ended FAILED or CANCELLED; the message has Athena's reason, the query's id and its first line."""
+
+
+class QueryTimedOut(RuntimeError):
+    """The time for a query ran out; it was stopped."""
+
+
+def request_token(version: str, statement: str) -> str:
+    """Athena's ClientRequestToken (64 characters): the same attempt's same statement runs once, whoever retries it."""
+    return hashlib.sha256(f"{version}\n{statement}".encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Athena:
+    """Queries of one attempt of one task.
+
+    client: boto3's ``athena`` client; output: S3 prefix for result files, ``s3://…/``; version: the attempt's version;
+    seconds_left: what remains until the caller's own time-out.
+    """
+
+    client: Any
+    workgroup: str
+    database: str
+    output: str
+    version: str
+    seconds_left: Callable[[], float]
+
+    def run(self, *statements: str) -> list[str]:
+        """Runs statements beside each other, waits for all, gives the ids of their executions.
+
+        Raises QueryFailed for the first that fails, QueryTimedOut when time runs out; either way the others are
+        stopped, so that no query outlives the task that started it.
+        """
+        ids = [self._start(statement) for statement in statements]
+        running = dict(zip(ids, statements, strict=True))
+        try:
+            for execution_id in ids:
+                self._wait(execution_id, running[execution_id])
+                del running[execution_id]
+        finally:
+            for execution_id in running:
+                self.client.stop_query_execution(QueryExecutionId=execution_id)
+        return ids
+
+    def rows(self, statement: str) -> list[dict[str, str | None]]:
+        """Runs a SELECT and gives its rows, each column's value as Athena's text or None for NULL."""
+        (execution_id,) = self.run(statement)
+        lines = list(self._result_lines(execution_id))
+        header = [str(name) for name in lines[0]]
+        return [dict(zip(header, line, strict=True)) for line in lines[1:]]
+
+    def _start(self, statement: str) -> str:
+        answer = self.client.start_query_execution(
+            QueryString=statement,
+            ClientRequestToken=request_token(self.version, statement),
+            QueryExecutionContext={"Database": self.database},
+            ResultConfiguration={"OutputLocation": self.output},
+            WorkGroup=self.workgroup,
+        )
+        return str(answer["QueryExecutionId"])
+
+    def _wait(self, execution_id: str, statement: str) -> None:
+        pause = _FIRST_POLL_SECONDS
+        while True:
+            status = self.client.get_query_execution(QueryExecutionId=execution_id)["QueryExecution"]["Status"]
+            if status["State"] == "SUCCEEDED":
+                return
+            first_line = statement.splitlines()[0]
+            if status["State"] in ("FAILED", "CANCELLED"):
+                reason = status.get("StateChangeReason", "no reason given")
+                raise QueryFailed(f"{status['State']}: {reason} (query {execution_id}: {first_line} …)")
+            if self.seconds_left() <= pause:
+                raise QueryTimedOut(f"stopped, time ran out while {status['State']} (query {execution_id}: {first_line} …)")
+            time.sleep(pause)
+            pause = min(pause * 1.5, _SLOWEST_POLL_SECONDS)
+
+    def _result_lines(self, execution_id: str) -> Iterator[Sequence[str | None]]:
+        pages = self.client.get_paginator("get_query_results").paginate(QueryExecutionId=execution_id)
+        for page in pages:
+            for row in page["ResultSet"]["Rows"]:
+                yield [cell.get("VarCharValue") for cell in row["Data"]]

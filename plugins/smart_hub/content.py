@@ -1,0 +1,21 @@
+"""The content of a reference data set (mappings, locations, rates): one hash over its raw objects.
+
+include/glue/rates_xml_to_parquet.py has a copy, for a Glue job is one file; tests/glue proves them equal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+
+def content_of(objects: Iterable[tuple[str, str]]) -> str:
+    """SHA-256, in hex, of the lines `<key>\\t<etag>\\n` of (key, ETag) pairs, sorted by key.
+
+    The order of the pairs and the quotes that S3 puts around an ETag do not matter. Leave the markers of empty
+    folders (size 0, key ending in "/") out: they hold no data.
+    """
+    digest = hashlib.sha256()
+    for key, etag in sorted(objects):
+        digest.update("{}\t{}\n".format(key, etag.strip('"')).encode())
+    return digest.hexdigest()

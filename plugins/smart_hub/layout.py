@@ -1,0 +1,58 @@
+"""Where things lie in the data bucket, and what they are called.
+
+Standard library only: the Lambda functions carry this module too.
+"""
+
+import hashlib
+import re
+from datetime import date
+
+RUN_PATTERN = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{12}")
+VERSION_PATTERN = re.compile(r"v[0-9a-f]{16}")
+CONTENT_PATTERN = re.compile(r"[0-9a-f]{64}")
+
+# Verdict of a reading or value that is used; every other verdict is the reason why it is not.
+USED = "used"
+
+# Raw prefix of a reference data set -> table of its versions.
+REFERENCE_TABLES = {"mappings": "mapping_versions", "locations": "location_versions", "rates": "rate_versions"}
+
+
+def run_name(day: str, run_id: str) -> str:
+    """Name of a run in S3: its usage day and a hash of its run id, e.g. ``2019-12-21-0a1b2c3d4e5f``."""
+    date.fromisoformat(day)
+    return f"{day}-{hashlib.sha256(run_id.encode()).hexdigest()[:12]}"
+
+
+def version_name(task_instance_id: str) -> str:
+    """Name of what one attempt of one task writes: ``v`` and 16 hex digits; it changes with every try and Clear."""
+    return f"v{hashlib.sha256(task_instance_id.encode()).hexdigest()[:16]}"
+
+
+def raw_prefix(data_set: str) -> str:
+    return f"raw/{data_set}/"
+
+
+def day_prefix(table: str, day: str, version: str) -> str:
+    """Key prefix of one version of one day of a table."""
+    return f"warehouse/{table}/dt={day}/version={version}/"
+
+
+def reference_prefix(data_set: str, content: str, version: str) -> str:
+    """Key prefix of one conversion of one content of a reference data set."""
+    return f"warehouse/{REFERENCE_TABLES[data_set]}/content={content}/version={version}/"
+
+
+def staging_prefix(run: str, version: str = "") -> str:
+    """Key prefix of a run's intermediate objects, or of one attempt's within it."""
+    return f"staging/{run}/{version}/" if version else f"staging/{run}/"
+
+
+def results_prefix(run: str) -> str:
+    """Key prefix of the result files of a run's queries."""
+    return f"athena-results/{run}/"
+
+
+def staging_table(kind: str, version: str) -> str:
+    """Name of an intermediate table of one attempt, e.g. ``staging_usage_v0123456789abcdef``."""
+    return f"staging_{kind}_{version}"

@@ -1,0 +1,40 @@
+"""SQL statements: one per file under ``include/sql``, with ``{{ name }}`` placeholders.
+
+Standard library only: the Lambda functions carry this module too.
+"""
+
+import re
+from pathlib import Path
+
+_PLACEHOLDER = re.compile(r"\{\{ (\w+) \}\}")
+# Names, dates, numbers, S3 locations. No quote, blank, semicolon or comment can be spelled with these.
+_SAFE_VALUE = re.compile(r"[A-Za-z0-9_./:=-]+")
+
+
+class SqlValueError(ValueError):
+    """A placeholder without a value, a value without a placeholder, or a value that is not safe in SQL."""
+
+
+def render(text: str, values: dict[str, str | int]) -> str:
+    """One statement's text with its values filled in, comment lines left out.
+
+    Values go into identifiers and string literals as they are, so only letters, digits and ``_./:=-`` are allowed.
+    Raises SqlValueError when placeholders and values do not match, or a value holds any other character.
+    """
+    statement = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--")).strip()
+    wanted = set(_PLACEHOLDER.findall(statement))
+    if wanted != set(values):
+        raise SqlValueError(f"placeholders are {sorted(wanted)}, values given are {sorted(values)}")
+    for name, value in values.items():
+        if not _SAFE_VALUE.fullmatch(str(value)) or "--" in str(value):
+            raise SqlValueError(f"{name}: {value!r} holds characters that have no place in a name, date or location")
+    return _PLACEHOLDER.sub(lambda match: str(values[match.group(1)]), statement)
+
+
+def statement(folder: Path, name: str, **values: str | int) -> str:
+    """The statement of ``<folder>/<name>.sql`` with its values filled in (see ``render``)."""
+    path = folder / f"{name}.sql"
+    try:
+        return render(path.read_text(encoding="utf-8"), values)
+    except SqlValueError as error:
+        raise SqlValueError(f"{name}.sql: {error}") from error
