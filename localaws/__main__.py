@@ -1,0 +1,109 @@
+"""Run the local AWS: python -m localaws --port 4566 --state .local/aws"""
+
+import argparse
+import asyncio
+import errno
+import fcntl
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import IO
+
+HOST = "127.0.0.1"
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    arguments = parse_arguments()
+    state = Path(arguments.state).absolute()
+    lock = lock_folder(state)
+    listener = listen(arguments.port)
+    endpoint = f"http://{HOST}:{listener.getsockname()[1]}"
+    configure_base(listener.getsockname()[1], endpoint, state, arguments.region, arguments.log_level)
+    asyncio.run(serve(listener, endpoint, state, arguments.region))
+    lock.close()
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m localaws", description="A local AWS on 127.0.0.1: S3, IAM, CloudFormation, Lambda, Glue, Athena."
+    )
+    parser.add_argument("--port", type=int, default=4566, help="port on 127.0.0.1; 0 takes a free one (4566)")
+    parser.add_argument("--state", default=".local/aws", help="folder that keeps everything (.local/aws)")
+    parser.add_argument("--region", default="us-east-1", help="region of what is made without one (us-east-1)")
+    parser.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
+    return parser.parse_args()
+
+
+def lock_folder(state: Path) -> IO[str]:
+    """Take the state folder for this process: two servers in one folder would overwrite each other's state."""
+    state.mkdir(parents=True, exist_ok=True)
+    lock = (state / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"Another local AWS uses the state folder {state}: stop it, or choose another folder with --state")
+    return lock
+
+
+def listen(port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(128)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        sys.exit(f"Port {port} on {HOST} is taken: stop what uses it, or choose another port with --port")
+    return listener
+
+
+def configure_base(port: int, endpoint: str, state: Path, region: str, log_level: str) -> None:
+    """Set the base's documented settings; it reads them when it is imported."""
+    os.environ.update(
+        AWS_ENDPOINT_URL=endpoint,  # Lambdas get it, so they call back through this server
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",
+        AWS_DEFAULT_REGION=region,
+        AWS_REGION=region,
+        MINISTACK_REGION=region,
+        MINISTACK_HOST="localhost",
+        GATEWAY_PORT=str(port),
+        BIND_HOST=HOST,
+        PERSIST_STATE="1",
+        STATE_DIR=str(state / "state"),
+        S3_PERSIST="1",
+        S3_DATA_DIR=str(state / "s3"),
+        LOG_LEVEL=log_level.upper(),
+        LAMBDA_EXECUTOR="local",
+        # Listeners of services that nobody asked for, one of them on all addresses.
+        SFTP_ENABLED="0",
+        IOT_MTLS_ENABLED="0",
+    )
+
+
+async def serve(listener: socket.socket, endpoint: str, state: Path, region: str) -> None:
+    from hypercorn.asyncio import serve as hypercorn_serve
+    from hypercorn.config import Config
+
+    from localaws.app import create_app
+
+    stop = asyncio.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
+    config = Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 1
+    config.loglevel = os.environ["LOG_LEVEL"]
+    print(f"Local AWS on {endpoint}, state in {state}", flush=True)
+    await hypercorn_serve(create_app(endpoint, state, region), config, shutdown_trigger=stop.wait)
+    logging.getLogger("localaws").info("stopped")
+
+
+if __name__ == "__main__":
+    main()

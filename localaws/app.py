@@ -1,0 +1,189 @@
+"""The ASGI application: our services in front of the base, and the base's state on disk before it answers."""
+
+import asyncio
+import json
+import logging
+import re
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ministack.app import app as base
+
+from localaws.persistence import StateSaver, services_changed_by
+from localaws.records import Records
+from localaws.service import Caller, Service, ServiceError, Store
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+log = logging.getLogger("localaws")
+
+ACCOUNT = "000000000000"
+HEALTH_PATH = "/_localaws/health"
+
+# The base would answer these by pretence: refused where no service of ours has them.
+PRETENDED = frozenset(
+    f"AmazonAthena.{action}"
+    for action in (
+        "StartQueryExecution",
+        "StopQueryExecution",
+        "GetQueryExecution",
+        "BatchGetQueryExecution",
+        "ListQueryExecutions",
+        "GetQueryResults",
+        "GetQueryRuntimeStatistics",
+    )
+) | {"AWSGlue.StartTrigger", "AWSGlue.StartWorkflowRun"}
+
+
+class Catalog(Service):
+    """Corrections to the base's Glue catalog."""
+
+    target = "AWSGlue"
+    amended: ClassVar[frozenset[str]] = frozenset({"GetTable", "GetTables"})
+
+    def handle(self, action: str, body: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def amend(self, action: str, answer: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """Leave out empty descriptions, as AWS does: Trino takes one for a comment and then finds no views."""
+        for table in answer.get("TableList", [answer.get("Table", {})]):
+            if table.get("Description") == "":
+                del table["Description"]
+        return answer
+
+
+class LocalAws:
+    """The application; `services` are ours, everything that they do not have is the base's."""
+
+    def __init__(self, services: Sequence[Service]) -> None:
+        self._services = services
+        self._handlers = {f"{s.target}.{action}": s for s in services for action in s.actions}
+        self._amenders = {f"{s.target}.{action}": s for s in services for action in s.amended}
+        self._saver = StateSaver()
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await base(scope, self._closing(receive), send)
+            return
+        if scope["type"] != "http":
+            await base(scope, receive, send)
+            return
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        target = headers.get("x-amz-target", "")
+        if scope["path"] == HEALTH_PATH:
+            await _respond(send, 200, {"status": "ok"})
+        elif target in self._handlers or target in PRETENDED:
+            await self._handle(target, headers, receive, send)
+        elif target in self._amenders:
+            await self._amend(target, headers, scope, receive, send)
+        else:
+            changed = services_changed_by(scope["method"], scope["path"], headers)
+            await base(scope, receive, self._saving(send, changed) if changed else send)
+
+    async def _handle(self, target: str, headers: dict[str, str], receive: Receive, send: Send) -> None:
+        body = await _read(receive)
+        action = target.rpartition(".")[2]
+
+        def answer() -> dict[str, Any]:
+            if target not in self._handlers:
+                raise ServiceError("InvalidRequestException", f"The local AWS does not cover {action}")
+            try:
+                document = json.loads(body or b"{}")
+            except ValueError as error:
+                raise ServiceError("SerializationException", f"The request is not JSON: {error}") from error
+            return self._handlers[target].handle(action, document, _caller(headers))
+
+        await _respond_with(send, target, answer)
+
+    async def _amend(
+        self, target: str, headers: dict[str, str], scope: Message, receive: Receive, send: Send
+    ) -> None:
+        messages: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            messages.append(message)
+
+        await base(scope, receive, keep)
+        if not messages or messages[0]["status"] != 200:
+            for message in messages:
+                await send(message)
+            return
+        document = json.loads(b"".join(message.get("body", b"") for message in messages[1:]))
+        amender, action = self._amenders[target], target.rpartition(".")[2]
+        await _respond_with(send, target, lambda: amender.amend(action, document, _caller(headers)))
+
+    def _saving(self, send: Send, changed: Any) -> Send:
+        async def saving(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await self._saver.save(changed)
+            await send(message)
+
+        return saving
+
+    def _closing(self, receive: Receive) -> Receive:
+        async def closing() -> Message:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                for service in self._services:
+                    await asyncio.to_thread(service.close)
+            return message
+
+        return closing
+
+
+def create_app(endpoint: str, state: Path, region: str) -> LocalAws:
+    """The application with all services of ours; `endpoint` is its own URL, `state` its folder."""
+    store = Store(endpoint, region)
+    records = Records(state / "records.sqlite")
+    return LocalAws([Catalog()])
+
+
+def _caller(headers: dict[str, str]) -> Caller:
+    scope = re.search(r"Credential=([^/,]+)/\d{8}/([^/]+)/", headers.get("authorization", ""))
+    key, region = scope.groups() if scope else ("", "us-east-1")
+    return Caller(key, key if re.fullmatch(r"\d{12}", key) else ACCOUNT, region)
+
+
+async def _read(receive: Receive) -> bytes:
+    chunks = []
+    while True:
+        message = await receive()
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+async def _respond_with(send: Send, target: str, answer: Callable[[], dict[str, Any]]) -> None:
+    """Send what `answer`, called in a worker thread, returns, or the error that it raises."""
+    try:
+        await _respond(send, 200, await asyncio.to_thread(answer))
+    except ServiceError as error:
+        await _respond(send, error.status, {"__type": error.code, "message": error.message}, error.code)
+    except Exception as error:  # whatever it is, the client must get an answer and the log the traceback
+        log.exception("%s failed", target)
+        message = f"{type(error).__name__}: {error}"
+        await _respond(send, 500, {"__type": "InternalServerException", "message": message})
+
+
+async def _respond(send: Send, status: int, document: dict[str, Any], code: str | None = None) -> None:
+    body = json.dumps(document, default=_epoch_seconds).encode()
+    headers = [
+        (b"content-type", b"application/x-amz-json-1.1"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-amzn-requestid", str(uuid.uuid4()).encode()),
+    ]
+    if code:
+        headers.append((b"x-amzn-errortype", code.encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _epoch_seconds(value: object) -> float:
+    if isinstance(value, datetime):
+        return value.timestamp()
+    raise TypeError(f"{type(value).__name__} has no form in JSON")

@@ -1,0 +1,96 @@
+"""The base's state on disk after every change: the base itself saves it only when it stops cleanly.
+
+Objects need none of this: with S3_PERSIST the base writes an object and its metadata to files before it answers.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from ministack.app import SERVICE_REGISTRY
+from ministack.core.persistence import STATE_DIR, save_state
+from ministack.core.router import detect_service
+
+READ_PREFIXES = ("Get", "List", "Describe", "Search", "BatchGet", "Query", "Check")
+S3_CONTROL_PATH = "/v20180820/"
+
+
+def services_changed_by(method: str, path: str, headers: dict[str, str]) -> Iterable[str]:
+    """The base's services (their names in its registry) whose state must be saved before this request is answered.
+
+    A request that may have changed something counts: only plain reads and S3 objects, which are files, do not.
+    """
+    action = headers.get("x-amz-target", "").rpartition(".")[2]
+    if method in ("GET", "HEAD", "OPTIONS") or action.startswith(READ_PREFIXES):
+        return ()
+    service = detect_service(method, path, headers, {})
+    if service == "cloudformation":
+        # It provisions in the background and in other services, so even a DescribeStacks tells of changes.
+        return SERVICE_REGISTRY
+    if service == "s3" and "/" in path.strip("/") and not path.startswith(S3_CONTROL_PATH):
+        return ()
+    return (service,) if service in SERVICE_REGISTRY else ()
+
+
+class StateSaver:
+    """Saves the state of the base's services; callers who wait for the same service share a save."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, asyncio.Task[None]] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def save(self, services: Iterable[str]) -> None:
+        """Return once everything that these services had changed before the call is on disk. Raises OSError."""
+        await asyncio.gather(*(asyncio.shield(self._save_begun_after_now(key)) for key in _state_keys(services)))
+
+    def _save_begun_after_now(self, key: str) -> asyncio.Task[None]:
+        if key not in self._waiting:
+            self._waiting[key] = asyncio.create_task(self._save(key))
+        return self._waiting[key]
+
+    async def _save(self, key: str) -> None:
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            del self._waiting[key]  # a change from here on needs a later save
+            await asyncio.to_thread(_save_state, key)
+
+
+def _state_keys(services: Iterable[str]) -> set[str]:
+    keys = set()
+    for service in services:
+        entry = SERVICE_REGISTRY[service]
+        for key in (entry.get("state_key", entry["module"]), *entry.get("sub_modules", ())):
+            if _get_state(key) is not None:
+                keys.add(key)
+    return keys
+
+
+def _get_state(key: str) -> Callable[[], dict[str, Any]] | None:
+    """The function with which the service gives its state; None while the base has not loaded the service."""
+    modules = {
+        entry.get("state_key", entry["module"]): entry["module"] for entry in SERVICE_REGISTRY.values()
+    }
+    module = sys.modules.get(f"ministack.services.{modules.get(key, key)}")
+    return getattr(module, "get_state", None)
+
+
+def _save_state(key: str) -> None:
+    get_state = _get_state(key)
+    assert get_state is not None
+    path = Path(STATE_DIR, f"{key}.json")
+    before = path.stat().st_ino if path.exists() else None
+    save_state(key, _consistent(get_state))
+    # save_state logs what goes wrong and returns; only a file that was replaced was saved.
+    if not path.exists() or path.stat().st_ino == before:
+        raise OSError(f"The state of {key} could not be saved to {path}; the log says why. Is the disk full?")
+
+
+def _consistent(get_state: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The state, copied again when another thread changed it during the copy."""
+    while True:
+        try:
+            return get_state()
+        except RuntimeError as error:
+            if "changed size during iteration" not in str(error):
+                raise

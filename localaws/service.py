@@ -1,0 +1,80 @@
+"""What all services of our own share: their interface, their error, who calls, and clients to the store."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar
+
+import boto3
+from botocore.config import Config
+
+
+class ServiceError(Exception):
+    """An error that goes to the caller as AWS words it: a code, a message and an HTTP status."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who sent a request: the access key id of its Authorization header ("" when unsigned), account, region."""
+
+    access_key_id: str
+    account: str
+    region: str
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where our services find S3 and the Glue catalog: at the server's own endpoint, over AWS's protocols."""
+
+    endpoint: str
+    region: str = "us-east-1"
+    access_key_id: str = "test"
+    secret_access_key: str = "test"
+
+    @cache  # noqa: B019 -- one store lives as long as its process; boto3 clients are thread-safe
+    def client(self, service: str) -> Any:
+        """A boto3 client of `service` ("s3", "glue", ...) that retries nothing: what fails here fails for good."""
+        return boto3.session.Session().client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=self.region,
+            aws_access_key_id=self.access_key_id,
+            aws_secret_access_key=self.secret_access_key,
+            config=Config(
+                retries={"total_max_attempts": 1},
+                max_pool_connections=32,
+                s3={"addressing_style": "path"},
+            ),
+        )
+
+
+class Service(ABC):
+    """A service that speaks AWS JSON 1.1, or a part of one.
+
+    `target` is the prefix of its X-Amz-Target header. It answers `actions` itself; the base answers `amended`
+    ones first and this service corrects the answer.
+    """
+
+    target: ClassVar[str]
+    actions: ClassVar[frozenset[str]] = frozenset()
+    amended: ClassVar[frozenset[str]] = frozenset()
+
+    @abstractmethod
+    def handle(self, action: str, body: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """Answer one of `actions`, in a worker thread.
+
+        The answer is JSON; a datetime in it goes out as epoch seconds. Raises ServiceError.
+        """
+
+    def amend(self, action: str, answer: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """Correct the base's successful answer to one of `amended`, in a worker thread. Raises ServiceError."""
+        return answer
+
+    def close(self) -> None:
+        """Stop what runs in the background. The server answers no more requests by then."""
