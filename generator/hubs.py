@@ -1,0 +1,125 @@
+"""A hub: its home's address and the appliances on its ten sensors, derived from seed and hub number alone."""
+
+import csv
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from random import Random
+
+from generator.appliances import AIR_CONDITIONER, COMMON, HEAT_PUMP, OPTIONAL, Appliance
+from generator.states import STATE_OF_HUB, STATES, State
+
+SENSORS = tuple(f"s_{n:02d}" for n in range(1, 11))
+LOCATION_COLUMNS = (
+    "lon", "lat", "number", "street", "unit", "city", "district", "region", "postcode", "id", "hash", "tz",
+)  # fmt: skip
+
+STREETS = (
+    "Alder Hollow Road",
+    "Bellwether Avenue",
+    "Cinder Path",
+    "Driftwood Court",
+    "Fiddlers Green",
+    "Gristmill Lane",
+    "Heron Landing",
+    "Kettle Pond Drive",
+    "Lanternwood Street",
+    "Marmalade Way",
+    "Old Orchard Terrace",
+    "Quarry View Drive",
+    "Sparrow Hill Road",
+    "Tumbleweed Circle",
+)
+UNITS = ("", "", "Bldg 2, Apt 4", "", "Unit B", "")
+
+_EARLIEST_CHANGE, _LATEST_CHANGE = 1_546_300_800, 1_575_158_400  # 2019-01-01 and 2019-12-01, 00:00 UTC
+
+
+def digest(seed: int, *parts: object) -> str:
+    """64 hex digits, the same on every machine and in every process."""
+    return hashlib.sha256("/".join(map(str, (seed, *parts))).encode()).hexdigest()
+
+
+def random_stream(seed: int, *parts: object) -> Random:
+    """A stream of its own for `parts`. Only its random() is used: Python promises that one never changes."""
+    return Random(int(digest(seed, *parts), 16))
+
+
+@dataclass(frozen=True)
+class Sensor:
+    id: str
+    appliance: Appliance
+    watts: int
+
+
+@dataclass(frozen=True)
+class Hub:
+    """Hub `number` of the series that `seed` begins; hubs count from 1."""
+
+    seed: int
+    number: int
+
+    @cached_property
+    def loc_id(self) -> str:
+        return digest(self.seed, "hub", self.number)[:16]
+
+    @property
+    def state_code(self) -> str:
+        return STATE_OF_HUB[(self.number - 1) % len(STATE_OF_HUB)]
+
+    @property
+    def state(self) -> State:
+        return STATES[self.state_code]
+
+    @cached_property
+    def sensors(self) -> tuple[Sensor, ...]:
+        """Ten, in an order of the home's own, each with the rated power of the model that stands there."""
+        random = random_stream(self.seed, "sensors", self.number).random
+        climate = AIR_CONDITIONER if self.state.warm else HEAT_PUMP
+        optional = OPTIONAL[int(random() * len(OPTIONAL))]
+        home = sorted((climate, *COMMON, optional), key=lambda _: random())
+        return tuple(
+            Sensor(sensor, appliance, appliance.watts[int(random() * len(appliance.watts))])
+            for sensor, appliance in zip(SENSORS, home, strict=True)
+        )
+
+    def mappings(self) -> str:
+        """One JSON line a sensor."""
+        random = random_stream(self.seed, "mappings", self.number).random
+        changed = int(_EARLIEST_CHANGE + random() * (_LATEST_CHANGE - _EARLIEST_CHANGE))
+        lines = (
+            {
+                "loc_id": self.loc_id,
+                "id": sensor.id,
+                "description": sensor.appliance.description,
+                "location": sensor.appliance.room,
+                "watts": sensor.watts,
+                "last_modified": changed,
+            }
+            for sensor in self.sensors
+        )
+        return "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+
+    def location(self) -> str:
+        """One CSV line, columns as LOCATION_COLUMNS. Every other home lacks its postcode."""
+        random = random_stream(self.seed, "location", self.number).random
+        city = self.state.cities[int(random() * len(self.state.cities))]
+        row = {
+            "lon": f"{city.lon + 0.06 * (random() - 0.5):.7f}",
+            "lat": f"{city.lat + 0.06 * (random() - 0.5):.7f}",
+            "number": 100 + int(random() * 9800),
+            "street": STREETS[int(random() * len(STREETS))],
+            "unit": UNITS[self.number % len(UNITS)],
+            "city": city.name,
+            "district": city.county,
+            "region": self.state_code.upper(),
+            "postcode": f"{city.postcode_area}{int(random() * 100):02d}" if self.number % 2 else "",
+            "id": digest(self.seed, "address", self.number)[:16],
+            "hash": self.loc_id,
+            "tz": self.state.zone,
+        }
+        line = io.StringIO()
+        csv.DictWriter(line, LOCATION_COLUMNS, lineterminator="\n").writerow(row)
+        return line.getvalue()
