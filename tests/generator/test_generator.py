@@ -107,6 +107,9 @@ def test_gzip_only_compresses_the_usage(tmp_path: Path) -> None:
         "usage/dt=2019-12-22/usage-02.json.gz",
     ]
     assert unpacked == plain
+    # RFC 1952: magic, deflate, no flags (so no file name), modification time 0: nothing that differs between runs
+    headers = {content[:8] for name, content in compressed.items() if name.endswith(".gz")}
+    assert headers == {bytes.fromhex("1f8b080000000000")}
 
 
 def test_a_hubs_day_does_not_depend_on_what_else_is_asked_for(
