@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from ministack.app import app as base
 
+from localaws.crawlers import Crawlers
 from localaws.persistence import StateSaver, services_changed_by
 from localaws.records import Records
 from localaws.service import Caller, Service, ServiceError, Store
@@ -49,7 +50,9 @@ class Catalog(Service):
     def handle(self, action: str, body: dict[str, Any], caller: Caller) -> dict[str, Any]:
         raise NotImplementedError
 
-    def amend(self, action: str, answer: dict[str, Any], caller: Caller) -> dict[str, Any]:
+    def amend(
+        self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller
+    ) -> dict[str, Any]:
         """Leave out empty descriptions, as AWS does: Trino takes one for a comment and then finds no views."""
         for table in answer.get("TableList", [answer.get("Table", {})]):
             if table.get("Description") == "":
@@ -103,19 +106,25 @@ class LocalAws:
     async def _amend(
         self, target: str, headers: dict[str, str], scope: Message, receive: Receive, send: Send
     ) -> None:
+        body = await _read(receive)
         messages: list[Message] = []
+
+        async def replay() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
 
         async def keep(message: Message) -> None:
             messages.append(message)
 
-        await base(scope, receive, keep)
+        await base(scope, replay, keep)
+        await self._saver.save(services_changed_by(scope["method"], scope["path"], headers))
         if not messages or messages[0]["status"] != 200:
             for message in messages:
                 await send(message)
             return
-        document = json.loads(b"".join(message.get("body", b"") for message in messages[1:]))
+        request = json.loads(body or b"{}")
+        answer = json.loads(b"".join(message.get("body", b"") for message in messages[1:]))
         amender, action = self._amenders[target], target.rpartition(".")[2]
-        await _respond_with(send, target, lambda: amender.amend(action, document, _caller(headers)))
+        await _respond_with(send, target, lambda: amender.amend(action, request, answer, _caller(headers)))
 
     def _saving(self, send: Send, changed: Any) -> Send:
         async def saving(message: Message) -> None:
@@ -140,7 +149,7 @@ def create_app(endpoint: str, state: Path, region: str) -> LocalAws:
     """The application with all services of ours; `endpoint` is its own URL, `state` its folder."""
     store = Store(endpoint, region)
     records = Records(state / "records.sqlite")
-    return LocalAws([Catalog()])
+    return LocalAws([Catalog(), Crawlers(store, records)])
 
 
 def _caller(headers: dict[str, str]) -> Caller:

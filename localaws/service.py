@@ -72,8 +72,10 @@ class Service(ABC):
         The answer is JSON; a datetime in it goes out as epoch seconds. Raises ServiceError.
         """
 
-    def amend(self, action: str, answer: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Correct the base's successful answer to one of `amended`, in a worker thread. Raises ServiceError."""
+    def amend(
+        self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller
+    ) -> dict[str, Any]:
+        """Correct the base's successful answer to the request `body`, one of `amended`, in a worker thread."""
         return answer
 
     def close(self) -> None:

@@ -1,0 +1,345 @@
+"""Glue crawlers that really crawl: they register the partition folders that they find below catalog tables."""
+
+import json
+import logging
+import statistics
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any, ClassVar
+from urllib.parse import unquote, urlsplit
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from localaws.records import Records
+from localaws.service import Caller, Service, ServiceError, Store
+
+log = logging.getLogger("localaws.crawlers")
+
+PARTITIONS_PER_CALL = 100  # the most that BatchCreatePartition and BatchUpdatePartition take
+INHERITED = ("Columns", "InputFormat", "OutputFormat", "SerdeInfo")
+
+
+class CrawlError(Exception):
+    """Why a crawl cannot go on; the message becomes its ErrorMessage."""
+
+
+class Stopped(Exception):
+    """StopCrawler was called."""
+
+
+class Crawlers(Service):
+    """Crawls and their history; the definitions of the crawlers are the base's.
+
+    Covered are catalog targets with partitions that inherit from their table; a crawl of anything else fails
+    and says so.
+    """
+
+    target = "AWSGlue"
+    actions: ClassVar[frozenset[str]] = frozenset(
+        {"StartCrawler", "StopCrawler", "GetCrawlerMetrics", "ListCrawls"}
+    )
+    amended: ClassVar[frozenset[str]] = frozenset({"GetCrawler", "GetCrawlers"})
+
+    def __init__(self, store: Store, records: Records) -> None:
+        self._store = store
+        self._records = records
+        self._lock = threading.Lock()
+        self._running: dict[str, Crawl] = {}
+        for crawl in records.list("crawl"):
+            if crawl["State"] == "RUNNING":
+                self._end(crawl, "FAILED", "The local AWS was restarted during the crawl")
+
+    def handle(self, action: str, body: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        if action == "StartCrawler":
+            return self._start(body["Name"])
+        if action == "StopCrawler":
+            return self._stop(body["Name"])
+        if action == "ListCrawls":
+            return {"Crawls": [_history(crawl) for crawl in reversed(self._crawls(body["CrawlerName"]))]}
+        names = body.get("CrawlerNameList") or [crawler["Name"] for crawler in self._definitions()]
+        return {"CrawlerMetricsList": [self._metrics(name) for name in names]}
+
+    def amend(
+        self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller
+    ) -> dict[str, Any]:
+        for crawler in answer.get("Crawlers", [answer.get("Crawler", {})]):
+            running = self._running.get(crawler["Name"])
+            crawler["State"] = running.state if running else "READY"
+            crawler["CrawlElapsedTime"] = running.elapsed_milliseconds() if running else 0
+            crawler.pop("LastCrawl", None)
+            ended = [c for c in self._crawls(crawler["Name"], crawler) if c["State"] != "RUNNING"]
+            if ended:
+                crawler["LastCrawl"] = _last_crawl(ended[-1])
+        return answer
+
+    def close(self) -> None:
+        with self._lock:
+            running = list(self._running.values())
+        for crawl in running:
+            crawl.stop.set()
+        for crawl in running:
+            crawl.thread.join()
+
+    def _start(self, name: str) -> dict[str, Any]:
+        definition = self._definition(name)
+        with self._lock:
+            if name in self._running:
+                raise ServiceError(
+                    "CrawlerRunningException", f"Crawler with name {name} has already started"
+                )
+            record = {
+                "CrawlId": str(uuid.uuid4()),
+                "CrawlerName": name,
+                "CrawlerCreated": definition["CreationTime"].timestamp(),
+                "State": "RUNNING",
+                "StartTime": time.time(),
+            }
+            crawl = Crawl(record, threading.Thread(target=self._run, args=(definition, record)))
+            self._records.put("crawl", record["CrawlId"], record)
+            self._running[name] = crawl
+            crawl.thread.start()
+        return {}
+
+    def _stop(self, name: str) -> dict[str, Any]:
+        self._definition(name)
+        with self._lock:
+            crawl = self._running.get(name)
+            if crawl is None:
+                raise ServiceError("CrawlerNotRunningException", f"Crawler with name {name} isn't running")
+            if crawl.stop.is_set():
+                raise ServiceError("CrawlerStoppingException", f"Crawler with name {name} is stopping")
+            crawl.stop.set()
+        return {}
+
+    def _run(self, definition: dict[str, Any], record: dict[str, Any]) -> None:
+        crawl = self._running[definition["Name"]]
+        counts = {"TablesUpdated": 0, "PartitionsAdded": 0}
+        state, error = "COMPLETED", None
+        try:
+            for database, table in catalog_tables(definition):
+                added = self._crawl_table(database, table, crawl)
+                counts["PartitionsAdded"] += added
+                counts["TablesUpdated"] += added > 0
+        except Stopped:
+            state = "STOPPED"
+        except (CrawlError, ClientError, BotoCoreError) as failure:
+            state, error = "FAILED", str(failure)
+        except Exception as failure:  # a crawl must end in a state, whatever happens in its thread
+            log.exception("crawler %s failed", definition["Name"])
+            state, error = "FAILED", f"Internal error: {failure!r}"
+        finally:
+            crawl.state = "STOPPING"  # as on AWS, while the outcome is written down
+            with self._lock:
+                self._end({**record, **counts}, state, error)
+                del self._running[definition["Name"]]
+
+    def _end(self, record: dict[str, Any], state: str, error: str | None) -> None:
+        ended = {**record, "State": state, "EndTime": time.time()}
+        if error:
+            ended["ErrorMessage"] = error
+            log.warning("crawler %s: %s", record["CrawlerName"], error)
+        self._records.put("crawl", record["CrawlId"], ended)
+
+    def _crawl_table(self, database: str, name: str, crawl: "Crawl") -> int:
+        """Register what is missing, update what differs from the table; the number of partitions touched."""
+        glue = self._store.client("glue")
+        table = glue.get_table(DatabaseName=database, Name=name)["Table"]
+        location = table["StorageDescriptor"].get("Location", "")
+        if urlsplit(location).scheme != "s3":
+            raise CrawlError(f"Table {database}.{name} has no S3 location: {location!r}")
+        keys = [key["Name"] for key in table.get("PartitionKeys", [])]
+        if not keys:
+            return 0  # its schema is declared and nothing else can be found
+        known = {
+            tuple(partition["Values"]): partition
+            for page in glue.get_paginator("get_partitions").paginate(DatabaseName=database, TableName=name)
+            for partition in page["Partitions"]
+        }
+        missing, stale = [], []
+        for values, folder in self._partition_folders(location, keys, crawl):
+            partition = known.get(values)
+            if partition is None:
+                if self._holds_objects(folder):
+                    missing.append(_partition_input(table, values, folder))
+            elif not _inherits(partition, table):
+                location = partition["StorageDescriptor"]["Location"]
+                stale.append(_partition_input(table, values, location))
+        for batch in _batches(missing):
+            answer = glue.batch_create_partition(
+                DatabaseName=database, TableName=name, PartitionInputList=batch
+            )
+            # A partition that somebody else registered meanwhile is there, which is what was wanted.
+            _raise_errors(answer, database, name, but="AlreadyExistsException")
+        for batch in _batches(stale):
+            entries = [{"PartitionValueList": item["Values"], "PartitionInput": item} for item in batch]
+            answer = glue.batch_update_partition(DatabaseName=database, TableName=name, Entries=entries)
+            _raise_errors(answer, database, name)
+        return len(missing) + len(stale)
+
+    def _partition_folders(
+        self, location: str, keys: list[str], crawl: "Crawl"
+    ) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Values and URL of each folder `key=value/...` below the table's location, one level a key."""
+        if not keys:
+            yield (), location
+            return
+        for folder in self._folders(location):
+            if crawl.stop.is_set():
+                raise Stopped
+            key, equals, value = folder.removesuffix("/").rpartition("/")[2].partition("=")
+            if not equals or key.lower() != keys[0] or not value:
+                log.warning("%s left out: a folder %s=... was expected", folder, keys[0])
+                continue
+            for values, leaf in self._partition_folders(folder, keys[1:], crawl):
+                yield (unquote(value), *values), leaf
+
+    def _folders(self, location: str) -> Iterator[str]:
+        """The URLs of the folders right below the folder at `location`."""
+        bucket, prefix = _bucket_and_prefix(location)
+        pages = (
+            self._store.client("s3")
+            .get_paginator("list_objects_v2")
+            .paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+        )
+        for page in pages:
+            for folder in page.get("CommonPrefixes", []):
+                yield f"s3://{bucket}/{folder['Prefix']}"
+
+    def _holds_objects(self, folder: str) -> bool:
+        bucket, prefix = _bucket_and_prefix(folder)
+        # Two keys tell: the first may be the empty object with which consoles mark a folder.
+        found = self._store.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=2)
+        return any(item["Key"] != prefix for item in found.get("Contents", []))
+
+    def _definitions(self) -> list[dict[str, Any]]:
+        pages = self._store.client("glue").get_paginator("get_crawlers").paginate()
+        return [crawler for page in pages for crawler in page["Crawlers"]]
+
+    def _definition(self, name: str) -> dict[str, Any]:
+        try:
+            crawler: dict[str, Any] = self._store.client("glue").get_crawler(Name=name)["Crawler"]
+        except ClientError as error:
+            raise ServiceError(error.response["Error"]["Code"], error.response["Error"]["Message"]) from error
+        return crawler
+
+    def _crawls(self, name: str, definition: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The crawls of a crawler, oldest first; those of an earlier one of the same name left out."""
+        created = definition["CreationTime"] if definition else self._definition(name)["CreationTime"].timestamp()
+        return [
+            crawl
+            for crawl in self._records.list("crawl")
+            if crawl["CrawlerName"] == name and crawl["CrawlerCreated"] == created
+        ]
+
+    def _metrics(self, name: str) -> dict[str, Any]:
+        ended = [crawl for crawl in self._crawls(name) if crawl["State"] != "RUNNING"]
+        seconds = [crawl["EndTime"] - crawl["StartTime"] for crawl in ended]
+        return {
+            "CrawlerName": name,
+            "TimeLeftSeconds": 0.0,
+            "StillEstimating": False,
+            "LastRuntimeSeconds": seconds[-1] if seconds else 0.0,
+            "MedianRuntimeSeconds": statistics.median(seconds) if seconds else 0.0,
+            "TablesCreated": 0,  # catalog targets exist already
+            "TablesUpdated": sum(crawl.get("TablesUpdated", 0) for crawl in ended),
+            "TablesDeleted": 0,
+        }
+
+
+class Crawl:
+    """A crawl that runs."""
+
+    def __init__(self, record: dict[str, Any], thread: threading.Thread) -> None:
+        self.record = record
+        self.thread = thread
+        self.stop = threading.Event()
+        self._state = "RUNNING"
+
+    @property
+    def state(self) -> str:
+        """RUNNING or STOPPING."""
+        return "STOPPING" if self.stop.is_set() else self._state
+
+    @state.setter
+    def state(self, state: str) -> None:
+        self._state = state
+
+    def elapsed_milliseconds(self) -> int:
+        return int((time.time() - self.record["StartTime"]) * 1000)
+
+
+def catalog_tables(crawler: dict[str, Any]) -> list[tuple[str, str]]:
+    """The (database, table) pairs that a crawler crawls. Raises CrawlError when it is of a kind not covered."""
+    name = crawler["Name"]
+    other = [kind for kind, targets in crawler["Targets"].items() if targets and kind != "CatalogTargets"]
+    if other:
+        raise CrawlError(f"Crawler {name}: the local AWS crawls catalog targets only, not {', '.join(other)}")
+    configuration = json.loads(crawler.get("Configuration") or "{}")
+    partitions = configuration.get("CrawlerOutput", {}).get("Partitions", {})
+    if partitions.get("AddOrUpdateBehavior") != "InheritFromTable":
+        raise CrawlError(
+            f"Crawler {name}: the local AWS infers no schemas; set CrawlerOutput.Partitions.AddOrUpdateBehavior"
+            " to InheritFromTable in its Configuration"
+        )
+    policy = crawler.get("SchemaChangePolicy", {})
+    # What is not set means UPDATE_IN_DATABASE and DEPRECATE_IN_DATABASE on AWS.
+    for behavior in ("UpdateBehavior", "DeleteBehavior"):
+        if policy.get(behavior) != "LOG":
+            raise CrawlError(f"Crawler {name}: the local AWS covers {behavior} LOG only; set it so")
+    return [
+        (target["DatabaseName"], table)
+        for target in crawler["Targets"].get("CatalogTargets", [])
+        for table in target["Tables"]
+    ]
+
+
+def _partition_input(table: dict[str, Any], values: tuple[str, ...], location: str) -> dict[str, Any]:
+    parameters = table.get("Parameters", {})
+    return {
+        "Values": list(values),
+        "StorageDescriptor": {**table["StorageDescriptor"], "Location": location},
+        "Parameters": {key: parameters[key] for key in ("classification",) if key in parameters},
+    }
+
+
+def _inherits(partition: dict[str, Any], table: dict[str, Any]) -> bool:
+    own, parent = partition["StorageDescriptor"], table["StorageDescriptor"]
+    return all(own.get(field) == parent.get(field) for field in INHERITED)
+
+
+def _bucket_and_prefix(location: str) -> tuple[str, str]:
+    url = urlsplit(location, allow_fragments=False)
+    prefix = url.path.lstrip("/")
+    return url.netloc, prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
+
+
+def _batches(items: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    for start in range(0, len(items), PARTITIONS_PER_CALL):
+        yield items[start : start + PARTITIONS_PER_CALL]
+
+
+def _raise_errors(answer: dict[str, Any], database: str, table: str, but: str = "") -> None:
+    for error in answer.get("Errors", []):
+        detail = error.get("ErrorDetail", {})
+        if detail.get("ErrorCode") != but:
+            raise CrawlError(f"Table {database}.{table}, partition {error}: {detail.get('ErrorMessage')}")
+
+
+def _history(crawl: dict[str, Any]) -> dict[str, Any]:
+    return {field: value for field, value in crawl.items() if field not in ("CrawlerName", "CrawlerCreated")}
+
+
+def _last_crawl(crawl: dict[str, Any]) -> dict[str, Any]:
+    statuses = {"COMPLETED": "SUCCEEDED", "FAILED": "FAILED", "STOPPED": "CANCELLED"}
+    last = {
+        "Status": statuses[crawl["State"]],
+        "LogGroup": "/aws-glue/crawlers",
+        "LogStream": crawl["CrawlerName"],
+        "MessagePrefix": crawl["CrawlId"],
+        "StartTime": crawl["StartTime"],
+    }
+    if "ErrorMessage" in crawl:
+        last["ErrorMessage"] = crawl["ErrorMessage"]
+    return last
