@@ -1,0 +1,94 @@
+# Commands of the project; `make` alone lists them. Needs Python >= 3.11, git and make (GNU make 3.81 will do).
+#
+# Each environment is made on first use and brought up to date when its lock has changed.
+
+PYTHON ?= python3 python3.13 python3.12 python3.11
+UV = UV_PYTHON_DOWNLOADS=never .venv-uv/bin/uv
+RUN = .venv/bin/python -m
+COMPILE = $(UV) pip compile --quiet --universal --generate-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up down status airflow data test lint format lock clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "Settings, as in make demo FROM=2019-12-21 TO=2019-12-22:"
+	@echo "  SOURCE        folder or s3:// prefix of the data (include/data)"
+	@echo "  FROM, TO      first and last day of the demo"
+	@echo "  AIRFLOW_PORT  8080       AWS_PORT  4566       PYTHON  python3"
+
+demo: .venv/synced .venv-localaws/synced ## start everything, run the sample days, show what came out
+	@$(RUN) ops.demo $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)')
+
+up: .venv/synced .venv-localaws/synced ## start the local AWS and Airflow in the background
+	@$(RUN) ops.services up
+
+down: .venv/synced ## stop what `up` or `demo` started
+	@$(RUN) ops.services down
+
+status: .venv/synced ## show what runs, and where
+	@$(RUN) ops.services status
+
+airflow: .venv/synced ## run Airflow's CLI: make airflow ARGS="dags list"
+	@$(RUN) ops.services airflow $(ARGS)
+
+data: .venv/synced ## make the sample data anew: ARGS go to the generator
+	@$(RUN) generator $(ARGS)
+
+test: .venv/synced .venv-localaws/synced ## run all tests
+	@status=0; \
+	.venv/bin/python -m pytest tests --ignore=tests/localaws $(ARGS) || status=1; \
+	.venv-localaws/bin/python -m pytest tests/localaws $(ARGS) || status=1; \
+	[ $$status = 0 ] && echo "All tests passed." || echo "Tests failed: see above."; \
+	exit $$status
+
+lint: .venv/synced .venv-localaws/synced .venv-lint/synced ## check style, types, SQL and templates; repair nothing
+	@status=0; check() { echo "$$*"; "$$@" || status=1; }; \
+	check .venv-lint/bin/ruff check .; \
+	check .venv-lint/bin/ruff format --check .; \
+	check .venv-lint/bin/mypy --python-executable .venv/bin/python plugins/smart_hub ops generator; \
+	check .venv-lint/bin/mypy --python-executable .venv-localaws/bin/python localaws; \
+	check .venv-lint/bin/sqlfluff lint include/sql ops; \
+	check .venv-lint/bin/cfn-lint include/infrastructure/*.yaml; \
+	exit $$status
+
+format: .venv-lint/synced ## repair what can be repaired by itself
+	.venv-lint/bin/ruff check --fix .
+	.venv-lint/bin/ruff format .
+	.venv-lint/bin/sqlfluff fix include/sql ops
+
+lock: .venv-uv/synced ## pin the newest permitted versions of all packages
+	$(COMPILE) --python-version 3.11 --group uv -o requirements/uv.lock
+	$(COMPILE) --python-version 3.11 -c requirements/mwaa-3.3.1-python-3.12.txt requirements.txt --group test \
+	  -o requirements/airflow.lock
+	$(COMPILE) --python-version 3.11 --group localaws -o requirements/localaws.lock
+	$(COMPILE) --python-version 3.11 --group lint -o requirements/lint.lock
+	$(COMPILE) --python-version 3.9 --group glue -o requirements/glue.lock
+
+clean: down ## stop everything and remove its state
+	rm -rf "$${SMART_HUB_LOCAL:-.local}"
+
+# uv comes by pip, everything else by uv; each lock gives the hashes of what may be installed.
+.venv-uv/synced: requirements/uv.lock
+	@for python in $(PYTHON); do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    rm -rf .venv-uv && "$$python" -m venv .venv-uv && \
+	    .venv-uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock && \
+	    touch $@; exit; \
+	  fi; \
+	done; \
+	echo "error: Python 3.11 or newer is needed, found none as: $(PYTHON)" >&2; \
+	for python in $(PYTHON); do "$$python" --version 2>/dev/null | sed "s|^|  $$python is |" >&2; done; \
+	echo "Install one, or name it: make PYTHON=/path/to/python3" >&2; \
+	exit 1
+
+# Bytecode is compiled on installation: without it every start of an Airflow process takes three seconds longer.
+.venv/synced: requirements/airflow.lock | .venv-uv/synced
+.venv-localaws/synced: requirements/localaws.lock | .venv-uv/synced
+.venv-lint/synced: requirements/lint.lock | .venv-uv/synced
+.venv/synced .venv-localaws/synced .venv-lint/synced:
+	@echo "Installing $< into $(@D)"
+	@[ -x $(@D)/bin/python ] || $(UV) venv --quiet --clear --no-project --python .venv-uv/bin/python $(@D)
+	@VIRTUAL_ENV=$(@D) $(UV) pip sync --quiet --require-hashes --compile-bytecode $<
+	@touch $@

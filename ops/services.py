@@ -1,0 +1,411 @@
+"""The laptop environment's services: the local AWS and Airflow, in the background.
+
+    python -m ops.services up        start what is not running, deploy the stack, wait until all is healthy
+    python -m ops.services down      end exactly the processes that `up` started
+    python -m ops.services status    what runs, where
+    python -m ops.services airflow   the Airflow CLI in the services' own environment
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import httpx
+
+from ops import processes
+from ops.settings import ROOT, Settings, UserError
+
+PYTHON = ROOT / ".venv" / "bin" / "python"
+AIRFLOW = ROOT / ".venv" / "bin" / "airflow"
+AWS_PYTHON = ROOT / ".venv-localaws" / "bin" / "python"
+START_SECONDS = 180  # a cold, busy laptop; a warm start takes a tenth of it
+AIRFLOW_COMPONENTS = {  # service: its command, and its name in Airflow's health report
+    "api-server": (("api-server",), None),
+    # The log servers would listen on all addresses; the API server reads the same log folder anyway.
+    "scheduler": (("scheduler", "--skip-serve-logs"), "scheduler"),
+    "dag-processor": (("dag-processor",), "dag_processor"),
+    "triggerer": (("triggerer", "--skip-serve-logs"), "triggerer"),
+}
+
+
+@dataclass(frozen=True)
+class Service:
+    """`code` are the files whose change calls for a restart, besides the command and the environment."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    code: tuple[Path, ...]
+    port: int | None = None
+    port_setting: str | None = None
+
+    def fingerprint(self) -> str:
+        """A digest of all that the service was started with."""
+        digest = hashlib.sha256(json.dumps([self.command, dict(self.environment)], sort_keys=True).encode())
+        for folder in self.code:
+            for path in sorted(folder.rglob("*.py")) if folder.is_dir() else [folder]:
+                digest.update(f"{path}\0".encode() + path.read_bytes())
+        return digest.hexdigest()
+
+
+def aws_environment(settings: Settings) -> dict[str, str]:
+    """Variables that lead every AWS client to the local AWS."""
+    return {
+        "AWS_ENDPOINT_URL": settings.aws_url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": settings.region,
+        "AWS_REGION": settings.region,
+    }
+
+
+def airflow_environment(settings: Settings) -> dict[str, str]:
+    """Airflow's whole configuration. Makes the environment's secrets on first use."""
+    home = settings.airflow_home
+    connection = {
+        "conn_type": "aws",
+        "login": "test",
+        "password": "test",
+        "extra": {"endpoint_url": settings.aws_url, "region_name": settings.region},
+    }
+    return {
+        **aws_environment(settings),
+        **_secrets(home / "secrets.json"),
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "4",  # tasks at once; SQLite locks up under many more
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",  # no login: it listens on loopback only
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{settings.airflow_url}/execution/",
+        "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",  # the default asks DNS, which can hang
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": _database_url(home / "airflow.db"),
+        "AIRFLOW__API__HOST": settings.host,
+        "AIRFLOW__API__PORT": str(settings.airflow_port),
+        "AIRFLOW__API__BASE_URL": settings.airflow_url,
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",  # no run by the clock, only those asked for
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",  # a changed file is seen within seconds,
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # an unchanged one left alone
+        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
+        "SMART_HUB_STACK": settings.stack,
+        "SMART_HUB_DATA_BUCKET": settings.data_bucket,
+        "SMART_HUB_SOURCE": settings.source,
+        "SMART_HUB_MIRROR": "true",
+        "SMART_HUB_INCLUDE": str(ROOT / "include"),
+    }
+
+
+def local_aws(settings: Settings) -> Service:
+    state = settings.local / "aws"
+    command = (str(AWS_PYTHON), "-m", "localaws", "--port", str(settings.aws_port), "--state", str(state))
+    code = (ROOT / "localaws", ROOT / "requirements" / "localaws.lock")
+    return Service("local-aws", command, aws_environment(settings), code, settings.aws_port, "AWS_PORT")
+
+
+def airflow(settings: Settings) -> list[Service]:
+    environment = airflow_environment(settings)
+    code = (ROOT / "plugins", ROOT / "requirements" / "airflow.lock")
+    return [
+        Service(
+            name,
+            (str(AIRFLOW), *arguments),
+            environment,
+            code,
+            settings.airflow_port if name == "api-server" else None,
+            "AIRFLOW_PORT" if name == "api-server" else None,
+        )
+        for name, (arguments, _) in AIRFLOW_COMPONENTS.items()
+    ]
+
+
+def up(settings: Settings, say: Callable[[str], None] = print) -> None:
+    """Start what is not running or was started with other settings; deploy the stack; wait until all is healthy.
+
+    What this call started is ended again when it fails or is interrupted. Raises UserError for a taken port and
+    for a service that ends or is not healthy in time.
+    """
+    _private(settings.local, settings.run, settings.logs, settings.airflow_home)
+    with _exclusive(settings), ExitStack() as undo:
+        services = [local_aws(settings), *airflow(settings)]
+        records = processes.recorded(settings.run)
+        current = {
+            service.name
+            for service in services
+            if (process := records.get(service.name))
+            and process.fingerprint == service.fingerprint()
+            and process.running()
+        }
+        if not current.issuperset(AIRFLOW_COMPONENTS):
+            current -= AIRFLOW_COMPONENTS.keys()  # Airflow restarts as a whole
+        stale = [process for name, process in records.items() if name not in current]
+        held = {process.port for process in records.values() if process.running()}
+        _refuse_taken_ports((s for s in services if s.port not in held), settings.host)
+        if any(process.members() for process in stale):
+            say("Stopping what was started with other settings or has died")
+        processes.stop(stale, folder=settings.run)
+
+        begun = time.monotonic()
+        for service in services:
+            if service.name in current:
+                continue
+            if service.name == "api-server":
+                _migrate(settings, service.environment, say)
+            say(f"Starting {service.name}")
+            undo.callback(processes.stop, [_start(service, settings)], folder=settings.run)
+        _wait("the local AWS", ["local-aws"], lambda: _aws_is_healthy(settings), settings)
+        _deploy(settings, say)
+        _wait("Airflow", [*AIRFLOW_COMPONENTS], lambda: _airflow_is_healthy(settings), settings)
+        if len(current) < len(services):
+            say(f"Ready after {time.monotonic() - begun:.0f} s")
+        undo.pop_all()
+
+
+def down(settings: Settings, say: Callable[[str], None] = print) -> None:
+    """End the recorded services, Airflow before the AWS it works on; others' processes are left alone."""
+    if not settings.run.exists():
+        return
+    with _exclusive(settings):
+        records = processes.recorded(settings.run)
+        running = [name for name, process in records.items() if process.members()]
+        say(f"Stopping {', '.join(running)}" if running else "Nothing is running")
+        aws = [process for name, process in records.items() if name == "local-aws"]
+        processes.stop([p for p in records.values() if p not in aws], folder=settings.run)
+        processes.stop(aws, folder=settings.run)
+
+
+def status(settings: Settings, say: Callable[[str], None] = print) -> bool:
+    """Print one line a service; True when all run."""
+    records = processes.recorded(settings.run)
+    states = []
+    for name, address in {"local-aws": settings.aws_url, **dict.fromkeys(AIRFLOW_COMPONENTS, "")}.items():
+        process = records.get(name)
+        states.append(process is not None and process.running())
+        since = f"since {datetime.fromtimestamp(process.started):%Y-%m-%d %H:%M:%S}" if process else ""
+        state = f"running, pid {process.pid}, {since}" if process and states[-1] else "not running"
+        address = settings.airflow_url if name == "api-server" else address
+        say(f"{name:14}{state}{f', {address}' if address and states[-1] else ''}")
+    return all(states)
+
+
+def _start(service: Service, settings: Settings) -> processes.Process:
+    return processes.start(
+        service.name,
+        service.command,
+        _inherited() | service.environment,
+        folder=settings.run,
+        log=settings.logs / f"{service.name}.log",
+        cwd=ROOT,
+        fingerprint=service.fingerprint(),
+        port=service.port,
+    )
+
+
+def _inherited() -> dict[str, str]:
+    """The user's environment without what would change a service: their Airflow, AWS and Python settings.
+
+    AWS settings are dropped above all: nothing that runs here may reach a real account.
+    """
+    prefixes = ("AIRFLOW", "AWS_", "SMART_HUB_", "PYTHON", "BOTO")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+    loopback = ",".join(filter(None, [kept.get("NO_PROXY") or kept.get("no_proxy"), "127.0.0.1,localhost"]))
+    return kept | {
+        "PATH": f"{AIRFLOW.parent}{os.pathsep}{kept.get('PATH', os.defpath)}",
+        "NO_PROXY": loopback,
+        "no_proxy": loopback,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _secrets(path: Path) -> dict[str, str]:
+    """Airflow's internal keys, made once and readable by the user alone."""
+    if not path.exists():
+        keys = {
+            "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(64),
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
+            "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        }
+        _private(path.parent)
+        part = path.with_suffix(f".{os.getpid()}")
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(keys, file)
+        part.rename(path)
+    keys = json.loads(path.read_text())
+    return dict(keys)
+
+
+def _database_url(path: Path) -> str:
+    return f"sqlite:///{path}?timeout=60"  # seconds to wait for another process's lock
+
+
+def _migrate(settings: Settings, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Create or upgrade Airflow's database, when it is not this Airflow's already."""
+    database, stamp = settings.airflow_home / "airflow.db", settings.airflow_home / "airflow.db.version"
+    release = version("apache-airflow-core")
+    if database.exists() and stamp.exists() and stamp.read_text() == release:
+        return
+    say("Preparing Airflow's database")
+    # A new one is made aside and renamed, so that an interrupted first start leaves no half-made database.
+    target = database if database.exists() else database.with_suffix(".new")
+    if target != database:
+        target.unlink(missing_ok=True)
+    url = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": _database_url(target)}
+    _run("migrate", [str(AIRFLOW), "db", "migrate"], {**environment, **url}, settings)
+    target.rename(database)
+    stamp.write_text(release)
+
+
+def _deploy(settings: Settings, say: Callable[[str], None]) -> None:
+    say("Deploying the stack")
+    command = [str(PYTHON), "-m", "ops.deploy", "--stack", settings.stack]
+    _run("deploy", command, aws_environment(settings), settings)
+
+
+def _run(name: str, command: list[str], environment: Mapping[str, str], settings: Settings) -> None:
+    """Run a command to its end, its output in its log; UserError with the log's last lines when it fails."""
+    log = settings.logs / f"{name}.log"
+    with log.open("wb") as output:
+        done = subprocess.run(
+            command,
+            env=_inherited() | environment,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    if done.returncode:
+        raise UserError(f"{name} failed (exit {done.returncode}), from {log}:\n{processes.tail(log)}")
+
+
+def _wait(what: str, names: list[str], healthy: Callable[[], bool], settings: Settings) -> None:
+    """Poll until healthy; UserError with the logs' last lines when a service ends or time is up."""
+    deadline = time.monotonic() + START_SECONDS
+    while not healthy():
+        records = processes.recorded(settings.run)
+        dead = [name for name in names if name not in records or not records[name].running()]
+        if dead or time.monotonic() > deadline:
+            logs = [settings.logs / f"{name}.log" for name in dead or names]
+            reason = f"{', '.join(dead)} ended" if dead else f"not healthy after {START_SECONDS} s"
+            raise UserError(
+                f"{what} did not start: {reason}\n"
+                + "\n".join(f"  {log}, its last lines:\n{processes.tail(log)}" for log in logs)
+            )
+        time.sleep(0.2)
+
+
+def _aws_is_healthy(settings: Settings) -> bool:
+    return _get(f"{settings.aws_url}/_localaws/health") is not None
+
+
+def _airflow_is_healthy(settings: Settings) -> bool:
+    """Whether each component has reported since it was started: an earlier one's report counts for 30 s more."""
+    report = _get(f"{settings.airflow_url}/api/v2/monitor/health")
+    if report is None:
+        return False
+    records = processes.recorded(settings.run)
+    for name, (_, key) in AIRFLOW_COMPONENTS.items():
+        if key is None:
+            continue
+        beat = report[key][f"latest_{key}_heartbeat"]
+        if report[key]["status"] != "healthy" or datetime.fromisoformat(beat).timestamp() < records[name].started:
+            return False
+    return True
+
+
+def _get(url: str) -> dict[str, dict[str, str]] | None:
+    """The JSON answer of a health endpoint; None while it cannot be reached or is not well."""
+    try:
+        response = httpx.get(url, timeout=10, trust_env=False)
+    except httpx.TransportError:
+        return None
+    return dict(response.json()) if response.status_code == httpx.codes.OK else None
+
+
+def _refuse_taken_ports(services: Iterable[Service], host: str) -> None:
+    for service in services:
+        if service.port is not None and _taken(host, service.port):
+            raise UserError(
+                f"port {service.port}, for {service.name}, is taken by another program: end that, or choose "
+                f"another port with {service.port_setting}=<number>"
+            )
+
+
+def _taken(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        if probe.connect_ex((host, port)) == 0:
+            return True
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+    return False
+
+
+def _private(*folders: Path) -> None:
+    for folder in folders:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+@contextmanager
+def _exclusive(settings: Settings) -> Iterator[None]:
+    """One `up` or `down` of an environment at a time."""
+    with (settings.run / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def main(arguments: list[str]) -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by SIGTERM, undo as on Ctrl-C
+    try:
+        settings = Settings.from_environment()
+        if arguments[:1] == ["airflow"]:
+            return _cli(settings, arguments[1:])
+        parser = argparse.ArgumentParser(prog="python -m ops.services", description=__doc__.splitlines()[0])
+        parser.add_argument("command", choices=["up", "down", "status", "airflow"])
+        command = parser.parse_args(arguments).command
+        if command == "up":
+            up(settings)
+            print(f"Airflow   {settings.airflow_url}\nLocal AWS {settings.aws_url}")
+        elif command == "down":
+            down(settings)
+        else:
+            return 0 if status(settings) else 1
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _cli(settings: Settings, arguments: list[str]) -> int:
+    if not (settings.airflow_home / "airflow.db").exists():
+        raise UserError(f"there is no Airflow in {settings.local} yet: run `make up` first")
+    os.chdir(ROOT)
+    os.execve(AIRFLOW, [str(AIRFLOW), *arguments], _inherited() | airflow_environment(settings))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,73 @@
+"""Where the laptop environment lives: its folders, ports and the source of its data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class UserError(Exception):
+    """A mistake the user can put right; its text names the setting at fault and the remedy."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One laptop environment. Two with different `local` and ports can stand side by side."""
+
+    local: Path = ROOT / ".local"  # all state: databases, objects, logs, process records
+    airflow_port: int = 8080
+    aws_port: int = 4566
+    source: str = str(ROOT / "include" / "data")  # folder or s3:// prefix that mirrors the raw layout
+    host: str = "127.0.0.1"
+    stack: str = "smart-hub"
+    region: str = "us-east-1"
+    account: str = "000000000000"  # the local AWS knows no other
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Settings of SMART_HUB_LOCAL, AIRFLOW_PORT, AWS_PORT and SOURCE; empty means default.
+
+        Raises UserError for a port that is none.
+        """
+        source = environment.get("SOURCE") or cls.source
+        return cls(
+            local=Path(environment.get("SMART_HUB_LOCAL") or cls.local).resolve(),
+            airflow_port=_port(environment, "AIRFLOW_PORT", cls.airflow_port),
+            aws_port=_port(environment, "AWS_PORT", cls.aws_port),
+            source=source if source.startswith("s3://") else str(Path(source).expanduser().resolve()),
+        )
+
+    @property
+    def airflow_url(self) -> str:
+        return f"http://{self.host}:{self.airflow_port}"
+
+    @property
+    def aws_url(self) -> str:
+        return f"http://{self.host}:{self.aws_port}"
+
+    @property
+    def airflow_home(self) -> Path:
+        return self.local / "airflow"
+
+    @property
+    def run(self) -> Path:
+        return self.local / "run"  # one record a background process
+
+    @property
+    def logs(self) -> Path:
+        return self.local / "logs"
+
+    @property
+    def data_bucket(self) -> str:
+        return f"{self.stack}-data-{self.account}-{self.region}"
+
+
+def _port(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name) or str(default)
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise UserError(f"{name}={text} is not a port: give a number from 1 to 65535")
+    return int(text)
