@@ -1,0 +1,277 @@
+"""Deploys the AWS resources, on AWS as on the local AWS: ``python -m ops.deploy --help``.
+
+First the bootstrap stack (bucket of the artifacts, CloudFormation's service role), then the artifacts, then the main
+stack. Every step compares before it acts, so a second run changes nothing.
+"""
+
+import argparse
+import itertools
+import re
+import sys
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    WaiterError,
+)
+
+from ops import package
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef, StackTypeDef, TagTypeDef
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_s3 import S3Client
+
+Report = Callable[[str], None]
+
+DEFAULT_REGION = "us-east-1"
+# As in bootstrap.yaml: the longest name of a bucket has to fit into 63 characters.
+STACK_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,23}[a-z0-9]")
+
+_SECONDS = 1800
+_NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
+# What only a deletion leads out of.
+_STUCK = ("CREATE_FAILED", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
+
+
+class DeployError(Exception):
+    """The deployment cannot be done; the message names the stack, the resource or the setting at fault."""
+
+
+def deploy(
+    session: boto3.Session,
+    stack: str = "smart-hub",
+    *,
+    endpoint_url: str | None = None,
+    parameters: Mapping[str, str] | None = None,
+    root: Path = package.ROOT,
+    report: Report = print,
+) -> dict[str, str]:
+    """Creates or updates both stacks and uploads the artifacts; gives the main stack's outputs by name.
+
+    parameters: values for the main template's parameters, by name; those left out keep the value they have.
+    report: called with each line of progress.
+
+    Raises DeployError, and botocore's errors as they come (no credentials, no connection, access denied).
+    """
+    if not STACK_PATTERN.fullmatch(stack):
+        raise DeployError(
+            f"{stack!r} is no name for a stack: use 2 to 25 lower-case letters, digits and hyphens, beginning with a letter"
+        )
+    config = Config(connect_timeout=5, retries={"mode": "standard", "max_attempts": 3})
+    cfn = session.client("cloudformation", endpoint_url=endpoint_url, config=config)
+    s3 = session.client("s3", endpoint_url=endpoint_url, config=config)
+    glue = session.client("glue", endpoint_url=endpoint_url, config=config)
+    infrastructure = root / "include" / "infrastructure"
+    tags: list[TagTypeDef] = [{"Key": "project", "Value": "smart-hub"}, {"Key": "stack", "Value": stack}]
+
+    bootstrap = _apply(
+        cfn,
+        f"{stack}-bootstrap",
+        (infrastructure / "bootstrap.yaml").read_text(encoding="utf-8"),
+        {"StackName": stack},
+        tags,
+        report,
+    )
+    bucket = bootstrap["ArtifactsBucket"]
+    code, script = package.code(root), package.script(root)
+    for artifact in (code, script):
+        _upload(s3, bucket, artifact, report)
+    template = (infrastructure / "smart_hub.yaml").read_text(encoding="utf-8")
+    values = {"ArtifactsBucket": bucket, "CodeKey": code.key, "ScriptKey": script.key}
+    values |= _ready_made_classifier(cfn, glue, stack, template) | dict(parameters or {})
+    return _apply(cfn, stack, template, values, tags, report, role=bootstrap["DeploymentRoleArn"])
+
+
+def _upload(s3: "S3Client", bucket: str, artifact: package.Artifact, report: Report) -> None:
+    """Puts an artifact unless it is there: its key holds its content's hash."""
+    try:
+        s3.head_object(Bucket=bucket, Key=artifact.key)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise
+        s3.put_object(Bucket=bucket, Key=artifact.key, Body=artifact.body)
+        report(f"uploaded s3://{bucket}/{artifact.key}")
+
+
+def _ready_made_classifier(cfn: "CloudFormationClient", glue: "GlueClient", stack: str, template: str) -> dict[str, str]:
+    """The parameter RatesClassifier with a classifier made here, for an emulator that cannot make it; else nothing."""
+    try:
+        cfn.validate_template(TemplateBody=template)
+    except ClientError as error:
+        if "Unrecognized resource types: [AWS::Glue::Classifier]" not in str(error):
+            raise
+    else:
+        return {}
+    name = f"{stack}-rates"
+    try:
+        glue.create_classifier(XMLClassifier={"Name": name, "Classification": "xml", "RowTag": "row"})
+    except glue.exceptions.AlreadyExistsException:
+        pass  # by an earlier deployment
+    return {"RatesClassifier": name}
+
+
+def _apply(
+    cfn: "CloudFormationClient",
+    name: str,
+    template: str,
+    values: Mapping[str, str],
+    tags: Sequence["TagTypeDef"],
+    report: Report,
+    role: str | None = None,
+) -> dict[str, str]:
+    """Creates or updates one stack by a change set, waits for it, and gives its outputs."""
+    stack = _describe(cfn, name)
+    if stack and stack["StackStatus"] in _STUCK:
+        raise DeployError(
+            f"stack {name} is in state {stack['StackStatus']} and cannot be updated: delete it"
+            f" (aws cloudformation delete-stack --stack-name {name}) and deploy again"
+        )
+    creating = stack is None or stack["StackStatus"] == "REVIEW_IN_PROGRESS"
+    previous = set() if stack is None or creating else {p["ParameterKey"] for p in stack.get("Parameters", [])}
+    change_set = cfn.create_change_set(
+        StackName=name,
+        ChangeSetName=f"deploy-{uuid.uuid4().hex}",
+        ChangeSetType="CREATE" if creating else "UPDATE",
+        TemplateBody=template,
+        Parameters=_parameters(cfn, name, template, values, previous),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        Tags=tags,
+        **({"RoleARN": role} if role else {}),
+        # A stack whose creation failed could not be updated, so that the next deployment would be stuck.
+        **({"OnStackFailure": "DELETE"} if creating else {}),
+    )
+    change_set_id, stack_id = change_set["Id"], change_set["StackId"]
+    delay = _delay(cfn)
+    waiting = {"Delay": delay, "MaxAttempts": int(_SECONDS / delay)}
+    try:
+        cfn.get_waiter("change_set_create_complete").wait(ChangeSetName=change_set_id, WaiterConfig=waiting)
+    except WaiterError:
+        reason = cfn.describe_change_set(ChangeSetName=change_set_id).get("StatusReason", "for no reason given")
+        cfn.delete_change_set(ChangeSetName=change_set_id)
+        if not any(text in reason for text in _NO_CHANGES):
+            raise DeployError(f"stack {name}: the change set failed: {reason}") from None
+        report(f"{name}: no changes")
+        return _outputs(cfn, stack_id)
+
+    for page in cfn.get_paginator("describe_change_set").paginate(ChangeSetName=change_set_id):
+        for change in page["Changes"]:
+            resource = change["ResourceChange"]
+            report(f"{name}: {resource['Action'].lower()} {resource['ResourceType']} {resource['LogicalResourceId']}")
+    cfn.execute_change_set(ChangeSetName=change_set_id)
+    done = cfn.get_waiter("stack_create_complete") if creating else cfn.get_waiter("stack_update_complete")
+    try:
+        done.wait(StackName=stack_id, WaiterConfig=waiting)
+    except WaiterError:
+        raise DeployError(f"stack {name}: {_first_failure(cfn, stack_id)}") from None
+    report(f"{name}: {'created' if creating else 'updated'}")
+    return _outputs(cfn, stack_id)
+
+
+def _delay(cfn: "CloudFormationClient") -> float:
+    """Seconds between two looks at a stack: an emulator has it ready at once."""
+    return 0.1 if urlsplit(cfn.meta.endpoint_url).hostname in ("127.0.0.1", "localhost", "::1") else 5
+
+
+def _parameters(
+    cfn: "CloudFormationClient", name: str, template: str, values: Mapping[str, str], previous: set[str]
+) -> list["ParameterTypeDef"]:
+    """The template's parameters: as given, else as before, else left to their default."""
+    known = [p["ParameterKey"] for p in cfn.get_template_summary(TemplateBody=template)["Parameters"]]
+    if unknown := sorted(set(values) - set(known)):
+        raise DeployError(f"stack {name} has no parameter {', '.join(unknown)}; it has {', '.join(sorted(known))}")
+    given: list[ParameterTypeDef] = [{"ParameterKey": key, "ParameterValue": values[key]} for key in known if key in values]
+    kept: list[ParameterTypeDef] = [
+        {"ParameterKey": key, "UsePreviousValue": True} for key in known if key in previous and key not in values
+    ]
+    return given + kept
+
+
+def _describe(cfn: "CloudFormationClient", name: str) -> "StackTypeDef | None":
+    try:
+        return cfn.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        return None
+
+
+def _outputs(cfn: "CloudFormationClient", stack_id: str) -> dict[str, str]:
+    stack = cfn.describe_stacks(StackName=stack_id)["Stacks"][0]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def _first_failure(cfn: "CloudFormationClient", stack_id: str) -> str:
+    """Resource and reason of the first failure in the stack's last operation."""
+    pages = cfn.get_paginator("describe_stack_events").paginate(StackName=stack_id)
+    newest_first = (event for page in pages for event in page["StackEvents"])
+    last_operation = itertools.takewhile(
+        lambda event: not (
+            event["PhysicalResourceId"] == stack_id
+            and event["ResourceStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
+        ),
+        newest_first,
+    )
+    failures = [event for event in last_operation if event["ResourceStatus"].endswith("_FAILED")]
+    if not failures:
+        return f"not done after {_SECONDS} s; look at its events in the CloudFormation console"
+    first = failures[-1]
+    reason = first.get("ResourceStatusReason", "no reason given")
+    return f"{first['ResourceType']} {first['LogicalResourceId']} failed: {reason}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; gives the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m ops.deploy", description="Deploy the AWS resources of Smart Hub.")
+    parser.add_argument("--stack", default="smart-hub", help="name that all others derive from (default: %(default)s)")
+    parser.add_argument("--region", help=f"AWS region (default: as configured for AWS, else {DEFAULT_REGION})")
+    parser.add_argument("--endpoint-url", help="address of a local AWS (default: AWS itself)")
+    parser.add_argument(
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="value of a parameter of include/infrastructure/smart_hub.yaml; may be repeated",
+    )
+    options = parser.parse_args(arguments)
+    parameters = dict(item.partition("=")[::2] for item in options.parameter)
+    region = options.region or boto3.Session().region_name or DEFAULT_REGION
+    try:
+        outputs = deploy(
+            boto3.Session(region_name=region), options.stack, endpoint_url=options.endpoint_url, parameters=parameters
+        )
+    except DeployError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        print(
+            f"{error}: log in (aws configure, aws sso login) or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            file=sys.stderr,
+        )
+        return 1
+    except (EndpointConnectionError, ConnectTimeoutError) as error:
+        print(f"{error}: is the local AWS running, and are --endpoint-url and --region right?", file=sys.stderr)
+        return 1
+    except (BotoCoreError, ClientError) as error:
+        print(f"AWS refused: {error}", file=sys.stderr)
+        return 1
+    print()
+    for name, value in outputs.items():
+        print(f"{name} = {value}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

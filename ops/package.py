@@ -1,0 +1,65 @@
+"""The artifacts of a deployment: the functions' code as one zip file, and the Glue job's script.
+
+Keys hold the content's hash, so the same content has the same key, on every machine, and a change of one byte is a
+change that CloudFormation sees.
+"""
+
+import hashlib
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# Modules of the plugin that the functions import: standard library and boto3 only.
+SHARED_MODULES = ("__init__", "athena", "content", "layout", "sql")
+SCRIPT = "rates_xml_to_parquet.py"
+
+# The oldest time that a zip file can hold.
+_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
+_UNIX = 3
+_READABLE_FILE = 0o100644 << 16
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An object of the artifacts bucket."""
+
+    key: str
+    body: bytes
+
+
+def lambda_zip(root: Path = ROOT) -> bytes:
+    """One zip file for all functions: the handlers at its root, ``sql/`` and ``smart_hub/`` beside them.
+
+    The same content gives the same bytes: entries are sorted, dated 1980, and stored as they are, since compressors
+    differ from one machine to the next. Raises FileNotFoundError when a shared module is missing.
+    """
+    lambdas, sql = root / "include" / "lambdas", root / "include" / "sql"
+    sources = {path.name: path for path in lambdas.glob("*.py")}
+    sources |= {f"sql/{path.relative_to(sql).as_posix()}": path for path in sql.rglob("*.sql")}
+    sources |= {f"smart_hub/{name}.py": root / "plugins" / "smart_hub" / f"{name}.py" for name in SHARED_MODULES}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, path in sorted(sources.items()):
+            entry = zipfile.ZipInfo(name, _TIMESTAMP)
+            entry.create_system = _UNIX
+            entry.external_attr = _READABLE_FILE
+            archive.writestr(entry, path.read_bytes())
+    return buffer.getvalue()
+
+
+def code(root: Path = ROOT) -> Artifact:
+    """The functions' code, at ``lambda/<hash>.zip``."""
+    body = lambda_zip(root)
+    return Artifact(f"lambda/{_hash(body)}.zip", body)
+
+
+def script(root: Path = ROOT) -> Artifact:
+    """The Glue job's script, at ``glue/<hash>/rates_xml_to_parquet.py``."""
+    body = (root / "include" / "glue" / SCRIPT).read_bytes()
+    return Artifact(f"glue/{_hash(body)}/{SCRIPT}", body)
+
+
+def _hash(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:16]
