@@ -1,1 +1,1 @@
-"""An embedded local AWS: ministack for what it does for real, services of our own for what it only pretends."""
+"""An embedded local AWS: ministack for what it really does, services of our own for what it only pretends."""

@@ -4,13 +4,12 @@ import argparse
 import asyncio
 import errno
 import fcntl
-import logging
 import os
 import signal
 import socket
 import sys
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 HOST = "127.0.0.1"
 
@@ -29,23 +28,28 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m localaws", description="A local AWS on 127.0.0.1: S3, IAM, CloudFormation, Lambda, Glue, Athena."
+        prog="python -m localaws",
+        description="A local AWS on 127.0.0.1: S3, IAM, CloudFormation, Lambda, Glue, Athena.",
     )
     parser.add_argument("--port", type=int, default=4566, help="port on 127.0.0.1; 0 takes a free one (4566)")
     parser.add_argument("--state", default=".local/aws", help="folder that keeps everything (.local/aws)")
-    parser.add_argument("--region", default="us-east-1", help="region of what is made without one (us-east-1)")
+    parser.add_argument(
+        "--region", default="us-east-1", help="region of what is made without one (us-east-1)"
+    )
     parser.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
     return parser.parse_args()
 
 
 def lock_folder(state: Path) -> IO[str]:
-    """Take the state folder for this process: two servers in one folder would overwrite each other's state."""
+    """Take the state folder for this process: two servers in it would overwrite each other's state."""
     state.mkdir(parents=True, exist_ok=True)
     lock = (state / "lock").open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        sys.exit(f"Another local AWS uses the state folder {state}: stop it, or choose another folder with --state")
+        sys.exit(
+            f"Another local AWS uses the state folder {state}: stop it, or choose another folder with --state"
+        )
     return lock
 
 
@@ -89,6 +93,7 @@ def configure_base(port: int, endpoint: str, state: Path, region: str, log_level
 async def serve(listener: socket.socket, endpoint: str, state: Path, region: str) -> None:
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
+    from hypercorn.typing import Framework
 
     from localaws.app import create_app
 
@@ -101,8 +106,8 @@ async def serve(listener: socket.socket, endpoint: str, state: Path, region: str
     config.graceful_timeout = 1
     config.loglevel = os.environ["LOG_LEVEL"]
     print(f"Local AWS on {endpoint}, state in {state}", flush=True)
-    await hypercorn_serve(create_app(endpoint, state, region), config, shutdown_trigger=stop.wait)
-    logging.getLogger("localaws").info("stopped")
+    app = cast(Framework, create_app(endpoint, state, region))
+    await hypercorn_serve(app, config, shutdown_trigger=stop.wait)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import re
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any, ClassVar
 from ministack.app import app as base
 
 from localaws.crawlers import Crawlers
+from localaws.jobs import Jobs
 from localaws.persistence import StateSaver, services_changed_by
 from localaws.records import Records
 from localaws.service import Caller, Service, ServiceError, Store
@@ -20,8 +20,6 @@ from localaws.service import Caller, Service, ServiceError, Store
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-
-log = logging.getLogger("localaws")
 
 ACCOUNT = "000000000000"
 HEALTH_PATH = "/_localaws/health"
@@ -53,7 +51,7 @@ class Catalog(Service):
     def amend(
         self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller
     ) -> dict[str, Any]:
-        """Leave out empty descriptions, as AWS does: Trino takes one for a comment and then finds no views."""
+        """Leave out empty descriptions, as AWS does: to Trino one is a comment that hides a view."""
         for table in answer.get("TableList", [answer.get("Table", {})]):
             if table.get("Description") == "":
                 del table["Description"]
@@ -76,7 +74,9 @@ class LocalAws:
         if scope["type"] != "http":
             await base(scope, receive, send)
             return
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+        }
         target = headers.get("x-amz-target", "")
         if scope["path"] == HEALTH_PATH:
             await _respond(send, 200, {"status": "ok"})
@@ -101,7 +101,7 @@ class LocalAws:
                 raise ServiceError("SerializationException", f"The request is not JSON: {error}") from error
             return self._handlers[target].handle(action, document, _caller(headers))
 
-        await _respond_with(send, target, answer)
+        await _respond_with(send, answer)
 
     async def _amend(
         self, target: str, headers: dict[str, str], scope: Message, receive: Receive, send: Send
@@ -124,7 +124,7 @@ class LocalAws:
         request = json.loads(body or b"{}")
         answer = json.loads(b"".join(message.get("body", b"") for message in messages[1:]))
         amender, action = self._amenders[target], target.rpartition(".")[2]
-        await _respond_with(send, target, lambda: amender.amend(action, request, answer, _caller(headers)))
+        await _respond_with(send, lambda: amender.amend(action, request, answer, _caller(headers)))
 
     def _saving(self, send: Send, changed: Any) -> Send:
         async def saving(message: Message) -> None:
@@ -149,7 +149,7 @@ def create_app(endpoint: str, state: Path, region: str) -> LocalAws:
     """The application with all services of ours; `endpoint` is its own URL, `state` its folder."""
     store = Store(endpoint, region)
     records = Records(state / "records.sqlite")
-    return LocalAws([Catalog(), Crawlers(store, records)])
+    return LocalAws([Catalog(), Crawlers(store, records), Jobs(store, records, state / "jobs")])
 
 
 def _caller(headers: dict[str, str]) -> Caller:
@@ -167,16 +167,12 @@ async def _read(receive: Receive) -> bytes:
             return b"".join(chunks)
 
 
-async def _respond_with(send: Send, target: str, answer: Callable[[], dict[str, Any]]) -> None:
+async def _respond_with(send: Send, answer: Callable[[], dict[str, Any]]) -> None:
     """Send what `answer`, called in a worker thread, returns, or the error that it raises."""
     try:
         await _respond(send, 200, await asyncio.to_thread(answer))
     except ServiceError as error:
         await _respond(send, error.status, {"__type": error.code, "message": error.message}, error.code)
-    except Exception as error:  # whatever it is, the client must get an answer and the log the traceback
-        log.exception("%s failed", target)
-        message = f"{type(error).__name__}: {error}"
-        await _respond(send, 500, {"__type": "InternalServerException", "message": message})
 
 
 async def _respond(send: Send, status: int, document: dict[str, Any], code: str | None = None) -> None:

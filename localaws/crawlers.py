@@ -1,4 +1,4 @@
-"""Glue crawlers that really crawl: they register the partition folders that they find below catalog tables."""
+"""Glue crawlers that really crawl: they register the partition folders found below catalog tables."""
 
 import json
 import logging
@@ -86,9 +86,7 @@ class Crawlers(Service):
         definition = self._definition(name)
         with self._lock:
             if name in self._running:
-                raise ServiceError(
-                    "CrawlerRunningException", f"Crawler with name {name} has already started"
-                )
+                raise ServiceError("CrawlerRunningException", f"Crawler with name {name} has already started")
             record = {
                 "CrawlId": str(uuid.uuid4()),
                 "CrawlerName": name,
@@ -116,26 +114,24 @@ class Crawlers(Service):
     def _run(self, definition: dict[str, Any], record: dict[str, Any]) -> None:
         crawl = self._running[definition["Name"]]
         counts = {"TablesUpdated": 0, "PartitionsAdded": 0}
-        state, error = "COMPLETED", None
+        state, error = "FAILED", "Internal error; the log of the local AWS has its traceback"
         try:
             for database, table in catalog_tables(definition):
                 added = self._crawl_table(database, table, crawl)
                 counts["PartitionsAdded"] += added
                 counts["TablesUpdated"] += added > 0
+            state, error = "COMPLETED", ""
         except Stopped:
-            state = "STOPPED"
+            state, error = "STOPPED", ""
         except (CrawlError, ClientError, BotoCoreError) as failure:
-            state, error = "FAILED", str(failure)
-        except Exception as failure:  # a crawl must end in a state, whatever happens in its thread
-            log.exception("crawler %s failed", definition["Name"])
-            state, error = "FAILED", f"Internal error: {failure!r}"
-        finally:
+            error = str(failure)
+        finally:  # a crawl ends in a state whatever happens in its thread
             crawl.state = "STOPPING"  # as on AWS, while the outcome is written down
             with self._lock:
                 self._end({**record, **counts}, state, error)
                 del self._running[definition["Name"]]
 
-    def _end(self, record: dict[str, Any], state: str, error: str | None) -> None:
+    def _end(self, record: dict[str, Any], state: str, error: str) -> None:
         ended = {**record, "State": state, "EndTime": time.time()}
         if error:
             ended["ErrorMessage"] = error
@@ -226,7 +222,9 @@ class Crawlers(Service):
 
     def _crawls(self, name: str, definition: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """The crawls of a crawler, oldest first; those of an earlier one of the same name left out."""
-        created = definition["CreationTime"] if definition else self._definition(name)["CreationTime"].timestamp()
+        created = (
+            definition["CreationTime"] if definition else self._definition(name)["CreationTime"].timestamp()
+        )
         return [
             crawl
             for crawl in self._records.list("crawl")
@@ -271,16 +269,16 @@ class Crawl:
 
 
 def catalog_tables(crawler: dict[str, Any]) -> list[tuple[str, str]]:
-    """The (database, table) pairs that a crawler crawls. Raises CrawlError when it is of a kind not covered."""
+    """The (database, table) pairs that a crawler crawls. Raises CrawlError for a kind not covered."""
     name = crawler["Name"]
     other = [kind for kind, targets in crawler["Targets"].items() if targets and kind != "CatalogTargets"]
     if other:
-        raise CrawlError(f"Crawler {name}: the local AWS crawls catalog targets only, not {', '.join(other)}")
+        raise CrawlError(f"Crawler {name}: only catalog targets are covered, not {', '.join(other)}")
     configuration = json.loads(crawler.get("Configuration") or "{}")
     partitions = configuration.get("CrawlerOutput", {}).get("Partitions", {})
     if partitions.get("AddOrUpdateBehavior") != "InheritFromTable":
         raise CrawlError(
-            f"Crawler {name}: the local AWS infers no schemas; set CrawlerOutput.Partitions.AddOrUpdateBehavior"
+            f"Crawler {name}: no schemas are inferred here; set CrawlerOutput.Partitions.AddOrUpdateBehavior"
             " to InheritFromTable in its Configuration"
         )
     policy = crawler.get("SchemaChangePolicy", {})

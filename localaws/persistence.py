@@ -1,11 +1,11 @@
 """The base's state on disk after every change: the base itself saves it only when it stops cleanly.
 
-Objects need none of this: with S3_PERSIST the base writes an object and its metadata to files before it answers.
+Objects need none of this: with S3_PERSIST the base writes them and their metadata to files before it answers.
 """
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,18 @@ READ_PREFIXES = ("Get", "List", "Describe", "Search", "BatchGet", "Query", "Chec
 S3_CONTROL_PATH = "/v20180820/"
 
 
-def services_changed_by(method: str, path: str, headers: dict[str, str]) -> Iterable[str]:
-    """The base's services (their names in its registry) whose state must be saved before this request is answered.
+def services_changed_by(method: str, path: str, headers: dict[str, str]) -> Collection[str]:
+    """The services, as the base's registry names them, whose state must be on disk before the answer.
 
-    A request that may have changed something counts: only plain reads and S3 objects, which are files, do not.
+    All requests count that may have changed something: all but plain reads and S3 objects, which are files.
     """
     action = headers.get("x-amz-target", "").rpartition(".")[2]
     if method in ("GET", "HEAD", "OPTIONS") or action.startswith(READ_PREFIXES):
         return ()
     service = detect_service(method, path, headers, {})
     if service == "cloudformation":
-        # It provisions in the background and in other services, so even a DescribeStacks tells of changes.
-        return SERVICE_REGISTRY
+        # It provisions in the background and in other services: even DescribeStacks tells of changes.
+        return list(SERVICE_REGISTRY)
     if service == "s3" and "/" in path.strip("/") and not path.startswith(S3_CONTROL_PATH):
         return ()
     return (service,) if service in SERVICE_REGISTRY else ()
@@ -42,8 +42,10 @@ class StateSaver:
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def save(self, services: Iterable[str]) -> None:
-        """Return once everything that these services had changed before the call is on disk. Raises OSError."""
-        await asyncio.gather(*(asyncio.shield(self._save_begun_after_now(key)) for key in _state_keys(services)))
+        """Return once all that these services had changed before the call is on disk. Raises OSError."""
+        await asyncio.gather(
+            *(asyncio.shield(self._save_begun_after_now(key)) for key in _state_keys(services))
+        )
 
     def _save_begun_after_now(self, key: str) -> asyncio.Task[None]:
         if key not in self._waiting:

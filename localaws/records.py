@@ -25,7 +25,7 @@ class Records:
         self._lock = threading.Lock()
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA journal_mode = WAL")
-        # A commit then waits for the file's write, not for the disk: that outlives the process, not a power cut.
+        # A commit waits for the write, not for the disk: it outlives the process, not a power cut.
         self._database.execute("PRAGMA synchronous = NORMAL")
         self._database.execute(SCHEMA)
 

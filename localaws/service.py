@@ -21,7 +21,7 @@ class ServiceError(Exception):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sent a request: the access key id of its Authorization header ("" when unsigned), account, region."""
+    """Who sent a request: its access key id ("" when unsigned), account and region."""
 
     access_key_id: str
     account: str
@@ -39,7 +39,7 @@ class Store:
 
     @cache  # noqa: B019 -- one store lives as long as its process; boto3 clients are thread-safe
     def client(self, service: str) -> Any:
-        """A boto3 client of `service` ("s3", "glue", ...) that retries nothing: what fails here fails for good."""
+        """A boto3 client of `service` ("s3", "glue", ...) that retries nothing: what fails here stays so."""
         return boto3.session.Session().client(
             service,
             endpoint_url=self.endpoint,
@@ -75,8 +75,8 @@ class Service(ABC):
     def amend(
         self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller
     ) -> dict[str, Any]:
-        """Correct the base's successful answer to the request `body`, one of `amended`, in a worker thread."""
+        """Correct the base's successful answer to the request `body`; called in a worker thread."""
         return answer
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 -- most have nothing to stop
         """Stop what runs in the background. The server answers no more requests by then."""

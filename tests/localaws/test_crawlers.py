@@ -164,7 +164,7 @@ def test_a_partition_that_differs_from_its_table_inherits_again(readings: Aws) -
 
 
 def test_folders_that_do_not_fit_and_empty_ones_are_left_out(readings: Aws) -> None:
-    # given a folder of another name, one without a value, a folder marker alone, and a partition without folder
+    # given a folder of another name, one without value, a folder marker alone, a partition without folder
     put(readings, "raw/day=1/a.json", "raw/dt=/a.json", "raw/dt=2019-12-30/")
     readings.client("glue").create_partition(
         DatabaseName="crawled",
@@ -232,7 +232,7 @@ def test_an_unknown_crawler_cannot_be_started(aws: Aws) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"Targets": {"S3Targets": [{"Path": "s3://crawled/raw/"}]}}, "catalog targets only, not S3Targets"),
+        ({"Targets": {"S3Targets": [{"Path": "s3://crawled/raw/"}]}}, "not S3Targets"),
         ({"Configuration": '{"Version": 1.0}'}, "InheritFromTable"),
         ({"SchemaChangePolicy": {**LOG, "UpdateBehavior": "UPDATE_IN_DATABASE"}}, "UpdateBehavior LOG only"),
         ({"SchemaChangePolicy": {"UpdateBehavior": "LOG"}}, "DeleteBehavior LOG only"),

@@ -1,0 +1,382 @@
+"""Glue jobs that really run: the script in a process of its own, with the arguments that Glue gives it."""
+
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+import yaml
+from botocore.exceptions import BotoCoreError, ClientError
+
+from localaws.records import Records
+from localaws.service import Caller, Service, ServiceError, Store
+
+log = logging.getLogger("localaws.jobs")
+
+ACTIVE = ("STARTING", "RUNNING", "STOPPING")
+DEFAULT_TIMEOUT = 2880  # minutes
+LOG_GROUPS = {"pythonshell": "/aws-glue/python-jobs", "glueetl": "/aws-glue/jobs"}
+
+# Runs the script as its only child and ends the whole process group as soon as its standard input closes. It
+# closes when the server dies, however it dies, so no script outlives its server.
+GUARD = """
+import os, signal, subprocess, sys, threading
+script = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+def end_with_server():
+    sys.stdin.buffer.read()
+    os.killpg(0, signal.SIGKILL)
+threading.Thread(target=end_with_server, daemon=True).start()
+status = script.wait()
+os._exit(status if status >= 0 else 128 - status)
+"""
+
+
+class Jobs(Service):
+    """Job runs; the definitions of the jobs are the base's, which forgets how many runs may go at once.
+
+    Python shell and Spark jobs both run as plain Python of this environment: a script that needs awsglue or
+    pyspark fails with its ImportError.
+    """
+
+    target = "AWSGlue"
+    actions: ClassVar[frozenset[str]] = frozenset(
+        {"StartJobRun", "GetJobRun", "GetJobRuns", "BatchStopJobRun"}
+    )
+    amended: ClassVar[frozenset[str]] = frozenset(
+        {"CreateJob", "UpdateJob", "DeleteJob", "GetJob", "GetJobs"}
+    )
+
+    def __init__(self, store: Store, records: Records, folder: Path, seconds_per_minute: float = 60) -> None:
+        self._store = store
+        self._records = records
+        self._folder = folder
+        self._seconds_per_minute = seconds_per_minute  # of timeouts; tests shorten it
+        self._lock = threading.Lock()
+        self._processes: dict[str, Run] = {}
+        for run in records.list("job run"):
+            if run["JobRunState"] in ACTIVE:
+                self._end(run, "FAILED", "The local AWS was restarted during the run")
+
+    def handle(self, action: str, body: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        if action == "StartJobRun":
+            return self._start(body)
+        if action == "BatchStopJobRun":
+            return self._stop(body["JobName"], body["JobRunIds"])
+        self._job(body["JobName"])
+        runs = [run for run in self._records.list("job run") if run["JobName"] == body["JobName"]]
+        if action == "GetJobRuns":
+            return {"JobRuns": [self._timed(run) for run in reversed(runs)]}
+        for run in runs:
+            if run["Id"] == body["RunId"]:
+                return {"JobRun": self._timed(run)}
+        raise ServiceError(
+            "EntityNotFoundException", f"Job run {body['RunId']} of {body['JobName']} not found"
+        )
+
+    def amend(
+        self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller
+    ) -> dict[str, Any]:
+        name = body.get("Name") or body.get("JobName") or ""
+        if action in ("CreateJob", "UpdateJob", "DeleteJob"):
+            definition = body.get("JobUpdate", {}) if action == "UpdateJob" else body
+            self._records.put("job", name, {"ExecutionProperty": definition.get("ExecutionProperty")})
+        else:
+            for job in answer.get("Jobs", [answer.get("Job", {})]):
+                job["ExecutionProperty"] = {"MaxConcurrentRuns": self._max_concurrent_runs(job["Name"])}
+        return answer
+
+    def join(self, id: str) -> None:
+        """Wait until the run has ended."""
+        with self._lock:
+            run = self._processes.get(id)
+        if run is not None:
+            run.thread.join()
+
+    def close(self) -> None:
+        with self._lock:
+            running = list(self._processes.values())
+        for run in running:
+            run.end("FAILED", "The local AWS was stopped during the run")
+        for run in running:
+            run.thread.join()
+
+    def _start(self, body: dict[str, Any]) -> dict[str, Any]:
+        name = body["JobName"]
+        job = self._job(name)
+        arguments = {
+            **job.get("DefaultArguments", {}),
+            **body.get("Arguments", {}),
+            **job.get("NonOverridableArguments", {}),
+        }
+        kind = job["Command"]["Name"]
+        if kind not in LOG_GROUPS:
+            raise ServiceError(
+                "InvalidInputException",
+                f"Job {name}: the local AWS runs {' and '.join(LOG_GROUPS)}, not {kind}",
+            )
+        now = time.time()
+        record = {
+            "Id": f"jr_{uuid.uuid4().hex}{uuid.uuid4().hex}",
+            "Attempt": 0,
+            "JobName": name,
+            "JobRunState": "STARTING",
+            "StartedOn": now,
+            "LastModifiedOn": now,
+            "Arguments": body.get("Arguments", {}),
+            "PredecessorRuns": [],
+            "ExecutionTime": 0,
+            "Timeout": body.get("Timeout") or job.get("Timeout") or DEFAULT_TIMEOUT,
+            "LogGroupName": LOG_GROUPS[kind],
+            "GlueVersion": job.get("GlueVersion", ""),
+        }
+        limit = job["ExecutionProperty"]["MaxConcurrentRuns"]
+        with self._lock:
+            active = sum(run.record["JobName"] == name for run in self._processes.values())
+            if active >= limit:
+                raise ServiceError(
+                    "ConcurrentRunsExceededException", f"Concurrent runs exceeded for {name}: {limit}"
+                )
+            self._records.put("job run", record["Id"], record)
+            run = Run(record)
+            run.thread = threading.Thread(target=self._run, args=(job, run, arguments))
+            self._processes[record["Id"]] = run
+            run.thread.start()
+        return {"JobRunId": record["Id"]}
+
+    def _stop(self, name: str, ids: list[str]) -> dict[str, Any]:
+        self._job(name)
+        successful, errors = [], []
+        for id in ids:
+            with self._lock:
+                run = self._processes.get(id)
+            if run is not None and run.record["JobName"] == name:
+                self._put(run.record, JobRunState="STOPPING")
+                run.end("STOPPED")
+                successful.append({"JobName": name, "JobRunId": id})
+                continue
+            known = self._records.get("job run", id)
+            ended = known is not None and known["JobName"] == name
+            detail = {
+                "ErrorCode": "InvalidInputException" if ended else "EntityNotFoundException",
+                "ErrorMessage": f"Job run {id} has ended" if ended else f"Job run {id} of {name} not found",
+            }
+            errors.append({"JobName": name, "JobRunId": id, "ErrorDetail": detail})
+        return {"SuccessfulSubmissions": successful, "Errors": errors}
+
+    def _run(self, job: dict[str, Any], run: "Run", arguments: dict[str, str]) -> None:
+        folder = self._folder / run.record["Id"]
+        state: str = "FAILED"
+        error: str | None = "Internal error; the log of the local AWS has its traceback"
+        try:
+            folder.mkdir(parents=True)
+            script = self._download(job["Command"]["ScriptLocation"], folder)
+            argv = [str(script), *script_arguments(job, run.record["Id"], arguments)]
+            state, error = self._execute(run, argv, folder)
+        except (ClientError, BotoCoreError, OSError, ValueError) as failure:
+            error = str(failure)
+        finally:  # a run ends in a state whatever happens in its thread
+            with self._lock:
+                self._end(run.record, state, error)
+                del self._processes[run.record["Id"]]
+
+    def _download(self, location: str, folder: Path) -> Path:
+        url = urlsplit(location, allow_fragments=False)
+        script = folder / Path(url.path).name
+        try:
+            self._store.client("s3").download_file(url.netloc, url.path.lstrip("/"), str(script))
+        except ClientError as error:
+            raise ValueError(f"The script {location} cannot be read: {error}") from error
+        return script
+
+    def _execute(self, run: "Run", argv: list[str], folder: Path) -> tuple[str, str | None]:
+        """Run the script until it ends, is stopped or times out; the state of the run and its error."""
+        with (folder / "output.log").open("wb") as output, (folder / "error.log").open("wb") as errors:
+            run.start(
+                [sys.executable, "-c", GUARD, sys.executable, *argv],
+                folder,
+                self._environment(),
+                output,
+                errors,
+            )
+            if not run.stopped():
+                self._put(run.record, JobRunState="RUNNING")
+            status = run.wait(run.record["Timeout"] * self._seconds_per_minute)
+        if run.outcome:
+            return run.outcome
+        if status == 0:
+            return "SUCCEEDED", None
+        return "FAILED", error_message((folder / "error.log").read_text(errors="replace"), status)
+
+    def _environment(self) -> dict[str, str]:
+        """What a script of a job sees: the way to AWS, nothing of the server's own settings."""
+        kept = {
+            name: os.environ[name]
+            for name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
+            if name in os.environ
+        }
+        return {
+            **kept,
+            "AWS_ENDPOINT_URL": self._store.endpoint,
+            "AWS_DEFAULT_REGION": self._store.region,
+            "AWS_REGION": self._store.region,
+            "AWS_ACCESS_KEY_ID": self._store.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self._store.secret_access_key,
+        }
+
+    def _put(self, record: dict[str, Any], **changes: Any) -> None:
+        record.update(changes, LastModifiedOn=time.time())
+        self._records.put("job run", record["Id"], record)
+
+    def _end(self, record: dict[str, Any], state: str, error: str | None = None) -> None:
+        changes: dict[str, Any] = {"JobRunState": state, "CompletedOn": time.time()}
+        changes["ExecutionTime"] = round(changes["CompletedOn"] - record["StartedOn"])
+        if error:
+            changes["ErrorMessage"] = error
+            log.warning("job %s, run %s: %s", record["JobName"], record["Id"], error)
+        self._put(record, **changes)
+
+    def _timed(self, run: dict[str, Any]) -> dict[str, Any]:
+        if run["JobRunState"] in ACTIVE:
+            return {**run, "ExecutionTime": round(time.time() - run["StartedOn"])}
+        return run
+
+    def _job(self, name: str) -> dict[str, Any]:
+        try:
+            job: dict[str, Any] = self._store.client("glue").get_job(JobName=name)["Job"]
+        except ClientError as error:
+            raise ServiceError(error.response["Error"]["Code"], error.response["Error"]["Message"]) from error
+        return job
+
+    def _max_concurrent_runs(self, name: str) -> int:
+        """MaxConcurrentRuns, from the request or else the template that made the job; else 1, as on AWS."""
+        known = (self._records.get("job", name) or {}).get("ExecutionProperty")
+        if known is None:
+            known = self._declared(name).get("ExecutionProperty") or {}
+        limit = known.get("MaxConcurrentRuns", 1)
+        if not isinstance(limit, int):
+            raise ServiceError(
+                "InvalidInputException",
+                f"Job {name}: MaxConcurrentRuns is {limit!r} in its template; write it as a plain number",
+            )
+        return limit
+
+    def _declared(self, name: str) -> dict[str, Any]:
+        """The job's properties in the template of its stack; none when no stack made it."""
+        formation = self._store.client("cloudformation")
+        for page in formation.get_paginator("describe_stacks").paginate():
+            for stack in (item["StackName"] for item in page["Stacks"]):
+                for resource in formation.describe_stack_resources(StackName=stack)["StackResources"]:
+                    if (
+                        resource["ResourceType"] == "AWS::Glue::Job"
+                        and resource["PhysicalResourceId"] == name
+                    ):
+                        body = formation.get_template(StackName=stack)["TemplateBody"]
+                        template = body if isinstance(body, dict) else yaml.load(body, TemplateLoader)
+                        declared = template["Resources"][resource["LogicalResourceId"]]
+                        properties: dict[str, Any] = declared["Properties"]
+                        return properties
+        return {}
+
+
+class Run:
+    """A run's process, and what was decided about its end before it ended by itself."""
+
+    thread: threading.Thread
+
+    def __init__(self, record: dict[str, Any]) -> None:
+        self.record = record
+        self.outcome: tuple[str, str | None] | None = None
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(
+        self, command: list[str], folder: Path, environment: dict[str, str], output: Any, errors: Any
+    ) -> None:
+        with self._lock:
+            if self.outcome is None:
+                self._process = subprocess.Popen(
+                    command,
+                    cwd=folder,
+                    env=environment,
+                    stdin=subprocess.PIPE,  # its end tells the guard that the server is gone
+                    stdout=output,
+                    stderr=errors,
+                    start_new_session=True,
+                )
+
+    def stopped(self) -> bool:
+        return self.outcome is not None
+
+    def wait(self, timeout: float) -> int:
+        """The script's exit status; after `timeout` seconds the run is ended with TIMEOUT."""
+        if self._process is None:
+            return 0
+        try:
+            status = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.end("TIMEOUT", "Job run exceeded its timeout")
+            status = self._process.wait()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        # What the script started must not outlive it.
+        self._kill()
+        return status
+
+    def end(self, state: str, error: str | None = None) -> None:
+        """Kill the script and all that it started; the run ends in `state` unless that was decided before."""
+        with self._lock:
+            self.outcome = self.outcome or (state, error)
+            self._kill()
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):  # macOS gives the second for a group that has ended
+                return
+
+
+class TemplateLoader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms (!Ref, !Sub, ...), which are read as their bare values."""
+
+
+def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return f"!{suffix} {node.value}"
+
+
+TemplateLoader.add_multi_constructor("!", _short_form)
+
+
+def script_arguments(job: dict[str, Any], run_id: str, arguments: dict[str, str]) -> list[str]:
+    """sys.argv[1:] as Glue gives it: all arguments, those of Glue's own included.
+
+    One without a value is its name alone. Spark jobs also learn their ids and the name of the job; Python
+    shell jobs do not.
+    """
+    argv = [part for name, value in arguments.items() for part in (name, value) if part != ""]
+    if job["Command"]["Name"] == "glueetl":
+        argv += ["--JOB_ID", f"j_{job['Name']}", "--JOB_RUN_ID", run_id, "--JOB_NAME", job["Name"]]
+    return argv
+
+
+def error_message(stderr: str, status: int) -> str:
+    """A failed run's ErrorMessage as Glue words it: the exception's line, or the exit status without one."""
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    for number, line in reversed(list(enumerate(lines))):
+        if line.startswith("Traceback (most recent call last)"):
+            for candidate in lines[number + 1 :]:
+                if re.match(r"[A-Za-z_][\w.]*(:|$)", candidate):
+                    return candidate
+    return f"Command failed with exit code {status}"

@@ -1,0 +1,128 @@
+"""The server's process: where it listens, how it starts, how it ends."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Aws
+from test_durability import archive
+
+TELL_PID = """
+import os
+def handler(event, context):
+    return {"pid": os.getpid(), "endpoint": os.environ["AWS_ENDPOINT_URL"]}
+"""
+
+
+def localaws(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "localaws", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_it_tells_how_it_is_used() -> None:
+    # given no idea, when asked for help, expect the settings
+    answer = localaws("--help")
+    assert answer.returncode == 0
+    for setting in ("--port", "--state", "--region", "--log-level"):
+        assert setting in answer.stdout
+
+
+def test_it_starts_in_under_five_seconds(tmp_path: Path) -> None:
+    # given nothing, when it is started, expect an answer within five seconds
+    start = time.monotonic()
+    server = Aws(tmp_path / "state")
+    with urllib.request.urlopen(f"{server.endpoint}/_localaws/health") as answer:
+        assert answer.status == 200
+    seconds = time.monotonic() - start
+    server.kill()
+    assert seconds < 5
+
+
+def test_a_taken_port_is_named_with_the_setting(tmp_path: Path) -> None:
+    # given a port that somebody listens on
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        # when the server is started there
+        answer = localaws("--port", str(port), "--state", str(tmp_path))
+
+    # expect one line that names the port and what to set
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines() == [
+        f"Port {port} on 127.0.0.1 is taken: stop what uses it, or choose another port with --port"
+    ]
+
+
+def test_a_state_folder_has_one_server(aws: Aws) -> None:
+    # given a server, when another one is started on its state folder, expect that it refuses
+    answer = localaws("--port", "0", "--state", str(aws.state))
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines() == [
+        f"Another local AWS uses the state folder {aws.state}: stop it, or choose another folder with --state"
+    ]
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="the kernel's list of sockets is Linux's")
+def test_it_listens_on_loopback_only(aws: Aws) -> None:
+    # given a server that has answered requests of several services
+    aws.client("s3").list_buckets()
+    aws.client("glue").get_databases()
+
+    # when its listening sockets are looked up
+    inodes = set()
+    for handle in Path(f"/proc/{aws.process.pid}/fd").iterdir():
+        target = os.readlink(handle)
+        if target.startswith("socket:["):
+            inodes.add(target[8:-1])
+    listening = [
+        fields[1]
+        for table in ("tcp", "tcp6")
+        for fields in map(str.split, Path(f"/proc/net/{table}").read_text().splitlines()[1:])
+        if fields[3] == "0A" and fields[9] in inodes
+    ]
+
+    # expect one, on 127.0.0.1 and its port
+    port = int(aws.endpoint.rpartition(":")[2])
+    assert listening == [f"0100007F:{port:04X}"]
+
+
+def test_a_stop_is_clean_and_leaves_no_process(fresh_aws: Aws) -> None:
+    # given a function whose worker process is warm
+    fresh_aws.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument="{}")
+    fresh_aws.client("lambda").create_function(
+        FunctionName="warm",
+        Runtime="python3.12",
+        Role="arn:aws:iam::000000000000:role/function",
+        Handler="index.handler",
+        Code={"ZipFile": archive(TELL_PID)},
+        Timeout=30,
+    )
+    told = json.load(fresh_aws.client("lambda").invoke(FunctionName="warm")["Payload"])
+    assert told["endpoint"] == fresh_aws.endpoint
+    assert alive(told["pid"])
+
+    # when the server is asked to stop
+    status = fresh_aws.stop()
+
+    # expect a clean end, without the worker
+    assert status == 0
+    deadline = time.monotonic() + 10
+    while alive(told["pid"]):
+        assert time.monotonic() < deadline, "the worker still runs"
+        time.sleep(0.02)
