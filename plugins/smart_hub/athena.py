@@ -6,7 +6,7 @@ Standard library only, the boto3 client comes from the caller: the Lambda functi
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 _FIRST_POLL_SECONDS = 0.05
@@ -40,6 +40,7 @@ class Athena:
     output: str
     version: str
     seconds_left: Callable[[], float]
+    _running: set[str] = field(default_factory=set, init=False)
 
     def run(self, *statements: str) -> list[str]:
         """Runs statements beside each other, waits for all, gives the ids of their executions.
@@ -47,16 +48,22 @@ class Athena:
         Raises QueryFailed for the first that fails, QueryTimedOut when time runs out; either way the others are
         stopped, so that no query outlives the task that started it.
         """
-        ids = [self._start(statement) for statement in statements]
-        running = dict(zip(ids, statements, strict=True))
+        ids = []
         try:
-            for execution_id in ids:
-                self._wait(execution_id, running[execution_id])
-                del running[execution_id]
+            for statement in statements:
+                ids.append(self._start(statement))
+                self._running.add(ids[-1])
+            for execution_id, statement in zip(ids, statements, strict=True):
+                self._wait(execution_id, statement)
         finally:
-            for execution_id in running:
-                self.client.stop_query_execution(QueryExecutionId=execution_id)
+            self.stop()
         return ids
+
+    def stop(self) -> None:
+        """Stops the queries under way; whoever waits for one sees it fail as CANCELLED."""
+        for execution_id in list(self._running):
+            self.client.stop_query_execution(QueryExecutionId=execution_id)
+            self._running.discard(execution_id)
 
     def rows(self, statement: str) -> list[dict[str, str | None]]:
         """Runs a SELECT and gives its rows, each column's value as Athena's text or None for NULL."""
@@ -79,6 +86,8 @@ class Athena:
         pause = _FIRST_POLL_SECONDS
         while True:
             status = self.client.get_query_execution(QueryExecutionId=execution_id)["QueryExecution"]["Status"]
+            if status["State"] in ("SUCCEEDED", "FAILED", "CANCELLED"):
+                self._running.discard(execution_id)
             if status["State"] == "SUCCEEDED":
                 return
             first_line = statement.splitlines()[0]

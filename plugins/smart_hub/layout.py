@@ -16,6 +16,8 @@ USED = "used"
 
 # Raw prefix of a reference data set -> table of its versions.
 REFERENCE_TABLES = {"mappings": "mapping_versions", "locations": "location_versions", "rates": "rate_versions"}
+# Tables whose day the publish switches, in its order.
+PUBLISHED_TABLES = ("usage_rejects", "usage", "usage_cost")
 
 
 def run_name(day: str, run_id: str) -> str:
@@ -24,9 +26,17 @@ def run_name(day: str, run_id: str) -> str:
     return f"{day}-{hashlib.sha256(run_id.encode()).hexdigest()[:12]}"
 
 
-def version_name(task_instance_id: str) -> str:
-    """Name of what one attempt of one task writes: ``v`` and 16 hex digits; it changes with every try and Clear."""
-    return f"v{hashlib.sha256(task_instance_id.encode()).hexdigest()[:16]}"
+def version_name(run: str, task_instance_id: str) -> str:
+    """Name of what one attempt of one task writes: ``v`` and 16 hex digits; it changes with every try and Clear.
+
+    The first eight digits are the run's, so that what any attempt left behind can be told to belong to it.
+    """
+    return f"v{run[-12:-4]}{hashlib.sha256(task_instance_id.encode()).hexdigest()[:8]}"
+
+
+def is_version_of(run: str, version: str) -> bool:
+    """Whether an attempt of a task of this run wrote the version."""
+    return version[1:9] == run[-12:-4]
 
 
 def raw_prefix(data_set: str) -> str:
@@ -46,6 +56,11 @@ def reference_prefix(data_set: str, content: str, version: str) -> str:
 def staging_prefix(run: str, version: str = "") -> str:
     """Key prefix of a run's intermediate objects, or of one attempt's within it."""
     return f"staging/{run}/{version}/" if version else f"staging/{run}/"
+
+
+def run_id_key(run: str) -> str:
+    """Key of the object that holds the run's id, from which Airflow tells whether it has ended."""
+    return f"{staging_prefix(run)}run_id"
 
 
 def results_prefix(run: str) -> str:

@@ -21,14 +21,23 @@ def render(text: str, values: dict[str, str | int]) -> str:
     Values go into identifiers and string literals as they are, so only letters, digits and ``_./:=-`` are allowed.
     Raises SqlValueError when placeholders and values do not match, or a value holds any other character.
     """
-    statement = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--")).strip()
-    wanted = set(_PLACEHOLDER.findall(statement))
+    statement = _without_comments(text)
+    wanted = placeholders(text)
     if wanted != set(values):
         raise SqlValueError(f"placeholders are {sorted(wanted)}, values given are {sorted(values)}")
     for name, value in values.items():
         if not _SAFE_VALUE.fullmatch(str(value)) or "--" in str(value):
             raise SqlValueError(f"{name}: {value!r} holds characters that have no place in a name, date or location")
     return _PLACEHOLDER.sub(lambda match: str(values[match.group(1)]), statement)
+
+
+def placeholders(text: str) -> set[str]:
+    """Names of the values that a statement wants."""
+    return set(_PLACEHOLDER.findall(_without_comments(text)))
+
+
+def _without_comments(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--")).strip()
 
 
 def statement(folder: Path, name: str, **values: str | int) -> str:

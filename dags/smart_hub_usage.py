@@ -1,0 +1,176 @@
+"""
+### What every appliance of every hub costs, per five minutes
+
+One run per local day: raw readings in, the day's published table `usage_cost` out.
+
+| step | what |
+|---|---|
+| 1 copy raw data | usage of the day, mappings, locations and rates from the source to `raw/`; unchanged files are not sent again |
+| 2 crawl | Glue crawlers register what is new |
+| 3 convert | Athena CTAS by the function *convert*: usage of the day, new mappings and locations to Parquet |
+| 4 convert rates | the Glue job *rates*: new rates from XML to Parquet |
+| 5 transform | one Athena CTAS by the function *transform*: usage × mappings × locations × rates, for all hubs at once |
+| 6 compact | the day as one Parquet file, by the function *compact* |
+| audit, publish | the rules of `include/sql/quality` on the unpublished day; then its partitions point at the new version |
+| 7 clean up | intermediate tables and objects, query results, superseded versions |
+
+A day runs when it is over everywhere, at 12:00 UTC on the day after. To run another one, trigger the DAG with the
+parameter **usage_date**, or for a range:
+
+    airflow backfill create --dag-id smart_hub_usage --from-date 2019-12-21 --to-date 2019-12-22
+
+Any day may run again, at any time, beside others; readers see the old version or the new one. A failed run keeps what
+it made: clear the failed task, or start another run.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
+from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerRunOperator
+from airflow.providers.amazon.aws.operators.lambda_function import LambdaInvokeFunctionOperator
+from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, TaskGroup
+
+from smart_hub.macros import MACROS
+from smart_hub.operators import (
+    AuditOperator,
+    CleanUpOperator,
+    CopyRawDataOperator,
+    PublishOperator,
+    skip_unless_new,
+)
+from smart_hub.settings import Settings
+
+settings = Settings.from_environment(dags=Path(__file__).parent)
+
+# A function may take its 900 seconds; boto3 must neither give up before nor invoke it again.
+invocation = {
+    "aws_conn_id": settings.aws_conn_id,
+    "botocore_config": {"read_timeout": 910, "tcp_keepalive": True, "retries": {"max_attempts": 0}},
+    "execution_timeout": timedelta(minutes=16),
+}
+
+with DAG(
+    dag_id="smart_hub_usage",
+    description="What every appliance of every hub costs, day by day",
+    doc_md=__doc__,
+    # A local day has ended everywhere when it has in UTC-12.
+    schedule=CronPartitionTimetable("@daily", timezone="Etc/GMT+12", run_offset=-1, key_format="%Y-%m-%d"),
+    catchup=False,
+    max_active_runs=4,
+    params={
+        "usage_date": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="Usage day",
+            description="The hubs' local day to run, YYYY-MM-DD. Empty: the run's partition key or logical date.",
+        )
+    },
+    user_defined_macros=MACROS,
+    tags=["smart-hub", "usage", "daily"],
+    default_args={
+        "owner": "smart-hub",
+        "retries": 2,
+        "retry_delay": timedelta(seconds=15),
+        "retry_exponential_backoff": 4,
+        "max_retry_delay": timedelta(minutes=5),
+        "execution_timeout": timedelta(minutes=30),
+    },
+):
+    copy_raw_data = CopyRawDataOperator(
+        task_id="step_1_copy_raw_data",
+        settings=settings,
+        execution_timeout=timedelta(hours=2),
+        doc_md="Source to `raw/`, content-addressed. Says what the later steps find new.",
+    )
+
+    with TaskGroup("step_2_crawl", tooltip="Registers the new partitions of the raw tables") as crawl:
+        for data_set in ("usage", "mappings", "locations", "rates"):
+            GlueCrawlerRunOperator(
+                task_id=data_set,
+                crawler_name=settings.resource(data_set),
+                aws_conn_id=settings.aws_conn_id,
+                poll_interval=1,
+                pre_execute=skip_unless_new(data_set),
+                max_active_tis_per_dag=1,
+                # A crawl goes on when its worker dies; the retries outlast it.
+                retries=4,
+                doc_md=f"Crawls `raw/{data_set}/`. Skipped when nothing there is new.",
+            )
+
+    convert = LambdaInvokeFunctionOperator(
+        task_id="step_3_convert",
+        function_name=settings.resource("convert"),
+        payload="{{ event(contents=['mappings', 'locations']) }}",
+        trigger_rule="none_failed_min_one_success",
+        doc_md="JSON lines and CSV to Parquet. Says for each reading whether it is used, or why not.",
+        **invocation,
+    )
+
+    convert_rates = GlueJobOperator(
+        task_id="step_4_convert_rates",
+        job_name=settings.resource("rates"),
+        script_args={"--content": "{{ found().content.rates }}", "--version": "{{ version() }}"},
+        aws_conn_id=settings.aws_conn_id,
+        job_poll_interval=1,
+        stop_job_run_on_kill=True,
+        pre_execute=skip_unless_new("rates"),
+        max_active_tis_per_dag=1,
+        doc_md="XML to Parquet. Skipped when these rates were converted before.",
+    )
+
+    transform = LambdaInvokeFunctionOperator(
+        task_id="step_5_transform",
+        function_name=settings.resource("transform"),
+        payload=(
+            "{{ event(contents=['mappings', 'locations', 'rates'],"
+            " usage_table=answer('step_3_convert').usage_table) }}"
+        ),
+        trigger_rule="none_failed_min_one_success",
+        doc_md="Prices every value by the hub's own clock; what cannot be priced is rejected, with the reason.",
+        **invocation,
+    )
+
+    compact = LambdaInvokeFunctionOperator(
+        task_id="step_6_compact",
+        function_name=settings.resource("compact"),
+        payload=f"{{{{ event(cost_table=answer('step_5_transform').cost_table, files={settings.files_per_day}) }}}}",
+        doc_md="The day as exactly one Parquet file (or `SMART_HUB_FILES_PER_DAY`).",
+        **invocation,
+    )
+
+    audit = AuditOperator(
+        task_id="audit",
+        settings=settings,
+        tables={
+            "usage_table": "{{ answer('step_3_convert').usage_table }}",
+            "cost_table": "{{ answer('step_5_transform').cost_table }}",
+            "rejects_table": "{{ answer('step_5_transform').rejects_table }}",
+            "published_table": "{{ answer('step_6_compact').published_table }}",
+        },
+        doc_md="All rules of `include/sql/quality` in one query. A fatal violation stops the day here.",
+    )
+
+    publish = PublishOperator(
+        task_id="publish",
+        settings=settings,
+        locations={
+            "usage_rejects": "{{ answer('step_5_transform').rejects_location }}",
+            "usage": "{{ answer('step_3_convert').usage_location }}",
+            "usage_cost": "{{ answer('step_6_compact').cost_location }}",
+        },
+        outlets=[Asset(name="usage_cost")],
+        max_active_tis_per_dag=1,
+        doc_md="Points the day's partitions at the new version: from here on readers see it.",
+    )
+
+    clean_up = CleanUpOperator(
+        task_id="step_7_clean_up",
+        settings=settings,
+        doc_md="Intermediate tables and objects, query results, versions superseded for `SMART_HUB_KEEP_HOURS`.",
+    )
+
+    copy_raw_data >> [crawl, convert, convert_rates]
+    crawl >> convert
+    [convert, convert_rates] >> transform >> compact >> audit >> publish >> clean_up

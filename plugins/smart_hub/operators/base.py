@@ -1,0 +1,96 @@
+"""What the operators have in common: settings, AWS clients, Athena."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+from airflow.providers.amazon.aws.hooks.athena import AthenaHook
+from airflow.providers.amazon.aws.hooks.glue_catalog import GlueCatalogHook
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from smart_hub import macros
+from smart_hub.athena import Athena
+from smart_hub.layout import results_prefix
+from smart_hub.settings import Settings
+
+_VERSION_IN_LOCATION = re.compile(r"/version=(v[0-9a-f]{16})/")
+
+
+class SmartHubOperator(BaseOperator):
+    """An operator on the AWS resources of one deployment."""
+
+    def __init__(self, *, settings: Settings, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.settings = settings
+        self._athena: Athena | None = None
+
+    @cached_property
+    def s3(self) -> S3Hook:
+        return S3Hook(aws_conn_id=self.settings.aws_conn_id)
+
+    @cached_property
+    def glue(self) -> Any:
+        """boto3's ``glue`` client."""
+        return GlueCatalogHook(aws_conn_id=self.settings.aws_conn_id).get_conn()
+
+    def athena(self, context: Context) -> Athena:
+        """Athena for this attempt; its queries are stopped when the task is killed or runs out of time."""
+        deadline = time.monotonic() + (self.execution_timeout or timedelta(hours=1)).total_seconds()
+        self._athena = Athena(
+            client=AthenaHook(aws_conn_id=self.settings.aws_conn_id).get_conn(),
+            workgroup=self.settings.workgroup,
+            database=self.settings.database,
+            output=self.settings.location(results_prefix(macros.run(context))),
+            version=macros.version(context),
+            seconds_left=lambda: deadline - time.monotonic(),
+        )
+        return self._athena
+
+    def on_kill(self) -> None:
+        if self._athena is not None:
+            self._athena.stop()
+
+    def objects(self, prefix: str) -> Iterator[dict[str, Any]]:
+        """Objects under a key prefix of the data bucket; markers of empty folders left out."""
+        pages = self.s3.get_conn().get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=self.settings.data_bucket, Prefix=prefix):
+            yield from (item for item in page.get("Contents", []) if item["Size"] or not item["Key"].endswith("/"))
+
+    def partition_location(self, table: str, value: str) -> str | None:
+        """Where a table's partition lies, or None when the table has no such partition."""
+        try:
+            answer = self.glue.get_partition(
+                DatabaseName=self.settings.database, TableName=table, PartitionValues=[value]
+            )
+        except self.glue.exceptions.EntityNotFoundException:
+            return None
+        return str(answer["Partition"]["StorageDescriptor"]["Location"])
+
+
+def version_at(location: str | None) -> str | None:
+    """The version that a location of the warehouse names, if it names one."""
+    match = _VERSION_IN_LOCATION.search(location or "")
+    return match.group(1) if match else None
+
+
+def gone(what: str) -> AirflowFailException:
+    """The error of a task that was cleared after its run had finished and cleaned up after itself."""
+    return AirflowFailException(
+        f"{what} does not exist: what this run worked with is gone since it finished; clear the run from"
+        " step_3_convert, with what is downstream"
+    )
+
+
+def skip_unless_new(data_set: str) -> Callable[[Context], None]:
+    """For ``pre_execute``: skips the task unless step 1 found the data set to be new."""
+
+    def skip(context: Context) -> None:
+        if data_set not in macros.found(context)["new"]:
+            raise AirflowSkipException(f"{data_set}: nothing new since it was last registered")
+
+    return skip

@@ -1,0 +1,116 @@
+"""What a deployment sets: environment variables ``SMART_HUB_…``, read once, while a DAG is parsed."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_STACK_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,40}")
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+# Athena's limit of buckets × partitions in a CTAS.
+_MOST_FILES_PER_DAY = 100
+
+
+class SettingsError(ValueError):
+    """Settings that are missing or wrong; the message names every one of them."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one deployment; every AWS name derives from ``stack``.
+
+    ``problems`` says what is wrong. It is reported when a run starts (``check``), for a DAG that fails to parse
+    vanishes from the UI.
+    """
+
+    stack: str
+    data_bucket: str
+    source: str
+    mirror: bool
+    aws_conn_id: str
+    files_per_day: int
+    keep_hours: int
+    include: Path
+    problems: tuple[str, ...] = ()
+
+    @classmethod
+    def from_environment(cls, dags: Path, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Settings from environment variables.
+
+        SMART_HUB_STACK: name of the CloudFormation stack (smart-hub).
+        SMART_HUB_DATA_BUCKET: the data bucket; it has no default.
+        SMART_HUB_SOURCE: folder or ``s3://`` prefix with the raw data (``<include>/data``).
+        SMART_HUB_MIRROR: true deletes raw objects that the source no longer has (false).
+        SMART_HUB_AWS_CONN_ID: Airflow connection to AWS (aws_default).
+        SMART_HUB_FILES_PER_DAY: Parquet files a published day has (1).
+        SMART_HUB_KEEP_HOURS: age in hours from which superseded versions are deleted (24).
+        SMART_HUB_INCLUDE: the include folder; else ``<dags>/include``, else ``<dags>/../include``.
+        """
+        problems: list[str] = []
+
+        def number(name: str, default: int, most: int) -> int:
+            text = environ.get(name) or str(default)
+            if text.isascii() and text.isdigit() and 1 <= int(text) <= most:
+                return int(text)
+            problems.append(f"{name}: expected a number from 1 to {most}, got {text!r}")
+            return default
+
+        stack = environ.get("SMART_HUB_STACK") or "smart-hub"
+        if not _STACK_PATTERN.fullmatch(stack):
+            problems.append(f"SMART_HUB_STACK: expected {_STACK_PATTERN.pattern}, got {stack!r}")
+        data_bucket = environ.get("SMART_HUB_DATA_BUCKET", "")
+        if not data_bucket:
+            problems.append(f"SMART_HUB_DATA_BUCKET: not set; it is the output DataBucket of the stack {stack}")
+        elif "/" in data_bucket:
+            problems.append(f"SMART_HUB_DATA_BUCKET: expected a bucket's name alone, got {data_bucket!r}")
+        mirror = environ.get("SMART_HUB_MIRROR") or "false"
+        if mirror.lower() not in _TRUTH:
+            problems.append(f"SMART_HUB_MIRROR: expected true or false, got {mirror!r}")
+        include = _include_folder(dags, environ)
+        if not (include / "sql").is_dir():
+            problems.append(f"SMART_HUB_INCLUDE: {include} has no folder sql; set it to the package's include folder")
+        return cls(
+            stack=stack,
+            data_bucket=data_bucket,
+            source=(environ.get("SMART_HUB_SOURCE") or str(include / "data")).rstrip("/"),
+            mirror=_TRUTH.get(mirror.lower(), False),
+            aws_conn_id=environ.get("SMART_HUB_AWS_CONN_ID") or "aws_default",
+            files_per_day=number("SMART_HUB_FILES_PER_DAY", 1, _MOST_FILES_PER_DAY),
+            keep_hours=number("SMART_HUB_KEEP_HOURS", 24, 24 * 366),
+            include=include,
+            problems=tuple(problems),
+        )
+
+    def check(self) -> None:
+        """Raises SettingsError naming every setting that is missing or wrong."""
+        if self.problems:
+            raise SettingsError("; ".join(self.problems))
+
+    @property
+    def database(self) -> str:
+        """Name of the Glue database: the stack's, with underscores."""
+        return self.stack.replace("-", "_")
+
+    @property
+    def workgroup(self) -> str:
+        return self.stack
+
+    def resource(self, name: str) -> str:
+        """Full name of a crawler (usage, …), function (convert, …) or job (rates)."""
+        return f"{self.stack}-{name}"
+
+    @property
+    def sql(self) -> Path:
+        return self.include / "sql"
+
+    def location(self, prefix: str) -> str:
+        """URL of a key prefix of the data bucket."""
+        return f"s3://{self.data_bucket}/{prefix}"
+
+
+def _include_folder(dags: Path, environ: Mapping[str, str]) -> Path:
+    if chosen := environ.get("SMART_HUB_INCLUDE"):
+        return Path(chosen)
+    # MWAA syncs dags/ only, Astro and a checkout have include/ beside it.
+    return next((folder for folder in (dags / "include", dags.parent / "include") if folder.is_dir()), dags / "include")
