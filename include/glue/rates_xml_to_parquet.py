@@ -118,8 +118,8 @@ class _Reader:
         self.number = 0
         self.rows: list[Row] = []
         self.open: list[str] = []  # the elements around the current position, outermost first
-        # Bytes that are not UTF-8 end in an ExpatError, whatever the file declares; for UTF-16 see parse.
-        self.parser = expat.ParserCreate("UTF-8")
+        # Without a declaration XML is UTF-8, or UTF-16: see parse. Other bytes end in an ExpatError.
+        self.parser = expat.ParserCreate()
         self.parser.XmlDeclHandler = self.declaration
         # Entities can be declared in a DTD only, and expat reports a DTD before it reads what stands in it.
         self.parser.StartDoctypeDeclHandler = self.doctype
