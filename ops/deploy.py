@@ -1,7 +1,7 @@
 """Deploys the AWS resources, on AWS as on the local AWS: ``python -m ops.deploy --help``.
 
-First the bootstrap stack (bucket of the artifacts, CloudFormation's service role), then the artifacts, then the main
-stack. Every step compares before it acts, so a second run changes nothing.
+First the bootstrap stack (bucket of the artifacts, CloudFormation's service role), then the artifacts, then
+the main stack. Every step compares before it acts, so a second run changes nothing.
 """
 
 import argparse
@@ -30,7 +30,13 @@ from ops import package
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef, StackTypeDef, TagTypeDef
+    from mypy_boto3_cloudformation.type_defs import (
+        CreateChangeSetInputTypeDef,
+        ParameterTypeDef,
+        StackTypeDef,
+        TagTypeDef,
+        WaiterConfigTypeDef,
+    )
     from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
 
@@ -68,7 +74,8 @@ def deploy(
     """
     if not STACK_PATTERN.fullmatch(stack):
         raise DeployError(
-            f"{stack!r} is no name for a stack: use 2 to 25 lower-case letters, digits and hyphens, beginning with a letter"
+            f"{stack!r} is no name for a stack: use 2 to 25 lower-case letters, digits and hyphens,"
+            " beginning with a letter"
         )
     config = Config(connect_timeout=5, retries={"mode": "standard", "max_attempts": 3})
     cfn = session.client("cloudformation", endpoint_url=endpoint_url, config=config)
@@ -106,8 +113,10 @@ def _upload(s3: "S3Client", bucket: str, artifact: package.Artifact, report: Rep
         report(f"uploaded s3://{bucket}/{artifact.key}")
 
 
-def _ready_made_classifier(cfn: "CloudFormationClient", glue: "GlueClient", stack: str, template: str) -> dict[str, str]:
-    """The parameter RatesClassifier with a classifier made here, for an emulator that cannot make it; else nothing."""
+def _ready_made_classifier(
+    cfn: "CloudFormationClient", glue: "GlueClient", stack: str, template: str
+) -> dict[str, str]:
+    """The parameter RatesClassifier, of a classifier made here where CloudFormation cannot; else nothing."""
     try:
         cfn.validate_template(TemplateBody=template)
     except ClientError as error:
@@ -140,26 +149,32 @@ def _apply(
             f" (aws cloudformation delete-stack --stack-name {name}) and deploy again"
         )
     creating = stack is None or stack["StackStatus"] == "REVIEW_IN_PROGRESS"
-    previous = set() if stack is None or creating else {p["ParameterKey"] for p in stack.get("Parameters", [])}
-    change_set = cfn.create_change_set(
-        StackName=name,
-        ChangeSetName=f"deploy-{uuid.uuid4().hex}",
-        ChangeSetType="CREATE" if creating else "UPDATE",
-        TemplateBody=template,
-        Parameters=_parameters(cfn, name, template, values, previous),
-        Capabilities=["CAPABILITY_NAMED_IAM"],
-        Tags=tags,
-        **({"RoleARN": role} if role else {}),
-        # A stack whose creation failed could not be updated, so that the next deployment would be stuck.
-        **({"OnStackFailure": "DELETE"} if creating else {}),
+    previous = (
+        set() if stack is None or creating else {p["ParameterKey"] for p in stack.get("Parameters", [])}
     )
+    request: CreateChangeSetInputTypeDef = {
+        "StackName": name,
+        "ChangeSetName": f"deploy-{uuid.uuid4().hex}",
+        "ChangeSetType": "CREATE" if creating else "UPDATE",
+        "TemplateBody": template,
+        "Parameters": _parameters(cfn, name, template, values, previous),
+        "Capabilities": ["CAPABILITY_NAMED_IAM"],
+        "Tags": tags,
+    }
+    if role:
+        request["RoleARN"] = role
+    if creating:
+        # A stack whose creation failed could not be updated: the next deployment would be stuck.
+        request["OnStackFailure"] = "DELETE"
+    change_set = cfn.create_change_set(**request)
     change_set_id, stack_id = change_set["Id"], change_set["StackId"]
-    delay = _delay(cfn)
-    waiting = {"Delay": delay, "MaxAttempts": int(_SECONDS / delay)}
+    waiting = _waiting(cfn)
     try:
         cfn.get_waiter("change_set_create_complete").wait(ChangeSetName=change_set_id, WaiterConfig=waiting)
     except WaiterError:
-        reason = cfn.describe_change_set(ChangeSetName=change_set_id).get("StatusReason", "for no reason given")
+        reason = cfn.describe_change_set(ChangeSetName=change_set_id).get(
+            "StatusReason", "for no reason given"
+        )
         cfn.delete_change_set(ChangeSetName=change_set_id)
         if not any(text in reason for text in _NO_CHANGES):
             raise DeployError(f"stack {name}: the change set failed: {reason}") from None
@@ -168,8 +183,8 @@ def _apply(
 
     for page in cfn.get_paginator("describe_change_set").paginate(ChangeSetName=change_set_id):
         for change in page["Changes"]:
-            resource = change["ResourceChange"]
-            report(f"{name}: {resource['Action'].lower()} {resource['ResourceType']} {resource['LogicalResourceId']}")
+            item = change["ResourceChange"]
+            report(f"{name}: {item['Action'].lower()} {item['ResourceType']} {item['LogicalResourceId']}")
     cfn.execute_change_set(ChangeSetName=change_set_id)
     done = cfn.get_waiter("stack_create_complete") if creating else cfn.get_waiter("stack_update_complete")
     try:
@@ -180,9 +195,12 @@ def _apply(
     return _outputs(cfn, stack_id)
 
 
-def _delay(cfn: "CloudFormationClient") -> float:
-    """Seconds between two looks at a stack: an emulator has it ready at once."""
-    return 0.1 if urlsplit(cfn.meta.endpoint_url).hostname in ("127.0.0.1", "localhost", "::1") else 5
+def _waiting(cfn: "CloudFormationClient") -> "WaiterConfigTypeDef":
+    """How often to look at a stack, and how many times: an emulator has it ready at once."""
+    local = urlsplit(cfn.meta.endpoint_url).hostname in ("127.0.0.1", "localhost", "::1")
+    delay = 0.1 if local else 5
+    # A waiter sleeps fractions of a second as well, whatever its type says.
+    return {"Delay": delay, "MaxAttempts": int(_SECONDS / delay)}  # type: ignore[typeddict-item]
 
 
 def _parameters(
@@ -191,10 +209,16 @@ def _parameters(
     """The template's parameters: as given, else as before, else left to their default."""
     known = [p["ParameterKey"] for p in cfn.get_template_summary(TemplateBody=template)["Parameters"]]
     if unknown := sorted(set(values) - set(known)):
-        raise DeployError(f"stack {name} has no parameter {', '.join(unknown)}; it has {', '.join(sorted(known))}")
-    given: list[ParameterTypeDef] = [{"ParameterKey": key, "ParameterValue": values[key]} for key in known if key in values]
+        raise DeployError(
+            f"stack {name} has no parameter {', '.join(unknown)}; it has {', '.join(sorted(known))}"
+        )
+    given: list[ParameterTypeDef] = [
+        {"ParameterKey": key, "ParameterValue": values[key]} for key in known if key in values
+    ]
     kept: list[ParameterTypeDef] = [
-        {"ParameterKey": key, "UsePreviousValue": True} for key in known if key in previous and key not in values
+        {"ParameterKey": key, "UsePreviousValue": True}
+        for key in known
+        if key in previous and key not in values
     ]
     return given + kept
 
@@ -218,9 +242,11 @@ def _first_failure(cfn: "CloudFormationClient", stack_id: str) -> str:
     pages = cfn.get_paginator("describe_stack_events").paginate(StackName=stack_id)
     newest_first = (event for page in pages for event in page["StackEvents"])
     last_operation = itertools.takewhile(
-        lambda event: not (
-            event["PhysicalResourceId"] == stack_id
-            and event["ResourceStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
+        lambda event: (
+            not (
+                event["PhysicalResourceId"] == stack_id
+                and event["ResourceStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
+            )
         ),
         newest_first,
     )
@@ -234,9 +260,15 @@ def _first_failure(cfn: "CloudFormationClient", stack_id: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; gives the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m ops.deploy", description="Deploy the AWS resources of Smart Hub.")
-    parser.add_argument("--stack", default="smart-hub", help="name that all others derive from (default: %(default)s)")
-    parser.add_argument("--region", help=f"AWS region (default: as configured for AWS, else {DEFAULT_REGION})")
+    parser = argparse.ArgumentParser(
+        prog="python -m ops.deploy", description="Deploy the AWS resources of Smart Hub."
+    )
+    parser.add_argument(
+        "--stack", default="smart-hub", help="name that all others derive from (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--region", help=f"AWS region (default: as configured for AWS, else {DEFAULT_REGION})"
+    )
     parser.add_argument("--endpoint-url", help="address of a local AWS (default: AWS itself)")
     parser.add_argument(
         "--parameter",
@@ -250,19 +282,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     region = options.region or boto3.Session().region_name or DEFAULT_REGION
     try:
         outputs = deploy(
-            boto3.Session(region_name=region), options.stack, endpoint_url=options.endpoint_url, parameters=parameters
+            boto3.Session(region_name=region),
+            options.stack,
+            endpoint_url=options.endpoint_url,
+            parameters=parameters,
         )
     except DeployError as error:
         print(error, file=sys.stderr)
         return 1
     except (NoCredentialsError, PartialCredentialsError) as error:
         print(
-            f"{error}: log in (aws configure, aws sso login) or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            f"{error}: log in (aws sso login) or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
             file=sys.stderr,
         )
         return 1
     except (EndpointConnectionError, ConnectTimeoutError) as error:
-        print(f"{error}: is the local AWS running, and are --endpoint-url and --region right?", file=sys.stderr)
+        print(
+            f"{error}: is the local AWS running, and are --endpoint-url and --region right?", file=sys.stderr
+        )
         return 1
     except (BotoCoreError, ClientError) as error:
         print(f"AWS refused: {error}", file=sys.stderr)

@@ -1,7 +1,7 @@
 """The artifacts of a deployment: the functions' code as one zip file, and the Glue job's script.
 
-Keys hold the content's hash, so the same content has the same key, on every machine, and a change of one byte is a
-change that CloudFormation sees.
+Keys hold the content's hash: the same content has the same key on every machine, and a change of one byte is
+a change that CloudFormation sees.
 """
 
 import hashlib
@@ -32,13 +32,15 @@ class Artifact:
 def lambda_zip(root: Path = ROOT) -> bytes:
     """One zip file for all functions: the handlers at its root, ``sql/`` and ``smart_hub/`` beside them.
 
-    The same content gives the same bytes: entries are sorted, dated 1980, and stored as they are, since compressors
-    differ from one machine to the next. Raises FileNotFoundError when a shared module is missing.
+    The same content gives the same bytes: entries are sorted, dated 1980, and stored as they are, since
+    compressors differ from one machine to the next. Raises FileNotFoundError when a shared module is missing.
     """
     lambdas, sql = root / "include" / "lambdas", root / "include" / "sql"
     sources = {path.name: path for path in lambdas.glob("*.py")}
     sources |= {f"sql/{path.relative_to(sql).as_posix()}": path for path in sql.rglob("*.sql")}
-    sources |= {f"smart_hub/{name}.py": root / "plugins" / "smart_hub" / f"{name}.py" for name in SHARED_MODULES}
+    sources |= {
+        f"smart_hub/{name}.py": root / "plugins" / "smart_hub" / f"{name}.py" for name in SHARED_MODULES
+    }
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, path in sorted(sources.items()):

@@ -1,0 +1,304 @@
+"""The templates as text: what holds of them wherever they are deployed."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+INFRASTRUCTURE = Path(__file__).resolve().parents[2] / "include" / "infrastructure"
+
+# Actions of Glue that no resource can be named for:
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsglue.html
+WITHOUT_RESOURCE = {
+    "glue:CreateClassifier",
+    "glue:CreateCrawler",
+    "glue:DeleteClassifier",
+    "glue:GetClassifier",
+    "glue:GetCrawlerMetrics",
+    "glue:UpdateClassifier",
+}
+
+
+class Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms, ``!Ref X`` read as ``{"Ref": "X"}``."""
+
+
+def _short_form(loader: Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
+    name = tag if tag in ("Ref", "Condition") else f"Fn::{tag}"
+    if isinstance(node, yaml.ScalarNode):
+        return {name: loader.construct_scalar(node)}
+    assert isinstance(node, yaml.SequenceNode)
+    return {name: loader.construct_sequence(node, deep=True)}
+
+
+Loader.add_multi_constructor("!", _short_form)
+
+
+def template(name: str) -> dict[str, Any]:
+    loaded = yaml.load((INFRASTRUCTURE / name).read_text(), Loader)  # noqa: S506 - a SafeLoader
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+BOOTSTRAP, MAIN = template("bootstrap.yaml"), template("smart_hub.yaml")
+RESOURCES: dict[str, dict[str, Any]] = MAIN["Resources"]
+
+
+def of_type(kind: str) -> dict[str, dict[str, Any]]:
+    return {name: item["Properties"] for name, item in RESOURCES.items() if item["Type"] == kind}
+
+
+def table_input(name: str) -> dict[str, Any]:
+    (found,) = (t["TableInput"] for t in of_type("AWS::Glue::Table").values() if t["TableInput"]["Name"] == name)
+    return found  # type: ignore[no-any-return]
+
+
+def columns(name: str) -> list[tuple[str, str]]:
+    return [(column["Name"], column["Type"]) for column in table_input(name)["StorageDescriptor"]["Columns"]]
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def allowed() -> list[Any]:
+    """Every statement of both templates that allows something, with the name of its resource."""
+    found = []
+    for loaded in (BOOTSTRAP, MAIN):
+        for name, item in loaded["Resources"].items():
+            properties = item["Properties"]
+            documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
+            documents += [properties["PolicyDocument"]] if "PolicyDocument" in properties else []
+            for document in documents:
+                for statement in document["Statement"]:
+                    if statement["Effect"] == "Allow":
+                        found.append(pytest.param(statement, id=f"{name}-{statement['Sid']}"))
+    assert len(found) > 30
+    return found
+
+
+@pytest.mark.parametrize("file", ["bootstrap.yaml", "smart_hub.yaml"])
+def test_a_template_is_one_that_cloudformation_takes(file: str) -> None:
+    text = (INFRASTRUCTURE / file).read_text()
+
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html: in a request's body
+    assert len(text.encode()) <= 51_200
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html: no aliases
+    assert not [event for event in yaml.parse(text) if isinstance(event, yaml.AliasEvent)]
+
+
+@pytest.mark.parametrize(
+    ("loaded", "stack"), [(BOOTSTRAP, "StackName"), (MAIN, "AWS::StackName")], ids=["bootstrap", "main"]
+)
+def test_every_name_derives_from_the_stacks_name(loaded: dict[str, Any], stack: str) -> None:
+    names = {}
+    for resource, item in loaded["Resources"].items():
+        kind, properties = item["Type"].split("::")[-1], item["Properties"]
+        properties = properties.get("DatabaseInput", properties.get("XMLClassifier", properties))
+        for key in ("Name", f"{kind}Name", f"{kind.removeprefix('Managed')}Name", "ManagedPolicyName"):
+            if key in properties:
+                names[resource] = json.dumps(properties[key])
+
+    # tables live in the database, a bucket's policy has no name
+    nameless = {r for r, item in loaded["Resources"].items() if item["Type"].split("::")[-1] in ("Table", "BucketPolicy")}
+    assert set(names) == set(loaded["Resources"]) - nameless
+    assert {resource: name for resource, name in names.items() if stack not in name} == {}
+
+
+@pytest.mark.parametrize("statement", allowed())
+def test_nothing_is_allowed_on_everything(statement: dict[str, Any]) -> None:
+    actions = as_list(statement["Action"])
+
+    assert [action for action in actions if "*" in action] == []
+    if "*" in as_list(statement["Resource"]):
+        assert set(actions) <= WITHOUT_RESOURCE
+    else:
+        assert not set(actions) & WITHOUT_RESOURCE
+
+
+def test_roles_are_passed_to_glue_and_lambda_only() -> None:
+    passing = [p.values[0] for p in allowed() if "iam:PassRole" in as_list(p.values[0]["Action"])]  # type: ignore[index]
+
+    assert [s["Condition"] for s in passing] == [
+        {"StringEquals": {"iam:PassedToService": ["glue.amazonaws.com", "lambda.amazonaws.com"]}}
+    ]
+
+
+def test_each_role_trusts_its_own_service() -> None:
+    trusted = {}
+    for loaded in (BOOTSTRAP, MAIN):
+        for name, item in loaded["Resources"].items():
+            if item["Type"] == "AWS::IAM::Role":
+                (statement,) = item["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+                trusted[name] = statement["Principal"]
+
+    root = {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}
+    assert trusted == {
+        "DeploymentRole": {"Service": "cloudformation.amazonaws.com"},
+        "CrawlerRole": {"Service": "glue.amazonaws.com"},
+        "RatesJobRole": {"Service": "glue.amazonaws.com"},
+        "ConvertRole": {"Service": "lambda.amazonaws.com"},
+        "TransformRole": {"Service": "lambda.amazonaws.com"},
+        "CompactRole": {"Service": "lambda.amazonaws.com"},
+        "AirflowRole": {"AWS": {"Fn::If": ["AnyAirflowPrincipal", root, {"Ref": "AirflowPrincipal"}]}},
+    }
+
+
+def test_the_deployment_role_may_create_update_and_delete_every_kind_of_resource() -> None:
+    nouns = {
+        "AWS::Athena::WorkGroup": "athena:{}WorkGroup",
+        "AWS::Glue::Classifier": "glue:{}Classifier",
+        "AWS::Glue::Crawler": "glue:{}Crawler",
+        "AWS::Glue::Database": "glue:{}Database",
+        "AWS::Glue::Job": "glue:{}Job",
+        "AWS::Glue::Table": "glue:{}Table",
+        "AWS::IAM::ManagedPolicy": "iam:{}Policy",
+        "AWS::IAM::Role": "iam:{}Role",
+        "AWS::Lambda::Function": "lambda:{}Function",
+        "AWS::Logs::LogGroup": "logs:{}LogGroup",
+        "AWS::S3::Bucket": "s3:{}Bucket",
+        "AWS::S3::BucketPolicy": "s3:{}BucketPolicy",
+    }
+    # where creating or updating goes by another name
+    other = {
+        "s3:CreateBucketPolicy": "s3:PutBucketPolicy",
+        "s3:UpdateBucketPolicy": "s3:PutBucketPolicy",
+        "s3:UpdateBucket": "s3:PutLifecycleConfiguration",
+        "logs:UpdateLogGroup": "logs:PutRetentionPolicy",
+        "iam:UpdatePolicy": "iam:CreatePolicyVersion",
+        "lambda:UpdateFunction": "lambda:UpdateFunctionCode",
+    }
+    policies = BOOTSTRAP["Resources"]["DeploymentRole"]["Properties"]["Policies"]
+    permitted = {a for p in policies for s in p["PolicyDocument"]["Statement"] for a in as_list(s["Action"])}
+
+    needed = {
+        nouns[item["Type"]].format(verb) for item in RESOURCES.values() for verb in ("Create", "Update", "Delete")
+    }
+    assert {other.get(action, action) for action in needed} - permitted == set()
+
+
+@pytest.mark.parametrize(("loaded", "bucket"), [(BOOTSTRAP, "ArtifactsBucket"), (MAIN, "DataBucket")])
+def test_a_bucket_is_private_encrypted_and_reached_over_tls_only(loaded: dict[str, Any], bucket: str) -> None:
+    properties = loaded["Resources"][bucket]["Properties"]
+    (statement,) = loaded["Resources"][f"{bucket}Policy"]["Properties"]["PolicyDocument"]["Statement"]
+
+    (rule,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(properties["PublicAccessBlockConfiguration"]) == 4
+    assert properties["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert statement["Resource"] == [{"Fn::GetAtt": f"{bucket}.Arn"}, {"Fn::Sub": f"${{{bucket}.Arn}}/*"}]
+
+
+def test_what_runs_leave_behind_expires_and_nothing_else_does() -> None:
+    rules = RESOURCES["DataBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+
+    assert {rule["Status"] for rule in rules} == {"Enabled"}
+    assert {r["Prefix"]: r["ExpirationInDays"] for r in rules if "ExpirationInDays" in r} == {
+        "staging/": 7,
+        "athena-results/": 7,
+    }
+    assert [r["AbortIncompleteMultipartUpload"] for r in rules if "Prefix" not in r] == [{"DaysAfterInitiation": 7}]
+
+
+@pytest.mark.parametrize("data_set", ["usage", "mappings", "locations", "rates"])
+def test_a_crawler_adds_partitions_and_leaves_schemas_alone(data_set: str) -> None:
+    crawler = RESOURCES[f"{data_set.capitalize()}Crawler"]["Properties"]
+
+    assert crawler["Name"] == {"Fn::Sub": f"${{AWS::StackName}}-{data_set}"}
+    (target,) = crawler["Targets"]["CatalogTargets"]
+    assert list(crawler["Targets"]) == ["CatalogTargets"]
+    (table,) = target["Tables"]
+    assert RESOURCES[table["Ref"]]["Properties"]["TableInput"]["Name"] == f"raw_{data_set}"
+    assert crawler["SchemaChangePolicy"] == {"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"}
+    assert json.loads(crawler["Configuration"]) == {
+        "Version": 1.0,
+        "CrawlerOutput": {"Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}},
+    }
+    assert "RecrawlPolicy" not in crawler
+
+
+def test_the_rates_crawler_reads_one_record_a_row_element() -> None:
+    (classifier,) = RESOURCES["RatesCrawler"]["Properties"]["Classifiers"]
+
+    assert classifier == {"Fn::If": ["OwnRatesClassifier", {"Ref": "XmlClassifier"}, {"Ref": "RatesClassifier"}]}
+    assert RESOURCES["XmlClassifier"]["Properties"]["XMLClassifier"]["RowTag"] == "row"
+
+
+def test_all_tables_of_readings_have_the_same_ten_sensors() -> None:
+    sensors = [f"s_{number:02}" for number in range(1, 11)]
+    ((_, struct),) = [column for column in columns("raw_usage") if column[0] == "data"]
+
+    assert struct == f"struct<{','.join(f'{sensor}:double' for sensor in sensors)}>"
+    assert columns("usage") == [("loc_id", "string"), ("ts", "bigint"), *((sensor, "double") for sensor in sensors)]
+
+
+@pytest.mark.parametrize(
+    ("view", "table"),
+    [("mappings", "mapping_versions"), ("locations", "location_versions"), ("rates", "rate_versions")],
+)
+def test_a_view_is_its_table_without_the_content_and_empty(view: str, table: str) -> None:
+    types = {"string": "varchar", "int": "integer", "bigint": "bigint", "double": "double"}
+    declared = table_input(view)
+    text, variables = declared["ViewOriginalText"]["Fn::Sub"]
+    definition = json.loads(variables["View"]["Fn::Base64"]["Fn::Sub"])
+
+    assert text == "/* Presto View: ${View} */"
+    assert table_input(table)["PartitionKeys"] == [{"Name": "content", "Type": "string"}]
+    assert columns(view) == columns(table)
+    assert [(c["name"], c["type"]) for c in definition["columns"]] == [(n, types[t]) for n, t in columns(table)]
+    assert definition["originalSql"] == f"SELECT {', '.join(n for n, _ in columns(table))} FROM {table} WHERE false"
+    assert definition["schema"] == "${Database}"
+
+
+def test_a_publish_replaces_the_views_by_the_same_columns() -> None:
+    for view in ("mappings", "locations", "rates"):
+        statement = (INFRASTRUCTURE.parent / "sql" / "publish" / f"{view}.sql").read_text()
+        selected = re.search(r"\bSELECT\s(.*?)\sFROM\b", statement, re.DOTALL)
+        assert selected is not None
+        assert [name.strip() for name in selected[1].split(",")] == [name for name, _ in columns(view)]
+
+
+def test_the_job_is_the_smallest_python_shell() -> None:
+    job = RESOURCES["RatesJob"]["Properties"]
+
+    assert job["Command"] == {
+        "Name": "pythonshell",
+        "PythonVersion": "3.9",
+        "ScriptLocation": {"Fn::Sub": "s3://${ArtifactsBucket}/${ScriptKey}"},
+    }
+    assert job["DefaultArguments"] == {
+        "library-set": "analytics",
+        "--data-bucket": {"Ref": "DataBucket"},
+        "--database": {"Ref": "Database"},
+    }
+    assert (job["MaxCapacity"], job["Timeout"], job["MaxRetries"]) == (0.0625, 10, 0)
+    assert job["ExecutionProperty"] == {"MaxConcurrentRuns": 3}
+
+
+def test_the_workgroup_lets_a_query_choose_where_its_files_go() -> None:
+    configuration = RESOURCES["Workgroup"]["Properties"]["WorkGroupConfiguration"]
+
+    assert configuration["EnforceWorkGroupConfiguration"] is False
+    assert configuration["EngineVersion"] == {"SelectedEngineVersion": "Athena engine version 3"}
+    assert configuration["BytesScannedCutoffPerQuery"] == {"Ref": "BytesScannedCutoff"}
+    assert configuration["PublishCloudWatchMetricsEnabled"] is True
+
+
+def test_the_outputs_are_what_deploy_command_and_users_read() -> None:
+    assert set(BOOTSTRAP["Outputs"]) == {"ArtifactsBucket", "DeploymentRoleArn"}
+    assert set(MAIN["Outputs"]) == {
+        "DataBucket",
+        "Database",
+        "Workgroup",
+        "RatesJob",
+        "ConvertFunction",
+        "TransformFunction",
+        "CompactFunction",
+        "AirflowRoleArn",
+    }
