@@ -5,6 +5,7 @@ import asyncio
 import errno
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -67,8 +68,12 @@ def listen(port: int) -> socket.socket:
 
 
 def configure_base(port: int, endpoint: str, state: Path, region: str, log_level: str) -> None:
-    """Set the base's documented settings; it reads them when it is imported."""
+    """Set the base's documented settings, which it reads when it is imported."""
+    temporary = state / "tmp"  # the code of functions that run; of no use to the next start
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
     os.environ.update(
+        TMPDIR=str(temporary),
         AWS_ENDPOINT_URL=endpoint,  # Lambdas get it, so they call back through this server
         AWS_ACCESS_KEY_ID="test",
         AWS_SECRET_ACCESS_KEY="test",

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ministack.app import app as base
+from ministack.core import lambda_runtime
 
 from localaws.crawlers import Crawlers
 from localaws.jobs import Jobs
-from localaws.persistence import StateSaver, services_changed_by
+from localaws.persistence import StateSaver, service_changed_by
 from localaws.records import Records
 from localaws.service import Caller, Service, ServiceError, Store
 
@@ -85,8 +86,7 @@ class LocalAws:
         elif target in self._amenders:
             await self._amend(target, headers, scope, receive, send)
         else:
-            changed = services_changed_by(scope["method"], scope["path"], headers)
-            await base(scope, receive, self._saving(send, changed) if changed else send)
+            await base(scope, receive, self._saving(scope, headers, send))
 
     async def _handle(self, target: str, headers: dict[str, str], receive: Receive, send: Send) -> None:
         body = await _read(receive)
@@ -115,8 +115,7 @@ class LocalAws:
         async def keep(message: Message) -> None:
             messages.append(message)
 
-        await base(scope, replay, keep)
-        await self._saver.save(services_changed_by(scope["method"], scope["path"], headers))
+        await base(scope, replay, self._saving(scope, headers, keep))
         if not messages or messages[0]["status"] != 200:
             for message in messages:
                 await send(message)
@@ -126,10 +125,15 @@ class LocalAws:
         amender, action = self._amenders[target], target.rpartition(".")[2]
         await _respond_with(send, lambda: amender.amend(action, request, answer, _caller(headers)))
 
-    def _saving(self, send: Send, changed: Any) -> Send:
+    def _saving(self, scope: Message, headers: dict[str, str], send: Send) -> Send:
+        """A `send` that lets the answer out once what the request changed is on disk."""
+        service = service_changed_by(scope["method"], scope["path"], headers)
+        if service is None:
+            return send
+
         async def saving(message: Message) -> None:
             if message["type"] == "http.response.start":
-                await self._saver.save(changed)
+                await self._saver.save(service)
             await send(message)
 
         return saving
@@ -140,6 +144,7 @@ class LocalAws:
             if message["type"] == "lifespan.shutdown":
                 for service in self._services:
                     await asyncio.to_thread(service.close)
+                await asyncio.to_thread(lambda_runtime.reset)  # ends the functions' processes
             return message
 
         return closing

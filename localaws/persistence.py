@@ -4,8 +4,9 @@ Objects need none of this: with S3_PERSIST the base writes them and their metada
 """
 
 import asyncio
+import pickle
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +18,18 @@ READ_PREFIXES = ("Get", "List", "Describe", "Search", "BatchGet", "Query", "Chec
 S3_CONTROL_PATH = "/v20180820/"
 
 
-def services_changed_by(method: str, path: str, headers: dict[str, str]) -> Collection[str]:
-    """The services, as the base's registry names them, whose state must be on disk before the answer.
+def service_changed_by(method: str, path: str, headers: dict[str, str]) -> str | None:
+    """The service, as the base's registry names it, whose state must be on disk before the request's answer.
 
     All requests count that may have changed something: all but plain reads and S3 objects, which are files.
     """
     action = headers.get("x-amz-target", "").rpartition(".")[2]
     if method in ("GET", "HEAD", "OPTIONS") or action.startswith(READ_PREFIXES):
-        return ()
+        return None
     service = detect_service(method, path, headers, {})
-    if service == "cloudformation":
-        # It provisions in the background and in other services: even DescribeStacks tells of changes.
-        return list(SERVICE_REGISTRY)
     if service == "s3" and "/" in path.strip("/") and not path.startswith(S3_CONTROL_PATH):
-        return ()
-    return (service,) if service in SERVICE_REGISTRY else ()
+        return None
+    return service if service in SERVICE_REGISTRY else None
 
 
 class StateSaver:
@@ -40,12 +38,23 @@ class StateSaver:
     def __init__(self) -> None:
         self._waiting: dict[str, asyncio.Task[None]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._stacks = b""
 
-    async def save(self, services: Iterable[str]) -> None:
-        """Return once all that these services had changed before the call is on disk. Raises OSError."""
-        await asyncio.gather(
-            *(asyncio.shield(self._save_begun_after_now(key)) for key in _state_keys(services))
-        )
+    async def save(self, service: str) -> None:
+        """Return once all that the service had changed before the call is on disk. Raises OSError."""
+        if service != "cloudformation":
+            await self._save_all([service])
+            return
+        # It provisions in the background and in all services, and its own state tells of each step.
+        get_state = _get_state("cloudformation")
+        stacks = await asyncio.to_thread(lambda: pickle.dumps(_consistent(get_state))) if get_state else b""
+        if stacks != self._stacks:
+            await self._save_all(SERVICE_REGISTRY)
+            self._stacks = stacks
+
+    async def _save_all(self, services: Iterable[str]) -> None:
+        saves = [asyncio.shield(self._save_begun_after_now(key)) for key in _state_keys(services)]
+        await asyncio.gather(*saves)
 
     def _save_begun_after_now(self, key: str) -> asyncio.Task[None]:
         if key not in self._waiting:

@@ -1,6 +1,5 @@
 """The server's process: where it listens, how it starts, how it ends."""
 
-import json
 import os
 import socket
 import subprocess
@@ -13,10 +12,15 @@ import pytest
 from conftest import ROOT, Aws
 from test_durability import archive
 
-TELL_PID = """
-import os
-def handler(event, context):
-    return {"pid": os.getpid(), "endpoint": os.environ["AWS_ENDPOINT_URL"]}
+FUNCTION = """
+import boto3, os, time
+
+def idle(event, context):
+    boto3.client("s3").put_object(Bucket="told", Key="pid", Body=str(os.getpid()))
+
+def busy(event, context):
+    idle(event, context)
+    time.sleep(600)
 """
 
 
@@ -102,20 +106,24 @@ def test_it_listens_on_loopback_only(aws: Aws) -> None:
     assert listening == [f"0100007F:{port:04X}"]
 
 
-def test_a_stop_is_clean_and_leaves_no_process(fresh_aws: Aws) -> None:
-    # given a function whose worker process is warm
+@pytest.mark.parametrize("handler", ["idle", "busy"])
+def test_a_stop_is_clean_and_leaves_no_process(fresh_aws: Aws, handler: str) -> None:
+    # given a function whose worker process is warm, or in the middle of an invocation
+    s3 = fresh_aws.client("s3")
+    s3.create_bucket(Bucket="told")
     fresh_aws.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument="{}")
     fresh_aws.client("lambda").create_function(
-        FunctionName="warm",
+        FunctionName="function",
         Runtime="python3.12",
         Role="arn:aws:iam::000000000000:role/function",
-        Handler="index.handler",
-        Code={"ZipFile": archive(TELL_PID)},
-        Timeout=30,
+        Handler=f"index.{handler}",
+        Code={"ZipFile": archive(FUNCTION)},
+        Timeout=600,
     )
-    told = json.load(fresh_aws.client("lambda").invoke(FunctionName="warm")["Payload"])
-    assert told["endpoint"] == fresh_aws.endpoint
-    assert alive(told["pid"])
+    fresh_aws.client("lambda").invoke(FunctionName="function", InvocationType="Event")
+    s3.get_waiter("object_exists").wait(Bucket="told", Key="pid", WaiterConfig={"Delay": 0.05})
+    pid = int(s3.get_object(Bucket="told", Key="pid")["Body"].read())
+    assert alive(pid)
 
     # when the server is asked to stop
     status = fresh_aws.stop()
@@ -123,6 +131,6 @@ def test_a_stop_is_clean_and_leaves_no_process(fresh_aws: Aws) -> None:
     # expect a clean end, without the worker
     assert status == 0
     deadline = time.monotonic() + 10
-    while alive(told["pid"]):
+    while alive(pid):
         assert time.monotonic() < deadline, "the worker still runs"
         time.sleep(0.02)
