@@ -85,11 +85,11 @@ def test_rows_of_several_hours_become_one_row_an_hour_whatever_the_chunks(
     assert convert(script, THREE_PERIODS, chunk) == THREE_PERIODS_BY_HAND
 
 
-def test_the_last_row_may_come_out_at_the_very_end(script: ModuleType) -> None:
-    # expat 2.6 and later put a long token that came in parts off, until more comes or the document ends
-    start, end = root(row()).replace("</row>", f"<!-- {'x' * 1000} --></row>").split(" --></row>")
-    rows = list(script.parse(FILE, [start.encode(), b" --></row>" + end.encode()]))
-    assert [found.texts for found in rows] == [ROW]
+def test_a_row_that_the_parser_puts_off_to_the_end_of_the_file(script: ModuleType) -> None:
+    # expat 2.6 and later retries a token that came in parts only when twice as much is there, or the file ends
+    start, end = root(row()).split("</row>")
+    chunks = [start.encode(), b"<!--" + b"x" * 1000, b"--></row>" + end.encode()]
+    assert [found.texts for found in script.parse(FILE, chunks)] == [ROW]
 
 
 def test_an_hour_a_row(script: ModuleType) -> None:
