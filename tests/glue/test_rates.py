@@ -86,7 +86,7 @@ def test_rows_of_several_hours_become_one_row_an_hour_whatever_the_chunks(
 
 
 def test_a_row_that_the_parser_puts_off_to_the_end_of_the_file(script: ModuleType) -> None:
-    # expat 2.6 and later retries a token that came in parts only when twice as much is there, or the file ends
+    # expat 2.6 and later retries a token that came in parts when there is twice as much, or the file ends
     start, end = root(row()).split("</row>")
     chunks = [start.encode(), b"<!--" + b"x" * 1000, b"--></row>" + end.encode()]
     assert [found.texts for found in script.parse(FILE, chunks)] == [ROW]
