@@ -5,47 +5,41 @@ One run per local day: raw readings in, the day's published table `usage_cost` o
 
 | step | what |
 |---|---|
-| 1 copy raw data | usage of the day, mappings, locations and rates from the source to `raw/`; unchanged files are not sent again |
+| 1 copy raw data | usage of the day, mappings, locations, rates to `raw/`, unless they lie there unchanged |
 | 2 crawl | Glue crawlers register what is new |
-| 3 convert | Athena CTAS by the function *convert*: usage of the day, new mappings and locations to Parquet |
-| 4 convert rates | the Glue job *rates*: new rates from XML to Parquet |
-| 5 transform | one Athena CTAS by the function *transform*: usage × mappings × locations × rates, for all hubs at once |
+| 3 convert | usage of the day, new mappings and locations to Parquet, by the function *convert* |
+| 4 convert rates | new rates from XML to Parquet, by the Glue job *rates* |
+| 5 transform | usage, mappings, locations and rates joined, all hubs at once, by the function *transform* |
 | 6 compact | the day as one Parquet file, by the function *compact* |
-| audit, publish | the rules of `include/sql/quality` on the unpublished day; then its partitions point at the new version |
+| audit, publish | the rules of `include/sql/quality`; then the day's partitions point at the new version |
 | 7 clean up | intermediate tables and objects, query results, superseded versions |
 
-A day runs when it is over everywhere, at 12:00 UTC on the day after. To run another one, trigger the DAG with the
-parameter **usage_date**, or for a range:
+A day runs when it is over everywhere, at 12:00 UTC on the day after. To run another one, trigger the DAG with
+the parameter **usage_date**; for a range:
 
     airflow backfill create --dag-id smart_hub_usage --from-date 2019-12-21 --to-date 2019-12-22
 
-Any day may run again, at any time, beside others; readers see the old version or the new one. A failed run keeps what
-it made: clear the failed task, or start another run.
+Any day may run again, at any time, beside others: readers see its old version or its new one. A failed run
+keeps what it made: clear the failed task, or start another run.
 """
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerRunOperator
 from airflow.providers.amazon.aws.operators.lambda_function import LambdaInvokeFunctionOperator
 from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, TaskGroup
 
-from smart_hub.macros import MACROS
-from smart_hub.operators import (
-    AuditOperator,
-    CleanUpOperator,
-    CopyRawDataOperator,
-    PublishOperator,
-    skip_unless_new,
-)
+from smart_hub.macros import MACROS, skip_unless_new
+from smart_hub.operators import AuditOperator, CleanUpOperator, CopyRawDataOperator, PublishOperator
 from smart_hub.settings import Settings
 
 settings = Settings.from_environment(dags=Path(__file__).parent)
 
 # A function may take its 900 seconds; boto3 must neither give up before nor invoke it again.
-invocation = {
-    "aws_conn_id": settings.aws_conn_id,
+invocation: dict[str, Any] = {
     "botocore_config": {"read_timeout": 910, "tcp_keepalive": True, "retries": {"max_attempts": 0}},
     "execution_timeout": timedelta(minutes=16),
 }
@@ -64,13 +58,14 @@ with DAG(
             type=["null", "string"],
             format="date",
             title="Usage day",
-            description="The hubs' local day to run, YYYY-MM-DD. Empty: the run's partition key or logical date.",
+            description="The hubs' local day, YYYY-MM-DD; else the run's partition key or logical date.",
         )
     },
-    user_defined_macros=MACROS,
+    user_defined_macros={**MACROS, "files_per_day": settings.files_per_day},
     tags=["smart-hub", "usage", "daily"],
     default_args={
         "owner": "smart-hub",
+        "aws_conn_id": settings.aws_conn_id,
         "retries": 2,
         "retry_delay": timedelta(seconds=15),
         "retry_exponential_backoff": 4,
@@ -78,19 +73,18 @@ with DAG(
         "execution_timeout": timedelta(minutes=30),
     },
 ):
-    copy_raw_data = CopyRawDataOperator(
+    step_1_copy_raw_data = CopyRawDataOperator(
         task_id="step_1_copy_raw_data",
         settings=settings,
         execution_timeout=timedelta(hours=2),
         doc_md="Source to `raw/`, content-addressed. Says what the later steps find new.",
     )
 
-    with TaskGroup("step_2_crawl", tooltip="Registers the new partitions of the raw tables") as crawl:
+    with TaskGroup("step_2_crawl", tooltip="Registers the new partitions of the raw tables") as step_2_crawl:
         for data_set in ("usage", "mappings", "locations", "rates"):
             GlueCrawlerRunOperator(
                 task_id=data_set,
                 crawler_name=settings.resource(data_set),
-                aws_conn_id=settings.aws_conn_id,
                 poll_interval=1,
                 pre_execute=skip_unless_new(data_set),
                 max_active_tis_per_dag=1,
@@ -99,20 +93,19 @@ with DAG(
                 doc_md=f"Crawls `raw/{data_set}/`. Skipped when nothing there is new.",
             )
 
-    convert = LambdaInvokeFunctionOperator(
+    step_3_convert = LambdaInvokeFunctionOperator(
         task_id="step_3_convert",
         function_name=settings.resource("convert"),
-        payload="{{ event(contents=['mappings', 'locations']) }}",
+        payload="{{ event('mappings', 'locations') }}",
         trigger_rule="none_failed_min_one_success",
         doc_md="JSON lines and CSV to Parquet. Says for each reading whether it is used, or why not.",
         **invocation,
     )
 
-    convert_rates = GlueJobOperator(
+    step_4_convert_rates = GlueJobOperator(
         task_id="step_4_convert_rates",
         job_name=settings.resource("rates"),
         script_args={"--content": "{{ found().content.rates }}", "--version": "{{ version() }}"},
-        aws_conn_id=settings.aws_conn_id,
         job_poll_interval=1,
         stop_job_run_on_kill=True,
         pre_execute=skip_unless_new("rates"),
@@ -120,22 +113,20 @@ with DAG(
         doc_md="XML to Parquet. Skipped when these rates were converted before.",
     )
 
-    transform = LambdaInvokeFunctionOperator(
+    step_5_transform = LambdaInvokeFunctionOperator(
         task_id="step_5_transform",
         function_name=settings.resource("transform"),
-        payload=(
-            "{{ event(contents=['mappings', 'locations', 'rates'],"
-            " usage_table=answer('step_3_convert').usage_table) }}"
-        ),
+        payload="""{{ event('mappings', 'locations', 'rates',
+                            usage_table=answer('step_3_convert').usage_table) }}""",
         trigger_rule="none_failed_min_one_success",
-        doc_md="Prices every value by the hub's own clock; what cannot be priced is rejected, with the reason.",
+        doc_md="Prices each value by the hub's own clock; what is not usable is rejected, with the reason.",
         **invocation,
     )
 
-    compact = LambdaInvokeFunctionOperator(
+    step_6_compact = LambdaInvokeFunctionOperator(
         task_id="step_6_compact",
         function_name=settings.resource("compact"),
-        payload=f"{{{{ event(cost_table=answer('step_5_transform').cost_table, files={settings.files_per_day}) }}}}",
+        payload="{{ event(cost_table=answer('step_5_transform').cost_table, files=files_per_day) }}",
         doc_md="The day as exactly one Parquet file (or `SMART_HUB_FILES_PER_DAY`).",
         **invocation,
     )
@@ -165,12 +156,12 @@ with DAG(
         doc_md="Points the day's partitions at the new version: from here on readers see it.",
     )
 
-    clean_up = CleanUpOperator(
+    step_7_clean_up = CleanUpOperator(
         task_id="step_7_clean_up",
         settings=settings,
-        doc_md="Intermediate tables and objects, query results, versions superseded for `SMART_HUB_KEEP_HOURS`.",
+        doc_md="Intermediate tables and objects, query results, superseded versions.",
     )
 
-    copy_raw_data >> [crawl, convert, convert_rates]
-    crawl >> convert
-    [convert, convert_rates] >> transform >> compact >> audit >> publish >> clean_up
+    step_1_copy_raw_data >> [step_2_crawl, step_3_convert, step_4_convert_rates]
+    step_2_crawl >> step_3_convert >> step_5_transform
+    step_4_convert_rates >> step_5_transform >> step_6_compact >> audit >> publish >> step_7_clean_up

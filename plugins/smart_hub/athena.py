@@ -14,7 +14,7 @@ _SLOWEST_POLL_SECONDS = 2.0
 
 
 class QueryFailed(RuntimeError):
-    """A query ended FAILED or CANCELLED; the message has Athena's reason, the query's id and its first line."""
+    """A query ended FAILED or CANCELLED; the message has Athena's reason, the query's id and first line."""
 
 
 class QueryTimedOut(RuntimeError):
@@ -22,7 +22,7 @@ class QueryTimedOut(RuntimeError):
 
 
 def request_token(version: str, statement: str) -> str:
-    """Athena's ClientRequestToken (64 characters): the same attempt's same statement runs once, whoever retries it."""
+    """Athena's ClientRequestToken, 64 characters: an attempt's statement runs once, however often sent."""
     return hashlib.sha256(f"{version}\n{statement}".encode()).hexdigest()
 
 
@@ -30,7 +30,7 @@ def request_token(version: str, statement: str) -> str:
 class Athena:
     """Queries of one attempt of one task.
 
-    client: boto3's ``athena`` client; output: S3 prefix for result files, ``s3://…/``; version: the attempt's version;
+    client: boto3's ``athena`` client; output: S3 prefix of result files, ``s3://…/``; version: the attempt's;
     seconds_left: what remains until the caller's own time-out.
     """
 
@@ -45,8 +45,8 @@ class Athena:
     def run(self, *statements: str) -> list[str]:
         """Runs statements beside each other, waits for all, gives the ids of their executions.
 
-        Raises QueryFailed for the first that fails, QueryTimedOut when time runs out; either way the others are
-        stopped, so that no query outlives the task that started it.
+        Raises QueryFailed for the first that fails, QueryTimedOut when time runs out; either way the others
+        are stopped, so that no query outlives the task that started it.
         """
         ids = []
         try:
@@ -85,7 +85,9 @@ class Athena:
     def _wait(self, execution_id: str, statement: str) -> None:
         pause = _FIRST_POLL_SECONDS
         while True:
-            status = self.client.get_query_execution(QueryExecutionId=execution_id)["QueryExecution"]["Status"]
+            status = self.client.get_query_execution(QueryExecutionId=execution_id)["QueryExecution"][
+                "Status"
+            ]
             if status["State"] in ("SUCCEEDED", "FAILED", "CANCELLED"):
                 self._running.discard(execution_id)
             if status["State"] == "SUCCEEDED":
@@ -95,7 +97,9 @@ class Athena:
                 reason = status.get("StateChangeReason", "no reason given")
                 raise QueryFailed(f"{status['State']}: {reason} (query {execution_id}: {first_line} …)")
             if self.seconds_left() <= pause:
-                raise QueryTimedOut(f"stopped, time ran out while {status['State']} (query {execution_id}: {first_line} …)")
+                raise QueryTimedOut(
+                    f"stopped, time ran out while {status['State']} (query {execution_id}: {first_line} …)"
+                )
             time.sleep(pause)
             pause = min(pause * 1.5, _SLOWEST_POLL_SECONDS)
 

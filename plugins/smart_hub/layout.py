@@ -15,7 +15,11 @@ CONTENT_PATTERN = re.compile(r"[0-9a-f]{64}")
 USED = "used"
 
 # Raw prefix of a reference data set -> table of its versions.
-REFERENCE_TABLES = {"mappings": "mapping_versions", "locations": "location_versions", "rates": "rate_versions"}
+REFERENCE_TABLES = {
+    "mappings": "mapping_versions",
+    "locations": "location_versions",
+    "rates": "rate_versions",
+}
 # Tables whose day the publish switches, in its order.
 PUBLISHED_TABLES = ("usage_rejects", "usage", "usage_cost")
 
@@ -27,9 +31,9 @@ def run_name(day: str, run_id: str) -> str:
 
 
 def version_name(run: str, task_instance_id: str) -> str:
-    """Name of what one attempt of one task writes: ``v`` and 16 hex digits; it changes with every try and Clear.
+    """Name of what one attempt of one task writes, ``v`` and 16 hex digits: another one every try and Clear.
 
-    The first eight digits are the run's, so that what any attempt left behind can be told to belong to it.
+    The first eight digits are the run's, so that what an attempt left behind can be told to belong to it.
     """
     return f"v{run[-12:-4]}{hashlib.sha256(task_instance_id.encode()).hexdigest()[:8]}"
 

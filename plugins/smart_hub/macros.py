@@ -1,11 +1,14 @@
-"""What templates and operators ask about a run: its usage day, its names, what earlier steps found and answered."""
+"""What templates and operators ask about a run: its usage day, its names, what earlier steps found.
+
+The functions take Airflow's context of a task or, as macros in a template, Jinja's view of it.
+"""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk.timezone import utcnow
 from jinja2 import pass_context
 
@@ -14,31 +17,31 @@ from smart_hub.layout import run_name, version_name
 STEP_1 = "step_1_copy_raw_data"
 
 # A day has ended everywhere when it has in UTC-12.
-_DAY_IS_OVER_AFTER = timedelta(hours=36)
-
+_OVER_AFTER = timedelta(hours=36)
 
 
 @pass_context
 def usage_day(context: Any) -> str:
-    """The usage day of a run, YYYY-MM-DD: its parameter usage_date, else its partition key, else its logical date.
+    """The usage day of a run, YYYY-MM-DD: parameter usage_date, else partition key, else logical date.
 
-    Raises AirflowFailException when there is none, or the day is not over yet everywhere on earth (12:00 UTC on the
-    day after): its data are not complete.
+    Raises AirflowFailException when there is none, or when the day is not over yet everywhere on earth (at
+    12:00 UTC on the day after), for then its data are not complete.
     """
     sources = {
         "parameter usage_date": context["params"].get("usage_date"),
         "partition key": context.get("partition_key"),
         "logical date": context.get("ds"),
     }
-    source, day = next(((source, day) for source, day in sources.items() if day), (None, None))
-    if day is None:
-        raise AirflowFailException("this run has no usage day: start one with the parameter usage_date, a YYYY-MM-DD")
+    source, day = next(((source, day) for source, day in sources.items() if day), ("", ""))
+    if not day:
+        raise AirflowFailException("this run has no usage day: start one with the parameter usage_date")
     try:
         start = datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
     except ValueError:
         raise AirflowFailException(f"{source}: expected a usage day as YYYY-MM-DD, got {day!r}") from None
-    if utcnow() < (end := start + _DAY_IS_OVER_AFTER):
-        raise AirflowFailException(f"{source}: {day} is over everywhere at {end:%Y-%m-%d %H:%M} UTC only, run it then")
+    if utcnow() < start + _OVER_AFTER:
+        over = f"{start + _OVER_AFTER:%Y-%m-%d %H:%M} UTC"
+        raise AirflowFailException(f"{source}: {day} is not over everywhere before {over}; run it then")
     return start.date().isoformat()
 
 
@@ -56,29 +59,46 @@ def version(context: Any) -> str:
 
 @pass_context
 def found(context: Any) -> dict[str, Any]:
-    """What step 1 found (see CopyRawDataOperator)."""
-    answer: dict[str, Any] | None = context["ti"].xcom_pull(task_ids=STEP_1)
-    if answer is None:
-        raise AirflowFailException(f"{STEP_1} has left no result: clear the run from there")
-    return answer
+    """What step 1 found (see CopyRawDataOperator). Raises AirflowFailException when it left no result."""
+    return dict(_result(context, STEP_1))
 
 
 @pass_context
 def answer(context: Any, task_id: str) -> dict[str, Any]:
-    """What the Lambda function that a task invoked has answered."""
-    text = context["ti"].xcom_pull(task_ids=task_id)
-    if text is None:
-        raise AirflowFailException(f"{task_id} has left no result: clear the run from there")
-    result: dict[str, Any] = json.loads(text)
-    return result
+    """What the function that a task invoked answered. Raises AirflowFailException when there is no answer."""
+    return dict(json.loads(_result(context, task_id)))
 
 
 @pass_context
-def event(context: Any, contents: Iterable[str] = (), **fields: Any) -> str:
-    """The event of a Lambda function, JSON: day, run, version, content (hashes of ``contents``) and fields of its own."""
-    hashes = {data_set: found(context)["content"][data_set] for data_set in contents}
-    run_fields = {"day": usage_day(context), "run": run(context), "version": version(context), "content": hashes}
-    return json.dumps({**run_fields, **fields})
+def event(context: Any, *contents: str, **fields: Any) -> str:
+    """The event of a function, JSON: day, run, version, content (hashes of ``contents``) and ``fields``."""
+    content = {data_set: found(context)["content"][data_set] for data_set in contents}
+    names = {"day": usage_day(context), "run": run(context), "version": version(context)}
+    return json.dumps({**names, "content": content, **fields})
 
 
-MACROS = {"usage_day": usage_day, "run": run, "version": version, "found": found, "answer": answer, "event": event}
+def _result(context: Any, task_id: str) -> Any:
+    result = context["ti"].xcom_pull(task_ids=task_id)
+    if result is None:
+        raise AirflowFailException(f"{task_id} has left no result: clear the run from there")
+    return result
+
+
+def skip_unless_new(data_set: str) -> Callable[[Any], None]:
+    """For ``pre_execute``: skips the task unless step 1 found the data set to be new."""
+
+    def skip(context: Any) -> None:
+        if data_set not in found(context)["new"]:
+            raise AirflowSkipException(f"{data_set}: nothing new since it was last registered")
+
+    return skip
+
+
+MACROS = {
+    "usage_day": usage_day,
+    "run": run,
+    "version": version,
+    "found": found,
+    "answer": answer,
+    "event": event,
+}

@@ -20,8 +20,8 @@ class SettingsError(ValueError):
 class Settings:
     """Settings of one deployment; every AWS name derives from ``stack``.
 
-    ``problems`` says what is wrong. It is reported when a run starts (``check``), for a DAG that fails to parse
-    vanishes from the UI.
+    ``problems`` says what is wrong. It is reported when a run starts (``check``), for a DAG that fails to
+    parse vanishes from the UI.
     """
 
     stack: str
@@ -61,7 +61,9 @@ class Settings:
             problems.append(f"SMART_HUB_STACK: expected {_STACK_PATTERN.pattern}, got {stack!r}")
         data_bucket = environ.get("SMART_HUB_DATA_BUCKET", "")
         if not data_bucket:
-            problems.append(f"SMART_HUB_DATA_BUCKET: not set; it is the output DataBucket of the stack {stack}")
+            problems.append(
+                f"SMART_HUB_DATA_BUCKET: not set; it is the output DataBucket of the stack {stack}"
+            )
         elif "/" in data_bucket:
             problems.append(f"SMART_HUB_DATA_BUCKET: expected a bucket's name alone, got {data_bucket!r}")
         mirror = environ.get("SMART_HUB_MIRROR") or "false"
@@ -69,7 +71,9 @@ class Settings:
             problems.append(f"SMART_HUB_MIRROR: expected true or false, got {mirror!r}")
         include = _include_folder(dags, environ)
         if not (include / "sql").is_dir():
-            problems.append(f"SMART_HUB_INCLUDE: {include} has no folder sql; set it to the package's include folder")
+            problems.append(
+                f"SMART_HUB_INCLUDE: {include} has no folder sql; set it to the package's include folder"
+            )
         return cls(
             stack=stack,
             data_bucket=data_bucket,
@@ -113,4 +117,7 @@ def _include_folder(dags: Path, environ: Mapping[str, str]) -> Path:
     if chosen := environ.get("SMART_HUB_INCLUDE"):
         return Path(chosen)
     # MWAA syncs dags/ only, Astro and a checkout have include/ beside it.
-    return next((folder for folder in (dags / "include", dags.parent / "include") if folder.is_dir()), dags / "include")
+    return next(
+        (folder for folder in (dags / "include", dags.parent / "include") if folder.is_dir()),
+        dags / "include",
+    )

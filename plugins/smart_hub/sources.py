@@ -5,10 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from boto3.s3.transfer import TransferConfig
-
-# Files are sent beside each other already.
-_ONE_THREAD = TransferConfig(use_threads=False)
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
 
 class Source(Protocol):
@@ -34,15 +31,18 @@ class FolderSource:
 
     checksum_name = "source-md5"
 
-    def __init__(self, folder: Path, s3: Any) -> None:
+    def __init__(self, folder: Path, hook: S3Hook) -> None:
         self._folder = folder
-        self._s3 = s3
+        self._hook = hook
+        self._s3: Any = hook.get_conn()
 
     def names(self, prefix: str) -> list[str]:
         if not self._folder.is_dir():
             raise SourceError(f"{self._folder} is not a folder of this machine")
         return [
-            path.relative_to(self._folder).as_posix() for path in (self._folder / prefix).rglob("*") if path.is_file()
+            path.relative_to(self._folder).as_posix()
+            for path in (self._folder / prefix).rglob("*")
+            if path.is_file()
         ]
 
     def checksum(self, name: str) -> str:
@@ -51,23 +51,29 @@ class FolderSource:
 
     def send(self, name: str, bucket: str, key: str, checksum: str) -> None:
         extra = {"Metadata": {self.checksum_name: checksum}}
-        self._s3.upload_file(str(self._folder / name), bucket, key, ExtraArgs=extra, Config=_ONE_THREAD)
+        self._s3.upload_file(
+            str(self._folder / name), bucket, key, ExtraArgs=extra, Config=self._hook.transfer_config
+        )
 
 
 class BucketSource:
-    """Raw files under a prefix in S3, ``s3://bucket/prefix``, copied by S3. The checksum of a file is its ETag."""
+    """Raw files under a prefix in S3, ``s3://bucket/prefix``, copied by S3. A file's checksum is its ETag."""
 
     checksum_name = "source-etag"
 
-    def __init__(self, url: str, s3: Any) -> None:
+    def __init__(self, url: str, hook: S3Hook) -> None:
         self._bucket, _, prefix = url.removeprefix("s3://").partition("/")
         self._prefix = f"{prefix}/" if prefix else ""
-        self._s3 = s3
+        self._hook = hook
+        self._s3: Any = hook.get_conn()
         self._etags: dict[str, str] = {}
 
     def names(self, prefix: str) -> list[str]:
         try:
-            found = {item["Key"].removeprefix(self._prefix): item["ETag"].strip('"') for item in self._objects(prefix)}
+            found = {
+                item["Key"].removeprefix(self._prefix): item["ETag"].strip('"')
+                for item in self._objects(prefix)
+            }
         except self._s3.exceptions.NoSuchBucket:
             raise SourceError(f"the bucket {self._bucket} does not exist") from None
         self._etags.update(found)
@@ -82,18 +88,22 @@ class BucketSource:
             bucket,
             key,
             ExtraArgs={"Metadata": {self.checksum_name: checksum}, "MetadataDirective": "REPLACE"},
-            Config=_ONE_THREAD,
+            Config=self._hook.transfer_config,
         )
 
     def _objects(self, prefix: str) -> Iterator[dict[str, Any]]:
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix + prefix)
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=self._prefix + prefix
+        )
         for page in pages:
-            yield from (item for item in page.get("Contents", []) if item["Size"] or not item["Key"].endswith("/"))
+            yield from (
+                item for item in page.get("Contents", []) if item["Size"] or not item["Key"].endswith("/")
+            )
 
 
-def source_of(url: str, s3: Any) -> Source:
+def source_of(url: str, hook: S3Hook) -> Source:
     """The source of a setting: ``s3://bucket/prefix`` or a folder."""
-    return BucketSource(url, s3) if url.startswith("s3://") else FolderSource(Path(url), s3)
+    return BucketSource(url, hook) if url.startswith("s3://") else FolderSource(Path(url), hook)
 
 
 def is_data(name: str) -> bool:

@@ -18,8 +18,8 @@ class SqlValueError(ValueError):
 def render(text: str, values: dict[str, str | int]) -> str:
     """One statement's text with its values filled in, comment lines left out.
 
-    Values go into identifiers and string literals as they are, so only letters, digits and ``_./:=-`` are allowed.
-    Raises SqlValueError when placeholders and values do not match, or a value holds any other character.
+    Values go into identifiers and string literals as they are, so only letters, digits and ``_./:=-`` are
+    allowed. Raises SqlValueError when placeholders and values do not match, or a value holds anything else.
     """
     statement = _without_comments(text)
     wanted = placeholders(text)
@@ -27,7 +27,9 @@ def render(text: str, values: dict[str, str | int]) -> str:
         raise SqlValueError(f"placeholders are {sorted(wanted)}, values given are {sorted(values)}")
     for name, value in values.items():
         if not _SAFE_VALUE.fullmatch(str(value)) or "--" in str(value):
-            raise SqlValueError(f"{name}: {value!r} holds characters that have no place in a name, date or location")
+            raise SqlValueError(
+                f"{name}: {value!r} holds characters that have no place in a name, date or location"
+            )
     return _PLACEHOLDER.sub(lambda match: str(values[match.group(1)]), statement)
 
 

@@ -1,9 +1,8 @@
 """Operators for what no operator of the Amazon provider does."""
 
 from smart_hub.operators.audit import AuditOperator
-from smart_hub.operators.base import skip_unless_new
 from smart_hub.operators.clean_up import CleanUpOperator
 from smart_hub.operators.copy_raw_data import CopyRawDataOperator
 from smart_hub.operators.publish import PublishOperator
 
-__all__ = ["AuditOperator", "CleanUpOperator", "CopyRawDataOperator", "PublishOperator", "skip_unless_new"]
+__all__ = ["AuditOperator", "CleanUpOperator", "CopyRawDataOperator", "PublishOperator"]

@@ -36,12 +36,13 @@ class Rule:
     def select(self, values: dict[str, str]) -> str:
         """The rule's row with its name and severity in front; of ``values`` it takes those that it uses."""
         try:
-            query = render(self.text, {name: values[name] for name in placeholders(self.text) & values.keys()})
+            query = render(
+                self.text, {name: values[name] for name in placeholders(self.text) & values.keys()}
+            )
         except SqlValueError as error:
             raise SqlValueError(f"{self.name}.sql: {error}") from error
-        return (
-            f"SELECT '{self.name}' AS rule, '{self.severity}' AS severity, checked, violations, sample FROM (\n{query}\n)"
-        )
+        columns = f"'{self.name}' AS rule, '{self.severity}' AS severity, checked, violations, sample"
+        return f"SELECT {columns} FROM (\n{query}\n)"
 
 
 class AuditOperator(SmartHubOperator):
@@ -49,8 +50,8 @@ class AuditOperator(SmartHubOperator):
 
     tables: names of usage_table, cost_table, rejects_table and published_table, the run's staging tables.
 
-    Returns one dict a rule: rule, severity, checked, violations, sample. Fails, without a retry, when a fatal rule is
-    violated; violations of a warning are logged.
+    Returns one dict a rule: rule, severity, checked, violations, sample. Fails, without a retry, when a fatal
+    rule is violated; violations of a warning are logged.
     """
 
     template_fields: Sequence[str] = ("tables",)
@@ -68,7 +69,8 @@ class AuditOperator(SmartHubOperator):
         if sorted(str(row["rule"]) for row in rows) != [rule.name for rule in rules]:
             raise ValueError(f"each rule gives one row, but there are {[row['rule'] for row in rows]}")
         results = [
-            {**row, "checked": int(row["checked"] or 0), "violations": int(row["violations"] or 0)} for row in rows
+            {**row, "checked": int(row["checked"] or 0), "violations": int(row["violations"] or 0)}
+            for row in rows
         ]
         fatal = []
         for result in sorted(results, key=lambda result: str(result["rule"])):
@@ -83,7 +85,7 @@ class AuditOperator(SmartHubOperator):
                 fatal.append(verdict)
         if fatal:
             raise AirflowFailException(
-                f"{values['day']} is not published, its data break rules of include/sql/quality: {'; '.join(fatal)}"
+                f"{values['day']} is not published: broken rules of include/sql/quality: {'; '.join(fatal)}"
             )
         return results
 

@@ -2,16 +2,16 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.athena import AthenaHook
-from airflow.providers.amazon.aws.hooks.glue_catalog import GlueCatalogHook
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException
 
 from smart_hub import macros
 from smart_hub.athena import Athena
@@ -31,12 +31,13 @@ class SmartHubOperator(BaseOperator):
 
     @cached_property
     def s3(self) -> S3Hook:
-        return S3Hook(aws_conn_id=self.settings.aws_conn_id)
+        # Files are sent beside each other already, so none needs threads of its own.
+        return S3Hook(aws_conn_id=self.settings.aws_conn_id, transfer_config_args={"use_threads": False})
 
     @cached_property
     def glue(self) -> Any:
         """boto3's ``glue`` client."""
-        return GlueCatalogHook(aws_conn_id=self.settings.aws_conn_id).get_conn()
+        return AwsBaseHook(aws_conn_id=self.settings.aws_conn_id, client_type="glue").get_conn()
 
     def athena(self, context: Context) -> Athena:
         """Athena for this attempt; its queries are stopped when the task is killed or runs out of time."""
@@ -59,7 +60,9 @@ class SmartHubOperator(BaseOperator):
         """Objects under a key prefix of the data bucket; markers of empty folders left out."""
         pages = self.s3.get_conn().get_paginator("list_objects_v2")
         for page in pages.paginate(Bucket=self.settings.data_bucket, Prefix=prefix):
-            yield from (item for item in page.get("Contents", []) if item["Size"] or not item["Key"].endswith("/"))
+            yield from (
+                item for item in page.get("Contents", []) if item["Size"] or not item["Key"].endswith("/")
+            )
 
     def partition_location(self, table: str, value: str) -> str | None:
         """Where a table's partition lies, or None when the table has no such partition."""
@@ -84,13 +87,3 @@ def gone(what: str) -> AirflowFailException:
         f"{what} does not exist: what this run worked with is gone since it finished; clear the run from"
         " step_3_convert, with what is downstream"
     )
-
-
-def skip_unless_new(data_set: str) -> Callable[[Context], None]:
-    """For ``pre_execute``: skips the task unless step 1 found the data set to be new."""
-
-    def skip(context: Context) -> None:
-        if data_set not in macros.found(context)["new"]:
-            raise AirflowSkipException(f"{data_set}: nothing new since it was last registered")
-
-    return skip

@@ -29,10 +29,10 @@ _DELETABLE = re.compile(
 
 
 class CleanUpOperator(SmartHubOperator):
-    """Removes the intermediate tables, objects and query results of this run and of the day's runs that have ended.
+    """Removes intermediate tables, objects and query results of this run and the day's runs that have ended.
 
-    Of each published table's day it also deletes the versions that are older than ``settings.keep_hours``, except the
-    published one, the one before it, and those of a run that has not ended.
+    Of each published table's day it also deletes the versions that are older than ``settings.keep_hours``,
+    except the published one, the one before it, and those of a run that has not ended.
     """
 
     def execute(self, context: Context) -> None:
@@ -41,7 +41,7 @@ class CleanUpOperator(SmartHubOperator):
         ended = [run for run, run_id in others.items() if self._has_ended(context, run_id)]
         for run in (own, *ended):
             tables = self._drop_tables(run)
-            # The run's id lies in staging and goes last: as long as it is there, the next success finds the run.
+            # The run's id lies in staging, which goes last: until then the next success finds the run.
             objects = self._delete(results_prefix(run)) + self._delete(staging_prefix(run))
             self.log.info("Run %s: %d intermediate tables, %d objects removed", run, tables, objects)
         active = set(others) - set(ended)
@@ -72,7 +72,9 @@ class CleanUpOperator(SmartHubOperator):
 
     def _has_ended(self, context: Context, run_id: str) -> bool:
         task_instance: Any = context["ti"]
-        count: int = task_instance.get_dr_count(dag_id=self.dag_id, run_ids=[run_id], states=["queued", "running"])
+        count: int = task_instance.get_dr_count(
+            dag_id=self.dag_id, run_ids=[run_id], states=["queued", "running"]
+        )
         return count == 0
 
     def _drop_tables(self, run: str) -> int:
@@ -92,10 +94,10 @@ class CleanUpOperator(SmartHubOperator):
         return len(names)
 
     def _superseded(self, table: str, day: str, before: str | None) -> list[str]:
-        """Versions of a table's day that may go: old enough, not published, not the one before it.
+        """Versions of a table's day that may go: old enough, neither published nor the one before.
 
-        before: the version that was published when the run started. Where that is the published one itself, after a
-        Clear, the newest other version counts as the one before.
+        before: the version that was published when the run started. After a Clear that can be the published
+        one itself; so the newest other version stays in any case.
         """
         newest: dict[str, datetime] = defaultdict(lambda: datetime.min.replace(tzinfo=utcnow().tzinfo))
         for item in self.objects(f"warehouse/{table}/dt={day}/"):

@@ -19,19 +19,23 @@ from smart_hub.sources import Source, SourceError, is_data, source_of
 _SENT_BESIDE_EACH_OTHER = 8
 _SECONDS_BETWEEN_PROGRESS = 10.0
 # A file outside its partition's folder would be copied, but never be read.
-_PARTITIONED = {"mappings": re.compile(r"mappings/state=[^/]+/.+"), "locations": re.compile(r"locations/state=[^/]+/.+")}
+_PARTITIONED = {
+    "mappings": re.compile(r"mappings/state=[^/]+/.+"),
+    "locations": re.compile(r"locations/state=[^/]+/.+"),
+}
 
 
 class CopyRawDataOperator(SmartHubOperator):
     """Copies a day's usage and all mappings, locations and rates from the source into the data bucket.
 
-    A file that lies there unchanged is not sent again: its checksum equals the object's ETag or, where S3 makes ETags
-    of its own (multipart, KMS), the checksum that was put into the object's metadata when it was sent. With mirroring
-    on, objects are deleted that the source no longer has, within what the source was just asked for.
+    A file that lies there unchanged is not sent again: its checksum equals the object's ETag or, where S3
+    makes ETags of its own (multipart, KMS), the checksum that the object's metadata have held since it was
+    sent. With mirroring on, objects are deleted that the source no longer has: of this day's usage, of
+    mappings, of locations, of rates.
 
-    Returns day, run, content (hash of each reference data set), new (what is still to be crawled and converted) and
-    published (the version of the day that each published table points to now). Fails, without a retry, when a setting
-    is wrong or the source lacks any of the four data sets.
+    Returns day, run, content (hash of each reference data set), new (data sets still to be crawled and
+    converted) and published (table -> where its day lies now). Fails, without a retry, when a setting is
+    wrong or the source lacks any of the four data sets.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -43,7 +47,7 @@ class CopyRawDataOperator(SmartHubOperator):
         self.s3.get_conn().put_object(
             Bucket=self.settings.data_bucket, Key=run_id_key(run), Body=context["run_id"].encode()
         )
-        source = source_of(self.settings.source, self.s3.get_conn())
+        source = source_of(self.settings.source, self.s3)
         # All are looked for before the first is sent: a source that lacks one changes nothing.
         prefixes = (f"usage/dt={day}/", *(f"{data_set}/" for data_set in REFERENCE_TABLES))
         names = {prefix: self._names(source, prefix) for prefix in prefixes}
@@ -54,7 +58,11 @@ class CopyRawDataOperator(SmartHubOperator):
             data_set: content_of((item["Key"], item["ETag"]) for item in self.objects(raw_prefix(data_set)))
             for data_set in REFERENCE_TABLES
         }
-        new = [data_set for data_set, table in REFERENCE_TABLES.items() if not self._has(table, content[data_set])]
+        new = [
+            data_set
+            for data_set, table in REFERENCE_TABLES.items()
+            if not self._has(table, content[data_set])
+        ]
         if not self._has("raw_usage", day):
             new.append("usage")
         self.log.info("To be crawled and converted: %s", ", ".join(new) or "nothing, all is registered")
@@ -72,21 +80,27 @@ class CopyRawDataOperator(SmartHubOperator):
             raise AirflowFailException(f"SMART_HUB_SOURCE: {error}") from None
         names = sorted(name for name in found if is_data(name))
         if left_out := sorted(set(found) - set(names)):
-            self.log.warning("Left out, Athena reads no file whose name begins with . or _: %s", ", ".join(left_out))
+            self.log.warning(
+                "Left out, Athena reads no file whose name begins with . or _: %s", ", ".join(left_out)
+            )
         if not names:
             raise AirflowFailException(
-                f"no file under {self.settings.source}/{prefix}: put the data there, or set SMART_HUB_SOURCE to the"
-                " folder or s3:// prefix that has usage/, mappings/, locations/ and rates/"
+                f"no file under {self.settings.source}/{prefix}: put the data there, or set SMART_HUB_SOURCE"
+                " to the folder or s3:// prefix that has usage/, mappings/, locations/ and rates/"
             )
         pattern = _PARTITIONED.get(prefix.rstrip("/"))
         for name in names:
             if pattern and not pattern.fullmatch(name):
-                raise AirflowFailException(f"{self.settings.source}/{name} lies outside a folder {prefix}state=xx/")
+                raise AirflowFailException(
+                    f"{self.settings.source}/{name} lies outside a folder {prefix}state=xx/"
+                )
         return names
 
     def _copy(self, source: Source, prefix: str, names: Collection[str]) -> None:
         bucket = self.settings.data_bucket
-        there = {item["Key"]: item["ETag"].strip('"') for item in self.objects(raw_prefix(prefix.rstrip("/")))}
+        there = {
+            item["Key"]: item["ETag"].strip('"') for item in self.objects(raw_prefix(prefix.rstrip("/")))
+        }
 
         def sent(name: str) -> bool:
             key, checksum = f"raw/{name}", source.checksum(name)

@@ -12,12 +12,12 @@ from smart_hub.sql import statement
 
 
 class PublishOperator(SmartHubOperator):
-    """Points the day of usage_rejects, usage and usage_cost, in this order, at the run's versions, then the views.
+    """Points the day of usage_rejects, usage, usage_cost (in this order) and the views at the run's versions.
 
     locations: table -> S3 location of the new version.
 
-    Readers of a table see its old version or its new one. Safe to repeat. Its outlets' events carry the day as their
-    partition. Returns the locations.
+    Readers of a table see its old version or its new one. Safe to repeat. The events of its outlets carry the
+    day as their partition. Returns the locations.
     """
 
     template_fields: Sequence[str] = ("locations",)
