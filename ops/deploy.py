@@ -5,6 +5,7 @@ the main stack. Every step compares before it acts, so a second run changes noth
 """
 
 import argparse
+import contextlib
 import itertools
 import re
 import sys
@@ -125,10 +126,8 @@ def _ready_made_classifier(
     else:
         return {}
     name = f"{stack}-rates"
-    try:
+    with contextlib.suppress(glue.exceptions.AlreadyExistsException):  # by an earlier deployment
         glue.create_classifier(XMLClassifier={"Name": name, "Classification": "xml", "RowTag": "row"})
-    except glue.exceptions.AlreadyExistsException:
-        pass  # by an earlier deployment
     return {"RatesClassifier": name}
 
 

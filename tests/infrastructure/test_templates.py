@@ -52,8 +52,11 @@ def of_type(kind: str) -> dict[str, dict[str, Any]]:
 
 
 def table_input(name: str) -> dict[str, Any]:
-    (found,) = (t["TableInput"] for t in of_type("AWS::Glue::Table").values() if t["TableInput"]["Name"] == name)
-    return found  # type: ignore[no-any-return]
+    found: dict[str, Any]
+    (found,) = (
+        t["TableInput"] for t in of_type("AWS::Glue::Table").values() if t["TableInput"]["Name"] == name
+    )
+    return found
 
 
 def columns(name: str) -> list[tuple[str, str]]:
@@ -84,9 +87,9 @@ def allowed() -> list[Any]:
 def test_a_template_is_one_that_cloudformation_takes(file: str) -> None:
     text = (INFRASTRUCTURE / file).read_text()
 
-    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html: in a request's body
+    # in a request: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
     assert len(text.encode()) <= 51_200
-    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html: no aliases
+    # no aliases: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
     assert not [event for event in yaml.parse(text) if isinstance(event, yaml.AliasEvent)]
 
 
@@ -103,7 +106,11 @@ def test_every_name_derives_from_the_stacks_name(loaded: dict[str, Any], stack: 
                 names[resource] = json.dumps(properties[key])
 
     # tables live in the database, a bucket's policy has no name
-    nameless = {r for r, item in loaded["Resources"].items() if item["Type"].split("::")[-1] in ("Table", "BucketPolicy")}
+    nameless = {
+        r
+        for r, item in loaded["Resources"].items()
+        if item["Type"].split("::")[-1] in ("Table", "BucketPolicy")
+    }
     assert set(names) == set(loaded["Resources"]) - nameless
     assert {resource: name for resource, name in names.items() if stack not in name} == {}
 
@@ -120,7 +127,8 @@ def test_nothing_is_allowed_on_everything(statement: dict[str, Any]) -> None:
 
 
 def test_roles_are_passed_to_glue_and_lambda_only() -> None:
-    passing = [p.values[0] for p in allowed() if "iam:PassRole" in as_list(p.values[0]["Action"])]  # type: ignore[index]
+    statements = [parameter.values[0] for parameter in allowed()]
+    passing = [statement for statement in statements if "iam:PassRole" in as_list(statement["Action"])]
 
     assert [s["Condition"] for s in passing] == [
         {"StringEquals": {"iam:PassedToService": ["glue.amazonaws.com", "lambda.amazonaws.com"]}}
@@ -175,7 +183,9 @@ def test_the_deployment_role_may_create_update_and_delete_every_kind_of_resource
     permitted = {a for p in policies for s in p["PolicyDocument"]["Statement"] for a in as_list(s["Action"])}
 
     needed = {
-        nouns[item["Type"]].format(verb) for item in RESOURCES.values() for verb in ("Create", "Update", "Delete")
+        nouns[item["Type"]].format(verb)
+        for item in RESOURCES.values()
+        for verb in ("Create", "Update", "Delete")
     }
     assert {other.get(action, action) for action in needed} - permitted == set()
 
@@ -203,7 +213,9 @@ def test_what_runs_leave_behind_expires_and_nothing_else_does() -> None:
         "staging/": 7,
         "athena-results/": 7,
     }
-    assert [r["AbortIncompleteMultipartUpload"] for r in rules if "Prefix" not in r] == [{"DaysAfterInitiation": 7}]
+    assert [r["AbortIncompleteMultipartUpload"] for r in rules if "Prefix" not in r] == [
+        {"DaysAfterInitiation": 7}
+    ]
 
 
 @pytest.mark.parametrize("data_set", ["usage", "mappings", "locations", "rates"])
@@ -226,7 +238,9 @@ def test_a_crawler_adds_partitions_and_leaves_schemas_alone(data_set: str) -> No
 def test_the_rates_crawler_reads_one_record_a_row_element() -> None:
     (classifier,) = RESOURCES["RatesCrawler"]["Properties"]["Classifiers"]
 
-    assert classifier == {"Fn::If": ["OwnRatesClassifier", {"Ref": "XmlClassifier"}, {"Ref": "RatesClassifier"}]}
+    assert classifier == {
+        "Fn::If": ["OwnRatesClassifier", {"Ref": "XmlClassifier"}, {"Ref": "RatesClassifier"}]
+    }
     assert RESOURCES["XmlClassifier"]["Properties"]["XMLClassifier"]["RowTag"] == "row"
 
 
@@ -235,7 +249,11 @@ def test_all_tables_of_readings_have_the_same_ten_sensors() -> None:
     ((_, struct),) = [column for column in columns("raw_usage") if column[0] == "data"]
 
     assert struct == f"struct<{','.join(f'{sensor}:double' for sensor in sensors)}>"
-    assert columns("usage") == [("loc_id", "string"), ("ts", "bigint"), *((sensor, "double") for sensor in sensors)]
+    assert columns("usage") == [
+        ("loc_id", "string"),
+        ("ts", "bigint"),
+        *((sensor, "double") for sensor in sensors),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -251,8 +269,13 @@ def test_a_view_is_its_table_without_the_content_and_empty(view: str, table: str
     assert text == "/* Presto View: ${View} */"
     assert table_input(table)["PartitionKeys"] == [{"Name": "content", "Type": "string"}]
     assert columns(view) == columns(table)
-    assert [(c["name"], c["type"]) for c in definition["columns"]] == [(n, types[t]) for n, t in columns(table)]
-    assert definition["originalSql"] == f"SELECT {', '.join(n for n, _ in columns(table))} FROM {table} WHERE false"
+    assert [(c["name"], c["type"]) for c in definition["columns"]] == [
+        (n, types[t]) for n, t in columns(table)
+    ]
+    assert (
+        definition["originalSql"]
+        == f"SELECT {', '.join(n for n, _ in columns(table))} FROM {table} WHERE false"
+    )
     assert definition["schema"] == "${Database}"
 
 

@@ -1,0 +1,429 @@
+"""The deploy command against an emulated AWS of its own: the bare base of the local AWS."""
+
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from ops import deploy, package
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = ROOT / ".venv-localaws" / "bin" / "python"
+
+SENSORS = ", ".join(f"s_{number:02} double" for number in range(1, 11))
+MAPPINGS = (
+    "loc_id string, sensor string, device string, location string, watts bigint, last_modified bigint,"
+    " state string"
+)
+LOCATIONS = (
+    "loc_id string, tz string, state string, lon double, lat double, number string, street string,"
+    " unit string, city string, district string, region string, postcode string, id string"
+)
+RATES = "state string, year int, month int, hour int, type string, cents_per_kwh double"
+
+# Table -> columns, partition key; the contract that the SQL, the functions and the job are written against.
+TABLES = {
+    "raw_usage": (
+        "loc_id string, ts bigint, data struct<s_01:double,s_02:double,s_03:double,s_04:double,s_05:double,"
+        "s_06:double,s_07:double,s_08:double,s_09:double,s_10:double>",
+        "dt string",
+    ),
+    "raw_usage_lines": ("line string", "dt string"),
+    "raw_mappings": (
+        "loc_id string, id string, description string, location string, watts bigint, last_modified bigint",
+        "state string",
+    ),
+    "raw_locations": (
+        "lon string, lat string, number string, street string, unit string, city string, district string,"
+        " region string, postcode string, id string, hash string, tz string",
+        "state string",
+    ),
+    "raw_rates": (
+        "state string, year string, month string, from string, to string, type string, rate string",
+        "",
+    ),
+    "usage": (f"loc_id string, ts bigint, {SENSORS}", "dt date"),
+    "mapping_versions": (MAPPINGS, "content string"),
+    "location_versions": (LOCATIONS, "content string"),
+    "rate_versions": (RATES, "content string"),
+    "usage_cost": (
+        "loc_id string, device string, location string, ts timestamp, ts_utc timestamp, tz string,"
+        " type string, kwh double, cents_per_kwh double, cost double, state string, sensor string",
+        "dt date",
+    ),
+    "usage_rejects": (
+        "loc_id string, ts bigint, sensor string, reason string, file string, line string",
+        "dt date",
+    ),
+    "data_quality": (
+        "version string, rule string, severity string, checked bigint, violations bigint, sample string,"
+        " passed boolean",
+        "dt date",
+    ),
+    "mappings": (MAPPINGS, ""),
+    "locations": (LOCATIONS, ""),
+    "rates": (RATES, ""),
+}
+PARQUET = (
+    "usage",
+    "mapping_versions",
+    "location_versions",
+    "rate_versions",
+    "usage_cost",
+    "usage_rejects",
+    "data_quality",
+)
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("aws")
+    # The port is open before the process is: the first request waits for it, and is refused when it has died.
+    with socket.create_server(("127.0.0.1", 0)) as listening, (folder / "log").open("w") as log:
+        port = listening.getsockname()[1]
+        process = subprocess.Popen(
+            [PYTHON, "-m", "hypercorn", "ministack.app:app", "--bind", f"fd://{listening.fileno()}"],
+            cwd=folder,
+            env={
+                "PATH": os.environ["PATH"],
+                "TMPDIR": str(folder),
+                "STATE_DIR": str(folder / "state"),
+                "S3_DATA_DIR": str(folder / "s3"),
+                "GATEWAY_PORT": str(port),
+                "IOT_MTLS_ENABLED": "0",
+                "SFTP_ENABLED": "0",
+            },
+            stdout=log,
+            stderr=log,
+            pass_fds=[listening.fileno()],
+            start_new_session=True,
+        )
+    yield f"http://127.0.0.1:{port}"
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=10)
+
+
+@pytest.fixture(scope="module")
+def session() -> boto3.Session:
+    return boto3.Session("test", "test", region_name="us-east-1")
+
+
+class Deployed:
+    """What the first deployment of the stack ``smart-hub`` gave."""
+
+    def __init__(self, session: boto3.Session, endpoint: str) -> None:
+        self.session, self.endpoint = session, endpoint
+        self.outputs, self.lines = self.again()
+
+    def again(self, stack: str = "smart-hub", **options: Any) -> tuple[dict[str, str], list[str]]:
+        lines: list[str] = []
+        outputs = deploy.deploy(
+            self.session, stack, endpoint_url=self.endpoint, report=lines.append, **options
+        )
+        return outputs, lines
+
+    def client(self, service: str) -> Any:
+        return self.session.client(service, endpoint_url=self.endpoint)  # type: ignore[call-overload]
+
+    def table(self, name: str) -> dict[str, Any]:
+        table: dict[str, Any] = self.client("glue").get_table(DatabaseName="smart_hub", Name=name)["Table"]
+        return table
+
+
+@pytest.fixture(scope="module")
+def deployed(session: boto3.Session, endpoint: str) -> Deployed:
+    return Deployed(session, endpoint)
+
+
+def test_the_outputs_have_the_names_that_all_else_goes_by(deployed: Deployed) -> None:
+    assert deployed.outputs == {
+        "DataBucket": "smart-hub-data-000000000000-us-east-1",
+        "Database": "smart_hub",
+        "Workgroup": "smart-hub",
+        "RatesJob": "smart-hub-rates",
+        "ConvertFunction": "smart-hub-convert",
+        "TransformFunction": "smart-hub-transform",
+        "CompactFunction": "smart-hub-compact",
+        "AirflowRoleArn": "arn:aws:iam::000000000000:role/smart-hub-airflow",
+    }
+    assert deployed.lines[-1] == "smart-hub: created"
+
+
+def test_a_second_deployment_changes_nothing(deployed: Deployed) -> None:
+    cfn = deployed.client("cloudformation")
+    events = len(cfn.describe_stack_events(StackName="smart-hub")["StackEvents"])
+
+    outputs, lines = deployed.again()
+
+    assert lines == ["smart-hub-bootstrap: no changes", "smart-hub: no changes"]
+    assert outputs == deployed.outputs
+    assert len(cfn.describe_stack_events(StackName="smart-hub")["StackEvents"]) == events
+
+
+def test_the_database_holds_the_declared_tables(deployed: Deployed) -> None:
+    tables = deployed.client("glue").get_tables(DatabaseName="smart_hub")["TableList"]
+
+    assert {table["Name"] for table in tables} == set(TABLES)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_has_the_columns_of_the_contract(deployed: Deployed, name: str) -> None:
+    table = deployed.table(name)
+    columns, partition = TABLES[name]
+
+    assert ", ".join(f"{c['Name']} {c['Type']}" for c in table["StorageDescriptor"]["Columns"]) == columns
+    assert ", ".join(f"{key['Name']} {key['Type']}" for key in table.get("PartitionKeys", [])) == partition
+    assert table["TableType"] == (
+        "VIRTUAL_VIEW" if name in ("mappings", "locations", "rates") else "EXTERNAL_TABLE"
+    )
+
+
+@pytest.mark.parametrize("name", PARQUET)
+def test_a_converted_table_is_parquet_in_the_warehouse(deployed: Deployed, name: str) -> None:
+    table = deployed.table(name)
+    storage = table["StorageDescriptor"]
+
+    assert storage["Location"] == f"s3://smart-hub-data-000000000000-us-east-1/warehouse/{name}/"
+    assert storage["InputFormat"] == "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat"
+    assert storage["OutputFormat"] == "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat"
+    assert storage["SerdeInfo"] == {
+        "SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
+    }
+    assert table["Parameters"]["classification"] == "parquet"
+
+
+@pytest.mark.parametrize(
+    ("name", "data_set", "serde", "options", "parameters"),
+    [
+        ("raw_usage", "usage", "org.openx.data.jsonserde.JsonSerDe", {"ignore.malformed.json": "true"}, {}),
+        (
+            "raw_mappings",
+            "mappings",
+            "org.openx.data.jsonserde.JsonSerDe",
+            {"ignore.malformed.json": "true"},
+            {},
+        ),
+        (
+            "raw_locations",
+            "locations",
+            "org.apache.hadoop.hive.serde2.OpenCSVSerde",
+            {"separatorChar": ",", "quoteChar": '"', "escapeChar": "\\"},
+            {"skip.header.line.count": "1"},
+        ),
+        (
+            "raw_usage_lines",
+            "usage",
+            "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe",
+            {"field.delim": "\x01"},
+            {
+                "projection.enabled": "true",
+                "projection.dt.type": "date",
+                "projection.dt.format": "yyyy-MM-dd",
+                "storage.location.template": "s3://smart-hub-data-000000000000-us-east-1/raw/usage/dt=${dt}",
+            },
+        ),
+    ],
+)
+def test_a_raw_table_reads_text_as_delivered(
+    deployed: Deployed,
+    name: str,
+    data_set: str,
+    serde: str,
+    options: dict[str, str],
+    parameters: dict[str, str],
+) -> None:
+    table = deployed.table(name)
+    storage = table["StorageDescriptor"]
+
+    assert storage["Location"] == f"s3://smart-hub-data-000000000000-us-east-1/raw/{data_set}/"
+    assert storage["InputFormat"] == "org.apache.hadoop.mapred.TextInputFormat"
+    assert storage["OutputFormat"] == "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
+    assert storage["SerdeInfo"] == {"SerializationLibrary": serde, "Parameters": options}
+    assert parameters.items() <= table["Parameters"].items()
+
+
+def test_a_view_arrives_as_presto_json_in_base64(deployed: Deployed) -> None:
+    view = deployed.table("rates")
+    found = re.fullmatch(r"/\* Presto View: (\S+) \*/", view["ViewOriginalText"])
+
+    assert found is not None
+    assert view["Parameters"]["presto_view"] == "true"
+    definition = json.loads(base64.b64decode(found[1]))
+    assert definition["schema"] == "smart_hub"
+    assert definition["originalSql"].endswith(" FROM rate_versions WHERE false")
+
+
+def test_the_crawlers_arrive_with_their_configuration(deployed: Deployed) -> None:
+    glue = deployed.client("glue")
+    crawlers = {c["Name"]: c for c in glue.get_crawlers()["Crawlers"] if c["Name"].startswith("smart-hub-")}
+
+    assert {name: c["Targets"]["CatalogTargets"][0]["Tables"] for name, c in crawlers.items()} == {
+        "smart-hub-usage": ["raw_usage"],
+        "smart-hub-mappings": ["raw_mappings"],
+        "smart-hub-locations": ["raw_locations"],
+        "smart-hub-rates": ["raw_rates"],
+    }
+    for crawler in crawlers.values():
+        assert json.loads(crawler["Configuration"])["CrawlerOutput"] == {
+            "Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}
+        }
+        assert crawler["SchemaChangePolicy"] == {"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"}
+    (classifier,) = crawlers["smart-hub-rates"]["Classifiers"]
+    assert glue.get_classifier(Name=classifier)["Classifier"]["XMLClassifier"]["RowTag"] == "row"
+
+
+@pytest.mark.parametrize("step", ["convert", "transform", "compact"])
+def test_a_function_arrives_with_its_code_and_environment(deployed: Deployed, step: str) -> None:
+    function = deployed.client("lambda").get_function_configuration(FunctionName=f"smart-hub-{step}")
+
+    assert function["CodeSha256"] == base64.b64encode(hashlib.sha256(package.lambda_zip()).digest()).decode()
+    assert function["Handler"] == f"{step}.handler"
+    assert (function["Timeout"], function["MemorySize"]) == (900, 256)
+    assert function["Role"] == f"arn:aws:iam::000000000000:role/smart-hub-{step}"
+    assert function["Environment"]["Variables"] == {
+        "DATABASE": "smart_hub",
+        "WORKGROUP": "smart-hub",
+        "DATA_BUCKET": "smart-hub-data-000000000000-us-east-1",
+    }
+
+
+def test_the_job_arrives_with_its_script(deployed: Deployed) -> None:
+    job = deployed.client("glue").get_job(JobName="smart-hub-rates")["Job"]
+    bucket, _, key = job["Command"]["ScriptLocation"].removeprefix("s3://").partition("/")
+
+    assert deployed.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read() == package.script().body
+    assert job["DefaultArguments"] == {
+        "library-set": "analytics",
+        "--data-bucket": "smart-hub-data-000000000000-us-east-1",
+        "--database": "smart_hub",
+    }
+
+
+def test_changed_code_is_deployed_and_nothing_else(deployed: Deployed, tmp_path: Path) -> None:
+    # given: the repository with one statement changed
+    for folder in ("include", "plugins/smart_hub"):
+        shutil.copytree(
+            ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("data", "__pycache__")
+        )
+    with (tmp_path / "include/sql/convert/usage.sql").open("a") as statement:
+        statement.write("-- changed\n")
+    deployed.again("other")
+
+    _, lines = deployed.again("other", root=tmp_path)
+
+    code = package.code(tmp_path)
+    assert code.key != package.code().key
+    assert f"uploaded s3://other-artifacts-000000000000-us-east-1/{code.key}" in lines
+    # Airflow's role names the functions, so CloudFormation looks at it again.
+    assert [line for line in lines if line.startswith("other: ")] == [
+        "other: modify AWS::IAM::Role AirflowRole",
+        "other: modify AWS::Lambda::Function CompactFunction",
+        "other: modify AWS::Lambda::Function ConvertFunction",
+        "other: modify AWS::Lambda::Function TransformFunction",
+        "other: updated",
+    ]
+    function = deployed.client("lambda").get_function_configuration(FunctionName="other-convert")
+    assert function["CodeSha256"] == base64.b64encode(hashlib.sha256(code.body).digest()).decode()
+
+
+def test_a_parameter_keeps_its_value_until_another_is_given(deployed: Deployed) -> None:
+    def cutoff() -> int:
+        workgroup = deployed.client("athena").get_work_group(WorkGroup="kept")["WorkGroup"]
+        return int(workgroup["Configuration"]["BytesScannedCutoffPerQuery"])
+
+    deployed.again("kept", parameters={"BytesScannedCutoff": "20000000"})
+    _, lines = deployed.again("kept")
+    assert (lines[-1], cutoff()) == ("kept: no changes", 20_000_000)
+
+    deployed.again("kept", parameters={"BytesScannedCutoff": "30000000"})
+    assert cutoff() == 30_000_000
+
+
+def test_an_unknown_parameter_is_refused_by_name(deployed: Deployed) -> None:
+    with pytest.raises(
+        deploy.DeployError, match="no parameter Cutoff; it has AirflowPrincipal, ArtifactsBucket"
+    ):
+        deployed.again(parameters={"Cutoff": "1"})
+
+
+def test_a_failure_names_the_resource_and_the_next_deployment_needs_no_hand(deployed: Deployed) -> None:
+    # given: a database of the stack's name, made by somebody else
+    glue = deployed.client("glue")
+    glue.create_database(DatabaseInput={"Name": "taken"})
+
+    with pytest.raises(
+        deploy.DeployError, match=r"^stack taken: AWS::Glue::Database Database failed: .*already exists"
+    ):
+        deployed.again("taken")
+
+    glue.delete_database(Name="taken")
+    assert deployed.again("taken")[0]["Database"] == "taken"
+
+
+@pytest.mark.parametrize("name", ["Smart-Hub", "-hub", "hub-", "h", "a" * 26, "smart_hub"])
+def test_a_name_that_no_bucket_can_bear_is_refused(session: boto3.Session, name: str) -> None:
+    with pytest.raises(deploy.DeployError, match=f"^'{name}' is no name for a stack"):
+        deploy.deploy(session, name)
+
+
+def test_the_command_prints_the_outputs(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+
+    assert deploy.main(["--region", "us-east-1", "--endpoint-url", deployed.endpoint]) == 0
+
+    assert "DataBucket = smart-hub-data-000000000000-us-east-1\n" in capsys.readouterr().out
+
+
+def test_the_command_says_that_nothing_answers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # given: a port that is bound, so that nobody else takes it, and does not listen
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+        assert deploy.main(["--endpoint-url", address]) == 1
+
+    message = capsys.readouterr().err
+    assert address in message
+    assert "is the local AWS running" in message
+
+
+def test_the_command_asks_for_missing_credentials(
+    endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for variable in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+    assert deploy.main(["--endpoint-url", endpoint]) == 1
+
+    assert "AWS_ACCESS_KEY_ID" in capsys.readouterr().err
+
+
+def test_the_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="^0$"):
+        deploy.main(["--help"])
+
+    printed = capsys.readouterr().out
+    assert all(option in printed for option in ("--stack", "--region", "--endpoint-url", "--parameter"))
