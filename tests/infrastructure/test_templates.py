@@ -38,7 +38,7 @@ Loader.add_multi_constructor("!", _short_form)
 
 
 def template(name: str) -> dict[str, Any]:
-    loaded = yaml.load((INFRASTRUCTURE / name).read_text(), Loader)  # noqa: S506 - a SafeLoader
+    loaded = yaml.load((INFRASTRUCTURE / name).read_text(), Loader)
     assert isinstance(loaded, dict)
     return loaded
 

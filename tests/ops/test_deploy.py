@@ -36,8 +36,10 @@ RATES = "state string, year int, month int, hour int, type string, cents_per_kwh
 # Table -> columns, partition key; the contract that the SQL, the functions and the job are written against.
 TABLES = {
     "raw_usage": (
-        "loc_id string, ts bigint, data struct<s_01:double,s_02:double,s_03:double,s_04:double,s_05:double,"
-        "s_06:double,s_07:double,s_08:double,s_09:double,s_10:double>",
+        (
+            "loc_id string, ts bigint, data struct<s_01:double,s_02:double,s_03:double,s_04:double,s_05:double,"
+            "s_06:double,s_07:double,s_08:double,s_09:double,s_10:double>"
+        ),
         "dt string",
     ),
     "raw_usage_lines": ("line string", "dt string"),
@@ -46,8 +48,10 @@ TABLES = {
         "state string",
     ),
     "raw_locations": (
-        "lon string, lat string, number string, street string, unit string, city string, district string,"
-        " region string, postcode string, id string, hash string, tz string",
+        (
+            "lon string, lat string, number string, street string, unit string, city string, district string,"
+            " region string, postcode string, id string, hash string, tz string"
+        ),
         "state string",
     ),
     "raw_rates": (
@@ -59,8 +63,10 @@ TABLES = {
     "location_versions": (LOCATIONS, "content string"),
     "rate_versions": (RATES, "content string"),
     "usage_cost": (
-        "loc_id string, device string, location string, ts timestamp, ts_utc timestamp, tz string,"
-        " type string, kwh double, cents_per_kwh double, cost double, state string, sensor string",
+        (
+            "loc_id string, device string, location string, ts timestamp, ts_utc timestamp, tz string,"
+            " type string, kwh double, cents_per_kwh double, cost double, state string, sensor string"
+        ),
         "dt date",
     ),
     "usage_rejects": (
@@ -68,8 +74,10 @@ TABLES = {
         "dt date",
     ),
     "data_quality": (
-        "version string, rule string, severity string, checked bigint, violations bigint, sample string,"
-        " passed boolean",
+        (
+            "version string, rule string, severity string, checked bigint, violations bigint, sample string,"
+            " passed boolean"
+        ),
         "dt date",
     ),
     "mappings": (MAPPINGS, ""),
