@@ -40,7 +40,7 @@ class Crawlers(Service):
     actions: ClassVar[frozenset[str]] = frozenset(
         {"StartCrawler", "StopCrawler", "GetCrawlerMetrics", "ListCrawls"}
     )
-    amended: ClassVar[frozenset[str]] = frozenset({"GetCrawler", "GetCrawlers"})
+    amended: ClassVar[frozenset[str]] = frozenset({"GetCrawler", "GetCrawlers", "DeleteCrawler"})
 
     def __init__(self, store: Store, records: Records) -> None:
         self._store = store
@@ -64,6 +64,11 @@ class Crawlers(Service):
     def amend(
         self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller
     ) -> dict[str, Any]:
+        if action == "DeleteCrawler":
+            for crawl in self._records.list("crawl"):
+                if crawl["CrawlerName"] == body["Name"]:
+                    self._records.delete("crawl", crawl["CrawlId"])
+            return answer
         for crawler in answer.get("Crawlers", [answer.get("Crawler", {})]):
             running = self._running.get(crawler["Name"])
             crawler["State"] = running.state if running else "READY"

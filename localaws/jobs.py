@@ -344,8 +344,8 @@ class Run:
                 return
 
 
-class TemplateLoader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms (!Ref, !Sub, ...), which are read as their bare values."""
+# YAML with CloudFormation's short forms (!Ref, !Sub, ...), which are read as their bare values.
+TemplateLoader: Any = type("TemplateLoader", (yaml.SafeLoader,), {})
 
 
 def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:

@@ -54,6 +54,11 @@ class Records:
             ).fetchall()
         return [json.loads(document) for (document,) in rows]
 
+    def delete(self, kind: str, id: str) -> None:
+        """Forget the document, if there is one."""
+        with self._lock:
+            self._database.execute("DELETE FROM record WHERE kind = ? AND id = ?", (kind, id))
+
     def close(self) -> None:
         """Close the file; the records stay."""
         with self._lock:

@@ -5,7 +5,7 @@ import urllib.request
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import Aws
+from local_server import Aws
 
 
 def test_health_answers_when_ready(aws: Aws) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import Aws
+from local_server import Aws
 
 INHERIT = json.dumps(
     {"Version": 1.0, "CrawlerOutput": {"Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}}}
@@ -224,7 +224,21 @@ def test_a_stopped_crawl_is_cancelled(readings: Aws) -> None:
         glue.stop_crawler(Name="readings")
 
 
+def test_a_crawler_made_anew_has_not_crawled(readings: Aws) -> None:
+    # given a crawler that crawled
+    crawl(readings)
+
+    # when it is deleted and made again
+    readings.client("glue").delete_crawler(Name="readings")
+    create_crawler(readings, "readings")
+
+    # expect no crawl of the earlier one
+    assert "LastCrawl" not in readings.client("glue").get_crawler(Name="readings")["Crawler"]
+    assert readings.client("glue").list_crawls(CrawlerName="readings")["Crawls"] == []
+
+
 def test_an_unknown_crawler_cannot_be_started(aws: Aws) -> None:
+    # given no crawler of that name, when it is started, expect AWS's error
     with pytest.raises(ClientError, match="EntityNotFoundException"):
         aws.client("glue").start_crawler(Name="nobody")
 

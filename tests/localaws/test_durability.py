@@ -1,11 +1,11 @@
 """What the server has acknowledged survives `kill -9` of its whole process group."""
 
-import io
 import json
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
-from conftest import Aws
+import pytest
+from botocore.exceptions import ClientError
+from local_server import Aws, archive
 
 TEMPLATE = """
 Resources:
@@ -46,13 +46,6 @@ HANDLER = """
 def handler(event, context):
     return {"seen": event["word"]}
 """
-
-
-def archive(source: str) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as file:
-        file.writestr("index.py", source)
-    return packed.getvalue()
 
 
 def restart(aws: Aws) -> None:
@@ -208,3 +201,14 @@ def test_a_function_runs_again(fresh_aws: Aws) -> None:
 
     # expect that it runs as before
     assert invoke() == {"seen": "hello"}
+
+
+def test_what_cannot_be_saved_is_not_acknowledged(fresh_aws: Aws) -> None:
+    # given a state folder in which the catalog's file cannot be written
+    blocker = fresh_aws.state / "state" / "glue.json" / "in-the-way"
+    blocker.mkdir(parents=True)
+
+    # when the catalog is changed, expect an error
+    with pytest.raises(ClientError) as raised:
+        fresh_aws.client("glue").create_database(DatabaseInput={"Name": "lost"})
+    assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500

@@ -1,7 +1,6 @@
 """Glue jobs: the script really runs, as Glue would run it, and its end is told truly."""
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import Aws
+from local_server import Aws, alive, expect_ended
 
 from localaws.jobs import Jobs, error_message
 from localaws.records import Records
@@ -76,23 +75,6 @@ def told(aws: Aws, key: str) -> bytes:
     )
     body: bytes = aws.client("s3").get_object(Bucket="jobs", Key=key)["Body"].read()
     return body
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; a zombie that waits for its parent does not."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    status = Path(f"/proc/{pid}/status")
-    return not (status.exists() and "State:\tZ" in status.read_text())
-
-
-def expect_ended(pids: list[int]) -> None:
-    deadline = time.monotonic() + 20
-    while any(map(alive, pids)):
-        assert time.monotonic() < deadline, f"of {pids} some still run"
-        time.sleep(0.02)
 
 
 def test_a_python_shell_script_gets_the_arguments_and_the_way_to_aws(aws: Aws, glue: Any) -> None:

@@ -9,8 +9,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Aws
-from test_durability import archive
+from local_server import ROOT, Aws, alive, archive, expect_ended
 
 FUNCTION = """
 import boto3, os, time
@@ -27,14 +26,6 @@ def busy(event, context):
 def localaws(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "localaws", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_it_tells_how_it_is_used() -> None:
@@ -130,7 +121,4 @@ def test_a_stop_is_clean_and_leaves_no_process(fresh_aws: Aws, handler: str) -> 
 
     # expect a clean end, without the worker
     assert status == 0
-    deadline = time.monotonic() + 10
-    while alive(pid):
-        assert time.monotonic() < deadline, "the worker still runs"
-        time.sleep(0.02)
+    expect_ended([pid])

@@ -1,0 +1,98 @@
+"""A server of the tests' own, and what they ask about processes."""
+
+import contextlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Aws:
+    """A `python -m localaws` in a process group of its own, on a free port."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.start()
+
+    def start(self) -> None:
+        self.log = (self.state.parent / f"{self.state.name}.log").open("a+")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "localaws", "--port", "0", "--state", str(self.state)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+            start_new_session=True,
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()  # printed once the port is open
+        if not line.startswith("Local AWS on "):
+            self.log.seek(0)
+            raise AssertionError(f"the local AWS did not start: {line}{self.log.read()}")
+        self.endpoint = line.split()[3].rstrip(",")
+        self.client = cache(self._client)
+
+    def _client(self, service: str) -> Any:
+        return boto3.session.Session().client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+        )
+
+    def stop(self) -> int:
+        """End it as a user does, with SIGTERM; the exit status."""
+        self.process.terminate()
+        return self._ended()
+
+    def kill(self) -> None:
+        """End its whole process group at once, without a chance to save anything."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self._ended()
+
+    def _ended(self) -> int:
+        status = self.process.wait(timeout=20)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.log.close()
+        return status
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie that waits for its parent does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/status")
+    return not (status.exists() and "State:\tZ" in status.read_text())
+
+
+def expect_ended(pids: list[int]) -> None:
+    """Fail unless these processes end soon."""
+    deadline = time.monotonic() + 20
+    while any(map(alive, pids)):
+        assert time.monotonic() < deadline, f"of {pids} some still run"
+        time.sleep(0.02)
+
+
+def archive(source: str) -> bytes:
+    """A function's code: a ZIP with `source` as index.py."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        file.writestr("index.py", source)
+    return packed.getvalue()
