@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 from ministack.app import app as base
 from ministack.core import lambda_runtime
 
+from localaws.athena.duck.engine import DuckEngine
+from localaws.athena.service import Athena
 from localaws.crawlers import Crawlers
 from localaws.jobs import Jobs
 from localaws.persistence import StateSaver, service_changed_by
@@ -154,7 +156,8 @@ def create_app(endpoint: str, state: Path, region: str) -> LocalAws:
     """The application with all services of ours; `endpoint` is its own URL, `state` its folder."""
     store = Store(endpoint, region)
     records = Records(state / "records.sqlite")
-    return LocalAws([Catalog(), Crawlers(store, records), Jobs(store, records, state / "jobs")])
+    athena = Athena(store, records, DuckEngine(state / "tmp" / "duckdb"))
+    return LocalAws([athena, Catalog(), Crawlers(store, records), Jobs(store, records, state / "jobs")])
 
 
 def _caller(headers: dict[str, str]) -> Caller:

@@ -1,0 +1,136 @@
+"""The Glue catalog as a query sees it: tables, views, registered partitions."""
+
+import base64
+import json
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from localaws.athena.errors import QueryError, not_supported
+from localaws.athena.types import Type, from_hive
+
+_VIEW = re.compile(r"/\* Presto View: (\S+) \*/")
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: Type
+
+
+@dataclass(frozen=True)
+class Partition:
+    """values: texts in the order of the partition keys; location: ``s3://…`` with a slash at the end."""
+
+    values: tuple[str, ...]
+    location: str
+
+
+@dataclass(frozen=True)
+class Table:
+    database: str
+    name: str
+    columns: tuple[Column, ...]
+    keys: tuple[Column, ...]
+    location: str
+    serde: str
+    parameters: dict[str, str]
+    serde_parameters: dict[str, str]
+    view_sql: str | None
+
+    def __str__(self) -> str:
+        return f"{self.database}.{self.name}"
+
+
+class Catalog:
+    """Reads and writes one caller's view of the Glue catalog through boto3's ``glue`` client."""
+
+    def __init__(self, glue: Any) -> None:
+        self.glue = glue
+
+    def find(self, database: str, name: str) -> Table | None:
+        """The table or view, or None. Raises QueryError SCHEMA_NOT_FOUND for an unknown database."""
+        try:
+            found = self.glue.get_table(DatabaseName=database, Name=name)["Table"]
+        except self.glue.exceptions.EntityNotFoundException:
+            self.require_database(database)
+            return None
+        storage = found.get("StorageDescriptor", {})
+        serde = storage.get("SerdeInfo", {})
+        view = _VIEW.fullmatch(found.get("ViewOriginalText", "").strip())
+        return Table(
+            database=database,
+            name=found["Name"],
+            columns=_columns(storage.get("Columns", [])),
+            keys=_columns(found.get("PartitionKeys", [])),
+            location=_folder(storage.get("Location", "")),
+            serde=serde.get("SerializationLibrary", ""),
+            parameters=found.get("Parameters", {}),
+            serde_parameters=serde.get("Parameters", {}),
+            view_sql=json.loads(base64.b64decode(view.group(1)))["originalSql"] if view else None,
+        )
+
+    def require_database(self, database: str) -> None:
+        try:
+            self.glue.get_database(Name=database)
+        except self.glue.exceptions.EntityNotFoundException:
+            raise QueryError("SCHEMA_NOT_FOUND", f"Schema '{database}' does not exist") from None
+
+    def partitions(self, table: Table) -> list[Partition]:
+        """Registered partitions, or those of a partition projection over dates.
+
+        Raises QueryError HIVE_PARTITION_SCHEMA_MISMATCH where a partition was registered with other column types.
+        """
+        if table.parameters.get("projection.enabled") == "true":
+            return _projected(table)
+        found = []
+        for page in self.glue.get_paginator("get_partitions").paginate(
+            DatabaseName=table.database, TableName=table.name
+        ):
+            for item in page["Partitions"]:
+                storage = item["StorageDescriptor"]
+                _check_columns(table, item["Values"], _columns(storage.get("Columns", [])))
+                found.append(Partition(tuple(item["Values"]), _folder(storage["Location"])))
+        return found
+
+
+def _columns(columns: list[dict[str, Any]]) -> tuple[Column, ...]:
+    return tuple(Column(column["Name"].lower(), from_hive(column["Type"])) for column in columns)
+
+
+def _folder(location: str) -> str:
+    return location if not location or location.endswith("/") else f"{location}/"
+
+
+def _check_columns(table: Table, values: list[str], columns: tuple[Column, ...]) -> None:
+    for declared, found in zip(table.columns, columns, strict=False):
+        if declared.type != found.type:
+            spec = "/".join(f"{key.name}={value}" for key, value in zip(table.keys, values, strict=True))
+            raise QueryError(
+                "HIVE_PARTITION_SCHEMA_MISMATCH",
+                "There is a mismatch between the table and partition schemas. The types are incompatible and cannot"
+                f" be coerced. The column '{declared.name}' in table '{table}' is declared as type"
+                f" '{declared.type.hive}', but partition '{spec}' declared column '{found.name}' as type"
+                f" '{found.type.hive}'.",
+            )
+
+
+def _projected(table: Table) -> list[Partition]:
+    """Partitions of ``projection.<key>.type=date`` with a fixed range of days; other projections are not covered."""
+    if len(table.keys) != 1:
+        raise not_supported("partition projection over more than one column")
+    key = table.keys[0].name
+    settings = {
+        name: table.parameters.get(f"projection.{key}.{name}") for name in ("type", "format", "range", "interval.unit")
+    }
+    template = table.parameters.get("storage.location.template", f"{table.location}{key}=${{{key}}}")
+    bounds = (settings["range"] or "").split(",")
+    if settings["type"] != "date" or settings["format"] != "yyyy-MM-dd" or len(bounds) != 2:
+        raise not_supported(f"the partition projection of {table}")
+    last = date.today() + timedelta(days=1) if bounds[1] == "NOW" else date.fromisoformat(bounds[1])
+    first = date.fromisoformat(bounds[0])
+    days = (first + timedelta(days=number) for number in range((last - first).days + 1))
+    return [
+        Partition((day.isoformat(),), _folder(template.replace(f"${{{key}}}", day.isoformat()))) for day in days
+    ]

@@ -1,0 +1,197 @@
+"""Trino's types as far as the engine knows them: their names, Hive's spelling, DuckDB's, and coercion."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from localaws.athena.errors import QueryError, not_supported
+
+
+@dataclass(frozen=True)
+class Type:
+    """A Trino type.
+
+    name: Trino's base name; args: precision and scale of a decimal, length of a varchar (none: unbounded),
+    fractional digits of a timestamp; fields: names and types of a row, or the element of an array (named ``""``).
+    """
+
+    name: str
+    args: tuple[int, ...] = ()
+    fields: tuple[tuple[str, "Type"], ...] = ()
+
+    def __str__(self) -> str:
+        if self.name == "row":
+            return f"row({', '.join(f'{name} {of}' for name, of in self.fields)})"
+        if self.name == "array":
+            return f"array({self.fields[0][1]})"
+        if self.name == "timestamp with time zone":
+            return f"timestamp({self.args[0]}) with time zone"
+        return f"{self.name}({', '.join(map(str, self.args))})" if self.args else self.name
+
+    @property
+    def is_integer(self) -> bool:
+        return self.name in _INTEGERS
+
+    @property
+    def is_float(self) -> bool:
+        return self.name == "double"
+
+    @property
+    def is_numeric(self) -> bool:
+        return self.is_integer or self.name in ("decimal", "double")
+
+    @property
+    def duck(self) -> str:
+        """DuckDB's spelling."""
+        if self.name == "row":
+            return "STRUCT(" + ", ".join(f'"{name}" {of.duck}' for name, of in self.fields) + ")"
+        if self.name == "array":
+            return f"{self.fields[0][1].duck}[]"
+        if self.name == "decimal":
+            return f"DECIMAL({self.args[0]}, {self.args[1]})"
+        if self.name == "unknown":
+            return "INTEGER"
+        if self.name not in _DUCK:
+            raise not_supported(f"a value of type {self}")
+        return _DUCK[self.name]
+
+    @property
+    def hive(self) -> str:
+        """Hive's spelling, as the Glue catalog has it."""
+        if self.name == "row":
+            return "struct<" + ",".join(f"{name}:{of.hive}" for name, of in self.fields) + ">"
+        if self.name == "array":
+            return f"array<{self.fields[0][1].hive}>"
+        if self.name == "decimal":
+            return f"decimal({self.args[0]},{self.args[1]})"
+        if self.name == "varchar":
+            return f"varchar({self.args[0]})" if self.args else "string"
+        if self.name not in _HIVE:
+            raise QueryError("NOT_SUPPORTED", f"Unsupported Hive type: {self}")
+        return _HIVE[self.name]
+
+
+_INTEGERS = ("tinyint", "smallint", "integer", "bigint")
+_INTEGER_DIGITS = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19}
+_DUCK = {
+    "boolean": "BOOLEAN",
+    "tinyint": "TINYINT",
+    "smallint": "SMALLINT",
+    "integer": "INTEGER",
+    "bigint": "BIGINT",
+    "double": "DOUBLE",
+    "varchar": "VARCHAR",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+}
+_HIVE = {name: name for name in ("boolean", "tinyint", "smallint", "bigint", "double", "date", "timestamp")} | {
+    "integer": "int"
+}
+
+BOOLEAN = Type("boolean")
+INTEGER = Type("integer")
+BIGINT = Type("bigint")
+DOUBLE = Type("double")
+VARCHAR = Type("varchar")
+DATE = Type("date")
+TIMESTAMP = Type("timestamp", (3,))
+TIMESTAMP_TZ = Type("timestamp with time zone", (3,))
+UNKNOWN = Type("unknown")
+
+
+def decimal(precision: int, scale: int) -> Type:
+    return Type("decimal", (precision, scale))
+
+
+def array(element: Type) -> Type:
+    return Type("array", fields=(("", element),))
+
+
+def common(left: Type, right: Type) -> Type | None:
+    """The least type both coerce to without a cast, as Trino chooses it; None when there is none."""
+    if left == right or right == UNKNOWN:
+        return left
+    if left == UNKNOWN:
+        return right
+    if left.is_numeric and right.is_numeric:
+        return _common_numeric(left, right)
+    if left.name == right.name == "varchar":
+        return Type("varchar", (max(left.args[0], right.args[0]),)) if left.args and right.args else VARCHAR
+    if {left.name, right.name} <= {"date", "timestamp"}:
+        return Type("timestamp", max(left.args, right.args))
+    if left.name == right.name == "array":
+        element = common(left.fields[0][1], right.fields[0][1])
+        return array(element) if element else None
+    return None
+
+
+def _common_numeric(left: Type, right: Type) -> Type:
+    if left.is_integer and right.is_integer:
+        return max(left, right, key=lambda of: _INTEGERS.index(of.name))
+    if left.is_float or right.is_float:
+        return DOUBLE
+    (p1, s1), (p2, s2) = as_decimal(left).args, as_decimal(right).args
+    scale = max(s1, s2)
+    return decimal(min(38, max(p1 - s1, p2 - s2) + scale), scale)
+
+
+def as_decimal(of: Type) -> Type:
+    """The decimal that holds every value of an integer type; a decimal itself."""
+    return decimal(_INTEGER_DIGITS[of.name], 0) if of.is_integer else of
+
+
+_HIVE_TOKEN = re.compile(r"[<>(),:]|[^<>(),:\s]+")
+_FROM_HIVE = {hive: name for name, hive in _HIVE.items()}
+
+
+def from_hive(text: str) -> Type:
+    """The type that the Glue catalog spells ``text``, e.g. ``struct<s_01:double>``. Raises QueryError if unknown."""
+    tokens = iter([*_HIVE_TOKEN.findall(text), ""])
+    of, last = _parse(next(tokens).lower(), tokens, text)
+    if last:
+        raise _invalid(text)
+    return of
+
+
+def _parse(word: str, tokens: Iterator[str], text: str) -> tuple[Type, str]:
+    """One type and the token after it."""
+    if word in ("string", "varchar", "decimal"):
+        after = next(tokens)
+        if after != "(":
+            return (VARCHAR, after) if word != "decimal" else (decimal(10, 0), after)
+        numbers = []
+        while (token := next(tokens)) not in (")", ""):
+            if token != ",":
+                numbers.append(int(token))
+        return Type(word, tuple(numbers)), next(tokens)
+    if word == "array":
+        _expect("<", tokens, text)
+        element, after = _parse(next(tokens).lower(), tokens, text)
+        if after != ">":
+            raise _invalid(text)
+        return array(element), next(tokens)
+    if word == "struct":
+        _expect("<", tokens, text)
+        fields, after = [], ","
+        while after == ",":
+            name = next(tokens).lower()
+            _expect(":", tokens, text)
+            of, after = _parse(next(tokens).lower(), tokens, text)
+            fields.append((name, of))
+        if after != ">":
+            raise _invalid(text)
+        return Type("row", fields=tuple(fields)), next(tokens)
+    if word == "timestamp":
+        return TIMESTAMP, next(tokens)
+    if word in _FROM_HIVE:
+        return Type(_FROM_HIVE[word]), next(tokens)
+    raise _invalid(text)
+
+
+def _expect(token: str, tokens: Iterator[str], text: str) -> None:
+    if next(tokens) != token:
+        raise _invalid(text)
+
+
+def _invalid(text: str) -> QueryError:
+    return not_supported(f"the column type {text!r}")
