@@ -1,8 +1,7 @@
 """Background processes that outlive the command which starts them.
 
-Each is the leader of a session of its own, so that a session's members are exactly the process and what it
-started. A record (`<folder>/<name>.json`) holds the leader's pid and start time: a pid alone may by now belong to
-a stranger.
+Each leads a session of its own, whose members are exactly the process and what it started. A record
+(`<folder>/<name>.json`) holds the leader's pid and start time: a pid alone may by now belong to a stranger.
 """
 
 from __future__ import annotations

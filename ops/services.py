@@ -1,9 +1,9 @@
 """The laptop environment's services: the local AWS and Airflow, in the background.
 
-    python -m ops.services up        start what is not running, deploy the stack, wait until all is healthy
-    python -m ops.services down      end exactly the processes that `up` started
-    python -m ops.services status    what runs, where
-    python -m ops.services airflow   the Airflow CLI in the services' own environment
+python -m ops.services up        start what is not running, deploy the stack, wait until all is healthy
+python -m ops.services down      end exactly the processes that `up` started
+python -m ops.services status    what runs, where
+python -m ops.services airflow   the Airflow CLI in the services' own environment
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ AIRFLOW = ROOT / ".venv" / "bin" / "airflow"
 AWS_PYTHON = ROOT / ".venv-localaws" / "bin" / "python"
 START_SECONDS = 180  # a cold, busy laptop; a warm start takes a tenth of it
 AIRFLOW_COMPONENTS = {  # service: its command, and its name in Airflow's health report
-    "api-server": (("api-server",), None),
+    # Tasks have an API server of their own. One for all can stand still for a minute: the audit log, written
+    # on its event loop, waits for SQLite's lock, which a task's request holds whose commit waits for the loop.
+    "api-server": (("api-server", "--apps", "core"), None),
+    "task-api": (("api-server", "--apps", "execution"), None),
     # The log servers would listen on all addresses; the API server reads the same log folder anyway.
     "scheduler": (("scheduler", "--skip-serve-logs"), "scheduler"),
     "dag-processor": (("dag-processor",), "dag_processor"),
@@ -53,8 +56,8 @@ class Service:
     command: tuple[str, ...]
     environment: Mapping[str, str]
     code: tuple[Path, ...]
-    port: int | None = None
-    port_setting: str | None = None
+    port: int | None
+    port_setting: str
 
     def fingerprint(self) -> str:
         """A digest of all that the service was started with."""
@@ -95,7 +98,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": "4",  # tasks at once; SQLite locks up under many more
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",  # no login: it listens on loopback only
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{settings.airflow_url}/execution/",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{settings.host}:{settings.task_api_port}/execution/",
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",  # the default asks DNS, which can hang
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": _database_url(home / "airflow.db"),
         "AIRFLOW__API__HOST": settings.host,
@@ -125,24 +128,25 @@ def local_aws(settings: Settings) -> Service:
 def airflow(settings: Settings) -> list[Service]:
     environment = airflow_environment(settings)
     code = (ROOT / "plugins", ROOT / "requirements" / "airflow.lock")
+    ports = {"api-server": settings.airflow_port, "task-api": settings.task_api_port}
     return [
         Service(
             name,
-            (str(AIRFLOW), *arguments),
+            (str(AIRFLOW), *arguments, *(["--port", str(ports[name])] if name in ports else [])),
             environment,
             code,
-            settings.airflow_port if name == "api-server" else None,
-            "AIRFLOW_PORT" if name == "api-server" else None,
+            ports.get(name),
+            "AIRFLOW_PORT",
         )
         for name, (arguments, _) in AIRFLOW_COMPONENTS.items()
     ]
 
 
 def up(settings: Settings, say: Callable[[str], None] = print) -> None:
-    """Start what is not running or was started with other settings; deploy the stack; wait until all is healthy.
+    """Start what is not running or was started with other settings, deploy the stack, wait until all is well.
 
-    What this call started is ended again when it fails or is interrupted. Raises UserError for a taken port and
-    for a service that ends or is not healthy in time.
+    What this call started is ended again when it fails or is interrupted. Raises UserError for a taken port
+    and for a service that ends or is not healthy in time.
     """
     _private(settings.local, settings.run, settings.logs, settings.airflow_home)
     with _exclusive(settings), ExitStack() as undo:
@@ -211,7 +215,7 @@ def _start(service: Service, settings: Settings) -> processes.Process:
     return processes.start(
         service.name,
         service.command,
-        _inherited() | service.environment,
+        {**_inherited(), **service.environment},
         folder=settings.run,
         log=settings.logs / f"{service.name}.log",
         cwd=ROOT,
@@ -276,7 +280,7 @@ def _migrate(settings: Settings, environment: Mapping[str, str], say: Callable[[
 
 def _deploy(settings: Settings, say: Callable[[str], None]) -> None:
     say("Deploying the stack")
-    command = [str(PYTHON), "-m", "ops.deploy", "--stack", settings.stack]
+    command = [str(PYTHON), "-m", "ops.deploy", "--stack", settings.stack, "--endpoint-url", settings.aws_url]
     _run("deploy", command, aws_environment(settings), settings)
 
 
@@ -286,7 +290,7 @@ def _run(name: str, command: list[str], environment: Mapping[str, str], settings
     with log.open("wb") as output:
         done = subprocess.run(
             command,
-            env=_inherited() | environment,
+            env={**_inherited(), **environment},
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -317,7 +321,9 @@ def _aws_is_healthy(settings: Settings) -> bool:
 
 
 def _airflow_is_healthy(settings: Settings) -> bool:
-    """Whether each component has reported since it was started: an earlier one's report counts for 30 s more."""
+    """Whether each component has reported since it was started (a predecessor's report counts for 30 s)."""
+    if not _get(f"http://{settings.host}:{settings.task_api_port}/execution/health"):
+        return False
     report = _get(f"{settings.airflow_url}/api/v2/monitor/health")
     if report is None:
         return False
@@ -326,7 +332,10 @@ def _airflow_is_healthy(settings: Settings) -> bool:
         if key is None:
             continue
         beat = report[key][f"latest_{key}_heartbeat"]
-        if report[key]["status"] != "healthy" or datetime.fromisoformat(beat).timestamp() < records[name].started:
+        if (
+            report[key]["status"] != "healthy"
+            or datetime.fromisoformat(beat).timestamp() < records[name].started
+        ):
             return False
     return True
 

@@ -6,8 +6,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+class AwsClient(TypedDict):
+    endpoint_url: str
+    region_name: str
+    aws_access_key_id: str
+    aws_secret_access_key: str
 
 
 class UserError(Exception):
@@ -46,6 +54,10 @@ class Settings:
         return f"http://{self.host}:{self.airflow_port}"
 
     @property
+    def task_api_port(self) -> int:
+        return self.airflow_port + 1  # follows, so that one setting moves both
+
+    @property
     def aws_url(self) -> str:
         return f"http://{self.host}:{self.aws_port}"
 
@@ -65,9 +77,19 @@ class Settings:
     def data_bucket(self) -> str:
         return f"{self.stack}-data-{self.account}-{self.region}"
 
+    @property
+    def aws_client(self) -> AwsClient:
+        """Arguments of `boto3.client` that lead to the local AWS, whatever the user's own settings say."""
+        return {
+            "endpoint_url": self.aws_url,
+            "region_name": self.region,
+            "aws_access_key_id": "test",
+            "aws_secret_access_key": "test",
+        }
+
 
 def _port(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(name) or str(default)
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise UserError(f"{name}={text} is not a port: give a number from 1 to 65535")
+    if not text.isdecimal() or not 0 < int(text) < 65535:
+        raise UserError(f"{name}={text} is not a port: give a number from 1 to 65534")
     return int(text)

@@ -1,0 +1,164 @@
+"""The part of Airflow's REST API that the demo needs, for one DAG."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from graphlib import TopologicalSorter
+from typing import Any
+
+import httpx
+
+from ops.settings import UserError
+
+DAG = "smart_hub_usage"
+FINISHED = frozenset({"success", "failed"})  # of runs
+BUSY = frozenset({"queued", "running", "deferred", "restarting"})  # of task instances: a process works on it
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Run:
+    run_id: str
+    day: str | None  # the partition key, YYYY-MM-DD
+    state: str
+    note: str | None
+    backfill: bool
+    started: datetime | None
+    ended: datetime | None
+
+
+@dataclass(frozen=True)
+class Task:
+    task_id: str
+    state: str | None
+    tries: int
+    started: datetime | None
+    ended: datetime | None
+
+
+class Dag:
+    """A DAG of the Airflow at `url`. Every method raises httpx.HTTPStatusError when Airflow refuses."""
+
+    def __init__(self, url: str, dag_id: str = DAG) -> None:
+        self.dag_id = dag_id
+        self._client = httpx.Client(base_url=f"{url}/api/v2", timeout=60, trust_env=False)
+
+    def wait_until_parsed(self, seconds: float = 120) -> None:
+        """Return when Airflow knows the DAG; UserError with the import error, or when time is up."""
+        deadline = time.monotonic() + seconds
+        while self._client.get(f"/dags/{self.dag_id}").status_code != httpx.codes.OK:
+            errors = self._get("/importErrors")["import_errors"]
+            if errors:
+                raise UserError("\n".join(f"{e['filename']}: {e['stack_trace']}" for e in errors))
+            if time.monotonic() > deadline:
+                raise UserError(f"Airflow has not found the DAG {self.dag_id} in {seconds:.0f} s")
+            time.sleep(POLL_SECONDS)
+
+    def unpause(self) -> None:
+        self._send("PATCH", f"/dags/{self.dag_id}", {"is_paused": False})
+
+    def steps(self) -> dict[str, list[str]]:
+        """The graph's top level in the order of each step's first task: step -> its task ids."""
+        graph: TopologicalSorter[str] = TopologicalSorter()
+        for task in self._get(f"/dags/{self.dag_id}/tasks")["tasks"]:
+            graph.add(task["task_id"])
+            for follower in task["downstream_task_ids"]:
+                graph.add(follower, task["task_id"])
+        graph.prepare()
+        steps: dict[str, list[str]] = {}
+        while ready := sorted(graph.get_ready()):
+            for task_id in ready:
+                steps.setdefault(step_of(task_id), []).append(task_id)
+            graph.done(*ready)
+        return steps
+
+    def runs(self) -> list[Run]:
+        """All runs of the DAG, oldest first."""
+        return [
+            Run(
+                run["dag_run_id"],
+                run["partition_key"],
+                run["state"],
+                run["note"],
+                run["run_type"] == "backfill",
+                _time(run["start_date"]),
+                _time(run["end_date"]),
+            )
+            for run in self._pages(f"/dags/{self.dag_id}/dagRuns", "dag_runs")
+        ]
+
+    def tasks(self, run_id: str) -> list[Task]:
+        """The task instances of a run."""
+        path = f"/dags/{self.dag_id}/dagRuns/{run_id}/taskInstances"
+        return [
+            Task(
+                task["task_id"],
+                task["state"],
+                task["try_number"],
+                _time(task["start_date"]),
+                _time(task["end_date"]),
+            )
+            for task in self._pages(path, "task_instances")
+        ]
+
+    def cancel_backfills(self) -> None:
+        """End the DAG's active backfills; Airflow permits one at a time."""
+        newest = self._get("/backfills", dag_id=self.dag_id, order_by="-id", limit=10)["backfills"]
+        for backfill in newest:
+            if backfill["completed_at"] is None:
+                answer = self._client.put(f"/backfills/{backfill['id']}/cancel")
+                if answer.status_code != httpx.codes.CONFLICT:  # it has completed by itself in the meantime
+                    answer.raise_for_status()
+
+    def delete(self, doomed: Callable[[Run], bool]) -> None:
+        """Delete the runs that are `doomed`; those that still run are failed first and waited for."""
+        for run in filter(doomed, self.runs()):
+            if run.state not in FINISHED:
+                self._send("PATCH", f"/dags/{self.dag_id}/dagRuns/{run.run_id}", {"state": "failed"})
+        while runs := list(filter(doomed, self.runs())):
+            busy = {run.run_id for run in runs if any(task.state in BUSY for task in self.tasks(run.run_id))}
+            for run in runs:
+                if run.state in FINISHED and run.run_id not in busy:
+                    self._send("DELETE", f"/dags/{self.dag_id}/dagRuns/{run.run_id}")
+            if busy:
+                time.sleep(POLL_SECONDS)
+
+    def backfill(self, first: str, last: str, *, max_active_runs: int) -> None:
+        """Ask for one run a day, from `first` to `last` (YYYY-MM-DD), both included."""
+        body = {
+            "dag_id": self.dag_id,
+            "from_date": f"{first}T00:00:00Z",
+            "to_date": f"{last}T00:00:00Z",
+            "max_active_runs": max_active_runs,
+        }
+        self._send("POST", "/backfills", body)
+
+    def note(self, run_id: str, text: str) -> None:
+        self._send("PATCH", f"/dags/{self.dag_id}/dagRuns/{run_id}", {"note": text})
+
+    def _get(self, path: str, **query: str | int) -> Any:
+        return self._client.get(path, params=query).raise_for_status().json()
+
+    def _pages(self, path: str, key: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self._get(path, limit=100, offset=len(found))
+            found += page[key]
+            if len(found) >= page["total_entries"] or not page[key]:
+                return found
+
+    def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        response = self._client.request(method, path, json=body).raise_for_status()
+        return response.json() if response.content else None
+
+
+def step_of(task_id: str) -> str:
+    """The top-level group of a task, or the task itself when it stands alone."""
+    return task_id.split(".", 1)[0]
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

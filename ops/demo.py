@@ -1,0 +1,180 @@
+"""The sample days from raw data to costs: starts the services, runs the DAG, shows what came out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import boto3
+import httpx
+from rich.console import Console
+
+from ops import progress, report, services
+from ops.airflow_api import DAG, FINISHED, Dag, Run
+from ops.settings import Settings, UserError
+
+FIRST, LAST = date(2019, 12, 21), date(2019, 12, 22)  # the days in include/data
+NOTE = "Started by the demo."  # marks the runs that the next demo deletes
+RUNS_AT_ONCE = 3  # days in flight; the local Airflow works on four tasks at once
+
+
+def main(arguments: Sequence[str]) -> int:
+    console = Console(soft_wrap=not sys.stdout.isatty())
+    parser = argparse.ArgumentParser(prog="python -m ops.demo", description=__doc__)
+    parser.add_argument(
+        "--source", help="folder or s3:// prefix of the data (default: $SOURCE, else include/data)"
+    )
+    parser.add_argument(
+        "--from", dest="first", type=_day, default=FIRST, help="first day (default: %(default)s)"
+    )
+    parser.add_argument("--to", dest="last", type=_day, default=LAST, help="last day (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    try:
+        source = {"SOURCE": options.source} if options.source else {}
+        return demo(Settings.from_environment({**os.environ, **source}), options.first, options.last, console)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except httpx.HTTPStatusError as error:
+        print(f"error: Airflow refused: {error}\n{error.response.text}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. `make status` shows what goes on, `make down` ends it.", file=sys.stderr)
+        return 130
+
+
+def demo(settings: Settings, first: date, last: date, console: Console) -> int:
+    """Run the days and print what came out; 0 when all runs succeeded, else 1."""
+    begun = time.monotonic()
+    days = days_between(first, last)
+    if not settings.source.startswith("s3://"):
+        check_folder(Path(settings.source), days)
+    services.up(settings, say=lambda text: console.print(text, highlight=False))
+    if settings.source.startswith("s3://"):
+        check_prefix(settings, days)
+
+    dag = Dag(settings.airflow_url)
+    console.print(f"Running {DAG} for {days[0]} to {days[-1]}", highlight=False)
+    runs = progress.watch(dag, start(dag, days), dag.steps(), console)
+    failed = [run for run in runs if run.state != "success"]
+
+    athena = report.client(settings)
+    now = datetime.now(UTC)
+    took = {run.run_id: progress.seconds(run, now) for run in runs}
+    published = report.days(athena, settings, days[0], days[-1])
+    console.print(report.table(runs, published, report.queries(athena, settings, runs), took))
+    for run in failed:
+        for text in failures(dag, run, settings.airflow_home / "logs"):
+            console.print(text, markup=False, highlight=False)
+    console.print(
+        f"{len(runs) - len(failed)} of {len(runs)} runs succeeded, "
+        f"{time.monotonic() - begun:.0f} s in all.\n\n"
+        f"Airflow    {settings.airflow_url}/dags/{DAG}\n"
+        f"Local AWS  {settings.aws_url}\n"
+        f'Go on with make airflow ARGS="dags list"; make down stops both.',
+        highlight=False,
+        markup=False,
+    )
+    return 1 if failed else 0
+
+
+def days_between(first: date, last: date) -> list[str]:
+    """The days from `first` to `last`, both included, as YYYY-MM-DD. Raises UserError for the wrong order."""
+    if first > last:
+        raise UserError(f"FROM={first} is after TO={last}: give the earlier day first")
+    return [str(first + timedelta(days=n)) for n in range((last - first).days + 1)]
+
+
+def check_folder(source: Path, days: Sequence[str]) -> None:
+    """Raise UserError unless `source` is a folder with files of usage for each day."""
+    if not source.is_dir():
+        raise UserError(f"SOURCE={source} is no folder: give one that holds usage/dt=YYYY-MM-DD/ and so on")
+    for day in days:
+        folder = source / "usage" / f"dt={day}"
+        if not any(path.is_file() for path in folder.glob("*")):
+            raise UserError(
+                f"there is no usage of {day}: {folder} has no files. Choose other days by FROM and TO"
+            )
+
+
+def check_prefix(settings: Settings, days: Sequence[str]) -> None:
+    """Raise UserError unless the s3:// prefix has objects of usage for each day."""
+    bucket, _, prefix = settings.source.removeprefix("s3://").partition("/")
+    s3 = boto3.client("s3", **settings.aws_client)
+    if bucket not in {found["Name"] for found in s3.list_buckets()["Buckets"]}:
+        raise UserError(f"SOURCE={settings.source}: the local AWS has no bucket {bucket}")
+    for day in days:
+        folder = f"{prefix.rstrip('/')}/usage/dt={day}/".lstrip("/")
+        if not s3.list_objects_v2(Bucket=bucket, Prefix=folder, MaxKeys=1)["KeyCount"]:
+            raise UserError(f"there is no usage of {day}: s3://{bucket}/{folder} has no objects")
+
+
+def start(dag: Dag, days: Sequence[str]) -> list[str]:
+    """Start one run a day in place of those that an earlier demo made; their ids in the order of `days`.
+
+    Raises UserError while a backfill runs that is not the demo's: Airflow has but one a DAG.
+    """
+
+    def earlier(run: Run) -> bool:
+        return run.note == NOTE or run.day in days
+
+    dag.wait_until_parsed()
+    others = [run for run in dag.runs() if run.backfill and run.state not in FINISHED and not earlier(run)]
+    if others:
+        raise UserError(
+            f"another backfill is running ({', '.join(run.run_id for run in others)}) and Airflow permits "
+            f"one a DAG: wait for it, or cancel it in the UI"
+        )
+    dag.cancel_backfills()
+    dag.delete(earlier)
+    dag.unpause()
+    dag.backfill(days[0], days[-1], max_active_runs=RUNS_AT_ONCE)
+    made = {run.day: run.run_id for run in dag.runs() if run.day in days}
+    if missing := sorted(set(days) - made.keys()):
+        raise UserError(f"Airflow made no run for {', '.join(missing)}: is the day over?")
+    for run_id in made.values():
+        dag.note(run_id, NOTE)
+    return [made[day] for day in days]
+
+
+def failures(dag: Dag, run: Run, logs: Path) -> Iterator[str]:
+    """For each task that failed in the run: its name, its log file and the last error in it."""
+    for task in dag.tasks(run.run_id):
+        if task.state == "failed":
+            log = (
+                logs
+                / f"dag_id={dag.dag_id}/run_id={run.run_id}/task_id={task.task_id}/attempt={task.tries}.log"
+            )
+            yield f"{run.day} {task.task_id} failed: {last_error(log)}\n  log: {log}"
+
+
+def last_error(log: Path) -> str:
+    """The last error that a task's log (JSON lines) reports; says so when it has none."""
+    if not log.exists():
+        return "it left no log"
+    for line in reversed(log.read_text(errors="replace").splitlines()):
+        if not line.startswith("{"):
+            continue
+        entry = json.loads(line)
+        if entry.get("level") in ("error", "critical"):
+            for detail in entry.get("error_detail") or []:
+                return f"{detail['exc_type']}: {detail['exc_value']}"
+            return str(entry["event"])
+    return "no error in its log"
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is not a day: write it as 2019-12-21") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
