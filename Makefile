@@ -3,15 +3,16 @@
 # Each environment is made on first use and brought up to date when its lock has changed.
 
 PYTHON ?= python3 python3.13 python3.12 python3.11
+PYTHON39 ?= python3.9
 UV = UV_PYTHON_DOWNLOADS=never .venv-uv/bin/uv
 RUN = .venv/bin/python -m
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status airflow data test lint format lock clean
+.PHONY: help demo up down status airflow data test test-glue lint format lock clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "Settings, as in make demo FROM=2019-12-21 TO=2019-12-22:"
 	@echo "  SOURCE        folder or s3:// prefix of the data (include/data)"
@@ -42,6 +43,9 @@ test: .venv/synced .venv-localaws/synced ## run all tests
 	.venv-localaws/bin/python -m pytest tests/localaws $(ARGS) || status=1; \
 	[ $$status = 0 ] && echo "All tests passed." || echo "Tests failed: see above."; \
 	exit $$status
+
+test-glue: .venv-glue/synced ## run the Glue job's tests as on Glue: Python 3.9 and its old pyarrow
+	.venv-glue/bin/python -m pytest tests/glue $(ARGS)
 
 lint: .venv/synced .venv-localaws/synced .venv-lint/synced ## check style, types, SQL and templates; repair nothing
 	@status=0; check() { echo "$$*"; "$$@" || status=1; }; \
@@ -87,8 +91,11 @@ clean: down ## stop everything and remove its state
 .venv/synced: requirements/airflow.lock | .venv-uv/synced
 .venv-localaws/synced: requirements/localaws.lock | .venv-uv/synced
 .venv-lint/synced: requirements/lint.lock | .venv-uv/synced
-.venv/synced .venv-localaws/synced .venv-lint/synced:
+.venv-glue/synced: requirements/glue.lock | .venv-uv/synced
+.venv-glue/synced: BASE = $(PYTHON39)
+.venv/synced .venv-localaws/synced .venv-lint/synced: BASE = .venv-uv/bin/python
+.venv/synced .venv-localaws/synced .venv-lint/synced .venv-glue/synced:
 	@echo "Installing $< into $(@D)"
-	@[ -x $(@D)/bin/python ] || $(UV) venv --quiet --clear --no-project --python .venv-uv/bin/python $(@D)
+	@[ -x $(@D)/bin/python ] || $(UV) venv --quiet --clear --no-project --python $(BASE) $(@D)
 	@VIRTUAL_ENV=$(@D) $(UV) pip sync --quiet --require-hashes --compile-bytecode $<
 	@touch $@
