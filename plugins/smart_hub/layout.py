@@ -35,12 +35,16 @@ def version_name(run: str, task_instance_id: str) -> str:
 
     The first eight digits are the run's, so that what an attempt left behind can be told to belong to it.
     """
-    return f"v{run[-12:-4]}{hashlib.sha256(task_instance_id.encode()).hexdigest()[:8]}"
+    return f"v{_eight_digits(run)}{_eight_digits(task_instance_id)}"
 
 
 def is_version_of(run: str, version: str) -> bool:
     """Whether an attempt of a task of this run wrote the version."""
-    return version[1:9] == run[-12:-4]
+    return version[1:9] == _eight_digits(run)
+
+
+def _eight_digits(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
 
 
 def raw_prefix(data_set: str) -> str:

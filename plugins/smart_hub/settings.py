@@ -8,7 +8,7 @@ from pathlib import Path
 
 _STACK_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
-# Athena's limit of buckets × partitions in a CTAS.
+# Athena's limit of buckets in a CTAS.
 _MOST_FILES_PER_DAY = 100
 
 

@@ -45,6 +45,13 @@ class Rule:
         return f"SELECT {columns} FROM (\n{query}\n)"
 
 
+def _count(row: dict[str, str | None], column: str) -> int:
+    count = row[column]
+    if count is None:
+        raise ValueError(f"{row['rule']}: {column} is NULL, a rule must count")
+    return int(count)
+
+
 class AuditOperator(SmartHubOperator):
     """Runs every rule of ``include/sql/quality`` in one query.
 
@@ -69,7 +76,7 @@ class AuditOperator(SmartHubOperator):
         if sorted(str(row["rule"]) for row in rows) != [rule.name for rule in rules]:
             raise ValueError(f"each rule gives one row, but there are {[row['rule'] for row in rows]}")
         results = [
-            {**row, "checked": int(row["checked"] or 0), "violations": int(row["violations"] or 0)}
+            {**row, "checked": _count(row, "checked"), "violations": _count(row, "violations")}
             for row in rows
         ]
         fatal = []

@@ -35,6 +35,11 @@ class SmartHubOperator(BaseOperator):
         return S3Hook(aws_conn_id=self.settings.aws_conn_id, transfer_config_args={"use_threads": False})
 
     @cached_property
+    def s3_client(self) -> Any:
+        """boto3's ``s3`` client."""
+        return self.s3.get_conn()
+
+    @cached_property
     def glue(self) -> Any:
         """boto3's ``glue`` client."""
         return AwsBaseHook(aws_conn_id=self.settings.aws_conn_id, client_type="glue").get_conn()
@@ -58,7 +63,7 @@ class SmartHubOperator(BaseOperator):
 
     def objects(self, prefix: str) -> Iterator[dict[str, Any]]:
         """Objects under a key prefix of the data bucket; markers of empty folders left out."""
-        pages = self.s3.get_conn().get_paginator("list_objects_v2")
+        pages = self.s3_client.get_paginator("list_objects_v2")
         for page in pages.paginate(Bucket=self.settings.data_bucket, Prefix=prefix):
             yield from (
                 item for item in page.get("Contents", []) if item["Size"] or not item["Key"].endswith("/")

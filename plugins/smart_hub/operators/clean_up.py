@@ -54,7 +54,7 @@ class CleanUpOperator(SmartHubOperator):
 
     def _other_runs(self, day: str, own: str) -> dict[str, str]:
         """Names and run ids of the day's other runs that left something; step 1 writes each run's id down."""
-        s3 = self.s3.get_conn()
+        s3 = self.s3_client
         pages = s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.settings.data_bucket, Prefix=f"staging/{day}-", Delimiter="/"
         )

@@ -44,7 +44,7 @@ class CopyRawDataOperator(SmartHubOperator):
         except SettingsError as error:
             raise AirflowFailException(str(error)) from None
         day, run = macros.usage_day(context), macros.run(context)
-        self.s3.get_conn().put_object(
+        self.s3_client.put_object(
             Bucket=self.settings.data_bucket, Key=run_id_key(run), Body=context["run_id"].encode()
         )
         source = source_of(self.settings.source, self.s3)
@@ -132,6 +132,6 @@ class CopyRawDataOperator(SmartHubOperator):
         )
 
     def _sent_checksum(self, key: str, source: Source) -> str | None:
-        head = self.s3.get_conn().head_object(Bucket=self.settings.data_bucket, Key=key)
+        head = self.s3_client.head_object(Bucket=self.settings.data_bucket, Key=key)
         checksum: str | None = head["Metadata"].get(source.checksum_name)
         return checksum

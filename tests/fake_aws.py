@@ -1,0 +1,217 @@
+"""S3, Glue's catalog and Athena in memory, behind real botocore clients.
+
+botocore checks every request and answer against its models of the services; only the wire is left out.
+"""
+
+import hashlib
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+from botocore.response import StreamingBody
+from botocore.validate import validate_parameters
+
+BUCKET = "the-data"
+DAY = "2019-12-21"
+RUN_ID = "manual__1"
+# `printf manual__1 | sha256sum` begins with 19b04f5690f1.
+RUN = "2019-12-21-19b04f5690f1"
+
+_SESSION: Any = boto3.session.Session("test", "test", region_name="us-east-1")
+
+
+class Refused(Exception):
+    """An error as the service answers it: HTTP status and code."""
+
+    def __init__(self, status: int, code: str, message: str = "") -> None:
+        self.status, self.code, self.message = status, code, message or code
+
+
+@dataclass
+class StoredObject:
+    body: bytes
+    etag: str
+    modified: datetime
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+class FakeAws:
+    """What the code under test finds, and what it did.
+
+    buckets: bucket -> key -> object. tables: name -> location. partitions: (table, value) -> location.
+    calls: every request as (operation, parameters), in order. statements: what Athena was asked, in order.
+    outcome: state, and reason, of a statement. rows: result of a SELECT, header first.
+    """
+
+    def __init__(self, *buckets: str) -> None:
+        self.buckets: dict[str, dict[str, StoredObject]] = {bucket: {} for bucket in buckets}
+        self.tables: dict[str, str] = {}
+        self.partitions: dict[tuple[str, str], str] = {}
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.statements: list[str] = []
+        self.stopped: list[str] = []
+        self.outcome: Callable[[str], tuple[str, str]] = lambda statement: ("SUCCEEDED", "")
+        self.on_success: Callable[[str], None] = lambda statement: None
+        self.rows: list[list[str | None]] = []
+        self.now = datetime(2026, 1, 2, tzinfo=UTC)
+        # With KMS, S3 makes an ETag that is not the content's MD5.
+        self.opaque_etags = False
+
+    def client(self, service: str) -> Any:
+        client: Any = _SESSION.client(service, endpoint_url="http://127.0.0.1:9")
+        client.meta.events.register_first("before-parameter-build.*", self._remember)
+        client.meta.events.register_first("before-call.*", self._answer)
+        return client
+
+    def put(self, bucket: str, key: str, body: str = "", **kwargs: Any) -> StoredObject:
+        data = body.encode()
+        etag = hashlib.md5(data).hexdigest()
+        if self.opaque_etags:
+            etag = hashlib.md5(b"kms" + data).hexdigest()
+        stored = StoredObject(data, kwargs.get("etag", etag), kwargs.get("modified", self.now))
+        self.buckets[bucket][key] = stored
+        return stored
+
+    def called(self, operation: str) -> list[dict[str, Any]]:
+        return [parameters for name, parameters in self.calls if name == operation]
+
+    @staticmethod
+    def _remember(params: dict[str, Any], model: Any, context: dict[str, Any], **kwargs: Any) -> None:
+        context["fake_parameters"] = dict(params)
+
+    def _answer(self, model: Any, context: dict[str, Any], **kwargs: Any) -> tuple[Any, dict[str, Any]]:
+        parameters = context["fake_parameters"]
+        self.calls.append((model.name, parameters))
+        try:
+            answer: dict[str, Any] = getattr(self, f"_{model.name}")(**parameters) or {}
+        except Refused as error:
+            parsed: dict[str, Any] = {"Error": {"Code": error.code, "Message": error.message}}
+            return SimpleNamespace(status_code=error.status), parsed
+        if model.output_shape is not None:
+            validate_parameters(answer, model.output_shape)
+        answer["ResponseMetadata"] = {"HTTPStatusCode": 200}
+        return SimpleNamespace(status_code=200), answer
+
+    # S3
+
+    def _objects(self, bucket: str) -> dict[str, StoredObject]:
+        if bucket not in self.buckets:
+            raise Refused(404, "NoSuchBucket", "The specified bucket does not exist")
+        return self.buckets[bucket]
+
+    def _object(self, bucket: str, key: str, code: str) -> StoredObject:
+        if key not in self._objects(bucket):
+            raise Refused(404, code, "The specified key does not exist.")
+        return self.buckets[bucket][key]
+
+    def _ListObjectsV2(
+        self, Bucket: str, Prefix: str = "", Delimiter: str = "", **kwargs: Any
+    ) -> dict[str, Any]:
+        contents, folders = [], set()
+        for key, stored in sorted(self._objects(Bucket).items()):
+            if not key.startswith(Prefix):
+                continue
+            head, found, _ = key[len(Prefix) :].partition(Delimiter) if Delimiter else ("", "", "")
+            if found:
+                folders.add(Prefix + head + Delimiter)
+                continue
+            contents.append(
+                {
+                    "Key": key,
+                    "ETag": f'"{stored.etag}"',
+                    "Size": len(stored.body),
+                    "LastModified": stored.modified,
+                }
+            )
+        return {
+            "IsTruncated": False,
+            "Contents": contents,
+            "CommonPrefixes": [{"Prefix": folder} for folder in sorted(folders)],
+        }
+
+    def _PutObject(self, Bucket: str, Key: str, Body: Any, **kwargs: Any) -> dict[str, Any]:
+        self._objects(Bucket)
+        body = Body if isinstance(Body, bytes) else Body.read()
+        stored = self.put(Bucket, Key, body.decode())
+        stored.metadata = kwargs.get("Metadata", {})
+        return {"ETag": f'"{stored.etag}"'}
+
+    def _CopyObject(self, Bucket: str, Key: str, CopySource: Any, **kwargs: Any) -> dict[str, Any]:
+        source = self._object(CopySource["Bucket"], CopySource["Key"], "NoSuchKey")
+        etag = {} if self.opaque_etags else {"etag": source.etag}
+        stored = self.put(Bucket, Key, source.body.decode(), **etag)
+        replaced = kwargs.get("MetadataDirective") == "REPLACE"
+        stored.metadata = kwargs.get("Metadata", {}) if replaced else source.metadata
+        return {"CopyObjectResult": {"ETag": f'"{stored.etag}"'}}
+
+    def _HeadObject(self, Bucket: str, Key: str, **kwargs: Any) -> dict[str, Any]:
+        stored = self._object(Bucket, Key, "404")
+        return {"ETag": f'"{stored.etag}"', "ContentLength": len(stored.body), "Metadata": stored.metadata}
+
+    def _GetObject(self, Bucket: str, Key: str, **kwargs: Any) -> dict[str, Any]:
+        stored = self._object(Bucket, Key, "NoSuchKey")
+        return {"Body": StreamingBody(io.BytesIO(stored.body), len(stored.body))}
+
+    def _DeleteObjects(self, Bucket: str, Delete: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        for item in Delete["Objects"]:
+            self._objects(Bucket).pop(item["Key"], None)
+        return {"Deleted": [{"Key": item["Key"]} for item in Delete["Objects"]]}
+
+    # Glue
+
+    def _known_table(self, name: str) -> str:
+        if name not in self.tables:
+            raise Refused(400, "EntityNotFoundException", f"Table {name} not found.")
+        return self.tables[name]
+
+    def _GetTable(self, DatabaseName: str, Name: str) -> dict[str, Any]:
+        return {"Table": {"Name": Name, "StorageDescriptor": {"Location": self._known_table(Name)}}}
+
+    def _GetTables(self, DatabaseName: str, Expression: str = ".*", **kwargs: Any) -> dict[str, Any]:
+        names = sorted(name for name in self.tables if re.fullmatch(Expression, name))
+        return {"TableList": [self._GetTable(DatabaseName, name)["Table"] for name in names]}
+
+    def _DeleteTable(self, DatabaseName: str, Name: str) -> None:
+        self._known_table(Name)
+        del self.tables[Name]
+
+    def _GetPartition(self, DatabaseName: str, TableName: str, PartitionValues: list[str]) -> dict[str, Any]:
+        location = self.partitions.get((TableName, PartitionValues[0]))
+        if location is None:
+            raise Refused(400, "EntityNotFoundException", "Cannot find partition.")
+        return {"Partition": {"Values": PartitionValues, "StorageDescriptor": {"Location": location}}}
+
+    def _CreatePartition(self, DatabaseName: str, TableName: str, PartitionInput: dict[str, Any]) -> None:
+        key = (TableName, PartitionInput["Values"][0])
+        if key in self.partitions:
+            raise Refused(400, "AlreadyExistsException", "Partition already exists.")
+        self.partitions[key] = PartitionInput["StorageDescriptor"]["Location"]
+
+    # Athena
+
+    def _StartQueryExecution(self, QueryString: str, **kwargs: Any) -> dict[str, Any]:
+        self.statements.append(QueryString)
+        return {"QueryExecutionId": str(len(self.statements))}
+
+    def _GetQueryExecution(self, QueryExecutionId: str) -> dict[str, Any]:
+        statement = self.statements[int(QueryExecutionId) - 1]
+        state, reason = (
+            ("CANCELLED", "stopped") if QueryExecutionId in self.stopped else self.outcome(statement)
+        )
+        if state == "SUCCEEDED":
+            self.on_success(statement)
+        return {"QueryExecution": {"Status": {"State": state, "StateChangeReason": reason}}}
+
+    def _StopQueryExecution(self, QueryExecutionId: str) -> None:
+        self.stopped.append(QueryExecutionId)
+
+    def _GetQueryResults(self, QueryExecutionId: str, **kwargs: Any) -> dict[str, Any]:
+        rows = [
+            {"Data": [{} if value is None else {"VarCharValue": value} for value in row]} for row in self.rows
+        ]
+        return {"ResultSet": {"Rows": rows}}

@@ -1,0 +1,81 @@
+"""Airflow in a folder of its own, before anything imports it; AWS in memory."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+
+_HOME = tempfile.TemporaryDirectory(prefix="smart-hub-airflow-")
+os.environ["AIRFLOW_HOME"] = _HOME.name
+
+from tests.fake_aws import BUCKET, DAY, RUN_ID, FakeAws  # noqa: E402
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
+    """AWS with an empty data bucket, which all hooks of the provider talk to."""
+    from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+
+    fake = FakeAws(BUCKET)
+    monkeypatch.setattr(AwsGenericHook, "get_conn", lambda hook: fake.client(hook.client_type))
+    return fake
+
+
+@pytest.fixture
+def settings_of(tmp_path: Path) -> Callable[..., Any]:
+    """Settings of a deployment with the data bucket and the package's own include folder; more by keyword."""
+    from smart_hub.settings import Settings
+
+    def make(**environ: str) -> Settings:
+        given = {"SMART_HUB_DATA_BUCKET": BUCKET, "SMART_HUB_INCLUDE": str(REPOSITORY / "include"), **environ}
+        return Settings.from_environment(tmp_path, given)
+
+    return make
+
+
+class Outlets(dict[Any, Any]):
+    def __missing__(self, outlet: Any) -> Any:
+        partitions: list[str] = []
+        self[outlet] = SimpleNamespace(partitions=partitions, add_partitions=partitions.append)
+        return self[outlet]
+
+
+class TaskInstance:
+    """Of Airflow's task instance what the operators use; earlier results and active runs are given."""
+
+    def __init__(self, results: dict[str, Any], active: set[str]) -> None:
+        self.id = "0199c0de-0000-7000-8000-000000000001"
+        self._results = results
+        self._active = active
+
+    def xcom_pull(self, task_ids: str) -> Any:
+        return self._results.get(task_ids)
+
+    def get_dr_count(self, dag_id: str, run_ids: list[str], states: list[str]) -> int:
+        assert sorted(states) == ["queued", "running"]
+        return len(self._active & set(run_ids))
+
+
+@pytest.fixture
+def context_of() -> Callable[..., Any]:
+    """The context of a task of the run of 2019-12-21, as Airflow gives it."""
+
+    def make(
+        results: dict[str, Any] | None = None, active: set[str] | None = None, **more: Any
+    ) -> dict[str, Any]:
+        return {
+            "params": {"usage_date": None},
+            "partition_key": DAY,
+            "run_id": RUN_ID,
+            "ti": TaskInstance(results or {}, active or {RUN_ID}),
+            "outlet_events": Outlets(),
+            **more,
+        }
+
+    return make

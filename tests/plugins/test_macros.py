@@ -1,0 +1,102 @@
+"""Which day a run is for, what it is called, and what it hands to the functions."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from jinja2 import Environment, StrictUndefined
+
+from smart_hub import macros
+from tests.fake_aws import RUN
+
+ContextOf = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def fixed_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The 2nd of March 2026, 11:59:59 UTC: in UTC-12 it is the 1st still."""
+    monkeypatch.setattr(macros, "utcnow", lambda: datetime(2026, 3, 2, 11, 59, 59, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("parameter", "partition_key", "ds", "day"),
+    [
+        ("2019-12-21", None, None, "2019-12-21"),
+        (None, "2019-12-22", None, "2019-12-22"),
+        (None, None, "2019-12-23", "2019-12-23"),
+        ("2019-12-21", "2019-12-22", "2019-12-23", "2019-12-21"),
+        (None, "2019-12-22", "2019-12-23", "2019-12-22"),
+        (None, "2026-02-28", None, "2026-02-28"),
+    ],
+)
+def test_parameter_goes_before_partition_key_before_logical_date(
+    context_of: ContextOf, parameter: str | None, partition_key: str | None, ds: str | None, day: str
+) -> None:
+    context = context_of(params={"usage_date": parameter}, partition_key=partition_key)
+    if ds:
+        context["ds"] = ds
+    assert macros.usage_day(context) == day
+    # The same from within a template
+    template = Environment(undefined=StrictUndefined).from_string("{{ usage_day() }}")
+    assert template.render(**context, **macros.MACROS) == day
+
+
+def test_a_run_without_any_day_says_how_to_give_one(context_of: ContextOf) -> None:
+    with pytest.raises(AirflowFailException, match="parameter usage_date"):
+        macros.usage_day(context_of(partition_key=None))
+
+
+def test_a_partition_key_that_is_no_day_is_named(context_of: ContextOf) -> None:
+    with pytest.raises(AirflowFailException, match=r"partition key: expected .* got 'us-west'"):
+        macros.usage_day(context_of(partition_key="us-west"))
+
+
+def test_a_day_that_is_not_over_in_the_last_time_zone_is_refused(context_of: ContextOf) -> None:
+    with pytest.raises(AirflowFailException, match=r"2026-03-01 is not over .* 2026-03-02 12:00 UTC"):
+        macros.usage_day(context_of(partition_key="2026-03-01"))
+
+
+def test_a_day_is_over_at_noon_utc_of_the_next(
+    context_of: ContextOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(macros, "utcnow", lambda: datetime(2026, 3, 2, 12, tzinfo=UTC))
+    assert macros.usage_day(context_of(partition_key="2026-03-01")) == "2026-03-01"
+
+
+def test_the_event_of_a_function(context_of: ContextOf) -> None:
+    # Given what step 1 found and step 3 answered
+    content = {"mappings": "a" * 64, "locations": "b" * 64, "rates": "c" * 64}
+    results = {
+        macros.STEP_1: {"content": content},
+        "step_3_convert": json.dumps({"usage_table": "staging_usage_v1"}),
+    }
+    context = context_of(results)
+    # When the DAG's template is rendered
+    text = "{{ event('mappings', 'locations', usage_table=answer('step_3_convert').usage_table, files=2) }}"
+    event = json.loads(
+        Environment(undefined=StrictUndefined).from_string(text).render(**context, **macros.MACROS)
+    )
+    # Expect the fields of the functions' events
+    assert event == {
+        "day": "2019-12-21",
+        "run": RUN,
+        "version": macros.version(context),
+        "content": {"mappings": "a" * 64, "locations": "b" * 64},
+        "usage_table": "staging_usage_v1",
+        "files": 2,
+    }
+
+
+def test_a_missing_result_says_where_to_clear_from(context_of: ContextOf) -> None:
+    with pytest.raises(AirflowFailException, match="step_3_convert has left no result"):
+        macros.answer(context_of(), "step_3_convert")
+
+
+def test_only_what_is_new_is_not_skipped(context_of: ContextOf) -> None:
+    context = context_of({macros.STEP_1: {"new": ["rates"]}})
+    macros.skip_unless_new("rates")(context)
+    with pytest.raises(AirflowSkipException, match="usage"):
+        macros.skip_unless_new("usage")(context)
