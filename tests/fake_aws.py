@@ -56,7 +56,7 @@ class FakeAws:
         self.statements: list[str] = []
         self.stopped: list[str] = []
         self.outcome: Callable[[str], tuple[str, str]] = lambda statement: ("SUCCEEDED", "")
-        self.on_success: Callable[[str], None] = lambda statement: None
+        self.on_success: Callable[[str], object] = lambda statement: None
         self.rows: list[list[str | None]] = []
         self.now = datetime(2026, 1, 2, tzinfo=UTC)
         # With KMS, S3 makes an ETag that is not the content's MD5.

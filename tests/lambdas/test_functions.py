@@ -1,0 +1,316 @@
+"""The three functions: what they refuse, which statements they run in which order, what they leave out."""
+
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import compact
+import convert
+import transform
+from event import InvalidEvent
+from smart_hub.athena import QueryFailed, QueryTimedOut
+from smart_hub.content import content_of
+from tests.fake_aws import BUCKET, DAY, RUN, FakeAws
+
+VERSION = "v0123456789abcdef"
+READINGS = "staging_usage_v1111111111111111"
+PRICED = "staging_usage_cost_v2222222222222222"
+
+Handler = Any
+
+
+def event_of(content: dict[str, str], **fields: Any) -> dict[str, Any]:
+    return {"day": DAY, "run": RUN, "version": VERSION, "content": content, **fields}
+
+
+@pytest.fixture
+def contents(aws: FakeAws) -> dict[str, str]:
+    """The content of raw mappings, locations and rates of one object each."""
+    contents = {}
+    for data_set in ("mappings", "locations", "rates"):
+        key = f"raw/{data_set}/file"
+        contents[data_set] = content_of([(key, aws.put(BUCKET, key, data_set).etag)])
+    return contents
+
+
+@pytest.fixture
+def convert_event(contents: dict[str, str]) -> dict[str, Any]:
+    return event_of({name: contents[name] for name in ("mappings", "locations")})
+
+
+@pytest.fixture
+def transform_event(aws: FakeAws, contents: dict[str, str]) -> dict[str, Any]:
+    """Of a run whose readings are staged and whose reference data are converted."""
+    aws.tables[READINGS] = "s3://the-data/warehouse/usage/"
+    for data_set, table in {"mappings": "mapping", "locations": "location", "rates": "rate"}.items():
+        register(aws, f"{table}_versions", contents[data_set])
+    return event_of(contents, usage_table=READINGS)
+
+
+@pytest.fixture
+def compact_event(aws: FakeAws) -> dict[str, Any]:
+    """Of a run whose priced usage is staged."""
+    aws.tables[PRICED] = "s3://the-data/staging/"
+    return event_of({}, cost_table=PRICED, files=1)
+
+
+def register(aws: FakeAws, table: str, content: str) -> None:
+    aws.partitions[table, content] = f"s3://{BUCKET}/warehouse/{table}/first/"
+
+
+def created(aws: FakeAws) -> list[str]:
+    """The tables that the statements create, in order."""
+    return [re.findall(r"CREATE TABLE (\w+)", statement)[0] for statement in aws.statements]
+
+
+def write_files(aws: FakeAws, count: int) -> None:
+    """Lets each query leave so many objects where it was told to write."""
+
+    def written(statement: str) -> None:
+        location = re.findall(r"external_location = 's3://the-data/(.+)'", statement)[0]
+        for number in range(count):
+            aws.put(BUCKET, f"{location}part-{number}", "rows")
+
+    aws.on_success = written
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("day", "2019-12-32"),
+        ("day", "20191221"),
+        ("day", None),
+        ("run", "2019-12-21"),
+        ("run", f"{RUN}/../raw"),
+        ("version", "v1"),
+        ("version", f"{VERSION}\n"),
+        ("content", {"mappings": "a" * 64}),
+        ("content", {"mappings": "a" * 64, "locations": "b"}),
+        ("content", {"mappings": "a" * 64, "locations": "b" * 64, "rates": "c" * 64}),
+        ("content", None),
+    ],
+)
+def test_an_event_with_a_wrong_field_is_refused_by_name(
+    aws: FakeAws, convert_event: dict[str, Any], context: Any, field: str, value: Any
+) -> None:
+    with pytest.raises(InvalidEvent, match=rf"^{field}"):
+        convert.handler({**convert_event, field: value}, context)
+    assert aws.calls == []
+
+
+@pytest.mark.parametrize(
+    "table", ["usage_cost", "staging_usage_v1", "staging_usage_v1111111111111111; DROP", "", None]
+)
+def test_a_table_that_is_no_staging_table_is_refused(
+    transform_event: dict[str, Any], compact_event: dict[str, Any], context: Any, table: Any
+) -> None:
+    with pytest.raises(InvalidEvent, match=r"^usage_table"):
+        transform.handler({**transform_event, "usage_table": table}, context)
+    with pytest.raises(InvalidEvent, match=r"^cost_table"):
+        compact.handler({**compact_event, "cost_table": table}, context)
+
+
+@pytest.mark.parametrize("files", [0, 101, "1", 1.0, True, None])
+def test_a_number_of_files_that_athena_cannot_write_is_refused(
+    compact_event: dict[str, Any], context: Any, files: Any
+) -> None:
+    with pytest.raises(InvalidEvent, match=r"^files: expected a number from 1 to 100"):
+        compact.handler({**compact_event, "files": files}, context)
+
+
+def test_a_missing_or_surplus_field_is_refused(convert_event: dict[str, Any], context: Any) -> None:
+    with pytest.raises(InvalidEvent, match="fields are"):
+        convert.handler({**convert_event, "more": 1}, context)
+    del convert_event["run"]
+    with pytest.raises(InvalidEvent, match="fields are"):
+        convert.handler(convert_event, context)
+
+
+# convert
+
+
+def test_convert_writes_reference_data_before_the_readings_that_need_them(
+    aws: FakeAws, convert_event: dict[str, Any], context: Any
+) -> None:
+    answer = convert.handler(convert_event, context)
+    assert created(aws) == [
+        f"staging_mappings_{VERSION}",
+        f"staging_locations_{VERSION}",
+        f"staging_usage_{VERSION}",
+    ]
+    assert answer == {
+        "usage_table": f"staging_usage_{VERSION}",
+        "usage_location": f"s3://{BUCKET}/warehouse/usage/dt={DAY}/version={VERSION}/verdict=used/",
+    }
+    # The readings are joined with the locations of this very content, once that is registered
+    content = convert_event["content"]
+    assert f"content = '{content['locations']}'" in aws.statements[2]
+    operations = [operation for operation, _ in aws.calls]
+    last_start = len(operations) - 1 - operations[::-1].index("StartQueryExecution")
+    assert operations.index("CreatePartition") < last_start
+    assert aws.partitions == {
+        ("mapping_versions", content["mappings"]): (
+            f"s3://{BUCKET}/warehouse/mapping_versions/content={content['mappings']}/version={VERSION}/"
+        ),
+        ("location_versions", content["locations"]): (
+            f"s3://{BUCKET}/warehouse/location_versions/content={content['locations']}/version={VERSION}/"
+        ),
+    }
+
+
+def test_convert_leaves_out_what_is_converted(
+    aws: FakeAws, convert_event: dict[str, Any], context: Any
+) -> None:
+    register(aws, "mapping_versions", convert_event["content"]["mappings"])
+    convert.handler(convert_event, context)
+    assert created(aws) == [f"staging_locations_{VERSION}", f"staging_usage_{VERSION}"]
+    register(aws, "location_versions", convert_event["content"]["locations"])
+    aws.statements.clear()
+    convert.handler(convert_event, context)
+    assert created(aws) == [f"staging_usage_{VERSION}"]
+
+
+def test_convert_does_not_register_what_changed_meanwhile(
+    aws: FakeAws, convert_event: dict[str, Any], context: Any
+) -> None:
+    # Given mappings that are replaced while they are converted
+    aws.on_success = lambda statement: aws.put(BUCKET, "raw/mappings/file", "replaced")
+    # When they are, expect an error that says from where to clear, and no registration
+    with pytest.raises(RuntimeError, match=r"raw/mappings/ changed .* clear the run from step_1"):
+        convert.handler(convert_event, context)
+    assert aws.partitions == {}
+
+
+def test_convert_takes_no_marker_of_an_empty_folder_for_a_change(
+    aws: FakeAws, convert_event: dict[str, Any], context: Any
+) -> None:
+    aws.put(BUCKET, "raw/mappings/state=or/", "")
+    convert.handler(convert_event, context)
+    assert len(aws.partitions) == 2
+
+
+def test_of_two_first_conversions_the_first_registration_stays(
+    aws: FakeAws, convert_event: dict[str, Any], context: Any
+) -> None:
+    # Given another run that registers the same content while this one converts it
+    content = convert_event["content"]["mappings"]
+    aws.on_success = lambda statement: register(aws, "mapping_versions", content)
+    convert.handler(convert_event, context)
+    assert aws.partitions["mapping_versions", content] == f"s3://{BUCKET}/warehouse/mapping_versions/first/"
+
+
+def test_convert_stops_its_queries_when_time_runs_out(aws: FakeAws, convert_event: dict[str, Any]) -> None:
+    # Given queries that go on, and less time than the function keeps in hand
+    aws.outcome = lambda statement: ("RUNNING", "")
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 9_000)
+    with pytest.raises(QueryTimedOut):
+        convert.handler(convert_event, context)
+    assert sorted(aws.stopped) == ["1", "2"]
+    assert aws.partitions == {}
+
+
+def test_a_failed_query_is_reported_with_athenas_reason(
+    aws: FakeAws, convert_event: dict[str, Any], context: Any
+) -> None:
+    aws.outcome = lambda statement: ("FAILED", "HIVE_BAD_DATA: field 3")
+    with pytest.raises(QueryFailed, match="HIVE_BAD_DATA: field 3"):
+        convert.handler(convert_event, context)
+
+
+def test_results_lie_under_the_run(aws: FakeAws, convert_event: dict[str, Any], context: Any) -> None:
+    convert.handler(convert_event, context)
+    outputs = {call["ResultConfiguration"]["OutputLocation"] for call in aws.called("StartQueryExecution")}
+    assert outputs == {f"s3://{BUCKET}/athena-results/{RUN}/"}
+
+
+# transform
+
+
+def test_transform_prices_then_collects_the_rejects(
+    aws: FakeAws, transform_event: dict[str, Any], context: Any
+) -> None:
+    answer = transform.handler(transform_event, context)
+    assert created(aws) == [f"staging_usage_cost_{VERSION}", f"staging_usage_rejects_{VERSION}"]
+    assert answer == {
+        "cost_table": f"staging_usage_cost_{VERSION}",
+        "rejects_table": f"staging_usage_rejects_{VERSION}",
+        "rejects_location": f"s3://{BUCKET}/warehouse/usage_rejects/dt={DAY}/version={VERSION}/",
+    }
+    assert f"external_location = 's3://{BUCKET}/staging/{RUN}/{VERSION}/usage_cost/'" in aws.statements[0]
+    for content in transform_event["content"].values():
+        assert f"content = '{content}'" in aws.statements[0]
+    # One after the other: rejects read what was priced
+    operations = [operation for operation, _ in aws.calls if operation.endswith("QueryExecution")]
+    assert operations == ["StartQueryExecution", "GetQueryExecution"] * 2
+
+
+def test_transform_says_where_to_clear_from_when_its_readings_are_gone(
+    aws: FakeAws, transform_event: dict[str, Any], context: Any
+) -> None:
+    del aws.tables[READINGS]
+    with pytest.raises(RuntimeError, match=rf"smart_hub.{READINGS} does not exist.*from step_3_convert"):
+        transform.handler(transform_event, context)
+    assert aws.statements == []
+
+
+@pytest.mark.parametrize(
+    ("data_set", "table"),
+    [("mappings", "mapping_versions"), ("locations", "location_versions"), ("rates", "rate_versions")],
+)
+def test_transform_refuses_reference_data_that_were_not_converted(
+    aws: FakeAws, transform_event: dict[str, Any], context: Any, data_set: str, table: str
+) -> None:
+    del aws.partitions[table, transform_event["content"][data_set]]
+    with pytest.raises(RuntimeError, match=f"{table} has no partition .*{data_set} were not converted"):
+        transform.handler(transform_event, context)
+    assert aws.statements == []
+
+
+# compact
+
+
+@pytest.mark.parametrize("files", [1, 3])
+def test_compact_writes_as_many_files_as_asked_for(
+    aws: FakeAws, compact_event: dict[str, Any], context: Any, files: int
+) -> None:
+    write_files(aws, files)
+    answer = compact.handler({**compact_event, "files": files}, context)
+    location = f"s3://{BUCKET}/warehouse/usage_cost/dt={DAY}/version={VERSION}/"
+    assert answer == {"published_table": f"staging_compact_{VERSION}", "cost_location": location}
+    (statement,) = aws.statements
+    assert f"bucket_count = {files}" in statement
+    assert f"external_location = '{location}'" in statement
+    assert f"FROM {PRICED}" in statement
+
+
+@pytest.mark.parametrize("files", [0, 2])
+def test_compact_fails_when_athena_wrote_another_number_of_files(
+    aws: FakeAws, compact_event: dict[str, Any], context: Any, files: int
+) -> None:
+    write_files(aws, files)
+    with pytest.raises(RuntimeError, match=f"holds {files} objects, expected 1"):
+        compact.handler(compact_event, context)
+
+
+def test_compact_says_where_to_clear_from_when_its_input_is_gone(
+    aws: FakeAws, compact_event: dict[str, Any], context: Any
+) -> None:
+    del aws.tables[PRICED]
+    with pytest.raises(RuntimeError, match=rf"{PRICED} does not exist"):
+        compact.handler(compact_event, context)
+
+
+def test_no_statement_keeps_a_placeholder(
+    aws: FakeAws,
+    convert_event: dict[str, Any],
+    transform_event: dict[str, Any],
+    compact_event: dict[str, Any],
+    context: Any,
+) -> None:
+    write_files(aws, 1)
+    convert.handler(convert_event, context)
+    transform.handler(transform_event, context)
+    compact.handler(compact_event, context)
+    assert not [statement for statement in aws.statements if "{{" in statement or "--" in statement]
