@@ -6,7 +6,7 @@ PYTHON ?= python3 python3.13 python3.12 python3.11
 PYTHON39 ?= python3.9
 UV = UV_PYTHON_DOWNLOADS=never .venv-uv/bin/uv
 RUN = .venv/bin/python -m
-COMPILE = $(UV) pip compile --quiet --universal --generate-hashes
+COMPILE = $(UV) pip compile --quiet --upgrade --generate-hashes
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down status airflow data test test-glue lint format lock clean
@@ -63,15 +63,15 @@ format: .venv-lint/synced ## repair what can be repaired by itself
 	.venv-lint/bin/sqlfluff fix include/sql ops
 
 lock: .venv-uv/synced ## pin the newest permitted versions of all packages
-	$(COMPILE) --python-version 3.11 --group uv -o requirements/uv.lock
-	$(COMPILE) --python-version 3.11 -c requirements/mwaa-3.3.1-python-3.12.txt requirements.txt --group test \
-	  -o requirements/airflow.lock
-	$(COMPILE) --python-version 3.11 --group localaws -o requirements/localaws.lock
-	$(COMPILE) --python-version 3.11 --group lint -o requirements/lint.lock
+	$(COMPILE) --universal --python-version 3.11 --group uv -o requirements/uv.lock
+	$(COMPILE) --universal --python-version 3.11 -c requirements/mwaa-3.3.1-python-3.12.txt requirements.txt \
+	  --group test -o requirements/airflow.lock
+	$(COMPILE) --universal --python-version 3.11 --group localaws -o requirements/localaws.lock
+	$(COMPILE) --universal --python-version 3.11 --group lint -o requirements/lint.lock
 	$(COMPILE) --python-version 3.9 --group glue -o requirements/glue.lock
 
 clean: down ## stop everything and remove its state
-	rm -rf "$${SMART_HUB_LOCAL:-.local}"
+	cd "$${SMART_HUB_LOCAL:-.local}" && rm -rf airflow aws logs run
 
 # uv comes by pip, everything else by uv; each lock gives the hashes of what may be installed.
 .venv-uv/synced: requirements/uv.lock

@@ -37,8 +37,8 @@ AIRFLOW = ROOT / ".venv" / "bin" / "airflow"
 AWS_PYTHON = ROOT / ".venv-localaws" / "bin" / "python"
 START_SECONDS = 180  # a cold, busy laptop; a warm start takes a tenth of it
 AIRFLOW_COMPONENTS = {  # service: its command, and its name in Airflow's health report
-    # Tasks have an API server of their own. One for all can stand still for a minute: the audit log, written
-    # on its event loop, waits for SQLite's lock, which a task's request holds whose commit waits for the loop.
+    # Tasks have an API server of their own. One for all can stand still for a minute: the audit log, written on
+    # its event loop, waits for SQLite's lock; a task's request holds that, and its commit waits for the loop.
     "api-server": (("api-server", "--apps", "core"), None),
     "task-api": (("api-server", "--apps", "execution"), None),
     # The log servers would listen on all addresses; the API server reads the same log folder anyway.
@@ -149,7 +149,7 @@ def up(settings: Settings, say: Callable[[str], None] = print) -> None:
     and for a service that ends or is not healthy in time.
     """
     _private(settings.local, settings.run, settings.logs, settings.airflow_home)
-    with _exclusive(settings), ExitStack() as undo:
+    with _exclusive(settings, say), ExitStack() as undo:
         services = [local_aws(settings), *airflow(settings)]
         records = processes.recorded(settings.run)
         current = {
@@ -162,7 +162,7 @@ def up(settings: Settings, say: Callable[[str], None] = print) -> None:
         if not current.issuperset(AIRFLOW_COMPONENTS):
             current -= AIRFLOW_COMPONENTS.keys()  # Airflow restarts as a whole
         stale = [process for name, process in records.items() if name not in current]
-        held = {process.port for process in records.values() if process.running()}
+        held = {process.port for process in records.values() if process.members()}
         _refuse_taken_ports((s for s in services if s.port not in held), settings.host)
         if any(process.members() for process in stale):
             say("Stopping what was started with other settings or has died")
@@ -188,7 +188,7 @@ def down(settings: Settings, say: Callable[[str], None] = print) -> None:
     """End the recorded services, Airflow before the AWS it works on; others' processes are left alone."""
     if not settings.run.exists():
         return
-    with _exclusive(settings):
+    with _exclusive(settings, say):
         records = processes.recorded(settings.run)
         running = [name for name, process in records.items() if process.members()]
         say(f"Stopping {', '.join(running)}" if running else "Nothing is running")
@@ -215,7 +215,7 @@ def _start(service: Service, settings: Settings) -> processes.Process:
     return processes.start(
         service.name,
         service.command,
-        {**_inherited(), **service.environment},
+        {**inherited(), **service.environment},
         folder=settings.run,
         log=settings.logs / f"{service.name}.log",
         cwd=ROOT,
@@ -224,13 +224,13 @@ def _start(service: Service, settings: Settings) -> processes.Process:
     )
 
 
-def _inherited() -> dict[str, str]:
+def inherited(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The user's environment without what would change a service: their Airflow, AWS and Python settings.
 
     AWS settings are dropped above all: nothing that runs here may reach a real account.
     """
     prefixes = ("AIRFLOW", "AWS_", "SMART_HUB_", "PYTHON", "BOTO")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+    kept = {name: value for name, value in environment.items() if not name.startswith(prefixes)}
     loopback = ",".join(filter(None, [kept.get("NO_PROXY") or kept.get("no_proxy"), "127.0.0.1,localhost"]))
     return kept | {
         "PATH": f"{AIRFLOW.parent}{os.pathsep}{kept.get('PATH', os.defpath)}",
@@ -250,8 +250,8 @@ def _secrets(path: Path) -> dict[str, str]:
         }
         _private(path.parent)
         part = path.with_suffix(f".{os.getpid()}")
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(keys, file)
+        part.touch(mode=0o600, exist_ok=False)
+        part.write_text(json.dumps(keys))
         part.rename(path)
     keys = json.loads(path.read_text())
     return dict(keys)
@@ -290,7 +290,7 @@ def _run(name: str, command: list[str], environment: Mapping[str, str], settings
     with log.open("wb") as output:
         done = subprocess.run(
             command,
-            env={**_inherited(), **environment},
+            env={**inherited(), **environment},
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -377,10 +377,14 @@ def _private(*folders: Path) -> None:
 
 
 @contextmanager
-def _exclusive(settings: Settings) -> Iterator[None]:
+def _exclusive(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
     """One `up` or `down` of an environment at a time."""
     with (settings.run / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Waiting for another command that starts or stops this environment")
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
@@ -413,7 +417,7 @@ def _cli(settings: Settings, arguments: list[str]) -> int:
     if not (settings.airflow_home / "airflow.db").exists():
         raise UserError(f"there is no Airflow in {settings.local} yet: run `make up` first")
     os.chdir(ROOT)
-    os.execve(AIRFLOW, [str(AIRFLOW), *arguments], _inherited() | airflow_environment(settings))
+    os.execve(AIRFLOW, [str(AIRFLOW), *arguments], inherited() | airflow_environment(settings))
 
 
 if __name__ == "__main__":
