@@ -57,7 +57,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
 
 @pytest.fixture(autouse=True)
 def small_servers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand-ins under the services' own names, ports and environments; the deployment and migration left out."""
+    """Stand-ins with the services' own names, ports and environments; no deployment, no migration."""
 
     def small(service: services.Service) -> services.Service:
         arguments = ["-c", IDLE] if service.port is None else ["-c", SERVER, str(service.port)]
