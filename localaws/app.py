@@ -48,6 +48,9 @@ class Catalog(Service):
     target = "AWSGlue"
     amended: ClassVar[frozenset[str]] = frozenset({"GetTable", "GetTables"})
 
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
     def handle(self, action: str, body: dict[str, Any], caller: Caller) -> dict[str, Any]:
         raise NotImplementedError
 
@@ -55,10 +58,21 @@ class Catalog(Service):
         self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller
     ) -> dict[str, Any]:
         """Leave out empty descriptions, as AWS does: to Trino one is a comment that hides a view."""
+        if "TableList" in answer and body.get("Expression"):
+            answer["TableList"] = self._matching(body["DatabaseName"], body["Expression"])
         for table in answer.get("TableList", [answer.get("Table", {})]):
             if table.get("Description") == "":
                 del table["Description"]
         return answer
+
+    def _matching(self, database: str, expression: str) -> list[dict[str, Any]]:
+        """The tables whose names match: on AWS a regular expression, which the base takes for a glob."""
+        try:
+            names = re.compile(expression)
+        except re.error as error:
+            raise ServiceError("InvalidInputException", f"Expression {expression!r}: {error}") from error
+        tables = self._store.client("glue").get_tables(DatabaseName=database)["TableList"]
+        return [table for table in tables if names.fullmatch(table["Name"])]
 
 
 class LocalAws:
@@ -157,7 +171,7 @@ def create_app(endpoint: str, state: Path, region: str) -> LocalAws:
     store = Store(endpoint, region)
     records = Records(state / "records.sqlite")
     athena = Athena(store, records, DuckEngine(state / "tmp" / "duckdb"))
-    return LocalAws([athena, Catalog(), Crawlers(store, records), Jobs(store, records, state / "jobs")])
+    return LocalAws([athena, Catalog(store), Crawlers(store, records), Jobs(store, records, state / "jobs")])
 
 
 def _caller(headers: dict[str, str]) -> Caller:

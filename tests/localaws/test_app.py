@@ -51,6 +51,22 @@ def test_a_table_without_description_has_none(aws: Aws) -> None:
     }
 
 
+def test_tables_are_found_by_a_regular_expression(aws: Aws) -> None:
+    # given tables of which one matches the regular expression, which as a glob would match none
+    glue = aws.client("glue")
+    glue.create_database(DatabaseInput={"Name": "searched"})
+    for name in ("staging_usage", "usage", "unstaging_usage"):
+        glue.create_table(DatabaseName="searched", TableInput={"Name": name})
+
+    # when it is asked for, expect that one
+    found = glue.get_tables(DatabaseName="searched", Expression="staging_.*")["TableList"]
+    assert [table["Name"] for table in found] == ["staging_usage"]
+
+    # expect a broken expression to be refused
+    with pytest.raises(ClientError, match="InvalidInputException"):
+        glue.get_tables(DatabaseName="searched", Expression="staging_(")
+
+
 def test_an_error_of_the_base_reaches_the_client(aws: Aws) -> None:
     # given no such table, when it is read, expect the base's error as AWS names it
     with pytest.raises(ClientError, match="EntityNotFoundException"):
