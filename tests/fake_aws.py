@@ -5,7 +5,6 @@ botocore checks every request and answer against its models of the services; onl
 
 import hashlib
 import io
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -172,9 +171,8 @@ class FakeAws:
     def _GetTable(self, DatabaseName: str, Name: str) -> dict[str, Any]:
         return {"Table": {"Name": Name, "StorageDescriptor": {"Location": self._known_table(Name)}}}
 
-    def _GetTables(self, DatabaseName: str, Expression: str = ".*", **kwargs: Any) -> dict[str, Any]:
-        names = sorted(name for name in self.tables if re.fullmatch(Expression, name))
-        return {"TableList": [self._GetTable(DatabaseName, name)["Table"] for name in names]}
+    def _GetTables(self, DatabaseName: str) -> dict[str, Any]:
+        return {"TableList": [self._GetTable(DatabaseName, name)["Table"] for name in sorted(self.tables)]}
 
     def _DeleteTable(self, DatabaseName: str, Name: str) -> None:
         self._known_table(Name)

@@ -79,9 +79,8 @@ class CleanUpOperator(SmartHubOperator):
 
     def _drop_tables(self, run: str) -> int:
         names = []
-        pages = self.glue.get_paginator("get_tables").paginate(
-            DatabaseName=self.settings.database, Expression="staging_.*"
-        )
+        # No Expression: whether its asterisk is a regular expression's or a glob's is not documented clearly.
+        pages = self.glue.get_paginator("get_tables").paginate(DatabaseName=self.settings.database)
         for table in (table for page in pages for table in page["TableList"]):
             match = _STAGING_TABLE.fullmatch(table["Name"])
             if match and is_version_of(run, match.group(1)):
