@@ -131,7 +131,7 @@ class Invocation:
                 f" {found[:12]}… now): clear the run from step_1_copy_raw_data"
             )
         table = self.glue.get_table(DatabaseName=self.database, Name=REFERENCE_TABLES[data_set])["Table"]
-        storage = {**table["StorageDescriptor"], "Location": location}
+        storage: Any = {**table["StorageDescriptor"], "Location": location}
         try:
             self.glue.create_partition(
                 DatabaseName=self.database,
