@@ -71,7 +71,7 @@ lock: .venv-uv/synced ## pin the newest permitted versions of all packages
 	$(COMPILE) --python-version 3.9 --group glue -o requirements/glue.lock
 
 clean: down ## stop everything and remove its state
-	cd "$${SMART_HUB_LOCAL:-.local}" && rm -rf airflow aws logs run
+	@state="$${SMART_HUB_LOCAL:-.local}"; rm -rf "$$state/airflow" "$$state/aws" "$$state/logs" "$$state/run"
 
 # uv comes by pip, everything else by uv; each lock gives the hashes of what may be installed.
 .venv-uv/synced: requirements/uv.lock

@@ -42,9 +42,11 @@ class Task:
 class Dag:
     """A DAG of the Airflow at `url`. Every method raises httpx.HTTPStatusError when Airflow refuses."""
 
-    def __init__(self, url: str, dag_id: str = DAG) -> None:
+    def __init__(self, url: str, dag_id: str = DAG, transport: httpx.BaseTransport | None = None) -> None:
         self.dag_id = dag_id
-        self._client = httpx.Client(base_url=f"{url}/api/v2", timeout=60, trust_env=False)
+        self._client = httpx.Client(
+            base_url=f"{url}/api/v2", timeout=60, trust_env=False, transport=transport
+        )
 
     def wait_until_parsed(self, seconds: float = 120) -> None:
         """Return when Airflow knows the DAG; UserError with the import error, or when time is up."""
