@@ -1,0 +1,297 @@
+"""Runs statements on a Trino server, the engine that Athena version 3 is built on.
+
+The server's Glue metastore and S3 have to be this local AWS (see ops/trino.py). A statement goes to it as it was
+written but for what only Athena spells: compression is a property of Athena's tables and of Trino's session. What
+only Trino has (its own statements, table properties, clauses of views) is refused as Athena refuses it.
+"""
+
+import base64
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import TokenError
+from sqlglot.tokens import Token, TokenType
+from trino.client import ClientSession, TrinoQuery, TrinoRequest
+from trino.exceptions import HttpError, TrinoConnectionError, TrinoQueryError
+
+from localaws.athena.catalog import Column
+from localaws.athena.duck.engine import java_double
+from localaws.athena.engine import Outcome
+from localaws.athena.errors import Cancelled, QueryError
+from localaws.athena.types import Type
+
+CATALOG = "awsdatacatalog"
+_QUERIES = ("SELECT", "WITH", "VALUES", "TABLE", "(")
+# https://docs.aws.amazon.com/athena/latest/ug/create-table-as.html
+_KEPT_PROPERTIES = {"format", "external_location", "partitioned_by", "bucketed_by", "bucket_count"}
+_COMPRESSIONS = {"write_compression": None, "parquet_compression": "PARQUET", "orc_compression": "ORC"}
+_FORMATS = ("PARQUET", "ORC", "AVRO", "JSON", "TEXTFILE")
+_CODECS = ("NONE", "SNAPPY", "GZIP", "ZSTD", "LZ4")
+_REQUEST_SECONDS = 60  # for one request of many; the server answers within one second, if only with "go on asking"
+
+
+@dataclass(frozen=True)
+class TrinoEngine:
+    """A server at `url`, http://host:port."""
+
+    url: str
+
+    def statement(self, sql: str, database: str, store: Any) -> "TrinoStatement":
+        """Raises QueryError for a statement that Athena does not have."""
+        return TrinoStatement(self.url, Translated.of(sql), database)
+
+
+class TrinoStatement:
+    """One statement in a session of its own, whose clock is UTC as on Athena."""
+
+    def __init__(self, url: str, translated: "Translated", database: str) -> None:
+        self.url = url
+        self.translated = translated
+        self.database = database
+        self.cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        """Takes effect with the next answer of the server, which is due within a second."""
+        self.cancelled.set()
+
+    def run(self) -> Outcome:
+        address = urlsplit(self.url)
+        session = ClientSession(
+            user="athena",
+            source="local-aws",
+            catalog=CATALOG,
+            schema=self.database,
+            timezone="UTC",
+            properties=dict(self.translated.session),
+        )
+        with requests.Session() as http:
+            http.trust_env = False  # a proxy of the user's has no part in this
+            request = TrinoRequest(
+                address.hostname or "",
+                address.port or 80,
+                session,
+                http_session=http,
+                http_scheme=address.scheme,
+                max_attempts=1,  # a repeated POST could run a statement twice
+                request_timeout=_REQUEST_SECONDS,
+            )
+            query = TrinoQuery(
+                request, self.translated.sql, legacy_primitive_types=True, stats_callback=self._heed_cancel
+            )
+            try:
+                return self._outcome(query)
+            except Cancelled:
+                query.cancel()
+                raise
+            except TrinoQueryError as error:
+                if error.error_name == "USER_CANCELED":
+                    raise Cancelled from error
+                raise QueryError(str(error.error_name), error.message) from error
+            except (TrinoConnectionError, HttpError, requests.RequestException) as error:
+                raise QueryError(
+                    "GENERIC_INTERNAL_ERROR",
+                    f"Trino at {self.url} does not answer ({error}): start it, or choose another with --trino-url",
+                ) from error
+
+    def _heed_cancel(self, _: dict[str, Any]) -> None:
+        if self.cancelled.is_set():
+            raise Cancelled
+
+    def _outcome(self, query: TrinoQuery) -> Outcome:
+        found = list(query.execute())
+        if query.update_type is not None:  # a table or a view was made: what Trino tells of it Athena does not
+            columns, rows = (), []
+        else:
+            columns = tuple(
+                Column(one["name"], type_of(one["typeSignature"])) for one in query.columns or ()
+            )
+            types = [column.type for column in columns]
+            rows = [tuple(as_text(cell, of) for cell, of in zip(row, types, strict=True)) for row in found]
+        # What the connector read from S3, without what was read twice from memory or sent between stages.
+        scanned = int(query.stats["physicalInputBytes"])
+        return Outcome(columns, rows, scanned, self.translated.statement_type)
+
+
+@dataclass(frozen=True)
+class Translated:
+    """A statement as Trino wants it, line by line where it was, and the session that it needs."""
+
+    sql: str
+    statement_type: str
+    session: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, sql: str) -> "Translated":
+        """Raises QueryError for what Athena does not have."""
+        try:
+            tokens = Dialect.get_or_raise("trino").tokenize(sql)
+        except TokenError as error:
+            raise QueryError("SYNTAX_ERROR", str(error)) from error
+        while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
+            tokens.pop()
+        sql = sql[: tokens[-1].end + 1] if tokens else ""
+        words = [token.text.upper() for token in tokens]
+        if words[:1] == ["EXPLAIN"]:
+            return cls(sql, "UTILITY")
+        if words[:2] == ["INSERT", "INTO"] or (words and words[0] in _QUERIES):
+            return cls(sql, "DML")
+        if words[:2] == ["CREATE", "TABLE"]:
+            return _create_table(sql, tokens)
+        if words[:2] == ["CREATE", "VIEW"] or words[:4] == ["CREATE", "OR", "REPLACE", "VIEW"]:
+            return _create_view(sql, tokens)
+        raise QueryError("NOT_SUPPORTED", f"Queries of this type are not supported: {' '.join(words[:3])}")
+
+
+def _create_view(sql: str, tokens: Sequence[Token]) -> Translated:
+    words = [token.text.upper() for token in tokens]
+    after_name = _after_name(tokens, words.index("VIEW") + 1)
+    if words[after_name : after_name + 1] != ["AS"]:
+        raise _unexpected(tokens, after_name, "AS")
+    return Translated(sql, "DDL")
+
+
+def _create_table(sql: str, tokens: Sequence[Token]) -> Translated:
+    """A CREATE TABLE AS whose properties are Athena's: what Trino does not know of them becomes blanks."""
+    at = _after_name(tokens, 5 if [token.text.upper() for token in tokens[2:5]] == ["IF", "NOT", "EXISTS"] else 2)
+    if [token.token_type for token in tokens[at : at + 2]] != [TokenType.WITH, TokenType.L_PAREN]:
+        raise QueryError("NOT_SUPPORTED", "The local AWS covers CREATE TABLE … WITH (external_location = …) AS SELECT")
+    properties, end = _properties(tokens, at + 2)
+    values = {one.name: one.value for one in properties}
+    for one in properties:
+        if one.name not in _KEPT_PROPERTIES | _COMPRESSIONS.keys() | {"table_type"}:
+            line, column = one.tokens[0].line, one.tokens[0].col - len(one.tokens[0].text) + 1
+            raise QueryError(
+                "INVALID_TABLE_PROPERTY",
+                f"line {line}:{column}: Catalog '{CATALOG}' table property '{one.name}' does not exist",
+            )
+    if values.get("table_type", "HIVE").upper() != "HIVE":
+        raise QueryError("NOT_SUPPORTED", f"The local AWS does not cover table_type = '{values['table_type']}'")
+    if "external_location" not in values:
+        raise QueryError("NOT_SUPPORTED", "The local AWS does not cover a CREATE TABLE AS without external_location")
+    table_format = values.get("format", "PARQUET").upper()
+    if table_format not in _FORMATS:
+        raise QueryError("INVALID_TABLE_PROPERTY", f"Unsupported format = '{table_format}'")
+    session = {}
+    for name in _COMPRESSIONS.keys() & values.keys():
+        codec = values[name].upper()
+        if codec not in _CODECS or _COMPRESSIONS[name] not in (None, table_format):
+            raise QueryError("INVALID_TABLE_PROPERTY", f"Unsupported {name} = '{codec}' of format {table_format}")
+        session[f"{CATALOG}.compression_codec"] = codec
+    kept = [one for one in properties if one.name in _KEPT_PROPERTIES]
+    spans = [span for one in kept[:-1] for span in (one.span, one.comma)] + [kept[-1].span]
+    return Translated(_blank(sql, tokens[at + 1].end + 1, tokens[end].start, spans), "DDL", session)
+
+
+@dataclass(frozen=True)
+class _Property:
+    """One ``name = value`` of a WITH clause and the comma after it."""
+
+    tokens: Sequence[Token]
+    after: Token
+
+    @property
+    def name(self) -> str:
+        return self.tokens[0].text.lower()
+
+    @property
+    def value(self) -> str:
+        return self.tokens[2].text
+
+    @property
+    def span(self) -> tuple[int, int]:
+        return self.tokens[0].start, self.tokens[-1].end + 1
+
+    @property
+    def comma(self) -> tuple[int, int]:
+        return self.after.start, self.after.end + 1
+
+
+def _properties(tokens: Sequence[Token], start: int) -> tuple[list[_Property], int]:
+    """The properties from the token `start` on, and where the closing parenthesis is."""
+    found, depth, first = [], 0, start
+    for at in range(start, len(tokens)):
+        kind = tokens[at].token_type
+        if not depth and kind in (TokenType.COMMA, TokenType.R_PAREN):
+            if at - first < 3 or tokens[first + 1].token_type != TokenType.EQ:
+                raise _unexpected(tokens, first, "a property")
+            found.append(_Property(tokens[first:at], tokens[at]))
+            if kind == TokenType.R_PAREN:
+                return found, at
+            first = at + 1
+        depth += (kind in (TokenType.L_PAREN, TokenType.L_BRACKET)) - (
+            kind in (TokenType.R_PAREN, TokenType.R_BRACKET)
+        )
+    raise _unexpected(tokens, len(tokens), "')'")
+
+
+def _after_name(tokens: Sequence[Token], start: int) -> int:
+    """The place after a name of one to three parts."""
+    at = start + 1
+    while at < len(tokens) and tokens[at].token_type == TokenType.DOT:
+        at += 2
+    return at
+
+
+def _unexpected(tokens: Sequence[Token], at: int, expected: str) -> QueryError:
+    token = tokens[min(at, len(tokens) - 1)]
+    found = token.text if at < len(tokens) else "<EOF>"
+    return QueryError(
+        "SYNTAX_ERROR",
+        f"line {token.line}:{token.col - len(token.text) + 1}: mismatched input '{found}'. Expecting: {expected}",
+    )
+
+
+def _blank(sql: str, start: int, end: int, kept: Sequence[tuple[int, int]]) -> str:
+    """The text with blanks from `start` to `end` but for the spans kept; lines and columns stay as they are."""
+    text = list(re.sub(r"[^\n]", " ", sql[start:end]))
+    for first, last in kept:
+        text[first - start : last - start] = sql[first:last]
+    return sql[:start] + "".join(text) + sql[end:]
+
+
+def type_of(signature: dict[str, Any]) -> Type:
+    """The type that Trino's protocol describes so: ``{"rawType": "decimal", "arguments": [...]}``."""
+    name, arguments = signature["rawType"], [one["value"] for one in signature["arguments"]]
+    if name == "row":
+        fields = (
+            ((one.get("fieldName") or {}).get("name") or f"field{number}", type_of(one["typeSignature"]))
+            for number, one in enumerate(arguments)
+        )
+        return Type("row", fields=tuple(fields))
+    if name in ("array", "map"):
+        return Type(name, fields=tuple(("", type_of(one)) for one in arguments))
+    if name == "varchar" and arguments == [2147483647]:
+        return Type("varchar")
+    return Type("float" if name == "real" else name, tuple(int(one) for one in arguments))
+
+
+def as_text(cell: Any, of: Type) -> str | None:
+    """A value of Trino's JSON as Athena's result files write it; dates, times and decimals are texts already."""
+    if cell is None:
+        return None
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if of.name in ("double", "float"):
+        return java_double(float(cell))
+    if of.name == "varbinary":
+        return base64.b64decode(cell).hex(" ")
+    if of.name == "array":
+        return "[" + ", ".join(_inner(one, of.fields[0][1]) for one in cell) + "]"
+    if of.name == "map":
+        key, value = of.fields[0][1], of.fields[1][1]
+        return "{" + ", ".join(f"{_inner(k, key)}={_inner(v, value)}" for k, v in cell.items()) + "}"
+    if of.name == "row":
+        fields = zip(of.fields, cell, strict=True)
+        return "{" + ", ".join(f"{name}={_inner(one, type_)}" for (name, type_), one in fields) + "}"
+    return str(cell)
+
+
+def _inner(cell: Any, of: Type) -> str:
+    text = as_text(cell, of)
+    return "null" if text is None else text
