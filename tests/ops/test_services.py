@@ -15,6 +15,7 @@ import pytest
 
 from ops import processes, services
 from ops.settings import ROOT, Settings, UserError
+from tests.ports import free_ports
 
 SERVER = """
 import http.server, json, sys
@@ -31,20 +32,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
 IDLE = "import time; time.sleep(300)"
-
-
-def free_ports() -> tuple[int, int]:
-    """A free port whose follower is free too (Airflow's), and another one."""
-    while True:
-        with socket.socket() as first, socket.socket() as second, socket.socket() as other:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            other.bind(("127.0.0.1", 0))
-            return port, other.getsockname()[1]
 
 
 @pytest.fixture
