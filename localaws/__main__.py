@@ -23,7 +23,7 @@ def main() -> None:
     listener = listen(arguments.port)
     endpoint = f"http://{HOST}:{listener.getsockname()[1]}"
     configure_base(listener.getsockname()[1], endpoint, state, arguments.region, arguments.log_level)
-    asyncio.run(serve(listener, endpoint, state, arguments.region))
+    asyncio.run(serve(listener, endpoint, state, arguments))
     lock.close()
 
 
@@ -36,6 +36,14 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--state", default=".local/aws", help="folder that keeps everything (.local/aws)")
     parser.add_argument(
         "--region", default="us-east-1", help="region of what is made without one (us-east-1)"
+    )
+    parser.add_argument(
+        "--engine", default="duckdb", choices=["duckdb", "trino"], help="what runs Athena's queries (duckdb)"
+    )
+    parser.add_argument(
+        "--trino-url",
+        default=f"http://{HOST}:8090",
+        help="the Trino of --engine trino (http://127.0.0.1:8090)",
     )
     parser.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
     return parser.parse_args()
@@ -95,7 +103,7 @@ def configure_base(port: int, endpoint: str, state: Path, region: str, log_level
     )
 
 
-async def serve(listener: socket.socket, endpoint: str, state: Path, region: str) -> None:
+async def serve(listener: socket.socket, endpoint: str, state: Path, arguments: argparse.Namespace) -> None:
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
     from hypercorn.typing import Framework
@@ -111,7 +119,8 @@ async def serve(listener: socket.socket, endpoint: str, state: Path, region: str
     config.graceful_timeout = 1
     config.loglevel = os.environ["LOG_LEVEL"]
     print(f"Local AWS on {endpoint}, state in {state}", flush=True)
-    app = cast(Framework, create_app(endpoint, state, region))
+    trino_url = arguments.trino_url if arguments.engine == "trino" else None
+    app = cast(Framework, create_app(endpoint, state, arguments.region, trino_url))
     await hypercorn_serve(app, config, shutdown_trigger=stop.wait)
 
 

@@ -14,6 +14,7 @@ from ministack.core import lambda_runtime
 
 from localaws.athena.duck.engine import DuckEngine
 from localaws.athena.service import Athena
+from localaws.athena.trino import TrinoEngine
 from localaws.crawlers import Crawlers
 from localaws.jobs import Jobs
 from localaws.persistence import StateSaver, service_changed_by
@@ -166,11 +167,15 @@ class LocalAws:
         return closing
 
 
-def create_app(endpoint: str, state: Path, region: str) -> LocalAws:
-    """The application with all services of ours; `endpoint` is its own URL, `state` its folder."""
+def create_app(endpoint: str, state: Path, region: str, trino_url: str | None = None) -> LocalAws:
+    """The application with all services of ours; `endpoint` is its own URL, `state` its folder.
+
+    `trino_url` is the Trino that runs the queries; without one DuckDB does.
+    """
     store = Store(endpoint, region)
     records = Records(state / "records.sqlite")
-    athena = Athena(store, records, DuckEngine(state / "tmp" / "duckdb"))
+    engine = TrinoEngine(trino_url) if trino_url else DuckEngine(state / "tmp" / "duckdb")
+    athena = Athena(store, records, engine)
     return LocalAws([athena, Catalog(store), Crawlers(store, records), Jobs(store, records, state / "jobs")])
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
 ROOT = Path(__file__).resolve().parent.parent
+ENGINES = ("duckdb", "trino")
 
 
 class AwsClient(TypedDict):
@@ -34,19 +36,39 @@ class Settings:
     stack: str = "smart-hub"
     region: str = "us-east-1"
     account: str = "000000000000"  # the local AWS knows no other
+    engine: str = "duckdb"  # what runs Athena's queries: duckdb or trino
+    external_trino: str = ""  # URL of a Trino that is not ours to start
+    trino_port: int = 8090
+    trino_memory: str = "3G"  # as the JVM's -Xmx has it
+    trino_home: Path = Path.home() / ".cache" / "smart-hub" / "trino-476"  # the installed server
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Settings of SMART_HUB_LOCAL, AIRFLOW_PORT, AWS_PORT and SOURCE; empty means default.
+        """Settings of SMART_HUB_LOCAL, AIRFLOW_PORT, AWS_PORT and SOURCE; of the second query engine ENGINE,
+        TRINO_URL (which means ENGINE=trino), TRINO_PORT, TRINO_MEMORY and TRINO_HOME. Empty means default.
 
-        Raises UserError for a port that is none.
+        Raises UserError for a value that is none of its kind.
         """
         source = environment.get("SOURCE") or cls.source
+        external = (environment.get("TRINO_URL") or "").rstrip("/")
+        if external and not re.fullmatch(r"http://[\w.-]+:\d+", external):
+            raise UserError(f"TRINO_URL={external} is not an address such as http://127.0.0.1:8090")
+        engine = environment.get("ENGINE") or ("trino" if external else cls.engine)
+        if engine not in ENGINES or (external and engine != "trino"):
+            raise UserError(f"ENGINE={engine}: give {' or '.join(ENGINES)}; TRINO_URL goes with trino alone")
+        memory = environment.get("TRINO_MEMORY") or cls.trino_memory
+        if not re.fullmatch(r"[1-9]\d*[MG]", memory):
+            raise UserError(f"TRINO_MEMORY={memory} is no size: write it as 3G or 3000M")
         return cls(
             local=Path(environment.get("SMART_HUB_LOCAL") or cls.local).resolve(),
             airflow_port=_port(environment, "AIRFLOW_PORT", cls.airflow_port),
             aws_port=_port(environment, "AWS_PORT", cls.aws_port),
             source=source if source.startswith("s3://") else str(Path(source).expanduser().resolve()),
+            engine=engine,
+            external_trino=external,
+            trino_port=_port(environment, "TRINO_PORT", cls.trino_port),
+            trino_memory=memory,
+            trino_home=Path(environment.get("TRINO_HOME") or cls.trino_home).expanduser().resolve(),
         )
 
     @property
@@ -60,6 +82,14 @@ class Settings:
     @property
     def aws_url(self) -> str:
         return f"http://{self.host}:{self.aws_port}"
+
+    @property
+    def own_trino_url(self) -> str:
+        return f"http://{self.host}:{self.trino_port}"
+
+    @property
+    def trino_url(self) -> str:
+        return self.external_trino or self.own_trino_url
 
     @property
     def airflow_home(self) -> Path:

@@ -1,8 +1,8 @@
 """Runs statements on a Trino server, the engine that Athena version 3 is built on.
 
-The server's Glue metastore and S3 have to be this local AWS (see ops/trino.py). A statement goes to it as it was
-written but for what only Athena spells: compression is a property of Athena's tables and of Trino's session. What
-only Trino has (its own statements, table properties, clauses of views) is refused as Athena refuses it.
+The server's Glue metastore and S3 have to be this local AWS (see ops/trino.py). A statement goes to it as it
+is written but for what only Athena spells: compression is a property of Athena's tables, but of Trino's
+session. What only Trino has (statements, table properties, clauses of views) is refused.
 """
 
 import base64
@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from sqlglot import Token, TokenType
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import TokenError
-from sqlglot.tokens import Token, TokenType
 from trino.client import ClientSession, TrinoQuery, TrinoRequest
 from trino.exceptions import HttpError, TrinoConnectionError, TrinoQueryError
 
@@ -33,7 +33,9 @@ _KEPT_PROPERTIES = {"format", "external_location", "partitioned_by", "bucketed_b
 _COMPRESSIONS = {"write_compression": None, "parquet_compression": "PARQUET", "orc_compression": "ORC"}
 _FORMATS = ("PARQUET", "ORC", "AVRO", "JSON", "TEXTFILE")
 _CODECS = ("NONE", "SNAPPY", "GZIP", "ZSTD", "LZ4")
-_REQUEST_SECONDS = 60  # for one request of many; the server answers within one second, if only with "go on asking"
+# A writer of its own for each thread would each have that limit of 100 partitions and buckets.
+_ONE_WRITER = {"task_min_writer_count": "1", "task_max_writer_count": "1"}
+_REQUEST_SECONDS = 60  # for one request of many: an answer is due within a second, if only "go on asking"
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class TrinoStatement:
             except (TrinoConnectionError, HttpError, requests.RequestException) as error:
                 raise QueryError(
                     "GENERIC_INTERNAL_ERROR",
-                    f"Trino at {self.url} does not answer ({error}): start it, or choose another with --trino-url",
+                    f"Trino at {self.url} does not answer, start it or name another by --trino-url: {error}",
                 ) from error
 
     def _heed_cancel(self, _: dict[str, Any]) -> None:
@@ -105,16 +107,13 @@ class TrinoStatement:
 
     def _outcome(self, query: TrinoQuery) -> Outcome:
         found = list(query.execute())
-        if query.update_type is not None:  # a table or a view was made: what Trino tells of it Athena does not
-            columns, rows = (), []
-        else:
-            columns = tuple(
-                Column(one["name"], type_of(one["typeSignature"])) for one in query.columns or ()
-            )
-            types = [column.type for column in columns]
-            rows = [tuple(as_text(cell, of) for cell, of in zip(row, types, strict=True)) for row in found]
-        # What the connector read from S3, without what was read twice from memory or sent between stages.
+        # What was read from S3, compressed and without what went from one stage of the query to the next.
         scanned = int(query.stats["physicalInputBytes"])
+        if query.update_type is not None:  # it made or filled a table: the row that tells so is Trino's own
+            return Outcome((), (), scanned, self.translated.statement_type)
+        columns = tuple(Column(one["name"], type_of(one["typeSignature"])) for one in query.columns or ())
+        types = [column.type for column in columns]
+        rows = [tuple(as_text(cell, of) for cell, of in zip(row, types, strict=True)) for row in found]
         return Outcome(columns, rows, scanned, self.translated.statement_type)
 
 
@@ -137,15 +136,27 @@ class Translated:
             tokens.pop()
         sql = sql[: tokens[-1].end + 1] if tokens else ""
         words = [token.text.upper() for token in tokens]
-        if words[:1] == ["EXPLAIN"]:
+        if words[:1] == ["EXPLAIN"] and words[_after_explain(words)] in _QUERIES:
             return cls(sql, "UTILITY")
-        if words[:2] == ["INSERT", "INTO"] or (words and words[0] in _QUERIES):
+        if words and words[0] in _QUERIES:
             return cls(sql, "DML")
+        if words[:2] == ["INSERT", "INTO"]:
+            return cls(sql, "DML", _ONE_WRITER)
         if words[:2] == ["CREATE", "TABLE"]:
             return _create_table(sql, tokens)
         if words[:2] == ["CREATE", "VIEW"] or words[:4] == ["CREATE", "OR", "REPLACE", "VIEW"]:
             return _create_view(sql, tokens)
         raise QueryError("NOT_SUPPORTED", f"Queries of this type are not supported: {' '.join(words[:3])}")
+
+
+def _after_explain(words: Sequence[str]) -> int:
+    """The place of the statement that is explained; that of the last word when there is none."""
+    at = 1
+    if words[1:2] == ["ANALYZE"]:
+        at = 3 if words[2:3] == ["VERBOSE"] else 2
+    elif words[1:2] == ["("] and words[2:3] in (["TYPE"], ["FORMAT"]) and ")" in words:
+        at = words.index(")") + 1
+    return min(at, len(words) - 1)
 
 
 def _create_view(sql: str, tokens: Sequence[Token]) -> Translated:
@@ -157,31 +168,31 @@ def _create_view(sql: str, tokens: Sequence[Token]) -> Translated:
 
 
 def _create_table(sql: str, tokens: Sequence[Token]) -> Translated:
-    """A CREATE TABLE AS whose properties are Athena's: what Trino does not know of them becomes blanks."""
-    at = _after_name(tokens, 5 if [token.text.upper() for token in tokens[2:5]] == ["IF", "NOT", "EXISTS"] else 2)
+    """A CREATE TABLE AS with Athena's properties: those that Trino does not know become blanks."""
+    if_not_exists = [token.text.upper() for token in tokens[2:5]] == ["IF", "NOT", "EXISTS"]
+    at = _after_name(tokens, 5 if if_not_exists else 2)
     if [token.token_type for token in tokens[at : at + 2]] != [TokenType.WITH, TokenType.L_PAREN]:
-        raise QueryError("NOT_SUPPORTED", "The local AWS covers CREATE TABLE … WITH (external_location = …) AS SELECT")
+        raise _not_covered("CREATE TABLE other than … WITH (external_location = …) AS SELECT")
     properties, end = _properties(tokens, at + 2)
     values = {one.name: one.value for one in properties}
     for one in properties:
         if one.name not in _KEPT_PROPERTIES | _COMPRESSIONS.keys() | {"table_type"}:
-            line, column = one.tokens[0].line, one.tokens[0].col - len(one.tokens[0].text) + 1
             raise QueryError(
                 "INVALID_TABLE_PROPERTY",
-                f"line {line}:{column}: Catalog '{CATALOG}' table property '{one.name}' does not exist",
+                f"{_place(one.tokens[0])}: Catalog '{CATALOG}' table property '{one.name}' does not exist",
             )
     if values.get("table_type", "HIVE").upper() != "HIVE":
-        raise QueryError("NOT_SUPPORTED", f"The local AWS does not cover table_type = '{values['table_type']}'")
+        raise _not_covered(f"table_type = '{values['table_type']}'")
     if "external_location" not in values:
-        raise QueryError("NOT_SUPPORTED", "The local AWS does not cover a CREATE TABLE AS without external_location")
+        raise _not_covered("CREATE TABLE AS without external_location")
     table_format = values.get("format", "PARQUET").upper()
     if table_format not in _FORMATS:
         raise QueryError("INVALID_TABLE_PROPERTY", f"Unsupported format = '{table_format}'")
-    session = {}
+    session = dict(_ONE_WRITER) if values.keys() & {"partitioned_by", "bucketed_by"} else {}
     for name in _COMPRESSIONS.keys() & values.keys():
         codec = values[name].upper()
         if codec not in _CODECS or _COMPRESSIONS[name] not in (None, table_format):
-            raise QueryError("INVALID_TABLE_PROPERTY", f"Unsupported {name} = '{codec}' of format {table_format}")
+            raise QueryError("INVALID_TABLE_PROPERTY", f"Unsupported {name} = '{codec}' for {table_format}")
         session[f"{CATALOG}.compression_codec"] = codec
     kept = [one for one in properties if one.name in _KEPT_PROPERTIES]
     spans = [span for one in kept[:-1] for span in (one.span, one.comma)] + [kept[-1].span]
@@ -241,14 +252,19 @@ def _after_name(tokens: Sequence[Token], start: int) -> int:
 def _unexpected(tokens: Sequence[Token], at: int, expected: str) -> QueryError:
     token = tokens[min(at, len(tokens) - 1)]
     found = token.text if at < len(tokens) else "<EOF>"
-    return QueryError(
-        "SYNTAX_ERROR",
-        f"line {token.line}:{token.col - len(token.text) + 1}: mismatched input '{found}'. Expecting: {expected}",
-    )
+    return QueryError("SYNTAX_ERROR", f"{_place(token)}: mismatched input '{found}'. Expecting: {expected}")
+
+
+def _place(token: Token) -> str:
+    return f"line {token.line}:{token.col - (token.end - token.start)}"
+
+
+def _not_covered(what: str) -> QueryError:
+    return QueryError("NOT_SUPPORTED", f"{what} is not covered by the local AWS")
 
 
 def _blank(sql: str, start: int, end: int, kept: Sequence[tuple[int, int]]) -> str:
-    """The text with blanks from `start` to `end` but for the spans kept; lines and columns stay as they are."""
+    """The text with blanks from `start` to `end` but for the spans kept; lines and columns stay."""
     text = list(re.sub(r"[^\n]", " ", sql[start:end]))
     for first, last in kept:
         text[first - start : last - start] = sql[first:last]
@@ -272,7 +288,7 @@ def type_of(signature: dict[str, Any]) -> Type:
 
 
 def as_text(cell: Any, of: Type) -> str | None:
-    """A value of Trino's JSON as Athena's result files write it; dates, times and decimals are texts already."""
+    """A value of Trino's JSON as Athena's result files write it; dates and decimals come as texts."""
     if cell is None:
         return None
     if isinstance(cell, bool):
