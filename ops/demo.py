@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -71,7 +72,7 @@ def demo(settings: Settings, first: date, last: date, console: Console) -> int:
     console.print(report.table(runs, published, report.queries(athena, settings, runs), took))
     for run in failed:
         for text in failures(dag, run, settings.airflow_home / "logs"):
-            console.print(text, markup=False, highlight=False)
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
     console.print(
         f"{len(runs) - len(failed)} of {len(runs)} runs succeeded, "
         f"{time.monotonic() - begun:.0f} s in all.\n\n"
@@ -164,7 +165,11 @@ def last_error(log: Path) -> str:
         entry = json.loads(line)
         if entry.get("level") in ("error", "critical"):
             for detail in entry.get("error_detail") or []:
-                return f"{detail['exc_type']}: {detail['exc_value']}"
+                value = str(detail["exc_value"])
+                function = re.search(
+                    r'"errorMessage": ("(?:[^"\\]|\\.)*")', value
+                )  # a Lambda's, amid headers
+                return f"{detail['exc_type']}: {json.loads(function[1]) if function else value}"
             return str(entry["event"])
     return "no error in its log"
 

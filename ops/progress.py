@@ -21,6 +21,7 @@ GLYPHS = {
     "success": "[green]✔[/]",
     "skipped": "[dim]-[/]",
     "failed": "[red]✘[/]",
+    "blocked": "[red]·[/]",  # by a failure before it
 }
 
 
@@ -38,8 +39,10 @@ def cell(tasks: Iterable[Task], now: datetime) -> Cell:
     states = {task.state for task in tasks}
     started = [task.started for task in tasks if task.started]
     ended = [task.ended for task in tasks if task.ended]
-    if states & {"failed", "upstream_failed"}:
+    if "failed" in states:
         state = "failed"
+    elif "upstream_failed" in states:
+        state = "blocked"
     elif "up_for_retry" in states:
         state = "retrying"
     elif states <= {"skipped"}:
@@ -50,7 +53,7 @@ def cell(tasks: Iterable[Task], now: datetime) -> Cell:
         state = "running" if started else "waiting"
     if not started:
         return Cell(state)
-    end = max(ended) if state in ("success", "failed", "skipped") and ended else now
+    end = max(ended) if state not in ("running", "retrying") and ended else now
     return Cell(state, max((end - min(started)).total_seconds(), 0.0))
 
 

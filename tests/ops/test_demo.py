@@ -88,7 +88,7 @@ def test_a_folder_without_files_has_no_usage(tmp_path: Path) -> None:
         ([task("a", "skipped", 6, 6)], Cell("skipped", 0)),
         ([task("a", "up_for_retry", 9, 8), task("b", "running", 4)], Cell("retrying", 9)),
         ([task("a", "failed", 9, 8), task("b", "upstream_failed")], Cell("failed", 1)),
-        ([task("a", "upstream_failed")], Cell("failed")),
+        ([task("a", "upstream_failed")], Cell("blocked")),
     ],
 )
 def test_the_state_of_a_step(tasks: list[Task], expected: Cell) -> None:
@@ -112,6 +112,13 @@ def test_the_last_error_of_a_tasks_log(tmp_path: Path) -> None:
     assert demo.last_error(log) == "earlier"
     log.write_text("plain text\n" + "\n".join(map(json.dumps, lines)))
     assert demo.last_error(log) == "RuntimeError: no partition of 2019-12-21"
+    payload = '{"errorMessage": "no \\"usage\\" of 2019-12-21", "errorType": "RuntimeError"}'
+    failed = {
+        "exc_type": "ValueError",
+        "exc_value": f"('Lambda', {{'Headers': {{}}, 'Payload': '{payload}'}})",
+    }
+    log.write_text(json.dumps({"event": "failed", "level": "error", "error_detail": [failed]}))
+    assert demo.last_error(log) == 'ValueError: no "usage" of 2019-12-21'
     log.write_text("plain text\n" + json.dumps(lines[0]))
     assert demo.last_error(log) == "no error in its log"
     assert demo.last_error(tmp_path / "attempt=2.log") == "it left no log"
