@@ -26,10 +26,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import httpx
 
-from ops import processes
+from ops import processes, trino
 from ops.settings import ROOT, Settings, UserError
 
 PYTHON = ROOT / ".venv" / "bin" / "python"
@@ -120,9 +121,21 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
 
 def local_aws(settings: Settings) -> Service:
     state = settings.local / "aws"
-    command = (str(AWS_PYTHON), "-m", "localaws", "--port", str(settings.aws_port), "--state", str(state))
+    command = [str(AWS_PYTHON), "-m", "localaws", "--port", str(settings.aws_port), "--state", str(state)]
+    if settings.engine == "trino":
+        command += ["--engine", "trino", "--trino-url", settings.trino_url]
     code = (ROOT / "localaws", ROOT / "requirements" / "localaws.lock")
-    return Service("local-aws", command, aws_environment(settings), code, settings.aws_port, "AWS_PORT")
+    return Service(
+        "local-aws", tuple(command), aws_environment(settings), code, settings.aws_port, "AWS_PORT"
+    )
+
+
+def query_engine(settings: Settings) -> list[Service]:
+    """A Trino of our own, where one is asked for. Writes its configuration; UserError when it is missing."""
+    if settings.engine != "trino" or settings.external_trino:
+        return []
+    command, files = trino.prepare(settings)
+    return [Service("trino", command, {}, files, settings.trino_port, "TRINO_PORT")]
 
 
 def airflow(settings: Settings) -> list[Service]:
@@ -145,12 +158,15 @@ def airflow(settings: Settings) -> list[Service]:
 def up(settings: Settings, say: Callable[[str], None] = print) -> None:
     """Start what is not running or was started with other settings, deploy the stack, wait until all is well.
 
-    What this call started is ended again when it fails or is interrupted. Raises UserError for a taken port
-    and for a service that ends or is not healthy in time.
+    What this call started is ended again when it fails or is interrupted. Raises UserError for a taken port,
+    for a service that ends or is not healthy in time, and for a Trino of the user's that is not ready.
     """
+    if settings.external_trino and not _trino_is_healthy(settings):
+        raise UserError(f"no Trino is ready at TRINO_URL={settings.trino_url}: start it, or leave that out")
     _private(settings.local, settings.run, settings.logs, settings.airflow_home)
     with _exclusive(settings, say), ExitStack() as undo:
-        services = [local_aws(settings), *airflow(settings)]
+        engine = query_engine(settings)
+        services = [local_aws(settings), *engine, *airflow(settings)]
         records = processes.recorded(settings.run)
         current = {
             service.name
@@ -178,6 +194,8 @@ def up(settings: Settings, say: Callable[[str], None] = print) -> None:
             undo.callback(processes.stop, [_start(service, settings)], folder=settings.run)
         _wait("the local AWS", ["local-aws"], lambda: _aws_is_healthy(settings), settings)
         _deploy(settings, say)
+        if engine:
+            _wait("Trino", ["trino"], lambda: _trino_is_healthy(settings), settings)
         _wait("Airflow", [*AIRFLOW_COMPONENTS], lambda: _airflow_is_healthy(settings), settings)
         if len(current) < len(services):
             say(f"Ready after {time.monotonic() - begun:.0f} s")
@@ -201,7 +219,9 @@ def status(settings: Settings, say: Callable[[str], None] = print) -> bool:
     """Print one line a service; True when all run."""
     records = processes.recorded(settings.run)
     states = []
-    for name, address in {"local-aws": settings.aws_url, **dict.fromkeys(AIRFLOW_COMPONENTS, "")}.items():
+    engine = {"trino": settings.own_trino_url} if "trino" in records else {}
+    names = {"local-aws": settings.aws_url, **engine, **dict.fromkeys(AIRFLOW_COMPONENTS, "")}
+    for name, address in names.items():
         process = records.get(name)
         states.append(process is not None and process.running())
         since = f"since {datetime.fromtimestamp(process.started):%Y-%m-%d %H:%M:%S}" if process else ""
@@ -320,6 +340,11 @@ def _aws_is_healthy(settings: Settings) -> bool:
     return _get(f"{settings.aws_url}/_localaws/health") is not None
 
 
+def _trino_is_healthy(settings: Settings) -> bool:
+    info = _get(f"{settings.trino_url}/v1/info")
+    return info is not None and info.get("starting") is False
+
+
 def _airflow_is_healthy(settings: Settings) -> bool:
     """Whether each component has reported since it was started (a predecessor's report counts for 30 s)."""
     if not _get(f"http://{settings.host}:{settings.task_api_port}/execution/health"):
@@ -340,7 +365,7 @@ def _airflow_is_healthy(settings: Settings) -> bool:
     return True
 
 
-def _get(url: str) -> dict[str, dict[str, str]] | None:
+def _get(url: str) -> dict[str, Any] | None:
     """The JSON answer of a health endpoint; None while it cannot be reached or is not well."""
     try:
         response = httpx.get(url, timeout=10, trust_env=False)

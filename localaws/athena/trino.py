@@ -21,13 +21,16 @@ from trino.client import ClientSession, TrinoQuery, TrinoRequest
 from trino.exceptions import HttpError, TrinoConnectionError, TrinoQueryError
 
 from localaws.athena.catalog import Column
-from localaws.athena.duck.engine import java_double
 from localaws.athena.engine import Outcome
 from localaws.athena.errors import Cancelled, QueryError
+from localaws.athena.text import java_double
 from localaws.athena.types import Type
 
 CATALOG = "awsdatacatalog"
 _QUERIES = ("SELECT", "WITH", "VALUES", "TABLE", "(")
+_EXPLAIN = re.compile(
+    r"EXPLAIN\b\s*(?:ANALYZE\b(\s+VERBOSE\b)?|\(\s*(?:TYPE|FORMAT)\b[^()]*\))?", re.IGNORECASE
+)
 # https://docs.aws.amazon.com/athena/latest/ug/create-table-as.html
 _KEPT_PROPERTIES = {"format", "external_location", "partitioned_by", "bucketed_by", "bucket_count"}
 _COMPRESSIONS = {"write_compression": None, "parquet_compression": "PARQUET", "orc_compression": "ORC"}
@@ -136,8 +139,8 @@ class Translated:
             tokens.pop()
         sql = sql[: tokens[-1].end + 1] if tokens else ""
         words = [token.text.upper() for token in tokens]
-        if words[:1] == ["EXPLAIN"] and words[_after_explain(words)] in _QUERIES:
-            return cls(sql, "UTILITY")
+        if explain := tokens and _EXPLAIN.match(sql, tokens[0].start):
+            return cls(sql[: explain.end()] + _query(sql[explain.end() :]), "UTILITY")
         if words and words[0] in _QUERIES:
             return cls(sql, "DML")
         if words[:2] == ["INSERT", "INTO"]:
@@ -149,14 +152,12 @@ class Translated:
         raise QueryError("NOT_SUPPORTED", f"Queries of this type are not supported: {' '.join(words[:3])}")
 
 
-def _after_explain(words: Sequence[str]) -> int:
-    """The place of the statement that is explained; that of the last word when there is none."""
-    at = 1
-    if words[1:2] == ["ANALYZE"]:
-        at = 3 if words[2:3] == ["VERBOSE"] else 2
-    elif words[1:2] == ["("] and words[2:3] in (["TYPE"], ["FORMAT"]) and ")" in words:
-        at = words.index(")") + 1
-    return min(at, len(words) - 1)
+def _query(sql: str) -> str:
+    """The statement, when it is a query; nothing else can be explained, for ANALYZE runs what it explains."""
+    translated = Translated.of(sql)
+    if translated != Translated(translated.sql, "DML"):
+        raise _not_covered("EXPLAIN of other than a query")
+    return translated.sql
 
 
 def _create_view(sql: str, tokens: Sequence[Token]) -> Translated:
