@@ -30,6 +30,7 @@ from ops.settings import ROOT, Settings, UserError
 
 VERSION = "476"  # newer ones are beyond Athena, whose engine version 3 follows Trino at a distance
 NEEDED_JAVA = 24
+JAVA_PATTERNS = ("usr/lib/jvm/*/bin/java", "opt/java*/bin/java", "opt/java/*/bin/java")
 JAVA_ENVIRONMENT = ROOT / ".venv-java"
 MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 
@@ -212,7 +213,7 @@ def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:
         yield Path(environment["JAVA_HOME"]) / "bin" / "java"
     if on_path := shutil.which("java", path=environment.get("PATH")):
         yield Path(on_path)
-    for pattern in ("usr/lib/jvm/*/bin/java", "opt/java*/bin/java", "opt/java/*/bin/java"):
+    for pattern in JAVA_PATTERNS:
         yield from sorted(Path("/").glob(pattern), reverse=True)
     locator = Path("/usr/libexec/java_home")  # macOS
     if locator.exists():
