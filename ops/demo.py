@@ -19,6 +19,7 @@ from rich.console import Console
 from ops import progress, report, services
 from ops.airflow_api import DAG, FINISHED, Dag, Run
 from ops.settings import Settings, UserError
+from smart_hub.athena import QueryFailed, QueryTimedOut
 
 FIRST, LAST = date(2019, 12, 21), date(2019, 12, 22)  # the days in include/data
 NOTE = "Started by the demo."  # marks the runs that the next demo deletes
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         source = {"SOURCE": options.source} if options.source else {}
         return demo(Settings.from_environment({**os.environ, **source}), options.first, options.last, console)
-    except UserError as error:
+    except (UserError, QueryFailed, QueryTimedOut) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except httpx.HTTPStatusError as error:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import boto3
 from rich.table import Table
 
 from ops.airflow_api import Run
-from ops.settings import Settings, UserError
+from ops.settings import Settings
+from smart_hub.athena import Athena
+from smart_hub.layout import results_prefix, run_name
+from smart_hub.sql import statement
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
 
-STATEMENT = Path(__file__).with_name("report.sql")
+SECONDS = 120  # for the query behind the table
 BATCH = 50  # query executions that BatchGetQueryExecution takes at once
 
 
@@ -50,22 +53,18 @@ def client(settings: Settings) -> AthenaClient:
 
 
 def days(athena: AthenaClient, settings: Settings, first: str, last: str) -> dict[str, Day]:
-    """The published days from `first` to `last`. Raises UserError when Athena fails the query."""
-    statement = STATEMENT.read_text().replace("{{ first }}", first).replace("{{ last }}", last)
-    query = athena.start_query_execution(
-        QueryString=statement,
-        WorkGroup=settings.stack,
-        QueryExecutionContext={"Database": settings.stack.replace("-", "_")},
-        ResultConfiguration={"OutputLocation": f"s3://{settings.data_bucket}/athena-results/demo/"},
-    )["QueryExecutionId"]
-    while (
-        status := athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]
-    ) and status["State"] in ("QUEUED", "RUNNING"):
-        time.sleep(0.1)
-    if status["State"] != "SUCCEEDED":
-        raise UserError(f"{STATEMENT.name}: {status.get('StateChangeReason', status['State'])}")
-    rows = athena.get_query_results(QueryExecutionId=query)["ResultSet"]["Rows"][1:]
-    found = (_day([field.get("VarCharValue", "") for field in row["Data"]]) for row in rows)
+    """The published days from `first` to `last`. Raises QueryFailed or QueryTimedOut when Athena fails."""
+    deadline = time.monotonic() + SECONDS
+    queries = Athena(
+        client=athena,
+        workgroup=settings.stack,
+        database=settings.stack.replace("-", "_"),
+        output=f"s3://{settings.data_bucket}/athena-results/demo/",
+        version=uuid4().hex,
+        seconds_left=lambda: deadline - time.monotonic(),
+    )
+    rows = queries.rows(statement(Path(__file__).parent, "report", first=first, last=last))
+    found = (_day([field or "" for field in row.values()]) for row in rows)
     return {day.day: day for day in found}
 
 
@@ -74,14 +73,11 @@ def _day(fields: Sequence[str]) -> Day:
     return Day(day, *map(int, counts), *map(float, fields[6:]))
 
 
-def run_label(run: Run) -> str:
-    """The run's folder under athena-results/: its day and twelve digits of its id's hash."""
-    return f"{run.day}-{hashlib.sha256(run.run_id.encode()).hexdigest()[:12]}"
-
-
 def queries(athena: AthenaClient, settings: Settings, runs: Iterable[Run]) -> dict[str, Queries]:
     """Per run id, how many queries the workgroup ran for it and the bytes they scanned."""
-    folders = {run.run_id: f"/athena-results/{run_label(run)}/" for run in runs}
+    folders = {
+        run.run_id: f"/{results_prefix(run_name(run.day, run.run_id))}" for run in runs if run.day
+    }
     found = dict.fromkeys(folders, Queries())
     for page in athena.get_paginator("list_query_executions").paginate(WorkGroup=settings.stack):
         ids = page["QueryExecutionIds"]

@@ -1,121 +1,22 @@
 """`make demo`, twice, in an environment of its own: the real services, the real DAG, the sample days."""
 
-from __future__ import annotations
-
-import os
 import re
-import subprocess
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from datetime import datetime
+from decimal import Decimal
 
-import boto3
-import httpx
-import psutil
 import pytest
 
-from tests.ports import free_ports
-
-ROOT = Path(__file__).resolve().parents[2]
-DAYS = ["2019-12-21", "2019-12-22"]
-SECONDS = 600  # for a demo on a busy machine; a cold one takes a tenth of it on an idle one
+from tests.e2e import independent
+from tests.e2e.environment import DAYS, ROOT, Environment
 
 
-@dataclass(frozen=True)
-class Environment:
-    """A laptop environment in a folder and on ports of its own."""
-
-    local: Path
-    airflow_port: int
-    aws_port: int
-
-    def make(self, target: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        own = {
-            "SMART_HUB_LOCAL": str(self.local),
-            "AIRFLOW_PORT": str(self.airflow_port),
-            "AWS_PORT": str(self.aws_port),
-        }
-        users = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
-        return subprocess.run(
-            ["make", target, *(f"{name}={value}" for name, value in settings.items())],
-            cwd=ROOT,
-            env={**users, **own},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=SECONDS,
-        )
-
-    def runs(self) -> list[dict[str, Any]]:
-        """The runs of the DAG that Airflow knows."""
-        url = f"http://127.0.0.1:{self.airflow_port}/api/v2/dags/smart_hub_usage/dagRuns"
-        return list(httpx.get(url, trust_env=False).raise_for_status().json()["dag_runs"])
-
-    def client(self, service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=f"http://127.0.0.1:{self.aws_port}",
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
-
-    def select(self, statement: str) -> list[tuple[str, ...]]:
-        """The rows of a query on Athena, without the header."""
-        athena = self.client("athena")
-        query = athena.start_query_execution(
-            QueryString=statement,
-            WorkGroup="smart-hub",
-            QueryExecutionContext={"Database": "smart_hub"},
-            ResultConfiguration={
-                "OutputLocation": "s3://smart-hub-data-000000000000-us-east-1/athena-results/test/"
-            },
-        )["QueryExecutionId"]
-        deadline = time.monotonic() + 60
-        while (status := _status(athena, query))["State"] in ("QUEUED", "RUNNING"):
-            assert time.monotonic() < deadline, statement
-            time.sleep(0.05)
-        assert status["State"] == "SUCCEEDED", status
-        pages = athena.get_paginator("get_query_results").paginate(QueryExecutionId=query)
-        rows = [row["Data"] for page in pages for row in page["ResultSet"]["Rows"]]
-        return [tuple(field.get("VarCharValue", "") for field in row) for row in rows[1:]]
-
-
-def _status(athena: Any, query: str) -> Mapping[str, str]:
-    status: Mapping[str, str] = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]
-    return status
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    made = Environment(tmp_path_factory.mktemp("demo") / "local", *free_ports())
-    yield made
-    down = made.make("down")
-    assert down.returncode == 0, down.stdout
-    # nothing of it is left, not even what a service started
-    left = [
-        p.info for p in psutil.process_iter(["pid", "cmdline"]) if str(made.local) in str(p.info["cmdline"])
-    ]
-    assert left == []
-
-
-@pytest.fixture(scope="module")
-def first(environment: Environment) -> str:
-    done = environment.make("demo")
-    assert done.returncode == 0, done.stdout
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def published(environment: Environment, first: str) -> list[tuple[str, ...]]:
     """Per hub and day what the first demo published."""
     return environment.select(SUMMARY)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def second(environment: Environment, published: list[tuple[str, ...]]) -> str:
     done = environment.make("demo")
     assert done.returncode == 0, done.stdout
@@ -173,6 +74,46 @@ def test_the_table_shows_what_athena_has(
         for shown, hubs in zip(rows[label], by_day, strict=True):
             total = sum(float(row[column]) for row in hubs) / unit
             assert float(shown.strip("$").replace(",", "")) == pytest.approx(total, abs=0.006)
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_every_row_equals_an_independent_computation(environment: Environment, first: str, day: str) -> None:
+    # given what plain Python makes of the raw files
+    expected = independent.costs(ROOT / "include" / "data", day)
+
+    # when all published rows of the day are read
+    rows = environment.select(
+        "SELECT loc_id, sensor, ts_utc, device, location, ts, tz, type, state, kwh, cents_per_kwh, cost"
+        f" FROM usage_cost WHERE dt = DATE '{day}'"
+    )
+
+    # expect the same keys, and for each the same texts and numbers
+    assert len(rows) == len(expected)
+    for loc_id, sensor, ts_utc, device, room, ts, tz, kind, state, *numbers in rows:
+        cost = expected[loc_id, sensor, datetime.fromisoformat(ts_utc)]
+        assert (device, room, datetime.fromisoformat(ts), tz, kind, state) == (
+            (cost.device, cost.room, cost.wall_clock, cost.tz, cost.type, cost.state)
+        )
+        kwh, cents_per_kwh, cents = map(Decimal, numbers)
+        assert (kwh, cents_per_kwh) == (cost.kwh, cost.cents_per_kwh)
+        assert float(cents) == pytest.approx(float(cost.cents), rel=1e-12)
+
+
+def test_unusable_lines_are_rejected_with_a_reason(environment: Environment, first: str) -> None:
+    # the second sample day has a line that was cut off, and one of a hub that no locations file knows
+    assert environment.select(
+        "SELECT cast(dt AS varchar), reason, loc_id IS NULL FROM usage_rejects ORDER BY reason"
+    ) == [("2019-12-22", "malformed", "true"), ("2019-12-22", "unknown_hub", "false")]
+
+
+def test_nothing_intermediate_is_left(environment: Environment, first: str) -> None:
+    tables = environment.client("glue").get_tables(DatabaseName="smart_hub")["TableList"]
+    listed = environment.client("s3").list_objects_v2(
+        Bucket="smart-hub-data-000000000000-us-east-1", Prefix="staging/"
+    )
+
+    assert [table["Name"] for table in tables if table["Name"].startswith("staging_")] == []
+    assert listed["KeyCount"] == 0
 
 
 def test_a_second_demo_replaces_the_runs_and_publishes_the_same(
