@@ -47,18 +47,21 @@ class TrinoEngine:
 
     url: str
 
-    def statement(self, sql: str, database: str, store: Any) -> "TrinoStatement":
+    def statement(
+        self, sql: str, database: str, store: Any, most_bytes: int | None = None
+    ) -> "TrinoStatement":
         """Raises QueryError for a statement that Athena does not have."""
-        return TrinoStatement(self.url, Translated.of(sql), database)
+        return TrinoStatement(self.url, Translated.of(sql), database, most_bytes)
 
 
 class TrinoStatement:
     """One statement in a session of its own, whose clock is UTC as on Athena."""
 
-    def __init__(self, url: str, translated: "Translated", database: str) -> None:
+    def __init__(self, url: str, translated: "Translated", database: str, most_bytes: int | None) -> None:
         self.url = url
         self.translated = translated
         self.database = database
+        self.most_bytes = most_bytes
         self.cancelled = threading.Event()
 
     def cancel(self) -> None:
@@ -87,7 +90,7 @@ class TrinoStatement:
                 request_timeout=_REQUEST_SECONDS,
             )
             query = TrinoQuery(
-                request, self.translated.sql, legacy_primitive_types=True, stats_callback=self._heed_cancel
+                request, self.translated.sql, legacy_primitive_types=True, stats_callback=self._check
             )
             try:
                 return self._outcome(query)
@@ -104,20 +107,27 @@ class TrinoStatement:
                     f"Trino at {self.url} does not answer, start it or name another by --trino-url: {error}",
                 ) from error
 
-    def _heed_cancel(self, _: dict[str, Any]) -> None:
+    def _check(self, stats: dict[str, Any]) -> None:
+        """Called with each answer of the server."""
         if self.cancelled.is_set():
             raise Cancelled
+        if self.most_bytes is not None and _scanned_bytes(stats) > self.most_bytes:
+            raise Cancelled("Bytes scanned limit was exceeded")
 
     def _outcome(self, query: TrinoQuery) -> Outcome:
         found = list(query.execute())
-        # What was read from S3, compressed and without what went from one stage of the query to the next.
-        scanned = int(query.stats["physicalInputBytes"])
+        scanned = _scanned_bytes(query.stats)
         if query.update_type is not None:  # it made or filled a table: the row that tells so is Trino's own
             return Outcome((), (), scanned, self.translated.statement_type)
         columns = tuple(Column(one["name"], type_of(one["typeSignature"])) for one in query.columns or ())
         types = [column.type for column in columns]
         rows = [tuple(as_text(cell, of) for cell, of in zip(row, types, strict=True)) for row in found]
         return Outcome(columns, rows, scanned, self.translated.statement_type)
+
+
+def _scanned_bytes(stats: dict[str, Any]) -> int:
+    """What was read from S3, as it lies there, without what went from one stage of the query to the next."""
+    return int(stats["physicalInputBytes"])
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The Trino engine without a server: what it sends, how it reads the protocol. See test_trino_server.py too."""
+"""The Trino engine without a server: what it sends, how it reads the protocol."""
 
 import json
 import threading
@@ -291,6 +291,15 @@ def test_a_statement_cancelled_before_it_runs_does_not_go_on(serve: Any) -> None
     with pytest.raises(Cancelled):
         statement.run()
     assert [method for method, _, _ in server.asked] == ["POST", "DELETE"]
+
+
+def test_a_statement_ends_with_the_bytes_that_it_may_scan(serve: Any) -> None:
+    server = serve(*[{}] * 10)  # a page reads ten bytes
+    with pytest.raises(Cancelled, match="Bytes scanned limit was exceeded"):
+        TrinoEngine(server.url).statement("SELECT 1", "smart_hub", None, 25).run()
+    assert server.asked[-1][:2] == ("DELETE", "/4")
+    within = serve({}, {}, {**COLUMNS, "data": [[1]]})
+    assert TrinoEngine(within.url).statement("SELECT 1", "smart_hub", None, 25).run().rows == [("1",)]
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
