@@ -4,11 +4,13 @@ import base64
 import json
 import re
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.types import Type, from_hive
+
+NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"  # Hive's value of a partition whose key is NULL
 
 _VIEW = re.compile(r"/\* Presto View: (\S+) \*/")
 
@@ -38,6 +40,7 @@ class Table:
     parameters: dict[str, str]
     serde_parameters: dict[str, str]
     view_sql: str | None
+    view_database: str
 
     def __str__(self) -> str:
         return f"{self.database}.{self.name}"
@@ -58,7 +61,8 @@ class Catalog:
             return None
         storage = found.get("StorageDescriptor", {})
         serde = storage.get("SerdeInfo", {})
-        view = _VIEW.fullmatch(found.get("ViewOriginalText", "").strip())
+        text = _VIEW.fullmatch(found.get("ViewOriginalText", "").strip())
+        view = json.loads(base64.b64decode(text.group(1))) if text else {}
         return Table(
             database=database,
             name=found["Name"],
@@ -68,7 +72,8 @@ class Catalog:
             serde=serde.get("SerializationLibrary", ""),
             parameters=found.get("Parameters", {}),
             serde_parameters=serde.get("Parameters", {}),
-            view_sql=json.loads(base64.b64decode(view.group(1)))["originalSql"] if view else None,
+            view_sql=view.get("originalSql"),
+            view_database=view.get("schema", database),
         )
 
     def require_database(self, database: str) -> None:
@@ -80,7 +85,8 @@ class Catalog:
     def partitions(self, table: Table) -> list[Partition]:
         """Registered partitions, or those of a partition projection over dates.
 
-        Raises QueryError HIVE_PARTITION_SCHEMA_MISMATCH where a partition was registered with other column types.
+        Raises QueryError where a partition was registered with other column types (HIVE_PARTITION_SCHEMA_MISMATCH),
+        or with a value that its key cannot have (HIVE_INVALID_PARTITION_VALUE).
         """
         if table.parameters.get("projection.enabled") == "true":
             return _projected(table)
@@ -90,6 +96,7 @@ class Catalog:
         ):
             for item in page["Partitions"]:
                 storage = item["StorageDescriptor"]
+                _check_values(table, item["Values"])
                 _check_columns(table, item["Values"], _columns(storage.get("Columns", [])))
                 found.append(Partition(tuple(item["Values"]), _folder(storage["Location"])))
         return found
@@ -101,6 +108,22 @@ def _columns(columns: list[dict[str, Any]]) -> tuple[Column, ...]:
 
 def _folder(location: str) -> str:
     return location if not location or location.endswith("/") else f"{location}/"
+
+
+_KEY_VALUES = {"varchar": ".*", "date": r"\d{4}-\d{2}-\d{2}"} | dict.fromkeys(
+    ("tinyint", "smallint", "integer", "bigint"), r"-?\d+"
+)
+
+
+def _check_values(table: Table, values: list[str]) -> None:
+    for key, value in zip(table.keys, values, strict=True):
+        if key.type.name not in _KEY_VALUES:
+            raise not_supported(f"the partition key {key.name} of type {key.type}")
+        if value != NULL_PARTITION and not re.fullmatch(_KEY_VALUES[key.type.name], value, re.DOTALL):
+            raise QueryError(
+                "HIVE_INVALID_PARTITION_VALUE",
+                f"Invalid partition value '{value}' for {key.type} partition key: {key.name}",
+            )
 
 
 def _check_columns(table: Table, values: list[str], columns: tuple[Column, ...]) -> None:
@@ -122,15 +145,19 @@ def _projected(table: Table) -> list[Partition]:
         raise not_supported("partition projection over more than one column")
     key = table.keys[0].name
     settings = {
-        name: table.parameters.get(f"projection.{key}.{name}") for name in ("type", "format", "range", "interval.unit")
+        name: table.parameters.get(f"projection.{key}.{name}")
+        for name in ("type", "format", "range", "interval.unit")
     }
     template = table.parameters.get("storage.location.template", f"{table.location}{key}=${{{key}}}")
-    bounds = (settings["range"] or "").split(",")
-    if settings["type"] != "date" or settings["format"] != "yyyy-MM-dd" or len(bounds) != 2:
+    bounds = re.fullmatch(r"(\d{4}-\d{2}-\d{2}),(\d{4}-\d{2}-\d{2}|NOW)", settings["range"] or "")
+    if settings["type"] != "date" or settings["format"] != "yyyy-MM-dd" or bounds is None:
         raise not_supported(f"the partition projection of {table}")
-    last = date.today() + timedelta(days=1) if bounds[1] == "NOW" else date.fromisoformat(bounds[1])
-    first = date.fromisoformat(bounds[0])
+    if settings["interval.unit"] not in (None, "DAYS"):
+        raise not_supported(f"the partition projection of {table}")
+    first = date.fromisoformat(bounds[1])
+    last = datetime.now(UTC).date() if bounds[2] == "NOW" else date.fromisoformat(bounds[2])
     days = (first + timedelta(days=number) for number in range((last - first).days + 1))
     return [
-        Partition((day.isoformat(),), _folder(template.replace(f"${{{key}}}", day.isoformat()))) for day in days
+        Partition((day.isoformat(),), _folder(template.replace(f"${{{key}}}", day.isoformat())))
+        for day in days
     ]

@@ -18,6 +18,7 @@ _NAME = r"`?(?P<{0}>[A-Za-z_][\w]*)`?"
 _TABLE = rf"(?:{_NAME.format('database')}\.)?{_NAME.format('table')}"
 _SPEC = r"PARTITION\s*\((?P<spec>[^()]*)\)"
 _LOCATION = r"'(?P<location>s3://[^']+)'"
+_COMMENTS = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
 _SPEC_ITEM = re.compile(r"\s*`?(\w+)`?\s*=\s*'([^']*)'\s*(?:,|$)")
 
 
@@ -40,7 +41,7 @@ class Ddl:
 
 def find(sql: str, database: str, glue: Any) -> Ddl | None:
     """The statement, when it is Hive DDL; None when it is the engine's. Raises QueryError for DDL not covered."""
-    text = sql.strip().rstrip(";").strip()
+    text = _COMMENTS.sub("", sql, count=1).rstrip("; \t\r\n")
     for pattern, action in _STATEMENTS:
         match = re.fullmatch(pattern, text, re.IGNORECASE | re.DOTALL)
         if match:
@@ -56,7 +57,9 @@ def find(sql: str, database: str, glue: Any) -> Ddl | None:
 def _table(catalog: Catalog, database: str, parts: dict[str, str]) -> Table:
     table = catalog.find(database, parts["table"].lower())
     if table is None:
-        raise QueryError("FAILED", f"SemanticException [Error 10001]: Table not found {database}.{parts['table']}")
+        raise QueryError(
+            "FAILED", f"SemanticException [Error 10001]: Table not found {database}.{parts['table']}"
+        )
     return table
 
 
@@ -65,14 +68,17 @@ def _values(table: Table, spec: str) -> list[str]:
     given = {name.lower(): value for name, value in _SPEC_ITEM.findall(spec)}
     if list(given) != [key.name for key in table.keys] or _SPEC_ITEM.sub("", spec).strip():
         raise QueryError(
-            "FAILED", f"SemanticException [Error 10006]: Partition not found or not fully given: ({spec.strip()})"
+            "FAILED",
+            f"SemanticException [Error 10006]: Partition not found or not fully given: ({spec.strip()})",
         )
     for key in table.keys:
         if key.type.name == "date":
             try:
                 date.fromisoformat(given[key.name])
             except ValueError:
-                raise QueryError("FAILED", f"SemanticException: not a date: {key.name}='{given[key.name]}'") from None
+                raise QueryError(
+                    "FAILED", f"SemanticException: not a date: {key.name}='{given[key.name]}'"
+                ) from None
     return list(given.values())
 
 
@@ -100,7 +106,9 @@ def _set_location(catalog: Catalog, database: str, parts: dict[str, str]) -> Out
     values = _values(table, parts["spec"])
     glue = catalog.glue
     try:
-        found = glue.get_partition(DatabaseName=database, TableName=table.name, PartitionValues=values)["Partition"]
+        found = glue.get_partition(DatabaseName=database, TableName=table.name, PartitionValues=values)[
+            "Partition"
+        ]
     except glue.exceptions.EntityNotFoundException:
         raise QueryError(
             "FAILED", f"SemanticException [Error 10006]: Partition not found ({parts['spec'].strip()})"
@@ -181,7 +189,12 @@ def _describe(catalog: Catalog, database: str, parts: dict[str, str]) -> Outcome
     table = _table(catalog, database, parts)
     lines = [(column.name, column.type.hive, "") for column in (*table.columns, *table.keys)]
     if table.keys:
-        lines += [("", "", ""), ("# Partition Information", "", ""), ("# col_name", "data_type", "comment"), ("", "", "")]
+        lines += [
+            ("", "", ""),
+            ("# Partition Information", "", ""),
+            ("# col_name", "data_type", "comment"),
+            ("", "", ""),
+        ]
         lines += [(key.name, key.type.hive, "") for key in table.keys]
     names = ("col_name", "data_type", "comment")
     return Outcome(tuple(Column(name, VARCHAR) for name in names), lines, statement_type="UTILITY")

@@ -3,27 +3,38 @@
 https://docs.aws.amazon.com/athena/latest/APIReference/API_Operations.html
 """
 
-import re
 import threading
 import time
 import uuid
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from botocore.exceptions import BotoCoreError, ClientError
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import TokenError
 
 from localaws.athena import ddl
 from localaws.athena.catalog import Column
 from localaws.athena.engine import Engine, Outcome, Running
 from localaws.athena.errors import Cancelled, QueryError
+from localaws.athena.text import as_csv, as_lines, csv_rows, line_rows
 from localaws.records import Records
 from localaws.service import Caller, Service, ServiceError, Store
 
 _KIND = "query_execution"
 _CONCURRENT_QUERIES = 8
 _MOST_RESULTS = 1000
-_CELL = re.compile(r'("(?:[^"]|"")*")?(,|\n)')
+
+
+@dataclass
+class _Execution:
+    """A query that has not ended. statement: once it runs; stopped: it was asked to stop."""
+
+    document: dict[str, Any]
+    future: "Future[None] | None" = None
+    statement: Running | None = None
+    stopped: bool = False
 
 
 class Athena(Service):
@@ -46,12 +57,15 @@ class Athena(Service):
         self.records = records
         self.engine = engine
         self.lock = threading.Lock()
-        self.running: dict[str, Running | None] = {}
-        self.stopped: set[str] = set()
+        self.executions: dict[str, _Execution] = {}
         self.threads = ThreadPoolExecutor(_CONCURRENT_QUERIES, thread_name_prefix="athena")
         for document in self.records.list(_KIND):
             if document["Status"]["State"] in ("QUEUED", "RUNNING"):
-                self._finish(document, "FAILED", "GENERIC_INTERNAL_ERROR: the local AWS was stopped while this query ran")
+                self._finish(
+                    document,
+                    "FAILED",
+                    "GENERIC_INTERNAL_ERROR: the local AWS was stopped while this query ran",
+                )
 
     def handle(self, action: str, body: dict[str, Any], caller: Caller) -> dict[str, Any]:
         handlers = {
@@ -67,7 +81,7 @@ class Athena(Service):
     def close(self) -> None:
         """Stops what is running and waits for it."""
         with self.lock:
-            running = list(self.running)
+            running = list(self.executions)
         for execution_id in running:
             self._cancel(execution_id)
         self.threads.shutdown(wait=True)
@@ -78,11 +92,15 @@ class Athena(Service):
         sql = body.get("QueryString", "")
         if not sql.strip():
             raise _invalid("Query string cannot be empty")
+        if _several_statements(sql):
+            raise _invalid(f"Only one sql statement is allowed. Got: {sql}")
         if body.get("ExecutionParameters"):
             raise _invalid("The local AWS does not cover ExecutionParameters")
         workgroup = body.get("WorkGroup", "primary")
-        output = self._output_location(body, workgroup)
-        request = {name: body.get(name) for name in ("QueryString", "QueryExecutionContext", "ResultConfiguration", "WorkGroup")}
+        configuration = self._configuration(workgroup)
+        output = _output_location(body, configuration)
+        names = ("QueryString", "QueryExecutionContext", "ResultConfiguration", "WorkGroup")
+        request = {name: body.get(name) for name in names}
         token = body.get("ClientRequestToken")
         with self.lock:
             if token:
@@ -92,31 +110,23 @@ class Athena(Service):
                 if known is not None:
                     return {"QueryExecutionId": known["id"]}
             execution_id = str(uuid.uuid4())
-            document = _new_execution(execution_id, sql, body.get("QueryExecutionContext", {}), workgroup, output)
+            document = _new_execution(
+                execution_id, sql, body.get("QueryExecutionContext", {}), workgroup, output
+            )
             self.records.put(_KIND, execution_id, document)
             if token:
                 self.records.put("client_request_token", token, {"id": execution_id, "request": request})
-            self.running[execution_id] = None
-        self.threads.submit(self._execute, document)
+            execution = self.executions[execution_id] = _Execution(document)
+            execution.future = self.threads.submit(self._execute, execution, configuration)
         return {"QueryExecutionId": execution_id}
 
-    def _output_location(self, body: dict[str, Any], workgroup: str) -> str:
-        athena = self.store.client("athena")
+    def _configuration(self, workgroup: str) -> dict[str, Any]:
         try:
-            configuration = athena.get_work_group(WorkGroup=workgroup)["WorkGroup"].get("Configuration", {})
+            answer = self.store.client("athena").get_work_group(WorkGroup=workgroup)
         except ClientError as error:
             raise _invalid(f"WorkGroup {workgroup} is not found.") from error
-        own = configuration.get("ResultConfiguration", {}).get("OutputLocation")
-        asked = body.get("ResultConfiguration", {}).get("OutputLocation")
-        location = own if own and (configuration.get("EnforceWorkGroupConfiguration") or not asked) else asked
-        if not location:
-            raise _invalid(
-                "No output location provided. An output location is required either through the Workgroup result"
-                " configuration setting or as an API input."
-            )
-        if not location.startswith("s3://"):
-            raise _invalid(f"outputLocation is not a valid S3 path: {location}")
-        return str(location) if location.endswith("/") else f"{location}/"
+        configuration: dict[str, Any] = answer["WorkGroup"].get("Configuration", {})
+        return configuration
 
     def _stop(self, body: dict[str, Any]) -> dict[str, Any]:
         self._document(body["QueryExecutionId"])
@@ -125,23 +135,27 @@ class Athena(Service):
 
     def _cancel(self, execution_id: str) -> None:
         with self.lock:
-            if execution_id not in self.running:
+            execution = self.executions.get(execution_id)
+            if execution is None:
                 return  # ended: stopping it again changes nothing
-            self.stopped.add(execution_id)
-            statement = self.running[execution_id]
+            execution.stopped = True
+            statement = execution.statement
+            if execution.future is not None and execution.future.cancel():  # no thread has begun with it
+                self._finish(execution.document, "CANCELLED", str(Cancelled()))
+                del self.executions[execution_id]
         if statement is not None:
             statement.cancel()
 
     # Running, in a thread of the pool
 
-    def _execute(self, document: dict[str, Any]) -> None:
-        execution_id = document["QueryExecutionId"]
+    def _execute(self, execution: _Execution, configuration: dict[str, Any]) -> None:
+        document = execution.document
         try:
-            self._run(document, execution_id)
+            self._run(execution, configuration)
         except QueryError as error:
             self._finish(document, "FAILED", str(error))
-        except Cancelled:
-            self._finish(document, "CANCELLED", "Query was cancelled by the user")
+        except Cancelled as error:
+            self._finish(document, "CANCELLED", str(error))
         except (ClientError, BotoCoreError) as error:
             # The catalog or the store said no to the query: Athena shows its words.
             self._finish(document, "FAILED", f"GENERIC_INTERNAL_ERROR: {error}")
@@ -151,47 +165,64 @@ class Athena(Service):
             raise
         finally:
             with self.lock:
-                self.running.pop(execution_id, None)
-                self.stopped.discard(execution_id)
+                del self.executions[document["QueryExecutionId"]]
 
-    def _run(self, document: dict[str, Any], execution_id: str) -> None:
-        queued = time.monotonic()
-        sql, database = document["Query"], document["QueryExecutionContext"].get("Database", "default").lower()
-        statement: Running | None = ddl.find(sql, database, self.store.client("glue"))
+    def _run(self, execution: _Execution, configuration: dict[str, Any]) -> None:
+        begun = time.monotonic()
+        document = execution.document
+        sql, database = (
+            document["Query"],
+            document["QueryExecutionContext"].get("Database", "default").lower(),
+        )
+        if configuration.get("EnforceWorkGroupConfiguration") and _places_table(sql):
+            raise QueryError("INVALID_TABLE_PROPERTY", _ENFORCED)
+        cutoff = configuration.get("BytesScannedCutoffPerQuery")
+        statement = ddl.find(sql, database, self.store.client("glue"))
         is_ddl = statement is not None
-        statement = statement or self.engine.statement(sql, database, self.store)
-        with self.lock:
-            self.running[execution_id] = statement
-            if execution_id in self.stopped:
-                raise Cancelled
+        running: Running = statement or self.engine.statement(
+            sql, database, self.store, int(cutoff) if cutoff else None
+        )
         document["Status"]["State"] = "RUNNING"
-        self.records.put(_KIND, execution_id, document)
+        self.records.put(_KIND, document["QueryExecutionId"], document)
         started = time.monotonic()
-        outcome = statement.run()
-        engine_millis = round((time.monotonic() - started) * 1000)
-        output = document["ResultConfiguration"]["OutputLocation"]
-        suffix = ".txt" if is_ddl else ".csv" if outcome.columns else ""
-        location = f"{output}{execution_id}{suffix}"
-        bucket, _, key = location.removeprefix("s3://").partition("/")
-        if suffix:
-            text = _as_lines(outcome) if is_ddl else _as_csv(outcome)
-            self.store.client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode())
+        with self.lock:
+            if execution.stopped:
+                raise Cancelled
+            execution.statement = running
+        outcome = running.run()
+        ended = time.monotonic()
+        document["ResultConfiguration"]["OutputLocation"] = self._write(document, outcome, is_ddl)
         document["StatementType"] = outcome.statement_type
-        document["ResultConfiguration"] = {**document["ResultConfiguration"], "OutputLocation": location}
         document["Statistics"] = {
-            "EngineExecutionTimeInMillis": engine_millis,
+            "EngineExecutionTimeInMillis": round((ended - started) * 1000),
             "DataScannedInBytes": outcome.scanned_bytes,
-            "QueryQueueTimeInMillis": round((started - queued) * 1000),
-            "TotalExecutionTimeInMillis": round((time.monotonic() - queued) * 1000),
+            "QueryQueueTimeInMillis": round((started - begun) * 1000),
+            "TotalExecutionTimeInMillis": round((time.monotonic() - begun) * 1000),
         }
-        document["columns"] = [_column_info(column) for column in outcome.columns]
+        document["columns"] = [_column_info(column, is_ddl) for column in outcome.columns]
         self._finish(document, "SUCCEEDED")
+
+    def _write(self, document: dict[str, Any], outcome: Outcome, is_ddl: bool) -> str:
+        """The result's file; gives its location, which a statement without a result has, too, but no file."""
+        suffix = ".txt" if is_ddl else ".csv" if outcome.columns else ""
+        location = (
+            f"{document['ResultConfiguration']['OutputLocation']}{document['QueryExecutionId']}{suffix}"
+        )
+        if suffix:
+            bucket, _, key = location.removeprefix("s3://").partition("/")
+            text = as_lines(outcome.rows) if is_ddl else as_csv(outcome)
+            self.store.client("s3").put_object(Bucket=bucket, Key=key, Body=text)
+        return location
 
     def _finish(self, document: dict[str, Any], state: str, reason: str | None = None) -> None:
         document["Status"] |= {"State": state, "CompletionDateTime": time.time()}
         if reason is not None:
             document["Status"]["StateChangeReason"] = reason
-            document["Status"]["AthenaError"] = {"ErrorCategory": 2, "ErrorMessage": reason, "Retryable": False}
+            document["Status"]["AthenaError"] = {
+                "ErrorCategory": 2,
+                "ErrorMessage": reason,
+                "Retryable": False,
+            }
         self.records.put(_KIND, document["QueryExecutionId"], document)
 
     # Reading
@@ -218,7 +249,9 @@ class Athena(Service):
     def _list(self, body: dict[str, Any]) -> dict[str, Any]:
         workgroup = body.get("WorkGroup", "primary")
         ids = [
-            document["QueryExecutionId"] for document in self.records.list(_KIND) if document["WorkGroup"] == workgroup
+            document["QueryExecutionId"]
+            for document in self.records.list(_KIND)
+            if document["WorkGroup"] == workgroup
         ]
         ids.reverse()  # newest first
         first = _offset(body)
@@ -237,33 +270,74 @@ class Athena(Service):
             raise _invalid(f"Query did not finish successfully. Final query state: {state}")
         columns = document["columns"]
         location = document["ResultConfiguration"]["OutputLocation"]
+        begin = _offset(body)
+        most = min(body.get("MaxResults", _MOST_RESULTS), _MOST_RESULTS)
         rows: list[list[str | None]] = []
+        answer: dict[str, Any] = {"UpdateCount": 0}
         if columns:
-            text = self._read(location)
-            rows = _parse_lines(text, len(columns)) if location.endswith(".txt") else _parse_csv(text)
-        first = _offset(body)
-        size = min(body.get("MaxResults", _MOST_RESULTS), _MOST_RESULTS)
-        answer: dict[str, Any] = {
-            "UpdateCount": 0,
-            "ResultSet": {
-                "Rows": [
-                    {"Data": [{} if cell is None else {"VarCharValue": cell} for cell in row]}
-                    for row in rows[first : first + size]
-                ],
-                "ResultSetMetadata": {"ColumnInfo": columns},
-            },
+            data = self._read(location, begin)
+            rows, length = line_rows(data, most) if location.endswith(".txt") else csv_rows(data, most)
+            if length < len(data):
+                answer["NextToken"] = str(begin + length)  # the next page begins at that byte of the file
+        answer["ResultSet"] = {
+            "Rows": [
+                {"Data": [{} if cell is None else {"VarCharValue": cell} for cell in row]} for row in rows
+            ],
+            "ResultSetMetadata": {"ColumnInfo": columns},
         }
-        if first + size < len(rows):
-            answer["NextToken"] = str(first + size)
         return answer
 
-    def _read(self, location: str) -> str:
+    def _read(self, location: str, begin: int) -> bytes:
         bucket, _, key = location.removeprefix("s3://").partition("/")
         try:
-            answer = self.store.client("s3").get_object(Bucket=bucket, Key=key)
+            answer = self.store.client("s3").get_object(Bucket=bucket, Key=key, Range=f"bytes={begin}-")
         except ClientError as error:
+            if error.response["Error"]["Code"] == "InvalidRange":  # a list without lines is an empty file
+                return b""
             raise _invalid(f"Could not find results at {location}") from error
-        return str(answer["Body"].read().decode())
+        data: bytes = answer["Body"].read()
+        return data
+
+
+def _output_location(body: dict[str, Any], configuration: dict[str, Any]) -> str:
+    own = configuration.get("ResultConfiguration", {}).get("OutputLocation")
+    asked = body.get("ResultConfiguration", {}).get("OutputLocation")
+    location = own if own and (configuration.get("EnforceWorkGroupConfiguration") or not asked) else asked
+    if not location:
+        raise _invalid(
+            "No output location provided. An output location is required either through the Workgroup result"
+            " configuration setting or as an API input."
+        )
+    if not location.startswith("s3://"):
+        raise _invalid(f"outputLocation is not a valid S3 path: {location}")
+    return str(location) if location.endswith("/") else f"{location}/"
+
+
+def _words(sql: str) -> list[str]:
+    """The statement's words; none for a text that does not end, about which the engine says more."""
+    try:
+        return [token.text.lower() for token in Dialect.get_or_raise("trino").tokenize(sql)]
+    except TokenError:
+        return []
+
+
+def _several_statements(sql: str) -> bool:
+    words = _words(sql)
+    while words[-1:] == [";"]:
+        words.pop()
+    return ";" in words
+
+
+_ENFORCED = (
+    "The Create Table As Select query failed because it was submitted with an 'external_location' property to an"
+    " Athena Workgroup that enforces a centralized output location for all queries. Please remove the"
+    " 'external_location' property and resubmit the query."
+)
+
+
+def _places_table(sql: str) -> bool:
+    words = _words(sql)
+    return words[:2] == ["create", "table"] and "external_location" in words[: words.index("as")]
 
 
 def _invalid(message: str) -> ServiceError:
@@ -303,49 +377,25 @@ def _public(document: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name not in hidden}
 
 
-def _column_info(column: Column) -> dict[str, Any]:
+_PRECISIONS = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19, "double": 17, "timestamp": 3}
+
+
+def _column_info(column: Column, is_ddl: bool) -> dict[str, Any]:
     of = column.type
-    precision, scale = {"decimal": of.args, "bigint": (19, 0), "integer": (10, 0), "double": (17, 0)}.get(
-        of.name, (of.args[0] if of.name == "varchar" and of.args else 2147483647 if of.name == "varchar" else 0, 0)
-    )
+    precision, scale = _PRECISIONS.get(of.name, 0), 0
+    if of.name == "decimal":
+        precision, scale = of.args
+    elif of.name == "varchar":
+        precision = of.args[0] if of.args else 2147483647
     return {
         "CatalogName": "hive",
         "SchemaName": "",
         "TableName": "",
         "Name": column.name,
         "Label": column.name,
-        "Type": of.name,
-        "Precision": precision,
+        "Type": "string" if is_ddl else of.name,
+        "Precision": 0 if is_ddl else precision,
         "Scale": scale,
         "Nullable": "UNKNOWN",
-        "CaseSensitive": of.name == "varchar",
+        "CaseSensitive": of.name == "varchar" and not is_ddl,
     }
-
-
-def _as_csv(outcome: Outcome) -> str:
-    """Every value in quotes, NULL as nothing at all; the first line names the columns."""
-    names: Sequence[str | None] = [column.name for column in outcome.columns]
-    lines = (",".join(_csv_cell(cell) for cell in row) for row in (names, *outcome.rows))
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _csv_cell(cell: str | None) -> str:
-    return "" if cell is None else '"' + cell.replace('"', '""') + '"'
-
-
-def _parse_csv(text: str) -> list[list[str | None]]:
-    rows: list[list[str | None]] = [[]]
-    for match in _CELL.finditer(text):
-        cell = match.group(1)
-        rows[-1].append(None if cell is None else cell[1:-1].replace('""', '"'))
-        if match.group(2) == "\n":
-            rows.append([])
-    return rows[:-1]
-
-
-def _as_lines(outcome: Outcome) -> str:
-    return "".join("\t".join(cell or "" for cell in row) + "\n" for row in outcome.rows)
-
-
-def _parse_lines(text: str, width: int) -> list[list[str | None]]:
-    return [list(line.split("\t", width - 1)) for line in text.splitlines()]

@@ -51,16 +51,19 @@ class TrinoEngine:
         self, sql: str, database: str, store: Any, most_bytes: int | None = None
     ) -> "TrinoStatement":
         """Raises QueryError for a statement that Athena does not have."""
-        return TrinoStatement(self.url, Translated.of(sql), database, most_bytes)
+        return TrinoStatement(self.url, Translated.of(sql), database, store, most_bytes)
 
 
 class TrinoStatement:
     """One statement in a session of its own, whose clock is UTC as on Athena."""
 
-    def __init__(self, url: str, translated: "Translated", database: str, most_bytes: int | None) -> None:
+    def __init__(
+        self, url: str, translated: "Translated", database: str, store: Any, most_bytes: int | None
+    ) -> None:
         self.url = url
         self.translated = translated
         self.database = database
+        self.store = store
         self.most_bytes = most_bytes
         self.cancelled = threading.Event()
 
@@ -69,6 +72,32 @@ class TrinoStatement:
         self.cancelled.set()
 
     def run(self) -> Outcome:
+        outcome = self._send(self.translated)
+        if self.translated.view is not None:
+            self._declare_columns(*self.translated.view)
+        return outcome
+
+    def _declare_columns(self, database: str, view: str) -> None:
+        """Give the catalog the view's columns, as Athena does: Trino leaves one there that is called dummy."""
+        database = database or self.database
+        made = self._send(Translated(f'SELECT * FROM "{database}"."{view}" LIMIT 0', "DML"))
+        glue = self.store.client("glue")
+        table = glue.get_table(DatabaseName=database, Name=view)["Table"]
+        kept = (
+            "Name",
+            "TableType",
+            "Parameters",
+            "ViewOriginalText",
+            "ViewExpandedText",
+            "StorageDescriptor",
+        )
+        table_input = {name: table[name] for name in kept}
+        table_input["StorageDescriptor"]["Columns"] = [
+            {"Name": column.name, "Type": column.type.hive} for column in made.columns
+        ]
+        glue.update_table(DatabaseName=database, TableInput=table_input)
+
+    def _send(self, translated: "Translated") -> Outcome:
         address = urlsplit(self.url)
         session = ClientSession(
             user="athena",
@@ -76,7 +105,7 @@ class TrinoStatement:
             catalog=CATALOG,
             schema=self.database,
             timezone="UTC",
-            properties=dict(self.translated.session),
+            properties=dict(translated.session),
         )
         with requests.Session() as http:
             http.trust_env = False  # a proxy of the user's has no part in this
@@ -90,10 +119,10 @@ class TrinoStatement:
                 request_timeout=_REQUEST_SECONDS,
             )
             query = TrinoQuery(
-                request, self.translated.sql, legacy_primitive_types=True, stats_callback=self._check
+                request, translated.sql, legacy_primitive_types=True, stats_callback=self._check
             )
             try:
-                return self._outcome(query)
+                return _outcome(query, translated.statement_type)
             except Cancelled:
                 query.cancel()
                 raise
@@ -114,15 +143,16 @@ class TrinoStatement:
         if self.most_bytes is not None and _scanned_bytes(stats) > self.most_bytes:
             raise Cancelled("Bytes scanned limit was exceeded")
 
-    def _outcome(self, query: TrinoQuery) -> Outcome:
-        found = list(query.execute())
-        scanned = _scanned_bytes(query.stats)
-        if query.update_type is not None:  # it made or filled a table: the row that tells so is Trino's own
-            return Outcome((), (), scanned, self.translated.statement_type)
-        columns = tuple(Column(one["name"], type_of(one["typeSignature"])) for one in query.columns or ())
-        types = [column.type for column in columns]
-        rows = [tuple(as_text(cell, of) for cell, of in zip(row, types, strict=True)) for row in found]
-        return Outcome(columns, rows, scanned, self.translated.statement_type)
+
+def _outcome(query: TrinoQuery, statement_type: str) -> Outcome:
+    found = list(query.execute())
+    scanned = _scanned_bytes(query.stats)
+    if query.update_type is not None:  # it made or filled a table: the row that tells so is Trino's own
+        return Outcome((), (), scanned, statement_type)
+    columns = tuple(Column(one["name"], type_of(one["typeSignature"])) for one in query.columns or ())
+    types = [column.type for column in columns]
+    rows = [tuple(as_text(cell, of) for cell, of in zip(row, types, strict=True)) for row in found]
+    return Outcome(columns, rows, scanned, statement_type)
 
 
 def _scanned_bytes(stats: dict[str, Any]) -> int:
@@ -132,11 +162,15 @@ def _scanned_bytes(stats: dict[str, Any]) -> int:
 
 @dataclass(frozen=True)
 class Translated:
-    """A statement as Trino wants it, line by line where it was, and the session that it needs."""
+    """A statement as Trino wants it, line by line where it was, and the session that it needs.
+
+    view: database ("" when not named) and name of the view that it makes.
+    """
 
     sql: str
     statement_type: str
     session: dict[str, str] = field(default_factory=dict)
+    view: tuple[str, str] | None = None
 
     @classmethod
     def of(cls, sql: str) -> "Translated":
@@ -171,11 +205,12 @@ def _query(sql: str) -> str:
 
 
 def _create_view(sql: str, tokens: Sequence[Token]) -> Translated:
-    words = [token.text.upper() for token in tokens]
-    after_name = _after_name(tokens, words.index("VIEW") + 1)
-    if words[after_name : after_name + 1] != ["AS"]:
-        raise _unexpected(tokens, after_name, "AS")
-    return Translated(sql, "DDL")
+    start = 2 if tokens[1].text.upper() == "VIEW" else 4
+    end = _after_name(tokens, start)
+    if [token.text.upper() for token in tokens[end : end + 1]] != ["AS"]:
+        raise _unexpected(tokens, end, "AS")
+    *qualifiers, name = (token.text.lower() for token in tokens[start:end:2])
+    return Translated(sql, "DDL", view=(qualifiers[-1] if qualifiers else "", name))
 
 
 def _create_table(sql: str, tokens: Sequence[Token]) -> Translated:

@@ -13,6 +13,7 @@ class Type:
 
     name: Trino's base name; args: precision and scale of a decimal, length of a varchar (none: unbounded),
     fractional digits of a timestamp; fields: names and types of a row, or the element of an array (named ``""``).
+    A type of the catalog that has no branch here goes by Hive's own name for it, and no query reads it.
     """
 
     name: str
@@ -66,9 +67,9 @@ class Type:
             return f"decimal({self.args[0]},{self.args[1]})"
         if self.name == "varchar":
             return f"varchar({self.args[0]})" if self.args else "string"
-        if self.name not in _HIVE:
+        if self.name in ("timestamp with time zone", "unknown"):
             raise QueryError("NOT_SUPPORTED", f"Unsupported Hive type: {self}")
-        return _HIVE[self.name]
+        return "int" if self.name == "integer" else self.name
 
 
 _INTEGERS = ("tinyint", "smallint", "integer", "bigint")
@@ -83,9 +84,6 @@ _DUCK = {
     "varchar": "VARCHAR",
     "date": "DATE",
     "timestamp": "TIMESTAMP",
-}
-_HIVE = {name: name for name in ("boolean", "tinyint", "smallint", "bigint", "double", "date", "timestamp")} | {
-    "integer": "int"
 }
 
 BOOLEAN = Type("boolean")
@@ -141,57 +139,51 @@ def as_decimal(of: Type) -> Type:
 
 
 _HIVE_TOKEN = re.compile(r"[<>(),:]|[^<>(),:\s]+")
-_FROM_HIVE = {hive: name for name, hive in _HIVE.items()}
+_FROM_HIVE = {"int": INTEGER, "string": VARCHAR, "timestamp": TIMESTAMP} | {
+    name: Type(name) for name in ("boolean", "tinyint", "smallint", "bigint", "double", "date")
+}
 
 
 def from_hive(text: str) -> Type:
-    """The type that the Glue catalog spells ``text``, e.g. ``struct<s_01:double>``. Raises QueryError if unknown."""
-    tokens = iter([*_HIVE_TOKEN.findall(text), ""])
-    of, last = _parse(next(tokens).lower(), tokens, text)
-    if last:
-        raise _invalid(text)
-    return of
+    """The type that the Glue catalog spells ``text``, e.g. ``struct<s_01:double>``."""
+    tokens = iter(_HIVE_TOKEN.findall(text.lower()))
+    try:
+        of = _parse(next(tokens), tokens)
+        if next(tokens, None) is None:
+            return of
+    except (LookupError, StopIteration, ValueError):
+        pass
+    return Type(text)
 
 
-def _parse(word: str, tokens: Iterator[str], text: str) -> tuple[Type, str]:
-    """One type and the token after it."""
-    if word in ("string", "varchar", "decimal"):
-        after = next(tokens)
-        if after != "(":
-            return (VARCHAR, after) if word != "decimal" else (decimal(10, 0), after)
+def _parse(word: str, tokens: Iterator[str]) -> Type:
+    """The type that begins with ``word``. Raises LookupError, StopIteration or ValueError for one not known here."""
+    if word in ("varchar", "decimal"):
+        _expect("(", tokens)
         numbers = []
-        while (token := next(tokens)) not in (")", ""):
-            if token != ",":
-                numbers.append(int(token))
-        return Type(word, tuple(numbers)), next(tokens)
+        while (token := next(tokens)) != ")":
+            numbers += [] if token == "," else [int(token)]
+        return Type(word, tuple(numbers))
     if word == "array":
-        _expect("<", tokens, text)
-        element, after = _parse(next(tokens).lower(), tokens, text)
-        if after != ">":
-            raise _invalid(text)
-        return array(element), next(tokens)
+        _expect("<", tokens)
+        element = _parse(next(tokens), tokens)
+        _expect(">", tokens)
+        return array(element)
     if word == "struct":
-        _expect("<", tokens, text)
+        _expect("<", tokens)
         fields, after = [], ","
         while after == ",":
-            name = next(tokens).lower()
-            _expect(":", tokens, text)
-            of, after = _parse(next(tokens).lower(), tokens, text)
-            fields.append((name, of))
+            name = next(tokens)
+            _expect(":", tokens)
+            fields.append((name, _parse(next(tokens), tokens)))
+            after = next(tokens)
         if after != ">":
-            raise _invalid(text)
-        return Type("row", fields=tuple(fields)), next(tokens)
-    if word == "timestamp":
-        return TIMESTAMP, next(tokens)
-    if word in _FROM_HIVE:
-        return Type(_FROM_HIVE[word]), next(tokens)
-    raise _invalid(text)
+            raise ValueError(after)
+        return Type("row", fields=tuple(fields))
+    return _FROM_HIVE[word]
 
 
-def _expect(token: str, tokens: Iterator[str], text: str) -> None:
-    if next(tokens) != token:
-        raise _invalid(text)
-
-
-def _invalid(text: str) -> QueryError:
-    return not_supported(f"the column type {text!r}")
+def _expect(token: str, tokens: Iterator[str]) -> None:
+    found = next(tokens)
+    if found != token:
+        raise ValueError(found)

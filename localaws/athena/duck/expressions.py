@@ -1,0 +1,455 @@
+"""Translates Trino's expressions into DuckDB's, name by name and type by type.
+
+Every construct is translated on purpose: one that has no branch here, or an argument of one that a branch does not
+read, is refused. So the engine never runs what it does not understand.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date
+
+from sqlglot import exp
+
+from localaws.athena.duck import functions
+from localaws.athena.duck.operators import (
+    NULL,
+    Value,
+    arithmetic,
+    cast,
+    coerce,
+    common_type,
+    comparison,
+    negated,
+    quote,
+    sort_key,
+)
+from localaws.athena.duck.scope import Field, Query, Scope
+from localaws.athena.duck.syntax import TypedLiteral, location, name_of, only, own_nodes, shown
+from localaws.athena.errors import QueryError, not_supported
+from localaws.athena.types import (
+    BIGINT,
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    INTEGER,
+    UNKNOWN,
+    VARCHAR,
+    Type,
+    array,
+    decimal,
+)
+
+
+class Expressions(ABC):
+    """Translates the expressions of one statement. text: the statement, for line and column of what is at fault."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @abstractmethod
+    def subquery(self, node: exp.Expr, scope: Scope) -> Query:
+        """A query within an expression."""
+
+    def expression(self, node: exp.Expr, scope: Scope) -> Value:
+        """One expression. Raises QueryError, saying where in the statement the fault is."""
+        try:
+            if scope.groups and not any(_reads_rows(one) for one in own_nodes(node)):
+                whole = self._translated(node, scope.ungrouped())
+                if whole.sql in scope.groups:  # the parts of a grouping key need not be keys
+                    return whole
+            return self._translated(node, scope)
+        except QueryError as error:
+            raise error.at(location(node, self.text)) from None
+
+    def boolean(self, node: exp.Expr, scope: Scope, what: str) -> Value:
+        value = self.expression(node, scope)
+        if value.type not in (BOOLEAN, UNKNOWN):
+            fault = QueryError(
+                "TYPE_MISMATCH", f"{what} must evaluate to a boolean: actual type {value.type}"
+            )
+            raise fault.at(location(node, self.text))
+        return value
+
+    def sort_keys(self, order: exp.Expr, key: Callable[[exp.Expr], Value]) -> str:
+        """The keys of an ORDER BY, each translated by ``key``."""
+        only(order, "expressions")
+        texts = []
+        for ordered in order.expressions:
+            only(ordered, "this", "desc", "nulls_first")
+            descending, nulls_first = bool(ordered.args.get("desc")), bool(ordered.args.get("nulls_first"))
+            texts.append(sort_key(key(ordered.this), descending, nulls_first))
+        return ", ".join(texts)
+
+    def _translated(self, node: exp.Expr, scope: Scope) -> Value:
+        method = _TRANSLATIONS.get(type(node))
+        if method is None:
+            raise not_supported(f"{type(node).__name__.upper()} ({shown(node)})")
+        return method(self, node, scope)
+
+    # Names and literals
+
+    def _column(self, node: exp.Column, scope: Scope) -> Value:
+        only(node, "this", "table")
+        name, relation = name_of(node.this), node.table.lower()
+        if name.startswith("$") and name != "$path":
+            raise not_supported(f'the hidden column "{name}"')
+        found = scope.find(name, relation)
+        if len(found) > 1:
+            raise QueryError("AMBIGUOUS_NAME", f"Column '{node.name}' is ambiguous")
+        if found:
+            return self._field(found[0], node, scope)
+        rows = scope.structs(relation) if relation else []
+        if len(rows) == 1:
+            for field_name, of in rows[0].type.fields:
+                if field_name == name:
+                    sql = f"struct_extract({rows[0].sql}, {quote(name)})"
+                    return self._grouped(Value(sql, of), (sql, rows[0].sql), node, scope)
+        dotted = f"{relation}.{name}" if relation else node.name
+        outer = scope.outer
+        while outer is not None:
+            if outer.find(name, relation) or (relation and outer.structs(relation)):
+                raise not_supported(f"a subquery that reads {dotted} of the query around it")
+            outer = outer.outer
+        raise QueryError("COLUMN_NOT_FOUND", f"Column '{dotted}' cannot be resolved")
+
+    def _field(self, field: Field, node: exp.Column, scope: Scope) -> Value:
+        value = Value(field.sql, field.type)
+        if field not in scope.outputs:
+            return self._grouped(value, (field.sql,), node, scope)
+        if scope.inside == "aggregate":
+            raise QueryError(
+                "COLUMN_NOT_FOUND",
+                "Invalid reference to output projection attribute from ORDER BY aggregation",
+            )
+        if scope.inside:
+            raise not_supported("a window in ORDER BY over columns of the result")
+        return value
+
+    def _grouped(self, value: Value, keys: Sequence[str], node: exp.Expr, scope: Scope) -> Value:
+        if scope.groups is None or scope.groups.intersection(keys):
+            return value
+        raise QueryError(
+            "EXPRESSION_NOT_AGGREGATE",
+            f"'{shown(node)}' must be an aggregate expression or appear in GROUP BY clause",
+        )
+
+    def _literal(self, node: exp.Literal, scope: Scope, sign: str = "") -> Value:
+        text = sign + node.this
+        if node.is_string:
+            return Value(quote(text), Type("varchar", (len(text),)), literal=text)
+        if node.this.isdigit():
+            if not -(2**63) <= int(text) < 2**63:
+                raise QueryError("SYNTAX_ERROR", f"Invalid numeric literal: {text}")
+            of = INTEGER if -(2**31) <= int(text) < 2**31 else BIGINT
+        elif "e" in text.lower():
+            of = DOUBLE
+        else:
+            whole, _, fraction = node.this.partition(".")
+            digits = whole.lstrip("0") + fraction
+            of = decimal(max(len(digits), 1), len(fraction))
+            if of.args[0] > 38:
+                raise not_supported(f"the literal {text}")
+        return Value(f"CAST({quote(text)} AS {of.duck})", of, literal=text)
+
+    def _typed_literal(self, node: TypedLiteral, scope: Scope) -> Value:
+        text, of = node.this.this, _type(node.args["to"])
+        if of == DATE and re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+            try:
+                date.fromisoformat(text)
+            except ValueError:
+                raise QueryError("INVALID_LITERAL", f"'{text}' is not a valid DATE literal") from None
+            return Value(f"DATE {quote(text)}", DATE, literal=text)
+        if of.name == "timestamp" and not node.args["to"].expressions:
+            found = re.fullmatch(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(?:\.(\d{1,3}))?", text)
+            if found:  # as precise as it is written
+                return Value(
+                    f"TIMESTAMP {quote(text)}", Type("timestamp", (len(found[1] or ""),)), literal=text
+                )
+        raise not_supported(f"the literal {shown(node.args['to'])} '{text}'")
+
+    def _null(self, node: exp.Null, scope: Scope) -> Value:
+        return NULL
+
+    def _truth(self, node: exp.Boolean, scope: Scope) -> Value:
+        return Value("TRUE" if node.this else "FALSE", BOOLEAN)
+
+    def _array(self, node: exp.Array, scope: Scope) -> Value:
+        only(node, "expressions", "bracket_notation")
+        values = [self.expression(one, scope) for one in node.expressions]
+        if not values:
+            raise not_supported("an empty array")
+        element = common_type([value.type for value in values], "ARRAY elements")
+        return Value(f"[{', '.join(coerce(value, element).sql for value in values)}]", array(element))
+
+    # Operators
+
+    def _binary(self, node: exp.Binary, scope: Scope) -> Value:
+        only(node, "this", "expression", "typed", "safe")
+        left, right = self.expression(node.this, scope), self.expression(node.expression, scope)
+        operator = _OPERATORS[type(node)]
+        return (arithmetic if operator in "+-*/%" else comparison)(operator, left, right)
+
+    def _negate(self, node: exp.Neg, scope: Scope) -> Value:
+        only(node, "this")
+        if isinstance(node.this, exp.Literal) and not node.this.is_string:
+            return self._literal(node.this, scope, "-")
+        return negated(self.expression(node.this, scope))
+
+    def _concat(self, node: exp.DPipe, scope: Scope) -> Value:
+        only(node, "this", "expression", "safe")
+        return functions.concat([self.expression(node.this, scope), self.expression(node.expression, scope)])
+
+    def _logical(self, node: exp.And | exp.Or, scope: Scope) -> Value:
+        only(node, "this", "expression")
+        word = "AND" if isinstance(node, exp.And) else "OR"
+        left, right = (
+            self.boolean(one, scope, "Logical expression term") for one in (node.this, node.expression)
+        )
+        return Value(f"({left.sql} {word} {right.sql})", BOOLEAN)
+
+    def _not(self, node: exp.Not, scope: Scope) -> Value:
+        only(node, "this")
+        return Value(
+            f"(NOT {self.boolean(node.this, scope, 'Value of logical NOT expression').sql})", BOOLEAN
+        )
+
+    # What Trino tells apart gets a text of its own, for its text is how a grouping key is known again: hence the
+    # parentheses around what could be written in another way.
+
+    def _in(self, node: exp.In, scope: Scope) -> Value:
+        only(node, "this", "expressions")
+        value = self.expression(node.this, scope)
+        tests = (comparison("=", value, self.expression(one, scope)).sql for one in node.expressions)
+        return Value(f"(({' OR '.join(tests)}))", BOOLEAN)
+
+    def _between(self, node: exp.Between, scope: Scope) -> Value:
+        only(node, "this", "low", "high")
+        value = self.expression(node.this, scope)
+        low = comparison(">=", value, self.expression(node.args["low"], scope))
+        high = comparison("<=", value, self.expression(node.args["high"], scope))
+        return Value(f"(({low.sql} AND {high.sql}))", BOOLEAN)
+
+    def _is(self, node: exp.Is, scope: Scope) -> Value:
+        only(node, "this", "expression")
+        if not isinstance(node.expression, exp.Null):
+            raise not_supported(shown(node))
+        return Value(f"({self.expression(node.this, scope).sql} IS NULL)", BOOLEAN)
+
+    def _like(self, node: exp.Like, scope: Scope) -> Value:
+        only(node, "this", "expression", "negate")
+        value, pattern = self.expression(node.this, scope), self.expression(node.expression, scope)
+        for side, what in ((value, "Left side"), (pattern, "Pattern for")):
+            if side.type.name != "varchar":
+                raise QueryError(
+                    "TYPE_MISMATCH", f"{what} of LIKE expression must be of type varchar: {side.type}"
+                )
+        like = f"({value.sql} LIKE {pattern.sql})"
+        return Value(f"(NOT {like})" if node.args.get("negate") else like, BOOLEAN)
+
+    def _paren(self, node: exp.Paren, scope: Scope) -> Value:
+        only(node, "this")
+        return self.expression(node.this, scope)
+
+    def _cast(self, node: exp.Cast, scope: Scope) -> Value:
+        only(node, "this", "to", "safe")
+        return cast(self.expression(node.this, scope), _type(node.args["to"]))
+
+    def _case(self, node: exp.Case, scope: Scope) -> Value:
+        only(node, "this", "ifs", "default")
+        operand = self.expression(node.this, scope) if node.this else None
+        tests, results = [], []
+        for branch in node.args["ifs"]:
+            only(branch, "this", "true")
+            if operand is None:
+                tests.append(self.boolean(branch.this, scope, "CASE WHEN clause"))
+            else:
+                tests.append(comparison("=", operand, self.expression(branch.this, scope)))
+            results.append(self.expression(branch.args["true"], scope))
+        default = node.args.get("default")
+        results.append(self.expression(default, scope) if default else NULL)
+        to = common_type([result.type for result in results], "CASE results")
+        texts = [coerce(result, to).sql for result in results]
+        whens = " ".join(f"WHEN {test.sql} THEN {text}" for test, text in zip(tests, texts[:-1], strict=True))
+        return Value(f"CASE {whens} ELSE {texts[-1]} END", to)
+
+    def _if(self, node: exp.If, scope: Scope) -> Value:
+        only(node, "this", "true", "false")
+        test = self.boolean(node.this, scope, "IF condition")
+        default = node.args.get("false")
+        values = [
+            self.expression(node.args["true"], scope),
+            self.expression(default, scope) if default else NULL,
+        ]
+        to = common_type([value.type for value in values], "IF results")
+        then, otherwise = (coerce(value, to).sql for value in values)
+        return Value(f"if({test.sql}, {then}, {otherwise})", to)
+
+    def _scalar_subquery(self, node: exp.Subquery, scope: Scope) -> Value:
+        only(node, "this")
+        query = self.subquery(node.this, scope)
+        if len(query.columns) != 1:
+            raise not_supported("a subquery of several columns")
+        return Value(f"({query.sql})", query.columns[0].type)
+
+    # Calls
+
+    def _call(self, node: exp.Anonymous, scope: Scope) -> Value:
+        only(node, "this", "expressions")
+        name = node.name.lower()
+        if name in functions.AGGREGATES:
+            return self._aggregate(node, scope)
+        if name in functions.RANKINGS:
+            raise QueryError("MISSING_OVER", f"Window function {name} requires an OVER clause")
+        return functions.scalar(name, [self.expression(one, scope) for one in node.expressions])
+
+    def _filter(self, node: exp.Filter, scope: Scope) -> Value:
+        only(node, "this", "expression")
+        if not is_aggregate(node.this):
+            raise not_supported(shown(node))
+        return self._aggregate(node.this, scope, node.expression.this)
+
+    def _aggregate(self, node: exp.Anonymous, scope: Scope, condition: exp.Expr | None = None) -> Value:
+        if scope.clause:
+            raise _misplaced(scope.clause, node)
+        if scope.inside == "aggregate":
+            raise QueryError(
+                "NESTED_AGGREGATION", f"Cannot nest aggregations inside aggregation: {shown(node)}"
+            )
+        inner = scope.ungrouped("aggregate")
+        suffix = ""
+        if condition is not None:
+            suffix = f" FILTER (WHERE {self.boolean(condition, inner, 'FILTER clause').sql})"
+        return self._call_aggregate(node, inner, suffix)
+
+    def _call_aggregate(self, node: exp.Anonymous, scope: Scope, suffix: str) -> Value:
+        arguments, distinct = list(node.expressions), False
+        if len(arguments) == 1 and isinstance(arguments[0], exp.Distinct):
+            only(arguments[0], "expressions")
+            arguments, distinct = list(arguments[0].expressions), True
+        if len(arguments) == 1 and isinstance(arguments[0], exp.Star):
+            only(arguments[0])
+            arguments = []
+            if node.name.lower() != "count":
+                raise not_supported(shown(node))
+        values = [self.expression(one, scope) for one in arguments]
+        if distinct and suffix.startswith(" OVER"):
+            raise not_supported("DISTINCT in a window function")
+        return functions.aggregate(node.name.lower(), values, distinct, suffix)
+
+    def _window(self, node: exp.Window, scope: Scope) -> Value:
+        only(node, "this", "partition_by", "order", "over")
+        call = node.this
+        if scope.clause:
+            raise _misplaced(scope.clause, call)
+        if scope.inside:
+            raise QueryError("NESTED_WINDOW", f"Cannot nest window functions inside an {scope.inside}")
+        name = call.name.lower()
+        if not isinstance(call, exp.Anonymous) or name not in functions.AGGREGATES | functions.RANKINGS:
+            raise not_supported(f"the window function {shown(call)}")
+        # Its arguments and keys are the rows that the query's grouping leaves, so they may hold aggregates.
+        inner = replace(scope, inside="window")
+        parts = []
+        if node.args.get("partition_by"):
+            keys = (self.expression(one, inner).sql for one in node.args["partition_by"])
+            parts.append("PARTITION BY " + ", ".join(keys))
+        if node.args.get("order"):
+            parts.append(
+                "ORDER BY " + self.sort_keys(node.args["order"], lambda one: self.expression(one, inner))
+            )
+        over = f" OVER ({' '.join(parts)})"
+        if name in functions.AGGREGATES:
+            return self._call_aggregate(call, inner, over)
+        if call.expressions:
+            raise not_supported(shown(call))
+        return functions.ranking(name, over)
+
+
+def is_aggregate(node: exp.Expr) -> bool:
+    """Whether a node calls an aggregate that is no window function."""
+    if not isinstance(node, exp.Anonymous) or node.name.lower() not in functions.AGGREGATES:
+        return False
+    call = node.parent if isinstance(node.parent, exp.Filter) and node.parent.this is node else node
+    return not (isinstance(call.parent, exp.Window) and call.parent.this is call)
+
+
+def _reads_rows(node: exp.Expr) -> bool:
+    return is_aggregate(node) or isinstance(node, (exp.Window, exp.Query))
+
+
+def _misplaced(clause: str, call: exp.Expr) -> QueryError:
+    return QueryError(
+        "EXPRESSION_NOT_SCALAR",
+        f"{clause} cannot contain aggregations, window functions or grouping operations: [{shown(call)}]",
+    )
+
+
+_OPERATORS: dict[type[exp.Expr], str] = {
+    exp.Add: "+",
+    exp.Sub: "-",
+    exp.Mul: "*",
+    exp.Div: "/",
+    exp.Mod: "%",
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+}
+
+_TRANSLATIONS: dict[type[exp.Expr], Callable[..., Value]] = {
+    exp.Column: Expressions._column,
+    exp.Literal: Expressions._literal,
+    TypedLiteral: Expressions._typed_literal,
+    exp.Null: Expressions._null,
+    exp.Boolean: Expressions._truth,
+    exp.Array: Expressions._array,
+    exp.Neg: Expressions._negate,
+    exp.DPipe: Expressions._concat,
+    exp.And: Expressions._logical,
+    exp.Or: Expressions._logical,
+    exp.Not: Expressions._not,
+    exp.In: Expressions._in,
+    exp.Between: Expressions._between,
+    exp.Is: Expressions._is,
+    exp.Like: Expressions._like,
+    exp.Paren: Expressions._paren,
+    exp.Cast: Expressions._cast,
+    exp.Case: Expressions._case,
+    exp.If: Expressions._if,
+    exp.Subquery: Expressions._scalar_subquery,
+    exp.Anonymous: Expressions._call,
+    exp.Filter: Expressions._filter,
+    exp.Window: Expressions._window,
+    **dict.fromkeys(_OPERATORS, Expressions._binary),
+}
+
+_TYPES = {
+    "BOOLEAN": BOOLEAN,
+    "TINYINT": Type("tinyint"),
+    "SMALLINT": Type("smallint"),
+    "INT": INTEGER,
+    "BIGINT": BIGINT,
+    "DOUBLE": DOUBLE,
+    "DATE": DATE,
+}
+
+
+def _type(node: exp.DataType) -> Type:
+    name = node.this.name
+    arguments = tuple(int(one.this.this) for one in node.expressions if isinstance(one, exp.DataTypeParam))
+    if len(arguments) != len(node.expressions):
+        raise not_supported(f"the type {shown(node)}")
+    if name == "DECIMAL" and len(arguments) <= 2:
+        precision, scale = (*arguments, 0, 0)[:2] if arguments else (38, 0)
+        if 1 <= precision <= 38 and scale <= precision:
+            return decimal(precision, scale)
+    if name == "VARCHAR" and len(arguments) <= 1:
+        return Type("varchar", arguments) if arguments else VARCHAR
+    if name == "TIMESTAMP" and all(digits <= 3 for digits in arguments):
+        return Type("timestamp", arguments or (3,))
+    if name in _TYPES and not arguments:
+        return _TYPES[name]
+    raise not_supported(f"the type {shown(node)}")

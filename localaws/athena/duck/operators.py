@@ -1,0 +1,253 @@
+"""Values with Trino's types, and the operators and casts that the engine answers as Trino does.
+
+A combination of types that has no branch here is refused. Where DuckDB's own operator differs from Trino's
+(https://trino.io/docs/current/functions.html), the spelling says so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import duckdb
+
+from localaws.athena.errors import QueryError, not_supported
+from localaws.athena.types import (
+    BOOLEAN,
+    TIMESTAMP_TZ,
+    UNKNOWN,
+    VARCHAR,
+    Type,
+    as_decimal,
+    common,
+    decimal,
+)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A translated expression: DuckDB's text and Trino's type.
+
+    zone: the text of the zone of a timestamp with time zone; literal: what a literal says.
+    """
+
+    sql: str
+    type: Type
+    zone: str = ""
+    literal: str | None = None
+
+
+NULL = Value("NULL", UNKNOWN)
+
+
+def quote(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def fail(code: str, message: str) -> str:
+    """DuckDB's text for an expression that fails the query when it is evaluated."""
+    return f"error({quote(f'{code}: {message}')})"
+
+
+def refuse(what: str) -> str:
+    """DuckDB's text for a value that the engine is not known to treat as Trino does."""
+    error = not_supported(what)
+    return f"error({quote(str(error))})"
+
+
+def coerce(value: Value, to: Type) -> Value:
+    """The value as a type that it coerces to without a cast."""
+    if value.type == to or value.type.name == to.name == "varchar":
+        return Value(value.sql, to, literal=value.literal)
+    if value.type.name == "decimal" and to.is_float and value.type.args[0] > 15:
+        raise not_supported(f"{value.type} as double")  # more digits than a double is sure to hold
+    return Value(f"CAST({value.sql} AS {to.duck})", to, literal=value.literal)
+
+
+def common_type(types: Sequence[Type], what: str) -> Type:
+    """The type that all coerce to. Raises QueryError TYPE_MISMATCH, naming ``what`` they belong to."""
+    to = types[0]
+    for of in types[1:]:
+        joined = common(to, of)
+        if joined is None:
+            raise QueryError("TYPE_MISMATCH", f"All {what} must be the same type or coercible: {to} vs {of}")
+        to = joined
+    return to
+
+
+def arithmetic(operator: str, left: Value, right: Value) -> Value:
+    """``+ - * / %`` on numbers: integers overflow and divide as in Java, decimals widen, doubles are IEEE."""
+    to = common(left.type, right.type)
+    if {left.type.name, right.type.name} & {"date", "timestamp"}:
+        raise not_supported(f"{left.type} {operator} {right.type}")
+    if to is None or not to.is_numeric:
+        raise QueryError("TYPE_MISMATCH", f"Cannot apply operator: {left.type} {operator} {right.type}")
+    if to.name == "decimal":
+        return _decimal_arithmetic(operator, left, right)
+    a, b = coerce(left, to).sql, coerce(right, to).sql
+    if operator in "/%" and to.is_integer:
+        zero = fail("DIVISION_BY_ZERO", "Division by zero")
+        duck = "//" if operator == "/" else "%"
+        return Value(f"CASE WHEN {b} = 0 AND {a} IS NOT NULL THEN {zero} ELSE {a} {duck} {b} END", to)
+    if operator == "%":
+        raise not_supported(f"{to} % {to}")
+    return Value(f"({a} {operator} {b})", to)
+
+
+def _decimal_arithmetic(operator: str, left: Value, right: Value) -> Value:
+    if UNKNOWN in (left.type, right.type):
+        raise not_supported(f"{left.type} {operator} {right.type}")
+    (p1, s1), (p2, s2) = as_decimal(left.type).args, as_decimal(right.type).args
+    if operator == "*":
+        to = decimal(p1 + p2, s1 + s2)
+        a, b = coerce(left, as_decimal(left.type)).sql, coerce(right, as_decimal(right.type)).sql
+    elif operator in "+-":
+        scale = max(s1, s2)
+        to = decimal(max(p1 - s1, p2 - s2) + scale + 1, scale)
+        a, b = coerce(left, to).sql, coerce(right, to).sql
+    else:
+        raise not_supported(f"{left.type} {operator} {right.type}")
+    if to.args[0] > 38:
+        raise not_supported(f"a decimal of more than 38 digits ({left.type} {operator} {right.type})")
+    return Value(f"CAST({a} {operator} {b} AS {to.duck})", to)
+
+
+def negated(value: Value) -> Value:
+    if value.type == UNKNOWN:
+        raise not_supported("- NULL")
+    if not value.type.is_numeric:
+        raise QueryError("TYPE_MISMATCH", f"Cannot negate {value.type}")
+    return Value(f"(-{value.sql})", value.type)
+
+
+COMPARABLE = frozenset(
+    {"boolean", "tinyint", "smallint", "integer", "bigint"}
+    | {"decimal", "double", "varchar", "date", "timestamp"}
+)
+
+
+def comparison(operator: str, left: Value, right: Value) -> Value:
+    """``= <> < <= > >=``. NaN equals nothing and stands in no order, unlike in DuckDB."""
+    to = common(left.type, right.type)
+    if to is None:
+        raise QueryError("TYPE_MISMATCH", f"Cannot apply operator: {left.type} {operator} {right.type}")
+    if to != UNKNOWN and to.name not in COMPARABLE:
+        raise not_supported(f"{left.type} {operator} {right.type}")
+    a, b = coerce(left, to), coerce(right, to)
+    plain = f"({a.sql} {operator} {b.sql})"
+    unsure = [value.sql for value in (a, b) if to.is_float and value.literal is None]
+    if unsure:
+        null = " OR ".join(f"{sql} IS NULL" for sql in unsure)
+        nan = " OR ".join(f"isnan({sql})" for sql in unsure)
+        plain = f"CASE WHEN {null} THEN NULL WHEN {nan} THEN {operator == '<>'} ELSE {plain} END"
+    return Value(plain, BOOLEAN)
+
+
+def sort_key(value: Value, descending: bool, nulls_first: bool) -> str:
+    """One key of an ORDER BY. NaN comes last in both directions; NULLs too, unless told otherwise."""
+    if value.type.name not in COMPARABLE:
+        raise not_supported(f"ORDER BY of {value.type}")
+    nan_last = f"coalesce(isnan({value.sql}), FALSE), " if value.type.is_float and descending else ""
+    direction, nulls = "DESC" if descending else "ASC", "FIRST" if nulls_first else "LAST"
+    return f"{nan_last}{value.sql} {direction} NULLS {nulls}"
+
+
+# Casts
+
+# Texts that are one value to Trino and DuckDB alike, and texts that are none to Trino for sure.
+_WORD = "[!-~]*"
+_INTEGER_TEXT = "[+-]?[0-9]{1,19}"
+_TEXTS = {
+    "double": (r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", "[!-CEGHJ-MOQ-WY-ceg-oq-wy-~]*"),
+    "date": (r"\d{4}-\d{2}-\d{2}", "[A-Za-z]*"),
+    "timestamp": (r"\d{4}-\d{2}-\d{2}( \d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?)?", "[A-Za-z]*"),
+}
+_NAMES = {"integer": "INT"}
+
+
+def cast(value: Value, to: Type) -> Value:
+    """``CAST(value AS to)``, with Trino's rounding, range checks and text forms."""
+    source, sql = value.type, value.sql
+    if source == to:
+        duck = f"({sql})"  # another text than the bare value: it is another grouping key
+    elif source == UNKNOWN:
+        duck = f"CAST(NULL AS {to.duck})"
+    elif source.name == "varchar":
+        duck = _cast_text(sql, to)
+    elif source.is_numeric and to.is_numeric:
+        duck = _cast_number(value, to)
+    elif to == VARCHAR:
+        duck = _as_text(sql, source)
+    elif source == TIMESTAMP_TZ and to.name == "timestamp":
+        duck = _local_time(value)
+    elif {source.name, to.name} <= {"date", "timestamp"} and (to.name == "date" or source.args <= to.args):
+        duck = f"CAST({sql} AS {to.duck})"
+    else:
+        raise not_supported(f"CAST({source} AS {to})")
+    return Value(duck, to, zone=value.zone if to == TIMESTAMP_TZ else "")
+
+
+def _as_text(sql: str, source: Type) -> str:
+    if source.is_integer or source.name in ("boolean", "date"):
+        return f"CAST({sql} AS VARCHAR)"
+    if source.name == "decimal":  # DuckDB writes .5 for 0.5
+        return f"regexp_replace(CAST({sql} AS VARCHAR), '^(-?)\\.', '\\1' || '0.')"
+    if source.name == "timestamp":
+        digits = source.args[0]
+        cut = 3 - digits if digits else 4
+        return f"left(strftime({sql}, '%Y-%m-%d %H:%M:%S.%g'), {23 - cut})"
+    raise not_supported(f"CAST({source} AS varchar)")
+
+
+def _cast_text(sql: str, to: Type) -> str:
+    if to.name == "varchar":
+        return f"left({sql}, {to.args[0]})" if to.args else f"({sql})"
+    if not to.is_integer and to.name not in _TEXTS:
+        raise not_supported(f"CAST(varchar AS {to})")
+    certain, never = _TEXTS.get(to.name, (_INTEGER_TEXT, _WORD))
+    name = _NAMES.get(to.name, to.name.upper())
+    if to.name == "date":
+        wrong = f"error('INVALID_CAST_ARGUMENT: Value cannot be cast to date: ' || {sql})"
+    else:
+        wrong = f"error('INVALID_CAST_ARGUMENT: Cannot cast ''' || {sql} || ''' to {name}')"
+    refused = refuse(f"the cast of this text to {to}")
+    return (
+        f"CASE WHEN {sql} IS NULL THEN NULL"
+        f" WHEN regexp_full_match({sql}, {quote(certain)}) THEN coalesce(TRY_CAST({sql} AS {to.duck}), {wrong})"
+        f" WHEN regexp_full_match({sql}, {quote(never)}) THEN {wrong} ELSE {refused} END"
+    )
+
+
+def _cast_number(value: Value, to: Type) -> str:
+    sql, source = value.sql, value.type
+    if to.is_float or (source.is_integer and common(source, to) == to):
+        return coerce(value, to).sql
+    code = "NUMERIC_VALUE_OUT_OF_RANGE" if source.is_integer and to.is_integer else "INVALID_CAST_ARGUMENT"
+    if source.is_float and to.is_integer:
+        narrowed = f"round({sql})"  # half away from zero; DuckDB's cast rounds half to even
+    elif source.is_float:
+        narrowed = f"CAST({sql} AS VARCHAR)"  # of its shortest decimal text, half up
+    else:
+        narrowed = sql
+    wrong = f"error('{code}: Cannot cast ' || CAST({sql} AS VARCHAR) || ' to {to}')"
+    return f"CASE WHEN {sql} IS NOT NULL THEN coalesce(TRY_CAST({narrowed} AS {to.duck}), {wrong}) END"
+
+
+def _local_time(value: Value) -> str:
+    """The wall clock's time of a timestamp with time zone. DuckDB knows zones by more names than Trino does."""
+    zone = value.zone
+    unknown = refuse("the time zone of a value")
+    return (
+        f"CASE WHEN regexp_full_match({zone}, {quote(_zone_names())}) THEN timezone({zone}, {value.sql})"
+        f" WHEN {zone} IS NOT NULL THEN {unknown} END"
+    )
+
+
+@cache
+def _zone_names() -> str:
+    """A pattern of the IANA zone names by region, whose case counts in Trino."""
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT name FROM pg_timezone_names() WHERE regexp_full_match(name,"
+            " '(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)/.*') ORDER BY 1"
+        ).fetchall()
+    return "|".join(["UTC", *(name for (name,) in rows)])

@@ -1,0 +1,116 @@
+"""What a translation is made of: the fields that an expression may name, and translated queries."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from localaws.athena.catalog import Column, Table
+from localaws.athena.duck.operators import Value, coerce
+from localaws.athena.errors import QueryError
+from localaws.athena.types import Type
+
+
+class Source(Protocol):
+    """Where relations come from."""
+
+    def table(self, database: str, name: str) -> Table | None:
+        """The table or view; None where there is none. Raises QueryError SCHEMA_NOT_FOUND."""
+
+    def scan(self, table: Table, alias: str, conditions: Sequence[str], hidden_path: bool) -> str:
+        """DuckDB's text for a table's rows under ``alias``.
+
+        conditions: DuckDB's texts over partition keys alone, all of which must hold; hidden_path: with ``$path``.
+        """
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column in scope: its name ("" has none), its relation's alias, Trino's type, DuckDB's text."""
+
+    name: str
+    relation: str
+    type: Type
+    sql: str
+    hidden: bool = False
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What an expression may name, and where it stands.
+
+    outer: the query around a subquery; outputs: the select list, which ORDER BY sees first; groups: texts of the
+    grouping keys, once the query aggregates; clause: where aggregates have no place, that clause's name;
+    inside: "aggregate" or "window" within the arguments of one.
+    """
+
+    fields: tuple[Field, ...] = ()
+    outer: "Scope | None" = None
+    outputs: tuple[Field, ...] = ()
+    groups: frozenset[str] | None = None
+    clause: str = ""
+    inside: str = ""
+
+    def find(self, name: str, relation: str) -> list[Field]:
+        """The fields that a name may mean; relation "" for an unqualified one."""
+        if not relation:
+            found = [one for one in self.outputs if one.name.lower() == name]
+            if found:
+                return found
+        return [
+            one
+            for one in self.fields
+            if one.name.lower() == name and (not relation or one.relation == relation)
+        ]
+
+    def structs(self, name: str) -> list[Field]:
+        """The fields of that name that have fields of their own."""
+        return [one for one in self.fields if one.name.lower() == name and one.type.name == "row"]
+
+    def ungrouped(self, inside: str = "") -> "Scope":
+        return replace(self, groups=None, inside=inside or self.inside)
+
+
+@dataclass(frozen=True)
+class Query:
+    """A translated query. Its columns are ``c1``, ``c2`` … in DuckDB; one that has no name is named "" here."""
+
+    body: str
+    columns: tuple[Column, ...]
+    order: str = ""
+    bounds: str = ""
+
+    @property
+    def sql(self) -> str:
+        return self.body + self.order + self.bounds
+
+    @property
+    def written(self) -> str:
+        """The text when it fills a table: Trino drops an ORDER BY there that no LIMIT or OFFSET holds."""
+        return self.sql if self.bounds else self.body
+
+    def fields(self, relation: str, alias: str) -> tuple[Field, ...]:
+        """The columns as fields of a relation that DuckDB knows as ``alias``."""
+        return tuple(
+            Field(column.name, relation, column.type, f"{alias}.c{number}")
+            for number, column in enumerate(self.columns, 1)
+        )
+
+    def renamed(self, names: Sequence[str]) -> "Query":
+        """The query with the columns that ``AS t (a, b)`` names; all keep theirs when it names none."""
+        if not names:
+            return self
+        if len(names) != len(self.columns):
+            raise QueryError(
+                "MISMATCHED_COLUMN_ALIASES",
+                f"Column alias list has {len(names)} entries but relation has {len(self.columns)} columns",
+            )
+        columns = (Column(name, column.type) for name, column in zip(names, self.columns, strict=True))
+        return replace(self, columns=tuple(columns))
+
+    def coerced(self, columns: Sequence[Column]) -> "Query":
+        """The query with each column as the type, and under the name, of one of ``columns``."""
+        texts = ", ".join(
+            f"{coerce(Value(f'q.c{number}', own.type), to.type).sql} AS c{number}"
+            for number, (own, to) in enumerate(zip(self.columns, columns, strict=True), 1)
+        )
+        return Query(f"SELECT {texts} FROM ({self.sql}) AS q", tuple(columns))

@@ -1,0 +1,240 @@
+"""Reading objects in place: Parquet, JSON lines, CSV and plain lines, by the rules of their SerDes."""
+
+import csv
+import json
+import math
+import re
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from duckdb.func import FunctionNullHandling, PythonUDFType
+
+from localaws.athena.catalog import Table
+from localaws.athena.duck.operators import quote, refuse
+from localaws.athena.errors import QueryError, not_supported
+from localaws.athena.types import VARCHAR, Type
+
+PARQUET = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
+OPENX_JSON = "org.openx.data.jsonserde.JsonSerDe"
+OPEN_CSV = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
+TEXT = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
+
+# The longest line that is read; Athena has no such limit below its memory.
+_LONGEST_LINE_BYTES = 64 * 1024 * 1024
+_NO_DELIMITER = "\x01\x02\x02\x01"  # what no line holds: DuckDB wants one
+_function_numbers = count()
+
+
+def add_function(
+    connection: duckdb.DuckDBPyConnection, of: Callable[[str], Any], duck: str, result: pa.DataType
+) -> str:
+    """Makes a function of one string known to DuckDB, which hands it whole vectors; gives its name there."""
+
+    def over_vector(texts: pa.Array) -> pa.Array:
+        return pa.array([None if text is None else of(text) for text in texts.to_pylist()], result)
+
+    name = f"python_{next(_function_numbers)}"
+    connection.create_function(
+        name,
+        over_vector,
+        ["VARCHAR"],
+        duck,
+        type=PythonUDFType.ARROW,
+        null_handling=FunctionNullHandling.SPECIAL,
+    )
+    return name
+
+
+def _list(locations: list[str]) -> str:
+    return "[" + ", ".join(quote(location) for location in locations) + "]"
+
+
+def _parquet(connection: duckdb.DuckDBPyConnection, table: Table, locations: list[str]) -> str:
+    """Columns by name, missing ones NULL; a file's type must be the declared one or coerce to it."""
+    schemas = connection.execute(
+        f"SELECT lower(name), duckdb_type, min(file_name) FROM parquet_schema({_list(locations)}) GROUP BY 1, 2"
+    ).fetchall()
+    texts = []
+    for column in table.columns:
+        found = [(of, file) for name, of, file in schemas if name == column.name]
+        for of, file in found:
+            if not _readable(str(of), column.type):
+                raise QueryError(
+                    "HIVE_BAD_DATA",
+                    f"Field {column.name}'s type {of} in parquet file {file} is incompatible with type"
+                    f" {column.type} defined in table schema",
+                )
+        name = f'"{column.name}"' if found else "NULL"
+        if found and column.type.name == "timestamp":  # Trino rounds to milliseconds
+            name = (
+                f"CASE WHEN epoch_us({name}) % 1000 = 0 OR {name} IS NULL THEN {name} ELSE {_FINE_TIME} END"
+            )
+        texts.append(f'CAST({name} AS {column.type.duck}) AS "{column.name}"')
+    reader = (
+        f"read_parquet({_list(locations)}, union_by_name=true, filename='$path', hive_partitioning=false)"
+    )
+    return f'SELECT {", ".join(texts)}, "$path" FROM {reader}'
+
+
+_FINE_TIME = refuse("a timestamp finer than milliseconds")
+
+
+def _readable(duck: str, declared: Type) -> bool:
+    if duck in (declared.duck, declared.duck.replace(" ", "")):
+        return True
+    integers = ["TINYINT", "SMALLINT", "INTEGER", "BIGINT"]
+    return declared.duck in integers and duck in integers[: integers.index(declared.duck)]
+
+
+def _lines(locations: list[str], skip: int = 0) -> str:
+    """Every line of the files, as Hadoop's text input splits them, with its file."""
+    return (
+        f"SELECT coalesce(line, '') AS line, \"$path\" FROM read_csv({_list(locations)},"
+        f" columns={{'line': 'VARCHAR'}}, auto_detect=false, header=false, delim={quote(_NO_DELIMITER)},"
+        f" quote='', escape='', strict_mode=false, null_padding=false, filename='$path', hive_partitioning=false,"
+        f" max_line_size={_LONGEST_LINE_BYTES}, buffer_size={4 * _LONGEST_LINE_BYTES}, skip={skip})"
+    )
+
+
+def _text(connection: duckdb.DuckDBPyConnection, table: Table, locations: list[str]) -> str:
+    delimiter = table.serde_parameters.get("field.delim", "\x01")
+    if len(table.columns) != 1 or delimiter not in ("\x01", "\\001") or table.columns[0].type != VARCHAR:
+        raise not_supported(f"{table}, a text table of more than one string column")
+    line = "split_part(line, '\x01', 1)"  # what comes after a delimiter is no column's
+    return f'SELECT {line} AS "{table.columns[0].name}", "$path" FROM ({_lines(locations)})'
+
+
+def _csv(connection: duckdb.DuckDBPyConnection, table: Table, locations: list[str]) -> str:
+    """OpenCSV: all columns are strings, an empty field is the empty string, a line break ends the row."""
+    separator = table.serde_parameters.get("separatorChar", ",")
+    quoting = table.serde_parameters.get("quoteChar", '"')
+    if separator != "," or quoting != '"' or any(column.type != VARCHAR for column in table.columns):
+        raise not_supported(f"{table}, a CSV table that has other separators or types than strings")
+    skip = int(table.parameters.get("skip.header.line.count", "0"))
+    split = add_function(
+        connection, lambda line: opencsv_line(line, len(table.columns)), "VARCHAR[]", pa.list_(pa.string())
+    )
+    texts = ", ".join(f'f[{number}] AS "{column.name}"' for number, column in enumerate(table.columns, 1))
+    rows = f'SELECT {split}(line) AS f, "$path" FROM ({_lines(locations, skip)})'
+    return f'SELECT {texts}, "$path" FROM ({rows})'
+
+
+_CSV_FIELD = r'(?:"(?:[^"\\]|"")*"|[^",\\]*)'
+_CSV_LINE = re.compile(rf"{_CSV_FIELD}(?:,{_CSV_FIELD})*")
+
+
+def opencsv_line(line: str, width: int) -> list[str | None]:
+    """The fields of one line: short rows end in NULLs, surplus fields vanish.
+
+    Raises QueryError for a line with a backslash or with quotes that do not enclose whole fields: OpenCSV has rules of
+    its own for those.
+    """
+    if not _CSV_LINE.fullmatch(line):
+        raise not_supported(f"the CSV line {line[:80]!r}")
+    fields: list[str | None] = list(next(csv.reader([line]), []))
+    return (fields + [None] * width)[:width]
+
+
+def _json(connection: duckdb.DuckDBPyConnection, table: Table, locations: list[str]) -> str:
+    """OpenX JSON with ``ignore.malformed.json``: what is no JSON is a row of NULLs.
+
+    A line of the columns in declared order, in the plainest JSON, goes straight to DuckDB's parser; any other is
+    first read by the SerDe's own rules (``openx_line``).
+    """
+    if table.serde_parameters.get("ignore.malformed.json") != "true":
+        raise not_supported(f"{table}, a JSON table without ignore.malformed.json")
+    fields = tuple((column.name, column.type) for column in table.columns)
+    structure = json.dumps({name: _structure(of) for name, of in fields})
+    plain = quote(_plain_pattern(fields))
+    read = add_function(connection, lambda line: openx_line(line, fields), "VARCHAR", pa.string())
+    parsed = (
+        f"SELECT from_json(CASE WHEN regexp_full_match(line, {plain}) THEN line ELSE {read}(line) END,"
+        f' {quote(structure)}) AS j, "$path" FROM ({_lines(locations)})'
+    )
+    texts = ", ".join(f'j."{column.name}" AS "{column.name}"' for column in table.columns)
+    return f'SELECT {texts}, "$path" FROM ({parsed})'
+
+
+def _structure(of: Type) -> Any:
+    return {name: _structure(inner) for name, inner in of.fields} if of.name == "row" else of.duck
+
+
+_PLAIN = {
+    "varchar": r'"[^"\\\x00-\x1f]*"',
+    "bigint": r"-?(?:0|[1-9][0-9]{0,17})",
+    "double": r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,17})?",
+}
+
+
+def _plain_pattern(fields: tuple[tuple[str, Type], ...]) -> str:
+    members = []
+    for name, of in fields:
+        if of.name not in _PLAIN and of.name != "row":
+            raise not_supported(f"a JSON column of type {of}")
+        inner = _plain_pattern(of.fields) if of.name == "row" else _PLAIN[of.name]
+        members.append(f'"{name}":(?:{inner}|null)')
+    return r"\{" + ",".join(members) + r"\}"
+
+
+def openx_line(line: str, fields: tuple[tuple[str, Type], ...]) -> str | None:
+    """One line by the OpenX SerDe's rules as JSON of just the declared fields; None where it is no JSON object.
+
+    Text after the object is ignored, keys match in any case and the last of several wins, an array fills a struct by
+    position, a number may stand in quotes, a fraction is cut off for an integer, anything else for a number is NULL.
+    """
+    try:
+        document, _ = json.JSONDecoder(object_pairs_hook=_last_of_any_case).raw_decode(line.strip())
+    except ValueError:
+        return None
+    if not isinstance(document, dict):
+        return None
+    return json.dumps(_as_row(document, fields))
+
+
+def _last_of_any_case(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {key.lower(): value for key, value in pairs}
+
+
+def _as_row(value: Any, fields: tuple[tuple[str, Type], ...]) -> dict[str, Any] | None:
+    if isinstance(value, list):
+        value = {name: item for (name, _), item in zip(fields, value, strict=False)}
+    if not isinstance(value, dict):
+        return None
+    return {name: _as_type(value.get(name), of) for name, of in fields}
+
+
+def _as_type(value: Any, of: Type) -> Any:
+    if of.name == "row":
+        return _as_row(value, of.fields)
+    if of.name == "varchar":
+        if isinstance(value, (float, dict, list)):
+            raise not_supported(f"{str(value)[:40]} for a string in JSON")
+        return value if value is None or isinstance(value, str) else json.dumps(value)
+    if isinstance(value, str):
+        value = _number(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if of.name == "double":
+        return str(float(value))  # as text: JSON has no NaN and no infinity, DuckDB's cast knows both
+    if not math.isfinite(value):
+        return None
+    return int(value) if -(2**63) <= value < 2**63 else None
+
+
+_NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_JAVA_NUMBER = re.compile(rf"\s*(?:{_NUMBER}[dDfF]?|[+-]?0[xX].*|[+-]?(?:NaN|Infinity))\s*")
+
+
+def _number(text: str) -> int | float | None:
+    """A number in quotes; None where it is none. What only Java takes for one is refused."""
+    if re.fullmatch(_NUMBER, text):
+        return int(text) if text.lstrip("+-").isdigit() else float(text)
+    if _JAVA_NUMBER.fullmatch(text):
+        raise not_supported(f"the number {text[:40]!r} in JSON")
+    return None
+
+
+READERS = {PARQUET: _parquet, OPENX_JSON: _json, OPEN_CSV: _csv, TEXT: _text}

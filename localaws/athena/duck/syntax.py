@@ -1,0 +1,129 @@
+"""Reads a statement: Trino's own grammar decides what is one, sqlglot makes the tree."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.dialects.trino import Trino
+from sqlglot.generators.trino import TrinoGenerator
+from sqlglot.parsers.trino import TrinoParser
+from sqlglot.tokenizer_core import Token, TokenType
+from trino_query_parser import TrinoSyntaxError, parse_statement  # type: ignore[import-untyped]
+
+from localaws.athena.errors import QueryError, not_supported
+
+
+class TypedLiteral(exp.Expression):
+    """``DATE '2019-12-21'``: unlike a cast, its text decides on its type."""
+
+    arg_types: ClassVar = {"this": True, "to": True}
+
+
+class UnaryPlus(exp.Unary):
+    """``+x``, which sqlglot would drop together with the check of x's type."""
+
+
+class _TrinoAsWritten(Trino):
+    """Trino's syntax with functions under the names they are written with, and with Trino's precedence."""
+
+    class Parser(TrinoParser):
+        FUNCTIONS: ClassVar[dict[str, Callable[..., exp.Expr]]] = {}
+        FUNCTION_PARSERS: ClassVar = {
+            name: TrinoParser.FUNCTION_PARSERS[name] for name in ("CAST", "TRY_CAST")
+        }
+        # sqlglot binds % like + and -.
+        TERM: ClassVar = {TokenType.PLUS: exp.Add, TokenType.DASH: exp.Sub}
+        FACTOR: ClassVar = {TokenType.STAR: exp.Mul, TokenType.SLASH: exp.Div, TokenType.MOD: exp.Mod}
+        UNARY_PARSERS: ClassVar = {
+            **TrinoParser.UNARY_PARSERS,
+            TokenType.PLUS: lambda self: self.expression(UnaryPlus(this=self._parse_unary())),
+        }
+        TYPE_LITERAL_PARSERS: ClassVar = dict.fromkeys(
+            (exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.DECIMAL),
+            lambda self, this, to: self.expression(TypedLiteral(this=this, to=to)),
+        )
+
+        def expression(self, instance: Any, token: Token | None = None, comments: Any = None) -> Any:
+            node = super().expression(instance, token, comments)
+            node.meta["last"] = self._prev.end  # where an operator's left side ends the operator begins
+            return node
+
+    class Generator(TrinoGenerator):
+        TRANSFORMS: ClassVar = {
+            **TrinoGenerator.TRANSFORMS,
+            TypedLiteral: lambda self, node: f"{self.sql(node, 'to')} {self.sql(node, 'this')}",
+            UnaryPlus: lambda self, node: f"+{self.sql(node, 'this')}",
+        }
+
+
+def tokens(sql: str) -> list[Token]:
+    """The statement's words. Raises QueryError SYNTAX_ERROR for a text or comment that does not end."""
+    try:
+        return Trino().tokenize(sql)
+    except sqlglot.TokenError as error:
+        raise QueryError("SYNTAX_ERROR", str(error).splitlines()[0]) from None
+
+
+def parse(sql: str) -> exp.Expr:
+    """The statement's tree. Raises QueryError SYNTAX_ERROR for what Trino's grammar refuses."""
+    try:
+        parse_statement(sql)
+    except TrinoSyntaxError as error:
+        raise QueryError("SYNTAX_ERROR", _as_trino_says(str(error))) from None
+    try:
+        return sqlglot.parse_one(sql, read=_TrinoAsWritten)
+    except sqlglot.ParseError as error:
+        raise not_supported(f"this syntax ({str(error).splitlines()[0]})") from None
+
+
+def _as_trino_says(message: str) -> str:
+    """``1:0 mismatched …`` of the grammar as ``line 1:1: mismatched …``: Trino counts columns from 1."""
+    found = re.match(r"(\d+):(\d+) (.*)", message, re.DOTALL)
+    return f"line {found[1]}:{int(found[2]) + 1}: {found[3]}" if found else message
+
+
+def location(node: exp.Expr, text: str) -> str:
+    """``line 1:8: ``: where an operator stands, else the node's first word; "" where that is not known."""
+    if isinstance(node, exp.Binary) and "last" in node.this.meta:
+        after = int(node.this.meta["last"]) + 1
+        start = after + len(text[after:]) - len(text[after:].lstrip(" \t\r\n)]"))
+    else:
+        starts = [int(one.meta["start"]) for one in node.walk() if "start" in one.meta]
+        if not starts:
+            return ""
+        start = min(starts)
+    before = text[:start]
+    return f"line {before.count(chr(10)) + 1}:{start - before.rfind(chr(10))}: "
+
+
+def only(node: exp.Expr, *known: str) -> None:
+    """Refuses a node that carries anything but the arguments which its translation reads."""
+    for name, value in node.args.items():
+        if name not in known and value not in (None, False, [], ""):
+            raise not_supported(f"{name.strip('_').upper()} ({shown(node)})")
+
+
+def shown(node: exp.Expr) -> str:
+    """The node's own words, near enough, and not too many of them."""
+    return node.sql(dialect=_TrinoAsWritten, comments=False)[:60]
+
+
+def own_nodes(node: exp.Expr) -> Iterator[exp.Expr]:
+    """The node and what is below it, but nothing of subqueries."""
+    return node.walk(prune=lambda one: one is not node and isinstance(one, exp.Query))
+
+
+def conjuncts(node: exp.Expr) -> list[exp.Expr]:
+    """The conditions of which all must hold."""
+    if isinstance(node, exp.Paren):
+        return conjuncts(node.this)
+    if isinstance(node, exp.And):
+        return conjuncts(node.this) + conjuncts(node.expression)
+    return [node]
+
+
+def name_of(node: exp.Expr) -> str:
+    """An identifier as names compare: Trino ignores case, quoted or not."""
+    return node.name.lower()
