@@ -5,7 +5,7 @@
 PYTHON ?= python3 python3.13 python3.12 python3.11
 PYTHON39 ?= python3.9
 UV = UV_PYTHON_DOWNLOADS=never .venv-uv/bin/uv
-RUN = PYTHONPATH=plugins .venv/bin/python -m
+RUN = .venv/bin/python -m
 COMPILE = $(UV) pip compile --quiet --upgrade --generate-hashes
 
 .DEFAULT_GOAL := help

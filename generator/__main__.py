@@ -44,19 +44,13 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--hubs", type=_count, default=6, metavar="N", help="hubs 1 to N, in a cycle of states"
-    )
-    parser.add_argument(
-        "--from", dest="first", type=_day, default="2019-12-21", metavar="DAY", help="first local day"
-    )
+    parser.add_argument("--hubs", type=_count, default=6, metavar="N", help="hubs 1 to N, in a cycle of states")
+    parser.add_argument("--from", dest="first", type=_day, default="2019-12-21", metavar="DAY", help="first local day")
     parser.add_argument(
         "--to", dest="last", type=_day, default="2019-12-22", metavar="DAY", help="last local day, inclusive"
     )
     parser.add_argument("--seed", type=int, default=SEED, metavar="N", help="another seed gives other homes")
-    parser.add_argument(
-        "--out", type=Path, default=Path("include/data"), metavar="FOLDER", help="source folder"
-    )
+    parser.add_argument("--out", type=Path, default=Path("include/data"), metavar="FOLDER", help="source folder")
     parser.add_argument(
         "--files-per-day", type=_count, default=2, metavar="N", help="usage files a day, at most one a hub"
     )
@@ -79,9 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     except UnexpectedFileError as error:
         parser.error(str(error))
     except OSError as error:
-        parser.error(
-            f"cannot write to {error.filename or options.out}: {error.strerror}; choose another --out"
-        )
+        parser.error(f"cannot write to {error.filename or options.out}: {error.strerror}; choose another --out")
     print(f"{options.out}: {options.hubs} hubs, {options.first} to {options.last}, {lines} usage lines")
     return 0
 

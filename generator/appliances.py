@@ -101,9 +101,7 @@ COMMON = (
 
 # The tenth sensor: one of these.
 OPTIONAL = (
-    Appliance(
-        "Electric Vehicle Charger", "Garage", (3300, 7200), course=(1.0, 1.0, 1.0, 0.95), standby=0.001
-    ),
+    Appliance("Electric Vehicle Charger", "Garage", (3300, 7200), course=(1.0, 1.0, 1.0, 0.95), standby=0.001),
     Appliance("Freezer", "Garage", (150, 200), background=compressor),
     Appliance("Computer", "Home Office", (250, 300, 450), course=(0.6, 0.45, 0.7, 0.4), standby=0.03),
     Appliance("Microwave", "Kitchen", (900, 1100), course=(1.0, 0.4), standby=0.003),

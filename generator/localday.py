@@ -35,9 +35,7 @@ class LocalDay:
 def local_day(day: date, zone: str) -> LocalDay:
     """The intervals from local midnight to the next one; `zone` is an IANA name."""
     tz = ZoneInfo(zone)
-    midnight, next_midnight = (
-        int(datetime.combine(d, time(), tz).timestamp()) for d in (day, day + timedelta(days=1))
-    )
+    midnight, next_midnight = (int(datetime.combine(d, time(), tz).timestamp()) for d in (day, day + timedelta(days=1)))
     starts = tuple(range(midnight, next_midnight, INTERVAL_SECONDS))
     clock = (datetime.fromtimestamp(ts, tz) for ts in starts)
     return LocalDay(day, starts, tuple(t.hour + t.minute / 60 for t in clock))

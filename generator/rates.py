@@ -17,9 +17,7 @@ def rates_xml(states: list[str], first: date, last: date) -> str:
 
     An off-peak period is one row, the others have a row an hour; together they cover each hour once.
     """
-    rows = (
-        row for state in states for year, month in months(first, last) for row in _rows(state, year, month)
-    )
+    rows = (row for state in states for year, month in months(first, last) for row in _rows(state, year, month))
     return "<root>\n" + "".join(rows) + "</root>\n"
 
 

@@ -64,9 +64,7 @@ def _levels(hub: Hub, day: LocalDay) -> dict[str, list[float]]:
             if step.description in appliances:
                 course = appliances[step.description].course
                 for i in range(length):
-                    levels[step.description][position + i] = course[i * len(course) // length] * between(
-                        0.94, 1.0
-                    )
+                    levels[step.description][position + i] = course[i * len(course) // length] * between(0.94, 1.0)
             position += length
     return levels
 

@@ -44,9 +44,7 @@ class Dag:
 
     def __init__(self, url: str, dag_id: str = DAG, transport: httpx.BaseTransport | None = None) -> None:
         self.dag_id = dag_id
-        self._client = httpx.Client(
-            base_url=f"{url}/api/v2", timeout=60, trust_env=False, transport=transport
-        )
+        self._client = httpx.Client(base_url=f"{url}/api/v2", timeout=60, trust_env=False, transport=transport)
 
     def wait_until_parsed(self, seconds: float = 120) -> None:
         """Return when Airflow knows the DAG; UserError with the import error, or when time is up."""

@@ -29,12 +29,8 @@ RUNS_AT_ONCE = 3  # days in flight; the local Airflow works on four tasks at onc
 def main(arguments: Sequence[str]) -> int:
     console = Console(soft_wrap=not sys.stdout.isatty())
     parser = argparse.ArgumentParser(prog="python -m ops.demo", description=__doc__)
-    parser.add_argument(
-        "--source", help="folder or s3:// prefix of the data (default: $SOURCE, else include/data)"
-    )
-    parser.add_argument(
-        "--from", dest="first", type=_day, default=FIRST, help="first day (default: %(default)s)"
-    )
+    parser.add_argument("--source", help="folder or s3:// prefix of the data (default: $SOURCE, else include/data)")
+    parser.add_argument("--from", dest="first", type=_day, default=FIRST, help="first day (default: %(default)s)")
     parser.add_argument("--to", dest="last", type=_day, default=LAST, help="last day (default: %(default)s)")
     options = parser.parse_args(arguments)
     try:
@@ -100,9 +96,7 @@ def check_folder(source: Path, days: Sequence[str]) -> None:
     for day in days:
         folder = source / "usage" / f"dt={day}"
         if not any(path.is_file() for path in folder.glob("*")):
-            raise UserError(
-                f"there is no usage of {day}: {folder} has no files. Choose other days by FROM and TO"
-            )
+            raise UserError(f"there is no usage of {day}: {folder} has no files. Choose other days by FROM and TO")
 
 
 def check_prefix(settings: Settings, days: Sequence[str]) -> None:
@@ -149,10 +143,7 @@ def failures(dag: Dag, run: Run, logs: Path) -> Iterator[str]:
     """For each task that failed in the run: its name, its log file and the last error in it."""
     for task in dag.tasks(run.run_id):
         if task.state == "failed":
-            log = (
-                logs
-                / f"dag_id={dag.dag_id}/run_id={run.run_id}/task_id={task.task_id}/attempt={task.tries}.log"
-            )
+            log = logs / f"dag_id={dag.dag_id}/run_id={run.run_id}/task_id={task.task_id}/attempt={task.tries}.log"
             yield f"{run.day} {task.task_id} failed: {last_error(log)}\n  log: {log}"
 
 
@@ -167,9 +158,7 @@ def last_error(log: Path) -> str:
         if entry.get("level") in ("error", "critical"):
             for detail in entry.get("error_detail") or []:
                 value = str(detail["exc_value"])
-                function = re.search(
-                    r'"errorMessage": ("(?:[^"\\]|\\.)*")', value
-                )  # a Lambda's, amid headers
+                function = re.search(r'"errorMessage": ("(?:[^"\\]|\\.)*")', value)  # a Lambda's, amid headers
                 return f"{detail['exc_type']}: {json.loads(function[1]) if function else value}"
             return str(entry["event"])
     return "no error in its log"

@@ -148,9 +148,7 @@ def _apply(
             f" (aws cloudformation delete-stack --stack-name {name}) and deploy again"
         )
     creating = stack is None or stack["StackStatus"] == "REVIEW_IN_PROGRESS"
-    previous = (
-        set() if stack is None or creating else {p["ParameterKey"] for p in stack.get("Parameters", [])}
-    )
+    previous = set() if stack is None or creating else {p["ParameterKey"] for p in stack.get("Parameters", [])}
     request: CreateChangeSetInputTypeDef = {
         "StackName": name,
         "ChangeSetName": f"deploy-{uuid.uuid4().hex}",
@@ -171,9 +169,7 @@ def _apply(
     try:
         cfn.get_waiter("change_set_create_complete").wait(ChangeSetName=change_set_id, WaiterConfig=waiting)
     except WaiterError:
-        reason = cfn.describe_change_set(ChangeSetName=change_set_id).get(
-            "StatusReason", "for no reason given"
-        )
+        reason = cfn.describe_change_set(ChangeSetName=change_set_id).get("StatusReason", "for no reason given")
         cfn.delete_change_set(ChangeSetName=change_set_id)
         if not any(text in reason for text in _NO_CHANGES):
             raise DeployError(f"stack {name}: the change set failed: {reason}") from None
@@ -208,16 +204,12 @@ def _parameters(
     """The template's parameters: as given, else as before, else left to their default."""
     known = [p["ParameterKey"] for p in cfn.get_template_summary(TemplateBody=template)["Parameters"]]
     if unknown := sorted(set(values) - set(known)):
-        raise DeployError(
-            f"stack {name} has no parameter {', '.join(unknown)}; it has {', '.join(sorted(known))}"
-        )
+        raise DeployError(f"stack {name} has no parameter {', '.join(unknown)}; it has {', '.join(sorted(known))}")
     given: list[ParameterTypeDef] = [
         {"ParameterKey": key, "ParameterValue": values[key]} for key in known if key in values
     ]
     kept: list[ParameterTypeDef] = [
-        {"ParameterKey": key, "UsePreviousValue": True}
-        for key in known
-        if key in previous and key not in values
+        {"ParameterKey": key, "UsePreviousValue": True} for key in known if key in previous and key not in values
     ]
     return given + kept
 
@@ -259,15 +251,9 @@ def _first_failure(cfn: "CloudFormationClient", stack_id: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; gives the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m ops.deploy", description="Deploy the AWS resources of Smart Hub."
-    )
-    parser.add_argument(
-        "--stack", default="smart-hub", help="name that all others derive from (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--region", help=f"AWS region (default: as configured for AWS, else {DEFAULT_REGION})"
-    )
+    parser = argparse.ArgumentParser(prog="python -m ops.deploy", description="Deploy the AWS resources of Smart Hub.")
+    parser.add_argument("--stack", default="smart-hub", help="name that all others derive from (default: %(default)s)")
+    parser.add_argument("--region", help=f"AWS region (default: as configured for AWS, else {DEFAULT_REGION})")
     parser.add_argument("--endpoint-url", help="address of a local AWS (default: AWS itself)")
     parser.add_argument(
         "--parameter",
@@ -296,9 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     except (EndpointConnectionError, ConnectTimeoutError) as error:
-        print(
-            f"{error}: is the local AWS running, and are --endpoint-url and --region right?", file=sys.stderr
-        )
+        print(f"{error}: is the local AWS running, and are --endpoint-url and --region right?", file=sys.stderr)
         return 1
     except (BotoCoreError, ClientError) as error:
         print(f"AWS refused: {error}", file=sys.stderr)

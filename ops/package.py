@@ -38,9 +38,7 @@ def lambda_zip(root: Path = ROOT) -> bytes:
     lambdas, sql = root / "include" / "lambdas", root / "include" / "sql"
     sources = {path.name: path for path in lambdas.glob("*.py")}
     sources |= {f"sql/{path.relative_to(sql).as_posix()}": path for path in sql.rglob("*.sql")}
-    sources |= {
-        f"smart_hub/{name}.py": root / "plugins" / "smart_hub" / f"{name}.py" for name in SHARED_MODULES
-    }
+    sources |= {f"smart_hub/{name}.py": root / "plugins" / "smart_hub" / f"{name}.py" for name in SHARED_MODULES}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, path in sorted(sources.items()):

@@ -72,9 +72,7 @@ def watch(dag: Dag, run_ids: Sequence[str], steps: Iterable[str], console: Conso
             tasks = {run.run_id: dag.tasks(run.run_id) for run in runs}
             now = datetime.now(UTC)
             cells = {
-                (run.run_id, step): cell(
-                    [task for task in tasks[run.run_id] if step_of(task.task_id) == step], now
-                )
+                (run.run_id, step): cell([task for task in tasks[run.run_id] if step_of(task.task_id) == step], now)
                 for run in runs
                 for step in steps
             }
@@ -87,9 +85,7 @@ def watch(dag: Dag, run_ids: Sequence[str], steps: Iterable[str], console: Conso
             time.sleep(POLL_SECONDS)
 
 
-def table(
-    runs: Sequence[Run], steps: Sequence[str], cells: Mapping[tuple[str, str], Cell], now: datetime
-) -> Table:
+def table(runs: Sequence[Run], steps: Sequence[str], cells: Mapping[tuple[str, str], Cell], now: datetime) -> Table:
     """A row a step, a column a run."""
     result = Table("step", *(run.day or run.run_id for run in runs), box=None, pad_edge=False)
     for step in steps:

@@ -75,9 +75,7 @@ def _day(fields: Sequence[str]) -> Day:
 
 def queries(athena: AthenaClient, settings: Settings, runs: Iterable[Run]) -> dict[str, Queries]:
     """Per run id, how many queries the workgroup ran for it and the bytes they scanned."""
-    folders = {
-        run.run_id: f"/{results_prefix(run_name(run.day, run.run_id))}" for run in runs if run.day
-    }
+    folders = {run.run_id: f"/{results_prefix(run_name(run.day, run.run_id))}" for run in runs if run.day}
     found = dict.fromkeys(folders, Queries())
     for page in athena.get_paginator("list_query_executions").paginate(WorkGroup=settings.stack):
         ids = page["QueryExecutionIds"]
@@ -93,9 +91,7 @@ def queries(athena: AthenaClient, settings: Settings, runs: Iterable[Run]) -> di
     return found
 
 
-def table(
-    runs: Sequence[Run], found: dict[str, Day], worked: dict[str, Queries], took: dict[str, float]
-) -> Table:
+def table(runs: Sequence[Run], found: dict[str, Day], worked: dict[str, Queries], took: dict[str, float]) -> Table:
     """A column a run: what its day holds and what the run cost; `took` is in seconds, by run id."""
     result = Table("", *(run.day or run.run_id for run in runs), title="What came out", title_justify="left")
     for column in result.columns[1:]:

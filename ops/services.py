@@ -125,9 +125,7 @@ def local_aws(settings: Settings) -> Service:
     if settings.engine == "trino":
         command += ["--engine", "trino", "--trino-url", settings.trino_url]
     code = (ROOT / "localaws", ROOT / "requirements" / "localaws.lock")
-    return Service(
-        "local-aws", tuple(command), aws_environment(settings), code, settings.aws_port, "AWS_PORT"
-    )
+    return Service("local-aws", tuple(command), aws_environment(settings), code, settings.aws_port, "AWS_PORT")
 
 
 def query_engine(settings: Settings) -> list[Service]:
@@ -357,10 +355,7 @@ def _airflow_is_healthy(settings: Settings) -> bool:
         if key is None:
             continue
         beat = report[key][f"latest_{key}_heartbeat"]
-        if (
-            report[key]["status"] != "healthy"
-            or datetime.fromisoformat(beat).timestamp() < records[name].started
-        ):
+        if report[key]["status"] != "healthy" or datetime.fromisoformat(beat).timestamp() < records[name].started:
             return False
     return True
 

@@ -108,9 +108,7 @@ class FakeAws:
             raise Refused(404, code, "The specified key does not exist.")
         return self.buckets[bucket][key]
 
-    def _ListObjectsV2(
-        self, Bucket: str, Prefix: str = "", Delimiter: str = "", **kwargs: Any
-    ) -> dict[str, Any]:
+    def _ListObjectsV2(self, Bucket: str, Prefix: str = "", Delimiter: str = "", **kwargs: Any) -> dict[str, Any]:
         contents, folders = [], set()
         for key, stored in sorted(self._objects(Bucket).items()):
             if not key.startswith(Prefix):
@@ -198,9 +196,7 @@ class FakeAws:
 
     def _GetQueryExecution(self, QueryExecutionId: str) -> dict[str, Any]:
         statement = self.statements[int(QueryExecutionId) - 1]
-        state, reason = (
-            ("CANCELLED", "stopped") if QueryExecutionId in self.stopped else self.outcome(statement)
-        )
+        state, reason = ("CANCELLED", "stopped") if QueryExecutionId in self.stopped else self.outcome(statement)
         if state == "SUCCEEDED":
             self.on_success(statement)
         return {"QueryExecution": {"Status": {"State": state, "StateChangeReason": reason}}}
@@ -209,7 +205,5 @@ class FakeAws:
         self.stopped.append(QueryExecutionId)
 
     def _GetQueryResults(self, QueryExecutionId: str, **kwargs: Any) -> dict[str, Any]:
-        rows = [
-            {"Data": [{} if value is None else {"VarCharValue": value} for value in row]} for row in self.rows
-        ]
+        rows = [{"Data": [{} if value is None else {"VarCharValue": value} for value in row]} for row in self.rows]
         return {"ResultSet": {"Rows": rows}}

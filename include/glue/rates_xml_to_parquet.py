@@ -69,9 +69,7 @@ class Row(NamedTuple):
     def wrong(self, field: str, expected: str) -> RatesError:
         text = self.texts[field]
         shown = repr(text if len(text) <= 40 else text[:40] + "…")
-        return RatesError(
-            f"{self.where}, field {field} in line {self.lines[field]}: {shown} is not {expected}"
-        )
+        return RatesError(f"{self.where}, field {field} in line {self.lines[field]}: {shown} is not {expected}")
 
 
 class Rate(NamedTuple):
@@ -216,9 +214,7 @@ def expand(rates: Iterable[Rate]) -> dict[tuple[str, int, int, int], Rate]:
             first = hours.setdefault((rate.state, rate.year, rate.month, hour), rate)
             if first is not rate:
                 which = f"{rate.state} {rate.year}-{rate.month:02} hour {hour}"
-                raise RatesError(
-                    f"{rate.where}: {which} has a rate already, from {first.where}; remove one row"
-                )
+                raise RatesError(f"{rate.where}: {which} has a rate already, from {first.where}; remove one row")
     if not hours:
         raise RatesError(f"no rates in {RAW}: the source needs at least one XML file with rows in rates/")
     for state, year, month in sorted({key[:3] for key in hours}):

@@ -36,7 +36,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     written = invocation.objects(prefix)
     if len(written) > files:
         raise RuntimeError(
-            f"{invocation.location(prefix)} holds {len(written)} objects, expected at most {files}: Athena wrote a bucket in"
-            " several files; clear this task to compact again"
+            f"{invocation.location(prefix)} holds {len(written)} objects, expected at most {files}: Athena wrote a"
+            " bucket in several files; clear this task to compact again"
         )
     return {"published_table": table, "cost_location": invocation.location(prefix)}

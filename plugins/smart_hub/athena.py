@@ -85,9 +85,7 @@ class Athena:
     def _wait(self, execution_id: str, statement: str) -> None:
         pause = _FIRST_POLL_SECONDS
         while True:
-            status = self.client.get_query_execution(QueryExecutionId=execution_id)["QueryExecution"][
-                "Status"
-            ]
+            status = self.client.get_query_execution(QueryExecutionId=execution_id)["QueryExecution"]["Status"]
             if status["State"] in ("SUCCEEDED", "FAILED", "CANCELLED"):
                 self._running.discard(execution_id)
             if status["State"] == "SUCCEEDED":

@@ -61,9 +61,7 @@ class Settings:
             problems.append(f"SMART_HUB_STACK: expected {_STACK_PATTERN.pattern}, got {stack!r}")
         data_bucket = environ.get("SMART_HUB_DATA_BUCKET", "")
         if not data_bucket:
-            problems.append(
-                f"SMART_HUB_DATA_BUCKET: not set; it is the output DataBucket of the stack {stack}"
-            )
+            problems.append(f"SMART_HUB_DATA_BUCKET: not set; it is the output DataBucket of the stack {stack}")
         elif "/" in data_bucket:
             problems.append(f"SMART_HUB_DATA_BUCKET: expected a bucket's name alone, got {data_bucket!r}")
         mirror = environ.get("SMART_HUB_MIRROR") or "false"
@@ -71,9 +69,7 @@ class Settings:
             problems.append(f"SMART_HUB_MIRROR: expected true or false, got {mirror!r}")
         include = _include_folder(dags, environ)
         if not (include / "sql").is_dir():
-            problems.append(
-                f"SMART_HUB_INCLUDE: {include} has no folder sql; set it to the package's include folder"
-            )
+            problems.append(f"SMART_HUB_INCLUDE: {include} has no folder sql; set it to the package's include folder")
         return cls(
             stack=stack,
             data_bucket=data_bucket,

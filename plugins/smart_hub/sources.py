@@ -40,9 +40,7 @@ class FolderSource:
         if not self._folder.is_dir():
             raise SourceError(f"{self._folder} is not a folder of this machine")
         return [
-            path.relative_to(self._folder).as_posix()
-            for path in (self._folder / prefix).rglob("*")
-            if path.is_file()
+            path.relative_to(self._folder).as_posix() for path in (self._folder / prefix).rglob("*") if path.is_file()
         ]
 
     def checksum(self, name: str) -> str:
@@ -51,9 +49,7 @@ class FolderSource:
 
     def send(self, name: str, bucket: str, key: str, checksum: str) -> None:
         extra = {"Metadata": {self.checksum_name: checksum}}
-        self._s3.upload_file(
-            str(self._folder / name), bucket, key, ExtraArgs=extra, Config=self._hook.transfer_config
-        )
+        self._s3.upload_file(str(self._folder / name), bucket, key, ExtraArgs=extra, Config=self._hook.transfer_config)
 
 
 class BucketSource:
@@ -70,10 +66,7 @@ class BucketSource:
 
     def names(self, prefix: str) -> list[str]:
         try:
-            found = {
-                item["Key"].removeprefix(self._prefix): item["ETag"].strip('"')
-                for item in self._objects(prefix)
-            }
+            found = {item["Key"].removeprefix(self._prefix): item["ETag"].strip('"') for item in self._objects(prefix)}
         except self._s3.exceptions.NoSuchBucket:
             raise SourceError(f"the bucket {self._bucket} does not exist") from None
         self._etags.update(found)
@@ -92,13 +85,9 @@ class BucketSource:
         )
 
     def _objects(self, prefix: str) -> Iterator[dict[str, Any]]:
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=self._prefix + prefix
-        )
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix + prefix)
         for page in pages:
-            yield from (
-                item for item in page.get("Contents", []) if item["Size"] or not item["Key"].endswith("/")
-            )
+            yield from (item for item in page.get("Contents", []) if item["Size"] or not item["Key"].endswith("/"))
 
 
 def source_of(url: str, hook: S3Hook) -> Source:

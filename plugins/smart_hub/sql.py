@@ -27,9 +27,7 @@ def render(text: str, values: dict[str, str | int]) -> str:
         raise SqlValueError(f"placeholders are {sorted(wanted)}, values given are {sorted(values)}")
     for name, value in values.items():
         if not _SAFE_VALUE.fullmatch(str(value)) or "--" in str(value):
-            raise SqlValueError(
-                f"{name}: {value!r} holds characters that have no place in a name, date or location"
-            )
+            raise SqlValueError(f"{name}: {value!r} holds characters that have no place in a name, date or location")
     return _PLACEHOLDER.sub(lambda match: str(values[match.group(1)]), statement)
 
 

@@ -16,9 +16,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
     down = made.make("down")
     assert down.returncode == 0, down.stdout
     # nothing of it is left, not even what a service started
-    left = [
-        p.info for p in psutil.process_iter(["pid", "cmdline"]) if str(made.local) in str(p.info["cmdline"])
-    ]
+    left = [p.info for p in psutil.process_iter(["pid", "cmdline"]) if str(made.local) in str(p.info["cmdline"])]
     assert left == []
 
 

@@ -78,9 +78,7 @@ class Environment:
             QueryString=statement,
             WorkGroup="smart-hub",
             QueryExecutionContext={"Database": "smart_hub"},
-            ResultConfiguration={
-                "OutputLocation": "s3://smart-hub-data-000000000000-us-east-1/athena-results/test/"
-            },
+            ResultConfiguration={"OutputLocation": "s3://smart-hub-data-000000000000-us-east-1/athena-results/test/"},
         )["QueryExecutionId"]
         deadline = time.monotonic() + 60
         while (status := _status(athena, query))["State"] in ("QUEUED", "RUNNING"):

@@ -81,4 +81,7 @@ def _rates(folder: Path) -> Iterator[tuple[tuple[str, int, int, int], tuple[str,
         for row in ElementTree.parse(path).getroot():
             of = {child.tag: child.text or "" for child in row}
             for hour in range(int(of["from"][:2]), int(of["to"][:2]) + 1):
-                yield (of["state"], int(of["year"]), int(of["month"]), hour), (of["type"], Decimal(of["rate"]))
+                yield (
+                    (of["state"], int(of["year"]), int(of["month"]), hour),
+                    (of["type"], Decimal(of["rate"])),
+                )

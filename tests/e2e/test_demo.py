@@ -32,18 +32,14 @@ FROM usage_cost GROUP BY dt, loc_id ORDER BY dt, loc_id
 
 
 def test_the_demo_makes_one_run_a_day_and_no_other(environment: Environment, first: str) -> None:
-    assert [(run["partition_key"], run["state"]) for run in environment.runs()] == [
-        (day, "success") for day in DAYS
-    ]
+    assert [(run["partition_key"], run["state"]) for run in environment.runs()] == [(day, "success") for day in DAYS]
 
 
 def test_each_hub_has_ten_values_an_interval_each_day(published: list[tuple[str, ...]]) -> None:
     hubs = {loc_id for _, loc_id, *_ in published}
 
     # 288 intervals of five minutes, ten sensors
-    assert [row[:4] for row in published] == [
-        (day, hub, "2880", "10") for day in DAYS for hub in sorted(hubs)
-    ]
+    assert [row[:4] for row in published] == [(day, hub, "2880", "10") for day in DAYS for hub in sorted(hubs)]
     assert len(hubs) > 1
 
 
@@ -108,9 +104,7 @@ def test_unusable_lines_are_rejected_with_a_reason(environment: Environment, fir
 
 def test_nothing_intermediate_is_left(environment: Environment, first: str) -> None:
     tables = environment.client("glue").get_tables(DatabaseName="smart_hub")["TableList"]
-    listed = environment.client("s3").list_objects_v2(
-        Bucket="smart-hub-data-000000000000-us-east-1", Prefix="staging/"
-    )
+    listed = environment.client("s3").list_objects_v2(Bucket="smart-hub-data-000000000000-us-east-1", Prefix="staging/")
 
     assert [table["Name"] for table in tables if table["Name"].startswith("staging_")] == []
     assert listed["KeyCount"] == 0

@@ -19,9 +19,7 @@ NO_DAY = "no_day"
 
 def files(environment: Environment, day: str) -> list[tuple[str, ...]]:
     """The published objects of a day, each with its rows."""
-    return environment.select(
-        f"SELECT \"$path\", count(*) FROM usage_cost WHERE dt = DATE '{day}' GROUP BY 1"
-    )
+    return environment.select(f"SELECT \"$path\", count(*) FROM usage_cost WHERE dt = DATE '{day}' GROUP BY 1")
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +38,7 @@ def ended(environment: Environment, before: Any) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("run_id", RUNS)
-def test_a_run_publishes_its_usage_day(
-    environment: Environment, ended: dict[str, dict[str, Any]], run_id: str
-) -> None:
+def test_a_run_publishes_its_usage_day(environment: Environment, ended: dict[str, dict[str, Any]], run_id: str) -> None:
     assert ended[run_id]["state"] == "success"
     published = environment.airflow.get(
         f"/dagRuns/{run_id}/taskInstances/publish/xcomEntries/return_value", params={"deserialize": True}
@@ -74,8 +70,6 @@ def test_a_run_without_a_day_fails_at_once_and_says_so(
 
 
 def test_a_day_that_is_no_date_is_refused_by_the_form(environment: Environment, first: str) -> None:
-    answer = environment.airflow.post(
-        "/dagRuns", json={"logical_date": None, "conf": {"usage_date": "2019-13-45"}}
-    )
+    answer = environment.airflow.post("/dagRuns", json={"logical_date": None, "conf": {"usage_date": "2019-13-45"}})
 
     assert answer.status_code == 400

@@ -112,9 +112,7 @@ def test_gzip_only_compresses_the_usage(tmp_path: Path) -> None:
     assert headers == {bytes.fromhex("1f8b080000000000")}
 
 
-def test_a_hubs_day_does_not_depend_on_what_else_is_asked_for(
-    tmp_path: Path, sample: dict[str, bytes]
-) -> None:
+def test_a_hubs_day_does_not_depend_on_what_else_is_asked_for(tmp_path: Path, sample: dict[str, bytes]) -> None:
     part = generate(tmp_path, "--hubs 3 --from 2019-12-22 --to 2019-12-22 --files-per-day 1")
     of_sample = usage_lines(sample, "2019-12-22")
     # 3 hubs of 288 readings, after the first of which the sample has one line that broke off
@@ -127,9 +125,7 @@ def test_a_hubs_day_does_not_depend_on_what_else_is_asked_for(
 @pytest.mark.parametrize(
     ("hubs", "files_per_day", "lines"), [(5, 2, [2 * 288, 3 * 288]), (2, 3, [288, 288]), (3, 1, [3 * 288])]
 )
-def test_files_per_day_share_the_hubs(
-    tmp_path: Path, hubs: int, files_per_day: int, lines: list[int]
-) -> None:
+def test_files_per_day_share_the_hubs(tmp_path: Path, hubs: int, files_per_day: int, lines: list[int]) -> None:
     source = generate(tmp_path, f"--hubs {hubs} --files-per-day {files_per_day} --clean --to 2019-12-21")
     assert [len(source[name].splitlines()) for name in source if name.startswith("usage/")] == lines
 
@@ -180,9 +176,7 @@ def test_sample_holds_every_interval_of_every_hub(sample: dict[str, bytes], day:
     assert dict(hours) == expected
 
 
-def test_first_day_has_no_unusable_line_and_the_second_exactly_two(
-    tmp_path: Path, sample: dict[str, bytes]
-) -> None:
+def test_first_day_has_no_unusable_line_and_the_second_exactly_two(tmp_path: Path, sample: dict[str, bytes]) -> None:
     clean = generate(tmp_path, "--clean")
     assert usage_lines(clean, "2019-12-21") == usage_lines(sample, "2019-12-21")
     assert len(usage_lines(sample, "2019-12-21")) == 6 * 288

@@ -68,8 +68,7 @@ class FakeAws:
         first = int(given.get("ContinuationToken", 0))
         last = first + self.page_size
         contents = [
-            {"Key": quote(key), "ETag": self.etag(key), "Size": len(self.objects[key])}
-            for key in keys[first:last]
+            {"Key": quote(key), "ETag": self.etag(key), "Size": len(self.objects[key])} for key in keys[first:last]
         ]
         page = {"Contents": contents, "EncodingType": "url", "IsTruncated": last < len(keys)}
         if not contents:
@@ -99,9 +98,7 @@ class FakeAws:
             "Location": "s3://data/warehouse/rate_versions/",
             "Compressed": False,
         }
-        return {
-            "Table": {"Name": "rate_versions", "DatabaseName": "smart_hub", "StorageDescriptor": descriptor}
-        }
+        return {"Table": {"Name": "rate_versions", "DatabaseName": "smart_hub", "StorageDescriptor": descriptor}}
 
     def create_partition(self, given: dict[str, Any]) -> dict[str, Any]:
         assert (given["DatabaseName"], given["TableName"]) == ("smart_hub", "rate_versions")
@@ -127,9 +124,7 @@ class FakeAws:
     }
 
     def note(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
-        context["given"] = dict(
-            params
-        )  # as the caller gave them; before-call sees the serialised request only
+        context["given"] = dict(params)  # as the caller gave them; before-call sees the serialised request only
 
     def answer(self, model: Any, context: dict[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
         self.calls.append(model.name)

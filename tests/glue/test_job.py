@@ -97,9 +97,8 @@ def test_the_first_registration_wins(
     assert rates.objects == objects
     assert rates.partitions == partitions
     assert rates.calls[-1] == "DeleteObject"
-    assert (
-        f"exists already at s3://data/warehouse/rate_versions/content={arguments(rates, shared_content)[5]}"
-        in (capsys.readouterr().out)
+    assert f"exists already at s3://data/warehouse/rate_versions/content={arguments(rates, shared_content)[5]}" in (
+        capsys.readouterr().out
     )
 
 
@@ -154,20 +153,14 @@ def test_raw_data_that_changes_between_listing_and_reading(
         return found
 
     monkeypatch.setattr(script, "content_of", listed)
-    with pytest.raises(
-        script.RatesError, match=r"raw/rates/wa.xml was replaced or removed\): start the run again"
-    ):
+    with pytest.raises(script.RatesError, match=r"raw/rates/wa.xml was replaced or removed\): start the run again"):
         script.main(argv)
     assert not rates.partitions
 
 
-def test_bad_data_registers_and_writes_nothing(
-    script: ModuleType, rates: FakeAws, shared_content: ModuleType
-) -> None:
+def test_bad_data_registers_and_writes_nothing(script: ModuleType, rates: FakeAws, shared_content: ModuleType) -> None:
     rates.objects["raw/rates/wa.xml"] = xml("wa", "-3")
-    with pytest.raises(
-        script.RatesError, match=r"^s3://data/raw/rates/wa.xml, row 1, line 1, field rate in line 1"
-    ):
+    with pytest.raises(script.RatesError, match=r"^s3://data/raw/rates/wa.xml, row 1, line 1, field rate in line 1"):
         script.main(arguments(rates, shared_content))
     assert {"PutObject", "CreatePartition"}.isdisjoint(rates.calls)
 
@@ -177,9 +170,7 @@ def test_no_files_at_all(script: ModuleType, aws: FakeAws, shared_content: Modul
         script.main(arguments(aws, shared_content))
 
 
-def test_other_errors_of_aws_pass_through(
-    script: ModuleType, rates: FakeAws, shared_content: ModuleType
-) -> None:
+def test_other_errors_of_aws_pass_through(script: ModuleType, rates: FakeAws, shared_content: ModuleType) -> None:
     argv = arguments(rates, shared_content)
     with pytest.raises(ClientError, match="NoSuchBucket"):
         script.main(["--data-bucket", "elsewhere", *argv[2:]])

@@ -70,18 +70,13 @@ THREE_PERIODS = """<?xml version="1.0" encoding="UTF-8"?>
 # Seven hours of night, fifteen of day, two of evening: written down from the file above.
 THREE_PERIODS_BY_HAND = (
     [("or", 2020, 1, hour, "off-peak", 12.5) for hour in (0, 1, 2, 3, 4, 5, 6)]
-    + [
-        ("or", 2020, 1, hour, "peak", 0.0)
-        for hour in (7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21)
-    ]
+    + [("or", 2020, 1, hour, "peak", 0.0) for hour in (7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21)]
     + [("or", 2020, 1, 22, "partial-peak", 0.75), ("or", 2020, 1, 23, "partial-peak", 0.75)]
 )
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 7, 64, 1 << 20])
-def test_rows_of_several_hours_become_one_row_an_hour_whatever_the_chunks(
-    script: ModuleType, chunk: int
-) -> None:
+def test_rows_of_several_hours_become_one_row_an_hour_whatever_the_chunks(script: ModuleType, chunk: int) -> None:
     assert convert(script, THREE_PERIODS, chunk) == THREE_PERIODS_BY_HAND
 
 
@@ -95,8 +90,7 @@ def test_a_row_that_the_parser_puts_off_to_the_end_of_the_file(script: ModuleTyp
 def test_an_hour_a_row(script: ModuleType) -> None:
     cents = {0: "5.051", 12: "19.9", 23: "4.25"}
     rows = [
-        row(start=f"{hour:02}:00:00", end=f"{hour:02}:59:59", rate=cents.get(hour, "7"))
-        for hour in reversed(range(24))
+        row(start=f"{hour:02}:00:00", end=f"{hour:02}:59:59", rate=cents.get(hour, "7")) for hour in reversed(range(24))
     ]
     table = convert(script, root(*rows))
     assert len(table) == 24
@@ -170,9 +164,7 @@ def test_rates_that_are_decimal_numbers(script: ModuleType, text: str) -> None:
         ("rate", "5\n", "a decimal number of 0 or more"),
     ],
 )
-def test_a_wrong_value_is_refused_where_it_stands(
-    script: ModuleType, field: str, text: str, expected: str
-) -> None:
+def test_a_wrong_value_is_refused_where_it_stands(script: ModuleType, field: str, text: str, expected: str) -> None:
     # given a good row, then a bad one whose field stands alone in line 5
     bad = row().replace(f"<{field}>{ROW[field]}", f"\n\n<{field}>{text}")
     message = refusal(script, root(row(state="wa"), bad))
@@ -182,9 +174,7 @@ def test_a_wrong_value_is_refused_where_it_stands(
 
 def test_a_row_that_ends_before_it_starts(script: ModuleType) -> None:
     message = refusal(script, root(row(start="22:00:00", end="05:59:59")))
-    assert message.startswith(
-        f"{FILE}, row 1, line 2, field to in line 2: '05:59:59' is not after from, 22:00:00"
-    )
+    assert message.startswith(f"{FILE}, row 1, line 2, field to in line 2: '05:59:59' is not after from, 22:00:00")
 
 
 def test_a_long_value_is_refused_at_once_and_shown_in_short(script: ModuleType) -> None:
@@ -295,9 +285,7 @@ NOT_WELL_FORMED = "expected one whole, well-formed XML document in UTF-8"
         ("state,year,month\nca,2019,12\n", "row 0, line 1: syntax error"),
     ],
 )
-def test_what_is_not_one_whole_xml_document_in_utf_8(
-    script: ModuleType, xml: str | bytes, where: str
-) -> None:
+def test_what_is_not_one_whole_xml_document_in_utf_8(script: ModuleType, xml: str | bytes, where: str) -> None:
     assert refusal(script, xml) == f"{FILE}, {where}; {NOT_WELL_FORMED}"
 
 
@@ -312,9 +300,7 @@ def test_truncated_anywhere_a_file_is_refused(script: ModuleType) -> None:
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("chunk", [1, 1 << 20])
 def test_utf_16_is_refused(script: ModuleType, mark: str, encoding: str, chunk: int) -> None:
-    with pytest.raises(
-        script.RatesError, match=f"^{FILE}, row 0, line 1: the file is in UTF-16, expected UTF-8$"
-    ):
+    with pytest.raises(script.RatesError, match=f"^{FILE}, row 0, line 1: the file is in UTF-16, expected UTF-8$"):
         convert(script, (mark + GOOD).encode(encoding), chunk)
 
 
@@ -324,12 +310,8 @@ def test_another_encoding_is_refused_even_if_the_bytes_would_do(script: ModuleTy
     assert message == f"{FILE}, row 0, line 1: declares the encoding '{encoding}', expected UTF-8"
 
 
-@pytest.mark.parametrize(
-    "before", [b"\xef\xbb\xbf", b"<?xml version='1.0' encoding='utf-8'?>\n", b"<!-- \xc3\xa9 -->"]
-)
-def test_a_byte_order_mark_a_declaration_and_non_ascii_comments_pass(
-    script: ModuleType, before: bytes
-) -> None:
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"<?xml version='1.0' encoding='utf-8'?>\n", b"<!-- \xc3\xa9 -->"])
+def test_a_byte_order_mark_a_declaration_and_non_ascii_comments_pass(script: ModuleType, before: bytes) -> None:
     for chunk in (1, 1 << 20):
         assert len(convert(script, before + GOOD.encode(), chunk)) == 24
 
@@ -338,8 +320,7 @@ def test_two_rates_for_an_hour_name_both_rows(script: ModuleType) -> None:
     # given a night of 0 to 6, a day of 6 to 23
     xml = root(row(end="06:59:59"), row(start="06:00:00"))
     assert refusal(script, xml) == (
-        f"{FILE}, row 2, line 3: ca 2019-12 hour 6 has a rate already, "
-        f"from {FILE}, row 1, line 2; remove one row"
+        f"{FILE}, row 2, line 3: ca 2019-12 hour 6 has a rate already, from {FILE}, row 1, line 2; remove one row"
     )
 
 
@@ -360,9 +341,7 @@ def test_hours_without_a_rate_are_named(script: ModuleType) -> None:
         row(state="or", month="3", start="08:00:00", end="22:59:59"),
     )
     message = refusal(script, xml)
-    assert (
-        message == "raw/rates/: no rate for or 2019-03 hour 6, 7, 23; add rows for all 24 hours of the month"
-    )
+    assert message == "raw/rates/: no rate for or 2019-03 hour 6, 7, 23; add rows for all 24 hours of the month"
 
 
 @pytest.mark.parametrize("xml", ["<root/>", "<root>\n</root>"])

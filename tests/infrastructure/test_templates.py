@@ -53,9 +53,7 @@ def of_type(kind: str) -> dict[str, dict[str, Any]]:
 
 def table_input(name: str) -> dict[str, Any]:
     found: dict[str, Any]
-    (found,) = (
-        t["TableInput"] for t in of_type("AWS::Glue::Table").values() if t["TableInput"]["Name"] == name
-    )
+    (found,) = (t["TableInput"] for t in of_type("AWS::Glue::Table").values() if t["TableInput"]["Name"] == name)
     return found
 
 
@@ -107,9 +105,7 @@ def test_every_name_derives_from_the_stacks_name(loaded: dict[str, Any], stack: 
 
     # tables live in the database, a bucket's policy has no name
     nameless = {
-        r
-        for r, item in loaded["Resources"].items()
-        if item["Type"].split("::")[-1] in ("Table", "BucketPolicy")
+        r for r, item in loaded["Resources"].items() if item["Type"].split("::")[-1] in ("Table", "BucketPolicy")
     }
     assert set(names) == set(loaded["Resources"]) - nameless
     assert {resource: name for resource, name in names.items() if stack not in name} == {}
@@ -183,9 +179,7 @@ def test_the_deployment_role_may_create_update_and_delete_every_kind_of_resource
     permitted = {a for p in policies for s in p["PolicyDocument"]["Statement"] for a in as_list(s["Action"])}
 
     needed = {
-        nouns[item["Type"]].format(verb)
-        for item in RESOURCES.values()
-        for verb in ("Create", "Update", "Delete")
+        nouns[item["Type"]].format(verb) for item in RESOURCES.values() for verb in ("Create", "Update", "Delete")
     }
     assert {other.get(action, action) for action in needed} - permitted == set()
 
@@ -213,9 +207,7 @@ def test_what_runs_leave_behind_expires_and_nothing_else_does() -> None:
         "staging/": 7,
         "athena-results/": 7,
     }
-    assert [r["AbortIncompleteMultipartUpload"] for r in rules if "Prefix" not in r] == [
-        {"DaysAfterInitiation": 7}
-    ]
+    assert [r["AbortIncompleteMultipartUpload"] for r in rules if "Prefix" not in r] == [{"DaysAfterInitiation": 7}]
 
 
 @pytest.mark.parametrize("data_set", ["usage", "mappings", "locations", "rates"])
@@ -238,9 +230,7 @@ def test_a_crawler_adds_partitions_and_leaves_schemas_alone(data_set: str) -> No
 def test_the_rates_crawler_reads_one_record_a_row_element() -> None:
     (classifier,) = RESOURCES["RatesCrawler"]["Properties"]["Classifiers"]
 
-    assert classifier == {
-        "Fn::If": ["OwnRatesClassifier", {"Ref": "XmlClassifier"}, {"Ref": "RatesClassifier"}]
-    }
+    assert classifier == {"Fn::If": ["OwnRatesClassifier", {"Ref": "XmlClassifier"}, {"Ref": "RatesClassifier"}]}
     assert RESOURCES["XmlClassifier"]["Properties"]["XMLClassifier"]["RowTag"] == "row"
 
 
@@ -269,13 +259,8 @@ def test_a_view_is_its_table_without_the_content_and_empty(view: str, table: str
     assert text == "/* Presto View: ${View} */"
     assert table_input(table)["PartitionKeys"] == [{"Name": "content", "Type": "string"}]
     assert columns(view) == columns(table)
-    assert [(c["name"], c["type"]) for c in definition["columns"]] == [
-        (n, types[t]) for n, t in columns(table)
-    ]
-    assert (
-        definition["originalSql"]
-        == f"SELECT {', '.join(n for n, _ in columns(table))} FROM {table} WHERE false"
-    )
+    assert [(c["name"], c["type"]) for c in definition["columns"]] == [(n, types[t]) for n, t in columns(table)]
+    assert definition["originalSql"] == f"SELECT {', '.join(n for n, _ in columns(table))} FROM {table} WHERE false"
     assert definition["schema"] == "${Database}"
 
 

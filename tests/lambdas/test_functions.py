@@ -100,9 +100,7 @@ def test_an_event_with_a_wrong_field_is_refused_by_name(
     assert aws.calls == []
 
 
-@pytest.mark.parametrize(
-    "table", ["usage_cost", "staging_usage_v1", "staging_usage_v1111111111111111; DROP", "", None]
-)
+@pytest.mark.parametrize("table", ["usage_cost", "staging_usage_v1", "staging_usage_v1111111111111111; DROP", "", None])
 def test_a_table_that_is_no_staging_table_is_refused(
     transform_event: dict[str, Any], compact_event: dict[str, Any], context: Any, table: Any
 ) -> None:
@@ -160,9 +158,7 @@ def test_convert_writes_reference_data_before_the_readings_that_need_them(
     }
 
 
-def test_convert_leaves_out_what_is_converted(
-    aws: FakeAws, convert_event: dict[str, Any], context: Any
-) -> None:
+def test_convert_leaves_out_what_is_converted(aws: FakeAws, convert_event: dict[str, Any], context: Any) -> None:
     register(aws, "mapping_versions", convert_event["content"]["mappings"])
     convert.handler(convert_event, context)
     assert created(aws) == [f"staging_locations_{VERSION}", f"staging_usage_{VERSION}"]

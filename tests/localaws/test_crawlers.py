@@ -9,9 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from local_server import Aws
 
-INHERIT = json.dumps(
-    {"Version": 1.0, "CrawlerOutput": {"Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}}}
-)
+INHERIT = json.dumps({"Version": 1.0, "CrawlerOutput": {"Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}}})
 LOG = {"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"}
 COLUMNS = [{"Name": "loc_id", "Type": "string"}]
 

@@ -74,9 +74,7 @@ def test_objects_keep_their_metadata(fresh_aws: Aws) -> None:
     for number, body in enumerate([b"x" * 5 * 2**20, b"y"], start=1):
         part = s3.upload_part(Bucket="kept", Key="parts", UploadId=upload, PartNumber=number, Body=body)
         parts.append({"PartNumber": number, "ETag": part["ETag"]})
-    s3.complete_multipart_upload(
-        Bucket="kept", Key="parts", UploadId=upload, MultipartUpload={"Parts": parts}
-    )
+    s3.complete_multipart_upload(Bucket="kept", Key="parts", UploadId=upload, MultipartUpload={"Parts": parts})
     s3.put_object(Bucket="kept", Key="gone", Body=b"x")
     s3.delete_object(Bucket="kept", Key="gone")
     before = {item["Key"]: item for item in s3.list_objects_v2(Bucket="kept")["Contents"]}

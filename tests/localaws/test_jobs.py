@@ -88,9 +88,7 @@ def test_a_python_shell_script_gets_the_arguments_and_the_way_to_aws(aws: Aws, g
     # expect sys.argv as Glue makes it, AWS's settings, and none of the server's own
     assert (job_run["JobRunState"], job_run.get("ErrorMessage")) == ("SUCCEEDED", None)
     document = json.loads(told(aws, "told.json"))
-    assert document["argv"] == [
-        *("--database", "smart_hub", "--content", "abc", "--enable-metrics", "--version", "v1")
-    ]
+    assert document["argv"] == [*("--database", "smart_hub", "--content", "abc", "--enable-metrics", "--version", "v1")]
     assert document["environment"]["AWS_ENDPOINT_URL"] == aws.endpoint
     assert not {"STATE_DIR", "S3_DATA_DIR", "GATEWAY_PORT"} & set(document["environment"])
     assert job_run["Arguments"] == {"--content": "abc", "--version": "v1"}

@@ -1,6 +1,5 @@
 """The server's process: where it listens, how it starts, how it ends."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -82,7 +81,7 @@ def test_it_listens_on_loopback_only(aws: Aws) -> None:
     # when its listening sockets are looked up
     inodes = set()
     for handle in Path(f"/proc/{aws.process.pid}/fd").iterdir():
-        target = os.readlink(handle)
+        target = str(handle.readlink())
         if target.startswith("socket:["):
             inodes.add(target[8:-1])
     listening = [

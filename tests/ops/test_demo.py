@@ -174,9 +174,7 @@ def test_queries_are_counted_for_the_run_whose_folder_their_results_are_in() -> 
     with Stubber(athena) as stub:
         ids = [one["QueryExecutionId"] for one in queries]
         stub.add_response("list_query_executions", {"QueryExecutionIds": ids}, {"WorkGroup": "smart-hub"})
-        stub.add_response(
-            "batch_get_query_execution", {"QueryExecutions": queries}, {"QueryExecutionIds": ids}
-        )
+        stub.add_response("batch_get_query_execution", {"QueryExecutions": queries}, {"QueryExecutionIds": ids})
 
         found = report.queries(athena, settings, [first, second])
 

@@ -24,8 +24,7 @@ PYTHON = ROOT / ".venv-localaws" / "bin" / "python"
 
 SENSORS = ", ".join(f"s_{number:02} double" for number in range(1, 11))
 MAPPINGS = (
-    "loc_id string, sensor string, device string, location string, watts bigint, last_modified bigint,"
-    " state string"
+    "loc_id string, sensor string, device string, location string, watts bigint, last_modified bigint, state string"
 )
 LOCATIONS = (
     "loc_id string, tz string, state string, lon double, lat double, number string, street string,"
@@ -138,9 +137,7 @@ class Deployed:
 
     def again(self, stack: str = "smart-hub", **options: Any) -> tuple[dict[str, str], list[str]]:
         lines: list[str] = []
-        outputs = deploy.deploy(
-            self.session, stack, endpoint_url=self.endpoint, report=lines.append, **options
-        )
+        outputs = deploy.deploy(self.session, stack, endpoint_url=self.endpoint, report=lines.append, **options)
         return outputs, lines
 
     def client(self, service: str) -> Any:
@@ -194,9 +191,7 @@ def test_a_table_has_the_columns_of_the_contract(deployed: Deployed, name: str) 
 
     assert ", ".join(f"{c['Name']} {c['Type']}" for c in table["StorageDescriptor"]["Columns"]) == columns
     assert ", ".join(f"{key['Name']} {key['Type']}" for key in table.get("PartitionKeys", [])) == partition
-    assert table["TableType"] == (
-        "VIRTUAL_VIEW" if name in ("mappings", "locations", "rates") else "EXTERNAL_TABLE"
-    )
+    assert table["TableType"] == ("VIRTUAL_VIEW" if name in ("mappings", "locations", "rates") else "EXTERNAL_TABLE")
 
 
 @pytest.mark.parametrize("name", PARQUET)
@@ -323,9 +318,7 @@ def test_the_job_arrives_with_its_script(deployed: Deployed) -> None:
 def test_changed_code_is_deployed_and_nothing_else(deployed: Deployed, tmp_path: Path) -> None:
     # given: the repository with one statement changed
     for folder in ("include", "plugins/smart_hub"):
-        shutil.copytree(
-            ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("data", "__pycache__")
-        )
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("data", "__pycache__"))
     with (tmp_path / "include/sql/convert/usage.sql").open("a") as statement:
         statement.write("-- changed\n")
     deployed.again("other")
@@ -361,9 +354,7 @@ def test_a_parameter_keeps_its_value_until_another_is_given(deployed: Deployed) 
 
 
 def test_an_unknown_parameter_is_refused_by_name(deployed: Deployed) -> None:
-    with pytest.raises(
-        deploy.DeployError, match="no parameter Cutoff; it has AirflowPrincipal, ArtifactsBucket"
-    ):
+    with pytest.raises(deploy.DeployError, match="no parameter Cutoff; it has AirflowPrincipal, ArtifactsBucket"):
         deployed.again(parameters={"Cutoff": "1"})
 
 
@@ -430,7 +421,7 @@ def test_the_command_asks_for_missing_credentials(
 
 
 def test_the_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="^0$"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         deploy.main(["--help"])
 
     printed = capsys.readouterr().out

@@ -93,9 +93,7 @@ def test_stop_ends_what_a_killed_leader_left_behind(start: Start, tmp_path: Path
     assert not orphan.is_running() or orphan.status() == "zombie"
 
 
-def test_a_stranger_with_the_recorded_pid_is_left_alone(
-    stranger: subprocess.Popen[bytes], tmp_path: Path
-) -> None:
+def test_a_stranger_with_the_recorded_pid_is_left_alone(stranger: subprocess.Popen[bytes], tmp_path: Path) -> None:
     # given a record whose pid belongs by now to a process that started later
     record = processes.Process("service", stranger.pid, time.time() - 3600, "", None, str(tmp_path))
 

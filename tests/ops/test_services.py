@@ -49,9 +49,7 @@ def small_servers(monkeypatch: pytest.MonkeyPatch) -> None:
     def small(service: services.Service) -> services.Service:
         arguments = ["-c", IDLE] if service.port is None else ["-c", SERVER, str(service.port)]
         command = (sys.executable, *arguments)
-        return services.Service(
-            service.name, command, service.environment, (), service.port, service.port_setting
-        )
+        return services.Service(service.name, command, service.environment, (), service.port, service.port_setting)
 
     aws, airflow = services.local_aws, services.airflow
     monkeypatch.setattr(services, "local_aws", lambda settings: small(aws(settings)))

@@ -102,9 +102,7 @@ def test_an_interrupted_installation_is_begun_anew(central: Path, tmp_path: Path
     assert not list(tmp_path.rglob("half.jar"))
 
 
-def test_another_file_than_the_pinned_one_is_refused_and_nothing_installed(
-    central: Path, tmp_path: Path
-) -> None:
+def test_another_file_than_the_pinned_one_is_refused_and_nothing_installed(central: Path, tmp_path: Path) -> None:
     (central / HIVE.name).write_bytes(packed(HIVE, {f"{HIVE.member}hive.jar": "evil"}))
     with pytest.raises(UserError, match=f"{HIVE.name} is not the file that was pinned"):
         trino.install(tmp_path / "trino", quiet)
@@ -113,9 +111,7 @@ def test_another_file_than_the_pinned_one_is_refused_and_nothing_installed(
 
 def test_a_failed_download_shows_mavens_own_words(central: Path, tmp_path: Path) -> None:
     (central / SERVER.name).unlink()
-    with pytest.raises(
-        UserError, match=r"(?s)Maven could not get .*Could not find artifact trino-server-core"
-    ):
+    with pytest.raises(UserError, match=r"(?s)Maven could not get .*Could not find artifact trino-server-core"):
         trino.install(tmp_path / "trino", quiet)
 
 
@@ -129,16 +125,12 @@ def java(home: Path, version: str) -> Path:
     return program(home / "bin" / "java", f"echo 'openjdk version \"{version}\" 2025-09-16' >&2")
 
 
-@pytest.mark.parametrize(
-    ("told", "version"), [("25.0.2", 25), ("17.0.15", 17), ("1.8.0_402", 1), ("24-ea", 24)]
-)
+@pytest.mark.parametrize(("told", "version"), [("25.0.2", 25), ("17.0.15", 17), ("1.8.0_402", 1), ("24-ea", 24)])
 def test_the_version_of_a_java(tmp_path: Path, told: str, version: int) -> None:
     assert trino.java_version(java(tmp_path, told)) == version
 
 
-def test_java_home_goes_before_the_path_unless_it_is_too_old(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_java_home_goes_before_the_path_unless_it_is_too_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trino, "JAVA_PATTERNS", ())
     old, new = java(tmp_path / "old", "17.0.15"), java(tmp_path / "new", "25.0.2")
     other = java(tmp_path / "other", "24.0.1")
@@ -148,9 +140,7 @@ def test_java_home_goes_before_the_path_unless_it_is_too_old(
     assert old.exists()
 
 
-def test_no_java_is_found_where_all_are_too_old_or_gone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_java_is_found_where_all_are_too_old_or_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trino, "JAVA_PATTERNS", (f"{str(tmp_path)[1:]}/jvm/*/bin/java",))
     monkeypatch.setattr(trino, "JAVA_ENVIRONMENT", tmp_path / "none")
     java(tmp_path / "jvm" / "a", "21.0.1")

@@ -66,9 +66,7 @@ class TaskInstance:
 def context_of() -> Callable[..., Any]:
     """The context of a task of the run of 2019-12-21, as Airflow gives it."""
 
-    def make(
-        results: dict[str, Any] | None = None, active: set[str] | None = None, **more: Any
-    ) -> dict[str, Any]:
+    def make(results: dict[str, Any] | None = None, active: set[str] | None = None, **more: Any) -> dict[str, Any]:
         return {
             "params": {"usage_date": None},
             "partition_key": DAY,

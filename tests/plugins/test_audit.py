@@ -89,9 +89,7 @@ def test_a_warning_is_logged_and_lets_the_day_pass(
     assert "plausible: 2 violations in 5 checked, e.g. hub 1 (warning)" in capsys.readouterr().out
 
 
-def test_a_fatal_violation_fails_without_a_retry_and_says_what_where(
-    aws: FakeAws, audit: Callable[[], Any]
-) -> None:
+def test_a_fatal_violation_fails_without_a_retry_and_says_what_where(aws: FakeAws, audit: Callable[[], Any]) -> None:
     aws.rows = [
         COLUMNS,
         ["some_usage", "fatal", "10", "3", "hub 7"],
@@ -124,9 +122,7 @@ def test_a_rule_without_a_count_does_not_pass(aws: FakeAws, audit: Callable[[], 
 
 def test_a_table_that_is_gone_says_where_to_clear_from(aws: FakeAws, audit: Callable[[], Any]) -> None:
     del aws.tables["staging_compact_v3"]
-    with pytest.raises(
-        AirflowFailException, match=r"smart_hub.staging_compact_v3 .* clear the run from step_3"
-    ):
+    with pytest.raises(AirflowFailException, match=r"smart_hub.staging_compact_v3 .* clear the run from step_3"):
         audit()
     assert aws.statements == []
 

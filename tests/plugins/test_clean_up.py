@@ -40,9 +40,7 @@ def leave(aws: FakeAws, run: str, run_id: str, attempt: str) -> None:
     aws.put(BUCKET, f"athena-results/{run}/{name}.csv", "rows")
 
 
-def version(
-    aws: FakeAws, table: str, name: str, hours: float, published: bool = False, day: str = DAY
-) -> str:
+def version(aws: FakeAws, table: str, name: str, hours: float, published: bool = False, day: str = DAY) -> str:
     """A version of a day of a table, written some hours ago."""
     key = f"warehouse/{table}/dt={day}/version={name}/part-0"
     aws.put(BUCKET, key, "rows", modified=aws.now - hours * HOUR)
@@ -67,9 +65,7 @@ def keys(aws: FakeAws, prefix: str) -> list[str]:
     return sorted(key for key in aws.buckets[BUCKET] if key.startswith(prefix))
 
 
-def test_all_attempts_of_this_run_are_removed_and_nothing_else(
-    aws: FakeAws, run: Callable[..., None]
-) -> None:
+def test_all_attempts_of_this_run_are_removed_and_nothing_else(aws: FakeAws, run: Callable[..., None]) -> None:
     # Given, beside this run, tables of the catalog and a run of another day
     leave(aws, NEXT_DAY, RUN_ID, "first attempt")
     aws.tables.update({"usage_cost": "s3://x/", "staging_by_hand": "s3://x/"})
@@ -130,8 +126,7 @@ def test_a_run_whose_id_is_not_written_down_is_left_alone(aws: FakeAws, run: Cal
 def test_superseded_versions_go_when_they_are_old_enough(aws: FakeAws, run: Callable[..., None]) -> None:
     # Given, of one table, versions written 100, 50, 26, 25 and 1 hours ago, beside the published one
     written = {
-        hours: version(aws, "usage_cost", f"v{hours:016x}", hours, published=False)
-        for hours in (100, 50, 26, 25, 1)
+        hours: version(aws, "usage_cost", f"v{hours:016x}", hours, published=False) for hours in (100, 50, 26, 25, 1)
     }
     other_day = version(aws, "usage_cost", "v0000000000000abc", hours=500, day="2019-12-22")
     # and that the one of 50 hours ago was published when this run started
@@ -160,9 +155,7 @@ def test_how_long_superseded_versions_stay_is_a_setting(aws: FakeAws, run: Calla
     assert older in aws.buckets[BUCKET]
 
 
-def test_where_a_day_is_not_at_a_version_nothing_of_it_is_deleted(
-    aws: FakeAws, run: Callable[..., None]
-) -> None:
+def test_where_a_day_is_not_at_a_version_nothing_of_it_is_deleted(aws: FakeAws, run: Callable[..., None]) -> None:
     # Given a partition that somebody pointed elsewhere by hand
     aws.partitions["usage_cost", DAY] = f"s3://{BUCKET}/elsewhere/"
     old = version(aws, "usage_cost", "v000000000000000a", hours=200)

@@ -100,9 +100,7 @@ def test_a_changed_file_is_sent_again(aws: FakeAws, folder: Path, copy: Callable
     assert after["content"]["mappings"] == before["content"]["mappings"]
 
 
-def test_where_etags_are_opaque_the_metadata_tell(
-    aws: FakeAws, folder: Path, copy: Callable[..., Any]
-) -> None:
+def test_where_etags_are_opaque_the_metadata_tell(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
     # Given a bucket with KMS, whose ETags are no MD5
     aws.opaque_etags = True
     copy(folder)
@@ -123,9 +121,7 @@ def test_without_mirroring_nothing_is_deleted(aws: FakeAws, folder: Path, copy: 
     assert aws.called("DeleteObjects") == []
 
 
-def test_mirroring_deletes_what_the_source_no_longer_has(
-    aws: FakeAws, folder: Path, copy: Callable[..., Any]
-) -> None:
+def test_mirroring_deletes_what_the_source_no_longer_has(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
     # Given files of before, another day's usage, and a published day
     for key in (
         f"raw/usage/dt={DAY}/gone.json",
@@ -167,9 +163,7 @@ def test_a_source_that_does_not_exist_is_named(copy: Callable[..., Any], tmp_pat
 
 def test_a_file_where_its_table_would_not_look_is_named(folder: Path, copy: Callable[..., Any]) -> None:
     (folder / "mappings" / "stray.json").write_text("m\n")
-    with pytest.raises(
-        AirflowFailException, match=r"mappings/stray.json lies outside a folder mappings/state"
-    ):
+    with pytest.raises(AirflowFailException, match=r"mappings/stray.json lies outside a folder mappings/state"):
         copy(folder)
 
 
@@ -199,9 +193,7 @@ def test_a_source_in_s3_is_copied_by_s3(aws: FakeAws, copy: Callable[..., Any], 
     assert sent(aws) == {"rates/rates.xml"}
 
 
-def test_a_source_in_s3_is_known_by_its_etag_where_the_copy_has_another(
-    aws: FakeAws, copy: Callable[..., Any]
-) -> None:
+def test_a_source_in_s3_is_known_by_its_etag_where_the_copy_has_another(aws: FakeAws, copy: Callable[..., Any]) -> None:
     aws.buckets["upstream"] = {}
     for name, text in FILES.items():
         aws.put("upstream", name, text, etag="0" * 32 + "-2")

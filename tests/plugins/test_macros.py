@@ -59,9 +59,7 @@ def test_a_day_that_is_not_over_in_the_last_time_zone_is_refused(context_of: Con
         macros.usage_day(context_of(partition_key="2026-03-01"))
 
 
-def test_a_day_is_over_at_noon_utc_of_the_next(
-    context_of: ContextOf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_day_is_over_at_noon_utc_of_the_next(context_of: ContextOf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(macros, "utcnow", lambda: datetime(2026, 3, 2, 12, tzinfo=UTC))
     assert macros.usage_day(context_of(partition_key="2026-03-01")) == "2026-03-01"
 
@@ -76,9 +74,7 @@ def test_the_event_of_a_function(context_of: ContextOf) -> None:
     context = context_of(results)
     # When the DAG's template is rendered
     text = "{{ event('mappings', 'locations', usage_table=answer('step_3_convert').usage_table, files=2) }}"
-    event = json.loads(
-        Environment(undefined=StrictUndefined).from_string(text).render(**context, **macros.MACROS)
-    )
+    event = json.loads(Environment(undefined=StrictUndefined).from_string(text).render(**context, **macros.MACROS))
     # Expect the fields of the functions' events
     assert event == {
         "day": "2019-12-21",

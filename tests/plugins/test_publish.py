@@ -35,9 +35,7 @@ def operator(aws: FakeAws, settings_of: Callable[..., Any]) -> PublishOperator:
     )
 
 
-def test_rejects_then_usage_then_cost_then_the_views(
-    aws: FakeAws, operator: PublishOperator, context: Any
-) -> None:
+def test_rejects_then_usage_then_cost_then_the_views(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
     operator.execute(context)
     assert aws.statements[:6] == [
         statement
@@ -56,9 +54,7 @@ def test_rejects_then_usage_then_cost_then_the_views(
         assert statement.endswith(f"WHERE content = '{CONTENT[data_set]}'")
 
 
-def test_each_change_is_waited_for_before_the_next(
-    aws: FakeAws, operator: PublishOperator, context: Any
-) -> None:
+def test_each_change_is_waited_for_before_the_next(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
     operator.execute(context)
     operations = [operation for operation, _ in aws.calls if operation.endswith("QueryExecution")]
     assert operations[:12] == ["StartQueryExecution", "GetQueryExecution"] * 6

@@ -74,8 +74,6 @@ def test_all_problems_are_reported_at_once(dags: Path) -> None:
         settings.check()
 
 
-@pytest.mark.parametrize(
-    ("text", "mirror"), [("true", True), ("TRUE", True), ("1", True), ("0", False), ("", False)]
-)
+@pytest.mark.parametrize(("text", "mirror"), [("true", True), ("TRUE", True), ("1", True), ("0", False), ("", False)])
 def test_mirroring_is_on_or_off(dags: Path, text: str, mirror: bool) -> None:
     assert Settings.from_environment(dags, {"SMART_HUB_MIRROR": text}).mirror is mirror

@@ -8,9 +8,7 @@ from smart_hub.sql import SqlValueError, placeholders, render, statement
 
 
 def test_values_are_filled_in_and_comments_left_out() -> None:
-    text = (
-        "-- {{ not_a_value }}\nSELECT *\n  -- indented\nFROM {{ table }} WHERE dt = '{{ day }}' LIMIT {{ n }}"
-    )
+    text = "-- {{ not_a_value }}\nSELECT *\n  -- indented\nFROM {{ table }} WHERE dt = '{{ day }}' LIMIT {{ n }}"
     assert render(text, {"table": "usage", "day": "2019-12-21", "n": 3}) == (
         "SELECT *\nFROM usage WHERE dt = '2019-12-21' LIMIT 3"
     )
@@ -32,9 +30,7 @@ def test_a_value_that_could_be_sql_is_refused(value: str) -> None:
         render("SELECT '{{ a }}'", {"a": value})
 
 
-@pytest.mark.parametrize(
-    "value", ["s3://b-1/warehouse/usage/dt=2019-12-21/version=v0/", "staging_usage_v0", "1.5"]
-)
+@pytest.mark.parametrize("value", ["s3://b-1/warehouse/usage/dt=2019-12-21/version=v0/", "staging_usage_v0", "1.5"])
 def test_names_locations_and_numbers_are_fine(value: str) -> None:
     assert render("{{ a }}", {"a": value}) == value
 

@@ -1,5 +1,6 @@
 -- The day's priced usage in as many files as asked for, one row per hub, sensor and interval.
--- One bucket is one file. Athena drops a plain ORDER BY here; with OFFSET it stays, and readers skip other hubs' rows.
+-- One bucket is one file. Athena drops a plain ORDER BY here; with OFFSET it stays, and readers skip other
+-- hubs' rows.
 -- in: the day's staged priced usage
 CREATE TABLE {{ table }}
 WITH (
@@ -25,4 +26,4 @@ SELECT
 FROM {{ cost_table }}
 WHERE verdict = 'used'
 ORDER BY loc_id, ts_utc, device
-OFFSET 0
+OFFSET 0  -- noqa: PRS

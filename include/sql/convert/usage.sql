@@ -33,7 +33,19 @@ numbered AS (
         readings.*,
         row_number() OVER (
             PARTITION BY loc_id, ts
-            ORDER BY without_data, file DESC, s_01, s_02, s_03, s_04, s_05, s_06, s_07, s_08, s_09, s_10
+            ORDER BY
+                without_data ASC,
+                file DESC,
+                s_01 ASC,
+                s_02 ASC,
+                s_03 ASC,
+                s_04 ASC,
+                s_05 ASC,
+                s_06 ASC,
+                s_07 ASC,
+                s_08 ASC,
+                s_09 ASC,
+                s_10 ASC
         ) AS copy
     FROM readings
 ),

@@ -2,10 +2,10 @@
 -- severity: fatal
 SELECT
     count(*) AS checked,
-    abs(count(*) - count_if(verdict = 'used') - (
+    abs(count(*) - count_if(u.verdict = 'used') - (
         SELECT count(*)
-        FROM {{ rejects_table }}
-        WHERE sensor IS NULL
+        FROM {{ rejects_table }} AS r
+        WHERE r.sensor IS NULL
     )) AS violations,
     CAST(NULL AS varchar) AS sample
-FROM {{ usage_table }}
+FROM {{ usage_table }} AS u

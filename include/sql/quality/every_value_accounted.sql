@@ -7,9 +7,9 @@ SELECT
         FROM {{ published_table }}
     ) - (
         SELECT count(*)
-        FROM {{ rejects_table }}
-        WHERE sensor IS NOT NULL
+        FROM {{ rejects_table }} AS r
+        WHERE r.sensor IS NOT NULL
     )) AS violations,
     CAST(NULL AS varchar) AS sample
-FROM {{ usage_table }}
-WHERE verdict = 'used'
+FROM {{ usage_table }} AS u
+WHERE u.verdict = 'used'

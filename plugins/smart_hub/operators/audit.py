@@ -36,9 +36,7 @@ class Rule:
     def select(self, values: dict[str, str]) -> str:
         """The rule's row with its name and severity in front; of ``values`` it takes those that it uses."""
         try:
-            query = render(
-                self.text, {name: values[name] for name in placeholders(self.text) & values.keys()}
-            )
+            query = render(self.text, {name: values[name] for name in placeholders(self.text) & values.keys()})
         except SqlValueError as error:
             raise SqlValueError(f"{self.name}.sql: {error}") from error
         columns = f"'{self.name}' AS rule, '{self.severity}' AS severity, checked, violations, sample"
@@ -75,10 +73,7 @@ class AuditOperator(SmartHubOperator):
         rows = self.athena(context).rows("\nUNION ALL\n".join(rule.select(values) for rule in rules))
         if sorted(str(row["rule"]) for row in rows) != [rule.name for rule in rules]:
             raise ValueError(f"each rule gives one row, but there are {[row['rule'] for row in rows]}")
-        results = [
-            {**row, "checked": _count(row, "checked"), "violations": _count(row, "violations")}
-            for row in rows
-        ]
+        results = [{**row, "checked": _count(row, "checked"), "violations": _count(row, "violations")} for row in rows]
         fatal = []
         for result in sorted(results, key=lambda result: str(result["rule"])):
             verdict = f"{result['rule']}: {result['violations']} violations in {result['checked']} checked"

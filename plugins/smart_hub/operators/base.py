@@ -65,9 +65,7 @@ class SmartHubOperator(BaseOperator):
         """Objects under a key prefix of the data bucket; markers of empty folders left out."""
         pages = self.s3_client.get_paginator("list_objects_v2")
         for page in pages.paginate(Bucket=self.settings.data_bucket, Prefix=prefix):
-            yield from (
-                item for item in page.get("Contents", []) if item["Size"] or not item["Key"].endswith("/")
-            )
+            yield from (item for item in page.get("Contents", []) if item["Size"] or not item["Key"].endswith("/"))
 
     def partition_location(self, table: str, value: str) -> str | None:
         """Where a table's partition lies, or None when the table has no such partition."""

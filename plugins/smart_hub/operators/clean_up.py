@@ -72,9 +72,7 @@ class CleanUpOperator(SmartHubOperator):
 
     def _has_ended(self, context: Context, run_id: str) -> bool:
         task_instance: Any = context["ti"]
-        count: int = task_instance.get_dr_count(
-            dag_id=self.dag_id, run_ids=[run_id], states=["queued", "running"]
-        )
+        count: int = task_instance.get_dr_count(dag_id=self.dag_id, run_ids=[run_id], states=["queued", "running"])
         return count == 0
 
     def _drop_tables(self, run: str) -> int:

@@ -58,11 +58,7 @@ class CopyRawDataOperator(SmartHubOperator):
             data_set: content_of((item["Key"], item["ETag"]) for item in self.objects(raw_prefix(data_set)))
             for data_set in REFERENCE_TABLES
         }
-        new = [
-            data_set
-            for data_set, table in REFERENCE_TABLES.items()
-            if not self._has(table, content[data_set])
-        ]
+        new = [data_set for data_set, table in REFERENCE_TABLES.items() if not self._has(table, content[data_set])]
         if not self._has("raw_usage", day):
             new.append("usage")
         self.log.info("To be crawled and converted: %s", ", ".join(new) or "nothing, all is registered")
@@ -80,9 +76,7 @@ class CopyRawDataOperator(SmartHubOperator):
             raise AirflowFailException(f"SMART_HUB_SOURCE: {error}") from None
         names = sorted(name for name in found if is_data(name))
         if left_out := sorted(set(found) - set(names)):
-            self.log.warning(
-                "Left out, Athena reads no file whose name begins with . or _: %s", ", ".join(left_out)
-            )
+            self.log.warning("Left out, Athena reads no file whose name begins with . or _: %s", ", ".join(left_out))
         if not names:
             raise AirflowFailException(
                 f"no file under {self.settings.source}/{prefix}: put the data there, or set SMART_HUB_SOURCE"
@@ -91,16 +85,12 @@ class CopyRawDataOperator(SmartHubOperator):
         pattern = _PARTITIONED.get(prefix.rstrip("/"))
         for name in names:
             if pattern and not pattern.fullmatch(name):
-                raise AirflowFailException(
-                    f"{self.settings.source}/{name} lies outside a folder {prefix}state=xx/"
-                )
+                raise AirflowFailException(f"{self.settings.source}/{name} lies outside a folder {prefix}state=xx/")
         return names
 
     def _copy(self, source: Source, prefix: str, names: Collection[str]) -> None:
         bucket = self.settings.data_bucket
-        there = {
-            item["Key"]: item["ETag"].strip('"') for item in self.objects(raw_prefix(prefix.rstrip("/")))
-        }
+        there = {item["Key"]: item["ETag"].strip('"') for item in self.objects(raw_prefix(prefix.rstrip("/")))}
 
         def sent(name: str) -> bool:
             key, checksum = f"raw/{name}", source.checksum(name)
