@@ -28,9 +28,7 @@ from localaws.athena.types import Type
 
 CATALOG = "awsdatacatalog"
 _QUERIES = ("SELECT", "WITH", "VALUES", "TABLE", "(")
-_EXPLAIN = re.compile(
-    r"EXPLAIN\b\s*(?:ANALYZE\b(\s+VERBOSE\b)?|\(\s*(?:TYPE|FORMAT)\b[^()]*\))?", re.IGNORECASE
-)
+_EXPLAIN = re.compile(r"EXPLAIN\b\s*(?:ANALYZE\b(\s+VERBOSE\b)?|\(\s*(?:TYPE|FORMAT)\b[^()]*\))?", re.IGNORECASE)
 # https://docs.aws.amazon.com/athena/latest/ug/create-table-as.html
 _KEPT_PROPERTIES = {"format", "external_location", "partitioned_by", "bucketed_by", "bucket_count"}
 _COMPRESSIONS = {"write_compression": None, "parquet_compression": "PARQUET", "orc_compression": "ORC"}
@@ -47,9 +45,7 @@ class TrinoEngine:
 
     url: str
 
-    def statement(
-        self, sql: str, database: str, store: Any, most_bytes: int | None = None
-    ) -> "TrinoStatement":
+    def statement(self, sql: str, database: str, store: Any, most_bytes: int | None = None) -> "TrinoStatement":
         """Raises QueryError for a statement that Athena does not have."""
         return TrinoStatement(self.url, Translated.of(sql), database, store, most_bytes)
 
@@ -57,9 +53,7 @@ class TrinoEngine:
 class TrinoStatement:
     """One statement in a session of its own, whose clock is UTC as on Athena."""
 
-    def __init__(
-        self, url: str, translated: "Translated", database: str, store: Any, most_bytes: int | None
-    ) -> None:
+    def __init__(self, url: str, translated: "Translated", database: str, store: Any, most_bytes: int | None) -> None:
         self.url = url
         self.translated = translated
         self.database = database
@@ -72,29 +66,26 @@ class TrinoStatement:
         self.cancelled.set()
 
     def run(self) -> Outcome:
+        view = self.translated.view
+        if view is None:
+            return self._send(self.translated)
+        try:
+            columns = self._send(Translated(f"SELECT * FROM (\n{view.query}\n) LIMIT 0", "DML")).columns
+        except QueryError:
+            return self._send(self.translated)  # fails too, and says where in the user's own text
+        # Types that Hive does not have are an error here, before anything is made.
+        declared = [{"Name": column.name, "Type": column.type.hive} for column in columns]
         outcome = self._send(self.translated)
-        if self.translated.view is not None:
-            self._declare_columns(*self.translated.view)
+        self._declare(view.database or self.database, view.name, declared)
         return outcome
 
-    def _declare_columns(self, database: str, view: str) -> None:
-        """Give the catalog the view's columns, as Athena does: Trino leaves one there that is called dummy."""
-        database = database or self.database
-        made = self._send(Translated(f'SELECT * FROM "{database}"."{view}" LIMIT 0', "DML"))
+    def _declare(self, database: str, view: str, columns: list[dict[str, str]]) -> None:
+        """Give the catalog the view's columns, as Athena does: Trino leaves there one that is called dummy."""
         glue = self.store.client("glue")
         table = glue.get_table(DatabaseName=database, Name=view)["Table"]
-        kept = (
-            "Name",
-            "TableType",
-            "Parameters",
-            "ViewOriginalText",
-            "ViewExpandedText",
-            "StorageDescriptor",
-        )
+        kept = ("Name", "TableType", "Parameters", "ViewOriginalText", "ViewExpandedText", "StorageDescriptor")
         table_input = {name: table[name] for name in kept}
-        table_input["StorageDescriptor"]["Columns"] = [
-            {"Name": column.name, "Type": column.type.hive} for column in made.columns
-        ]
+        table_input["StorageDescriptor"]["Columns"] = columns
         glue.update_table(DatabaseName=database, TableInput=table_input)
 
     def _send(self, translated: "Translated") -> Outcome:
@@ -118,9 +109,7 @@ class TrinoStatement:
                 max_attempts=1,  # a repeated POST could run a statement twice
                 request_timeout=_REQUEST_SECONDS,
             )
-            query = TrinoQuery(
-                request, translated.sql, legacy_primitive_types=True, stats_callback=self._check
-            )
+            query = TrinoQuery(request, translated.sql, legacy_primitive_types=True, stats_callback=self._check)
             try:
                 return _outcome(query, translated.statement_type)
             except Cancelled:
@@ -161,16 +150,22 @@ def _scanned_bytes(stats: dict[str, Any]) -> int:
 
 
 @dataclass(frozen=True)
-class Translated:
-    """A statement as Trino wants it, line by line where it was, and the session that it needs.
+class View:
+    """What CREATE VIEW makes; database is "" where it isn't named."""
 
-    view: database ("" when not named) and name of the view that it makes.
-    """
+    database: str
+    name: str
+    query: str
+
+
+@dataclass(frozen=True)
+class Translated:
+    """A statement as Trino wants it, line by line where it was, and the session that it needs."""
 
     sql: str
     statement_type: str
     session: dict[str, str] = field(default_factory=dict)
-    view: tuple[str, str] | None = None
+    view: View | None = None
 
     @classmethod
     def of(cls, sql: str) -> "Translated":
@@ -210,7 +205,8 @@ def _create_view(sql: str, tokens: Sequence[Token]) -> Translated:
     if [token.text.upper() for token in tokens[end : end + 1]] != ["AS"]:
         raise _unexpected(tokens, end, "AS")
     *qualifiers, name = (token.text.lower() for token in tokens[start:end:2])
-    return Translated(sql, "DDL", view=(qualifiers[-1] if qualifiers else "", name))
+    view = View(qualifiers[-1] if qualifiers else "", name, sql[tokens[end].end + 1 :].strip())
+    return Translated(sql, "DDL", view=view)
 
 
 def _create_table(sql: str, tokens: Sequence[Token]) -> Translated:
@@ -281,9 +277,7 @@ def _properties(tokens: Sequence[Token], start: int) -> tuple[list[_Property], i
             if kind == TokenType.R_PAREN:
                 return found, at
             first = at + 1
-        depth += (kind in (TokenType.L_PAREN, TokenType.L_BRACKET)) - (
-            kind in (TokenType.R_PAREN, TokenType.R_BRACKET)
-        )
+        depth += (kind in (TokenType.L_PAREN, TokenType.L_BRACKET)) - (kind in (TokenType.R_PAREN, TokenType.R_BRACKET))
     raise _unexpected(tokens, len(tokens), "')'")
 
 

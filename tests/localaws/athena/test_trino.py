@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from localaws.athena.errors import Cancelled, QueryError
-from localaws.athena.trino import CATALOG, Translated, TrinoEngine, as_text, type_of
+from localaws.athena.trino import CATALOG, Translated, TrinoEngine, View, as_text, type_of
 
 LOCATION = "external_location = 's3://b/t/'"
 ONE_WRITER = {"task_min_writer_count": "1", "task_max_writer_count": "1"}
@@ -22,8 +22,6 @@ ONE_WRITER = {"task_min_writer_count": "1", "task_max_writer_count": "1"}
         ("WITH a AS (SELECT 1) TABLE a", "DML"),
         ("(SELECT 1) UNION (SELECT 2)", "DML"),
         ("-- why\nVALUES 1", "DML"),
-        ("create or replace view v as select 1 a", "DDL"),
-        ('CREATE VIEW d."v" AS SELECT 1 a', "DDL"),
         ("EXPLAIN SELECT 1", "UTILITY"),
         ("EXPLAIN ANALYZE VERBOSE SELECT 1", "UTILITY"),
         ("EXPLAIN (TYPE DISTRIBUTED) SELECT 1", "UTILITY"),
@@ -32,6 +30,18 @@ ONE_WRITER = {"task_min_writer_count": "1", "task_max_writer_count": "1"}
 )
 def test_a_statement_goes_on_as_it_is_written(sql: str, statement_type: str) -> None:
     assert Translated.of(sql) == Translated(sql, statement_type)
+
+
+@pytest.mark.parametrize(
+    ("sql", "view"),
+    [
+        ("create or replace view V as select 1 a", View("", "v", "select 1 a")),
+        ('CREATE VIEW d."v" AS SELECT 1 a', View("d", "v", "SELECT 1 a")),
+        ("CREATE VIEW awsdatacatalog.d.v AS SELECT 1 a", View("d", "v", "SELECT 1 a")),
+    ],
+)
+def test_a_view_is_known_by_its_name(sql: str, view: View) -> None:
+    assert Translated.of(sql) == Translated(sql, "DDL", view=view)
 
 
 def test_semicolons_and_comments_at_the_end_stay_behind() -> None:
@@ -78,9 +88,7 @@ def test_compression_becomes_the_sessions_and_the_rest_stays_in_its_place() -> N
 
 
 def test_a_property_taken_from_the_end_takes_its_comma_along() -> None:
-    translated = Translated.of(
-        f"CREATE TABLE t WITH ({LOCATION}, parquet_compression = 'zstd') AS SELECT 1 a"
-    )
+    translated = Translated.of(f"CREATE TABLE t WITH ({LOCATION}, parquet_compression = 'zstd') AS SELECT 1 a")
     assert translated.sql == f"CREATE TABLE t WITH ({LOCATION}{' ' * 30}) AS SELECT 1 a"
     assert translated.session == {f"{CATALOG}.compression_codec": "ZSTD"}
 
@@ -156,10 +164,7 @@ def test_cells_read_as_in_athenas_result_files(of: dict[str, Any], cell: Any, te
 
 
 def test_types_are_athenas() -> None:
-    named = [
-        type_of(one)
-        for one in (VARCHAR, signature("varchar", 3), signature("real"), signature("decimal", 5, 2))
-    ]
+    named = [type_of(one) for one in (VARCHAR, signature("varchar", 3), signature("real"), signature("decimal", 5, 2))]
     assert [(one.name, one.args) for one in named] == [
         ("varchar", ()),
         ("varchar", (3,)),
@@ -303,7 +308,5 @@ def test_a_statement_ends_with_the_bytes_that_it_may_scan(serve: Any) -> None:
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
-    with pytest.raises(
-        QueryError, match=r"^GENERIC_INTERNAL_ERROR: Trino at http://127\.0\.0\.1:1 does not answer"
-    ):
+    with pytest.raises(QueryError, match=r"^GENERIC_INTERNAL_ERROR: Trino at http://127\.0\.0\.1:1 does not answer"):
         TrinoEngine("http://127.0.0.1:1").statement("SELECT 1", "smart_hub", None).run()

@@ -1,0 +1,133 @@
+"""A day of the sample data through crawlers, job, functions and SQL as the DAG takes it, by boto3 alone."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+from local_server import ROOT, Aws
+
+from ops.deploy import deploy
+from smart_hub import sql
+from smart_hub.athena import Athena
+from smart_hub.content import content_of
+from smart_hub.layout import PUBLISHED_TABLES, REFERENCE_TABLES, raw_prefix, run_name
+
+STATEMENTS = ROOT / "include" / "sql"
+SECONDS = 300
+
+
+class Pipeline:
+    """The stack on one local AWS."""
+
+    def __init__(self, aws: Aws) -> None:
+        self.aws = aws
+        session = boto3.Session("test", "test", region_name="us-east-1")
+        outputs = deploy(session, endpoint_url=aws.endpoint, report=lambda text: None)
+        self.bucket = outputs["DataBucket"]
+
+    def run(self, day: str) -> dict[str, list[dict[str, str | None]]]:
+        """Convert, transform, compact, audit and publish the day; gives the answers of the quality rules."""
+        self._copy(day)
+        content = {data_set: self._content(data_set) for data_set in REFERENCE_TABLES}
+        self._crawl()
+        self._convert_rates(content["rates"])
+        common = {"day": day, "run": run_name(day, "test")}
+        references = {name: content[name] for name in ("mappings", "locations")}
+        converted = self._call("convert", {**common, "version": _version("convert"), "content": references})
+        transformed = self._call(
+            "transform",
+            {
+                **common,
+                "version": _version("transform"),
+                "content": content,
+                "usage_table": converted["usage_table"],
+            },
+        )
+        compacted = self._call(
+            "compact",
+            {
+                **common,
+                "version": _version("compact"),
+                "content": {},
+                "cost_table": transformed["cost_table"],
+                "files": 1,
+            },
+        )
+        rules = self._audit({"day": day, **converted, **transformed, **compacted})
+        locations = [transformed["rejects_location"], converted["usage_location"], compacted["cost_location"]]
+        for table, location in zip(PUBLISHED_TABLES, locations, strict=True):
+            for name in ("add_partition", "set_location"):
+                self.athena.run(sql.statement(STATEMENTS / "publish", name, table=table, day=day, location=location))
+        for data_set in REFERENCE_TABLES:
+            self.athena.run(sql.statement(STATEMENTS / "publish", data_set, content=content[data_set]))
+        return rules
+
+    @property
+    def athena(self) -> Athena:
+        client, output = self.aws.client("athena"), f"s3://{self.bucket}/athena-results/test/"
+        return Athena(client, "smart-hub", "smart_hub", output, _version("test"), lambda: SECONDS)
+
+    def published(self, table: str, day: str) -> list[tuple[str | None, ...]]:
+        """The day's rows of a published table, all columns, in an order of their own."""
+        rows = self.athena.rows(f"SELECT * FROM {table} WHERE dt = DATE '{day}'")
+        return sorted((tuple(row.values()) for row in rows), key=str)
+
+    def _copy(self, day: str) -> None:
+        source = ROOT / "include" / "data"
+        files = [path for path in source.rglob("*") if path.is_file()]
+        for path in files:
+            key = path.relative_to(source).as_posix()
+            if not key.startswith("usage/") or key.startswith(f"usage/dt={day}/"):
+                self.aws.client("s3").upload_file(str(path), self.bucket, f"raw/{key}")
+
+    def _content(self, data_set: str) -> str:
+        pages = self.aws.client("s3").get_paginator("list_objects_v2")
+        listed = pages.paginate(Bucket=self.bucket, Prefix=raw_prefix(data_set)).build_full_result()
+        return content_of((one["Key"], one["ETag"].strip('"')) for one in listed["Contents"])
+
+    def _crawl(self) -> None:
+        glue = self.aws.client("glue")
+        for name in ("usage", *REFERENCE_TABLES):
+            glue.start_crawler(Name=f"smart-hub-{name}")
+        for name in ("usage", *REFERENCE_TABLES):
+            _until(lambda name=name: glue.get_crawler(Name=f"smart-hub-{name}")["Crawler"]["State"] == "READY")
+            assert glue.get_crawler(Name=f"smart-hub-{name}")["Crawler"]["LastCrawl"]["Status"] == "SUCCEEDED"
+
+    def _convert_rates(self, content: str) -> None:
+        glue, job = self.aws.client("glue"), "smart-hub-rates"
+        arguments = {"--content": content, "--version": _version("rates")}
+        run = glue.start_job_run(JobName=job, Arguments=arguments)["JobRunId"]
+
+        def state() -> str:
+            return str(glue.get_job_run(JobName=job, RunId=run)["JobRun"]["JobRunState"])
+
+        _until(lambda: state() not in ("STARTING", "RUNNING"))
+        assert state() == "SUCCEEDED"
+
+    def _call(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
+        client = self.aws.client("lambda")
+        answer = client.invoke(FunctionName=f"smart-hub-{function}", Payload=json.dumps(event))
+        payload = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, payload
+        return dict(payload)
+
+    def _audit(self, known: dict[str, Any]) -> dict[str, list[dict[str, str | None]]]:
+        rules = {}
+        for path in sorted((STATEMENTS / "quality").glob("*.sql")):
+            wanted = {name: known[name] for name in sql.placeholders(path.read_text())}
+            rules[path.stem] = self.athena.rows(sql.statement(path.parent, path.stem, **wanted))
+        return rules
+
+
+def _version(name: str) -> str:
+    return f"v{hashlib.sha256(f'{name} {time.time_ns()}'.encode()).hexdigest()[:16]}"
+
+
+def _until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not done():
+        assert time.monotonic() < deadline, f"not done after {SECONDS} s"
+        time.sleep(0.1)
