@@ -4,25 +4,30 @@
 
 PYTHON ?= python3 python3.13 python3.12 python3.11
 PYTHON39 ?= python3.9
+PYTHON313 ?= python3.13
 UV = UV_PYTHON_DOWNLOADS=never .venv-uv/bin/uv
 RUN = .venv/bin/python -m
 COMPILE = $(UV) pip compile --quiet --upgrade --generate-hashes
 
+# Trino is got only where it is asked for, and not when the user names one of their own.
+OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
+
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status airflow data test test-glue lint format lock clean
+.PHONY: help demo up down status airflow data test test-glue test-lambda trino lint format lock clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "Settings, as in make demo FROM=2019-12-21 TO=2019-12-22:"
 	@echo "  SOURCE        folder or s3:// prefix of the data (include/data)"
 	@echo "  FROM, TO      first and last day of the demo"
-	@echo "  AIRFLOW_PORT  8080       AWS_PORT  4566       PYTHON  python3"
+	@echo "  ENGINE        what runs Athena's queries: duckdb or trino (duckdb); TRINO_URL a Trino of your own"
+	@echo "  AIRFLOW_PORT  8080       AWS_PORT  4566       TRINO_PORT  8090       PYTHON  python3"
 
-demo: .venv/synced .venv-localaws/synced ## start everything, run the sample days, show what came out
+demo: .venv/synced .venv-localaws/synced $(OWN_TRINO) ## start everything, run the sample days, show what came out
 	@$(RUN) ops.demo $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)')
 
-up: .venv/synced .venv-localaws/synced ## start the local AWS and Airflow in the background
+up: .venv/synced .venv-localaws/synced $(OWN_TRINO) ## start the local AWS and Airflow in the background
 	@$(RUN) ops.services up
 
 down: .venv/synced ## stop what `up` or `demo` started
@@ -47,6 +52,12 @@ test: .venv/synced .venv-localaws/synced ## run all tests
 test-glue: .venv-glue/synced ## run the Glue job's tests as on Glue: Python 3.9 and its old pyarrow
 	.venv-glue/bin/python -m pytest tests/glue $(ARGS)
 
+test-lambda: .venv-lambda/synced .venv-localaws/synced ## run the functions' tests as on Lambda: its Python and runtime client
+	.venv-lambda/bin/python -m pytest tests/lambdas $(ARGS)
+
+trino: .venv/synced .venv-uv/synced ## get Trino, the second query engine
+	@$(RUN) ops.trino install
+
 lint: .venv/synced .venv-localaws/synced .venv-lint/synced ## check style, types, SQL and templates; repair nothing
 	@status=0; check() { echo "$$*"; "$$@" || status=1; }; \
 	check .venv-lint/bin/ruff check .; \
@@ -68,10 +79,12 @@ lock: .venv-uv/synced ## pin the newest permitted versions of all packages
 	  --group test -o requirements/airflow.lock
 	$(COMPILE) --universal --python-version 3.11 --group localaws -o requirements/localaws.lock
 	$(COMPILE) --universal --python-version 3.11 --group lint -o requirements/lint.lock
+	$(COMPILE) --universal --python-version 3.11 --group java -o requirements/java.lock
 	$(COMPILE) --python-version 3.9 --group glue -o requirements/glue.lock
+	$(COMPILE) --universal --python-version 3.11 --group lambda -o requirements/lambda.lock
 
 clean: down ## stop everything and remove its state
-	@state="$${SMART_HUB_LOCAL:-.local}"; rm -rf "$$state/airflow" "$$state/aws" "$$state/logs" "$$state/run"
+	@state="$${SMART_HUB_LOCAL:-.local}"; rm -rf "$$state/airflow" "$$state/aws" "$$state/trino" "$$state/logs" "$$state/run"
 
 # uv comes by pip, everything else by uv; each lock gives the hashes of what may be installed.
 .venv-uv/synced: requirements/uv.lock
@@ -93,8 +106,11 @@ clean: down ## stop everything and remove its state
 .venv-lint/synced: requirements/lint.lock | .venv-uv/synced
 .venv-glue/synced: requirements/glue.lock | .venv-uv/synced
 .venv-glue/synced: BASE = $(PYTHON39)
+.venv-lambda/synced: requirements/lambda.lock | .venv-uv/synced
+# Lambda's Python where it is at hand: the functions must run on any that the project runs on.
+.venv-lambda/synced: BASE = $(shell $(PYTHON313) -c '' 2>/dev/null && echo $(PYTHON313) || echo .venv-uv/bin/python)
 .venv/synced .venv-localaws/synced .venv-lint/synced: BASE = .venv-uv/bin/python
-.venv/synced .venv-localaws/synced .venv-lint/synced .venv-glue/synced:
+.venv/synced .venv-localaws/synced .venv-lint/synced .venv-glue/synced .venv-lambda/synced:
 	@echo "Installing $< into $(@D)"
 	@[ -x $(@D)/bin/python ] || $(UV) venv --quiet --clear --no-project --python $(BASE) $(@D)
 	@VIRTUAL_ENV=$(@D) $(UV) pip sync --quiet --require-hashes --compile-bytecode $<
