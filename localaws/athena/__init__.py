@@ -1,1 +1,1 @@
-"""Athena, executed for real: its API, Hive's DDL, result files, and the query engines behind one interface."""
+"""Athena, executed for real: its API, Hive's DDL, result files, query engines behind one interface."""

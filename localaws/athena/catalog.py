@@ -85,8 +85,8 @@ class Catalog:
     def partitions(self, table: Table) -> list[Partition]:
         """Registered partitions, or those of a partition projection over dates.
 
-        Raises QueryError where a partition was registered with other column types (HIVE_PARTITION_SCHEMA_MISMATCH),
-        or with a value that its key cannot have (HIVE_INVALID_PARTITION_VALUE).
+        Raises QueryError where a partition was registered with other column types
+        (HIVE_PARTITION_SCHEMA_MISMATCH), or a value that its key cannot have (HIVE_INVALID_PARTITION_VALUE).
         """
         if table.parameters.get("projection.enabled") == "true":
             return _projected(table)
@@ -132,21 +132,20 @@ def _check_columns(table: Table, values: list[str], columns: tuple[Column, ...])
             spec = "/".join(f"{key.name}={value}" for key, value in zip(table.keys, values, strict=True))
             raise QueryError(
                 "HIVE_PARTITION_SCHEMA_MISMATCH",
-                "There is a mismatch between the table and partition schemas. The types are incompatible and cannot"
-                f" be coerced. The column '{declared.name}' in table '{table}' is declared as type"
+                "There is a mismatch between the table and partition schemas. The types are incompatible and"
+                f" cannot be coerced. The column '{declared.name}' in table '{table}' is declared as type"
                 f" '{declared.type.hive}', but partition '{spec}' declared column '{found.name}' as type"
                 f" '{found.type.hive}'.",
             )
 
 
 def _projected(table: Table) -> list[Partition]:
-    """Partitions of ``projection.<key>.type=date`` with a fixed range of days; other projections are not covered."""
+    """Partitions of a projection over a range of days; other projections are not covered."""
     if len(table.keys) != 1:
         raise not_supported("partition projection over more than one column")
     key = table.keys[0].name
     settings = {
-        name: table.parameters.get(f"projection.{key}.{name}")
-        for name in ("type", "format", "range", "interval.unit")
+        name: table.parameters.get(f"projection.{key}.{name}") for name in ("type", "format", "range", "interval.unit")
     }
     template = table.parameters.get("storage.location.template", f"{table.location}{key}=${{{key}}}")
     bounds = re.fullmatch(r"(\d{4}-\d{2}-\d{2}),(\d{4}-\d{2}-\d{2}|NOW)", settings["range"] or "")
@@ -157,7 +156,4 @@ def _projected(table: Table) -> list[Partition]:
     first = date.fromisoformat(bounds[1])
     last = datetime.now(UTC).date() if bounds[2] == "NOW" else date.fromisoformat(bounds[2])
     days = (first + timedelta(days=number) for number in range((last - first).days + 1))
-    return [
-        Partition((day.isoformat(),), _folder(template.replace(f"${{{key}}}", day.isoformat())))
-        for day in days
-    ]
+    return [Partition((day.isoformat(),), _folder(template.replace(f"${{{key}}}", day.isoformat()))) for day in days]

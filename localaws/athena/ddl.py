@@ -24,7 +24,7 @@ _SPEC_ITEM = re.compile(r"\s*`?(\w+)`?\s*=\s*'([^']*)'\s*(?:,|$)")
 
 @dataclass(frozen=True)
 class Ddl:
-    """One statement against a caller's catalog; ``run`` and ``cancel`` as the engine's statements have them."""
+    """One statement against a caller's catalog; ``run`` and ``cancel`` as an engine's statements have them."""
 
     action: Callable[[Catalog, str, dict[str, str]], Outcome]
     catalog: Catalog
@@ -40,7 +40,10 @@ class Ddl:
 
 
 def find(sql: str, database: str, glue: Any) -> Ddl | None:
-    """The statement, when it is Hive DDL; None when it is the engine's. Raises QueryError for DDL not covered."""
+    """The statement, when it is Hive DDL; None when it is the engine's.
+
+    Raises QueryError for DDL that is not covered.
+    """
     text = _COMMENTS.sub("", sql, count=1).rstrip("; \t\r\n")
     for pattern, action in _STATEMENTS:
         match = re.fullmatch(pattern, text, re.IGNORECASE | re.DOTALL)
@@ -57,9 +60,7 @@ def find(sql: str, database: str, glue: Any) -> Ddl | None:
 def _table(catalog: Catalog, database: str, parts: dict[str, str]) -> Table:
     table = catalog.find(database, parts["table"].lower())
     if table is None:
-        raise QueryError(
-            "FAILED", f"SemanticException [Error 10001]: Table not found {database}.{parts['table']}"
-        )
+        raise QueryError("FAILED", f"SemanticException [Error 10001]: Table not found {database}.{parts['table']}")
     return table
 
 
@@ -76,9 +77,7 @@ def _values(table: Table, spec: str) -> list[str]:
             try:
                 date.fromisoformat(given[key.name])
             except ValueError:
-                raise QueryError(
-                    "FAILED", f"SemanticException: not a date: {key.name}='{given[key.name]}'"
-                ) from None
+                raise QueryError("FAILED", f"SemanticException: not a date: {key.name}='{given[key.name]}'") from None
     return list(given.values())
 
 
@@ -106,9 +105,7 @@ def _set_location(catalog: Catalog, database: str, parts: dict[str, str]) -> Out
     values = _values(table, parts["spec"])
     glue = catalog.glue
     try:
-        found = glue.get_partition(DatabaseName=database, TableName=table.name, PartitionValues=values)[
-            "Partition"
-        ]
+        found = glue.get_partition(DatabaseName=database, TableName=table.name, PartitionValues=values)["Partition"]
     except glue.exceptions.EntityNotFoundException:
         raise QueryError(
             "FAILED", f"SemanticException [Error 10006]: Partition not found ({parts['spec'].strip()})"

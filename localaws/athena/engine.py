@@ -11,7 +11,7 @@ from localaws.athena.catalog import Column
 class Outcome:
     """What a statement gave.
 
-    rows: cells as Athena's texts, None for NULL; columns is empty for a statement without a result (a CTAS, a view).
+    rows: cells as Athena's texts, None for NULL; columns is empty for a statement without a result, a CTAS.
     """
 
     columns: tuple[Column, ...] = ()
@@ -33,4 +33,4 @@ class Engine(Protocol):
     """Runs queries, CREATE TABLE AS and views against the catalog and the objects of one store."""
 
     def statement(self, sql: str, database: str, store: Any, most_bytes: int | None = None) -> Running:
-        """One statement, which is cancelled when it would scan more than ``most_bytes``. Raises QueryError."""
+        """One statement, cancelled when it would scan more than ``most_bytes``. Raises QueryError."""

@@ -10,7 +10,7 @@ class QueryError(Exception):
         self.message = message
 
     def at(self, place: str) -> "QueryError":
-        """The error with the place of its fault, ``line 1:8: ``, unless it has one or is a refusal of ours."""
+        """The error with the place of its fault, ``line 1:8: ``, unless it has one or is our refusal."""
         if self.message.startswith("line ") or self.code == "NOT_SUPPORTED":
             return self
         return QueryError(self.code, place + self.message)

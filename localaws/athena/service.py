@@ -38,7 +38,7 @@ class _Execution:
 
 
 class Athena(Service):
-    """Query executions, each in a thread; their records outlive the process, what was running then has failed."""
+    """Query executions, each in a thread. Their records outlive the process; what ran then has failed."""
 
     target: ClassVar[str] = "AmazonAthena"
     actions: ClassVar[frozenset[str]] = frozenset(
@@ -110,9 +110,7 @@ class Athena(Service):
                 if known is not None:
                     return {"QueryExecutionId": known["id"]}
             execution_id = str(uuid.uuid4())
-            document = _new_execution(
-                execution_id, sql, body.get("QueryExecutionContext", {}), workgroup, output
-            )
+            document = _new_execution(execution_id, sql, body.get("QueryExecutionContext", {}), workgroup, output)
             self.records.put(_KIND, execution_id, document)
             if token:
                 self.records.put("client_request_token", token, {"id": execution_id, "request": request})
@@ -205,9 +203,7 @@ class Athena(Service):
     def _write(self, document: dict[str, Any], outcome: Outcome, is_ddl: bool) -> str:
         """The result's file; gives its location, which a statement without a result has, too, but no file."""
         suffix = ".txt" if is_ddl else ".csv" if outcome.columns else ""
-        location = (
-            f"{document['ResultConfiguration']['OutputLocation']}{document['QueryExecutionId']}{suffix}"
-        )
+        location = f"{document['ResultConfiguration']['OutputLocation']}{document['QueryExecutionId']}{suffix}"
         if suffix:
             bucket, _, key = location.removeprefix("s3://").partition("/")
             text = as_lines(outcome.rows) if is_ddl else as_csv(outcome)
@@ -249,9 +245,7 @@ class Athena(Service):
     def _list(self, body: dict[str, Any]) -> dict[str, Any]:
         workgroup = body.get("WorkGroup", "primary")
         ids = [
-            document["QueryExecutionId"]
-            for document in self.records.list(_KIND)
-            if document["WorkGroup"] == workgroup
+            document["QueryExecutionId"] for document in self.records.list(_KIND) if document["WorkGroup"] == workgroup
         ]
         ids.reverse()  # newest first
         first = _offset(body)
@@ -280,9 +274,7 @@ class Athena(Service):
             if length < len(data):
                 answer["NextToken"] = str(begin + length)  # the next page begins at that byte of the file
         answer["ResultSet"] = {
-            "Rows": [
-                {"Data": [{} if cell is None else {"VarCharValue": cell} for cell in row]} for row in rows
-            ],
+            "Rows": [{"Data": [{} if cell is None else {"VarCharValue": cell} for cell in row]} for row in rows],
             "ResultSetMetadata": {"ColumnInfo": columns},
         }
         return answer
@@ -329,8 +321,8 @@ def _several_statements(sql: str) -> bool:
 
 
 _ENFORCED = (
-    "The Create Table As Select query failed because it was submitted with an 'external_location' property to an"
-    " Athena Workgroup that enforces a centralized output location for all queries. Please remove the"
+    "The Create Table As Select query failed because it was submitted with an 'external_location' property to"
+    " an Athena Workgroup that enforces a centralized output location for all queries. Please remove the"
     " 'external_location' property and resubmit the query."
 )
 
@@ -351,9 +343,7 @@ def _offset(body: dict[str, Any]) -> int:
     return int(token)
 
 
-def _new_execution(
-    execution_id: str, sql: str, context: dict[str, Any], workgroup: str, output: str
-) -> dict[str, Any]:
+def _new_execution(execution_id: str, sql: str, context: dict[str, Any], workgroup: str, output: str) -> dict[str, Any]:
     return {
         "QueryExecutionId": execution_id,
         "Query": sql,

@@ -12,7 +12,7 @@ class Type:
     """A Trino type.
 
     name: Trino's base name; args: precision and scale of a decimal, length of a varchar (none: unbounded),
-    fractional digits of a timestamp; fields: names and types of a row, or the element of an array (named ``""``).
+    fractional digits of a timestamp; fields: names and types of a row, or an array's element (named ``""``).
     A type of the catalog that has no branch here goes by Hive's own name for it, and no query reads it.
     """
 
@@ -157,7 +157,7 @@ def from_hive(text: str) -> Type:
 
 
 def _parse(word: str, tokens: Iterator[str]) -> Type:
-    """The type that begins with ``word``. Raises LookupError, StopIteration or ValueError for one not known here."""
+    """The type that begins with ``word``. Raises LookupError, StopIteration or ValueError for others."""
     if word in ("varchar", "decimal"):
         _expect("(", tokens)
         numbers = []

@@ -19,7 +19,7 @@ CATALOG = "awsdatacatalog"
 class Compiler(Expressions):
     """Translates the queries of one statement.
 
-    database: where tables without one are looked for; views: those that are being expanded, which must not recur.
+    database: where tables without one are looked for; views: those being expanded, which must not recur.
     """
 
     def __init__(self, source: Source, text: str, database: str, views: tuple[str, ...] = ()) -> None:
@@ -121,10 +121,7 @@ class Compiler(Expressions):
                 raise not_supported("a column of type timestamp with time zone")
         select = ", ".join(f"{value.sql} AS c{number}" for number, value in enumerate(values, 1))
         body = " ".join([f"SELECT {'DISTINCT ' if distinct else ''}{select}", *parts])
-        outputs = (
-            Field(column.name, "", value.type, value.sql)
-            for column, value in zip(columns, values, strict=True)
-        )
+        outputs = (Field(column.name, "", value.type, value.sql) for column, value in zip(columns, values, strict=True))
         scope = replace(scope, outputs=tuple(outputs))
         return self._ordered(node, Query(body, tuple(columns)), scope, bool(distinct))
 
@@ -132,18 +129,14 @@ class Compiler(Expressions):
         """The query with the node's ORDER BY, OFFSET and LIMIT."""
         order, bounds = "", ""
         if node.args.get("order"):
-            keys = self.sort_keys(
-                node.args["order"], lambda key: self._order_key(key, query, scope, distinct)
-            )
+            keys = self.sort_keys(node.args["order"], lambda key: self._order_key(key, query, scope, distinct))
             order = f" ORDER BY {keys}"
         for word in ("limit", "offset"):
             clause = node.args.get(word)
             if clause is not None:
                 only(clause, "expression")
                 number = clause.expression
-                if not (
-                    isinstance(number, exp.Literal) and number.this.isdigit() and int(number.this) < 2**63
-                ):
+                if not (isinstance(number, exp.Literal) and number.this.isdigit() and int(number.this) < 2**63):
                     raise not_supported(f"{word.upper()} {shown(number)}")
                 bounds += f" {word.upper()} {number.this}"
         return replace(query, order=order, bounds=bounds)
@@ -191,9 +184,7 @@ class Compiler(Expressions):
     def _outputs(self, node: exp.Select, scope: Scope) -> tuple[list[Column], list[Value]]:
         columns, values = [], []
         for item in node.expressions:
-            if isinstance(item, exp.Star) or (
-                isinstance(item, exp.Column) and isinstance(item.this, exp.Star)
-            ):
+            if item.is_star:
                 for name, value in self._expanded(item, scope):
                     columns.append(Column(name, value.type))
                     values.append(value)
@@ -201,9 +192,7 @@ class Compiler(Expressions):
             if isinstance(item, exp.Alias):
                 only(item, "this", "alias")
             value = self.expression(item.unalias(), scope)
-            columns.append(
-                Column(item.alias_or_name if isinstance(item, (exp.Alias, exp.Column)) else "", value.type)
-            )
+            columns.append(Column(item.alias_or_name if isinstance(item, (exp.Alias, exp.Column)) else "", value.type))
             values.append(value)
         return columns, values
 
@@ -217,9 +206,7 @@ class Compiler(Expressions):
                 raise not_supported(f"{relation}.* of a row")
             raise QueryError("TABLE_NOT_FOUND", f"{where}Unable to resolve reference {relation}")
         if not scope.fields:
-            raise QueryError(
-                "COLUMN_NOT_FOUND", f"{where}SELECT * not allowed in queries without FROM clause"
-            )
+            raise QueryError("COLUMN_NOT_FOUND", f"{where}SELECT * not allowed in queries without FROM clause")
         fields = [one for one in scope.fields if not one.hidden and relation in ("", one.relation)]
         for one in fields:
             if scope.groups is not None and one.sql not in scope.groups:
@@ -234,7 +221,7 @@ class Compiler(Expressions):
     def _from(
         self, node: exp.Select, conditions: Sequence[exp.Expr], outer: Scope | None
     ) -> tuple[str, tuple[Field, ...]]:
-        """DuckDB's FROM clause, and what it brings into scope. conditions: those of WHERE, which prune partitions."""
+        """DuckDB's FROM clause, and what it brings into scope; the conditions of WHERE prune partitions."""
         from_ = node.args.get("from_")
         if from_ is None:
             return "", ()
@@ -323,9 +310,7 @@ class Compiler(Expressions):
         query = query.renamed(names)
         return f"({query.sql}) AS {alias}", query.fields(_named(written, name), alias)
 
-    def _table(
-        self, table: Table, node: exp.Table, conditions: Sequence[exp.Expr]
-    ) -> tuple[str, tuple[Field, ...]]:
+    def _table(self, table: Table, node: exp.Table, conditions: Sequence[exp.Expr]) -> tuple[str, tuple[Field, ...]]:
         alias, written = self._alias(), node.args.get("alias")
         if written is not None and written.columns:
             raise not_supported("a table with other names for its columns")
@@ -338,11 +323,7 @@ class Compiler(Expressions):
         path = select is not None and any(name_of(one) == "$path" for one in select.find_all(exp.Identifier))
         names = {key.name for key in table.keys}
         keys = Scope(tuple(one for one in fields if one.name in names))
-        texts = [
-            self.boolean(one, keys, "WHERE clause").sql
-            for one in conditions
-            if _reads_only(one, names, relation)
-        ]
+        texts = [self.boolean(one, keys, "WHERE clause").sql for one in conditions if _reads_only(one, names, relation)]
         sql = self.source.scan(table, alias, texts, path)
         if path:
             fields += (Field("$path", relation, VARCHAR, f'{alias}."$path"', hidden=True),)

@@ -50,9 +50,7 @@ class CtasProperties:
             values[name] = value
         location = values.pop("external_location")
         if not re.fullmatch(r"s3://[a-z0-9.-]+/.+", location):
-            raise not_supported(
-                f"external_location = '{location}'" if location else "a CTAS without external_location"
-            )
+            raise not_supported(f"external_location = '{location}'" if location else "a CTAS without external_location")
         table_format, compression = values.pop("format").upper(), values.pop("write_compression").upper()
         if table_format != "PARQUET" or compression not in ("SNAPPY", "GZIP", "ZSTD"):
             raise not_supported(f"format {table_format} with compression {compression}")
@@ -61,9 +59,7 @@ class CtasProperties:
         values["bucket_count"] = int(values.get("bucket_count", 0))
         properties = cls(location if location.endswith("/") else f"{location}/", compression, **values)
         if bool(properties.bucketed_by) != bool(properties.bucket_count):
-            raise QueryError(
-                "INVALID_TABLE_PROPERTY", "bucketed_by and bucket_count must be specified together"
-            )
+            raise QueryError("INVALID_TABLE_PROPERTY", "bucketed_by and bucket_count must be specified together")
         if properties.bucketed_by and properties.partitioned_by:
             raise not_supported("buckets within partitions")
         if properties.bucket_count > _MOST_WRITERS:
@@ -75,15 +71,13 @@ class CtasProperties:
         names = [column.name for column in columns]
         for name in self.partitioned_by + self.bucketed_by:
             if name not in names:
-                raise QueryError(
-                    "INVALID_TABLE_PROPERTY", f"Partition or bucket column '{name}' is not in the query"
-                )
+                raise QueryError("INVALID_TABLE_PROPERTY", f"Partition or bucket column '{name}' is not in the query")
         count = len(columns) - len(self.partitioned_by)
         if tuple(names[count:]) != self.partitioned_by:
             raise QueryError(
                 "HIVE_COLUMN_ORDER_MISMATCH",
-                "Partition keys must be the last columns in the table and in the same order as the table properties:"
-                f" [{', '.join(self.partitioned_by)}]",
+                "Partition keys must be the last columns in the table and in the same order as the table"
+                f" properties: [{', '.join(self.partitioned_by)}]",
             )
         if not count:
             raise QueryError("INVALID_TABLE_PROPERTY", "Table contains only partition columns")
@@ -216,8 +210,7 @@ def _write(
 ) -> None:
     """The query's rows as Parquet; a part without rows leaves no file."""
     texts = ", ".join(
-        f'CAST(q.c{number} AS {column.type.duck}) AS "{column.name}"'
-        for number, column in enumerate(columns, 1)
+        f'CAST(q.c{number} AS {column.type.duck}) AS "{column.name}"' for number, column in enumerate(columns, 1)
     )
     select = f"SELECT {texts} FROM ({query.written}) AS q"
     options = f"FORMAT parquet, COMPRESSION {properties.compression}"
@@ -225,8 +218,8 @@ def _write(
     if properties.partitioned_by:
         partition_by = ", ".join(f'"{name}"' for name in properties.partitioned_by)
         connection.execute(
-            f"COPY ({select}) TO {quote(properties.location.rstrip('/'))} ({options}, PARTITION_BY ({partition_by}),"
-            f" FILENAME_PATTERN '{unique}_{{i}}')"
+            f"COPY ({select}) TO {quote(properties.location.rstrip('/'))}"
+            f" ({options}, PARTITION_BY ({partition_by}), FILENAME_PATTERN '{unique}_{{i}}')"
         )
         return
     for bucket, rows in _buckets(connection, select, properties):
@@ -245,9 +238,7 @@ def _buckets(
     described = connection.execute(f"DESCRIBE SELECT {name} FROM rows").fetchone()
     if len(properties.bucketed_by) > 1 or described is None or described[1] != "VARCHAR":
         raise not_supported("several buckets by other than one string")
-    bucket_of = add_function(
-        connection, lambda text: hive_bucket(text, properties.bucket_count), "INTEGER", pa.int32()
-    )
+    bucket_of = add_function(connection, lambda text: hive_bucket(text, properties.bucket_count), "INTEGER", pa.int32())
     connection.execute(
         f"CREATE TEMP TABLE buckets AS SELECT {name} AS value, coalesce({bucket_of}({name}), 0) AS bucket"
         f" FROM (SELECT DISTINCT {name} FROM rows)"
@@ -262,7 +253,7 @@ def _buckets(
 
 
 def hive_bucket(text: str, count: int) -> int:
-    """Hive's bucket of a string: its hash 31·h + byte in 32 bits, without the sign, modulo the number of buckets."""
+    """Hive's bucket of a string: its hash 31·h + byte in 32 bits, without the sign, modulo their number."""
     number = 0
     for byte in text.encode():
         number = (31 * number + (byte - 256 if byte > 127 else byte)) & 0xFFFFFFFF
@@ -289,13 +280,9 @@ def _checked(columns: Sequence[Column]) -> list[Column]:
     for number, column in enumerate(columns, 1):
         name = column.name.lower()
         if not name:
-            raise QueryError(
-                "MISSING_COLUMN_NAME", f"line 1:1: Column name not specified at position {number}"
-            )
+            raise QueryError("MISSING_COLUMN_NAME", f"line 1:1: Column name not specified at position {number}")
         if name in seen:
-            raise QueryError(
-                "DUPLICATE_COLUMN_NAME", f"line 1:1: Column name '{name}' specified more than once"
-            )
+            raise QueryError("DUPLICATE_COLUMN_NAME", f"line 1:1: Column name '{name}' specified more than once")
         if column.type.name == "unknown":
             raise QueryError("COLUMN_TYPE_UNKNOWN", f"line 1:1: Column type is unknown: {name}")
         seen.add(name)

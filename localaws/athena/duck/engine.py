@@ -39,18 +39,14 @@ class DuckEngine:
     threads: int = 2
     memory: str = "2GB"
 
-    def statement(
-        self, sql: str, database: str, store: Any, most_bytes: int | None = None
-    ) -> "DuckStatement":
+    def statement(self, sql: str, database: str, store: Any, most_bytes: int | None = None) -> "DuckStatement":
         return DuckStatement(self, sql, database, store, most_bytes)
 
 
 class DuckStatement:
     """One statement with a DuckDB of its own, so that nothing but objects and catalog is shared."""
 
-    def __init__(
-        self, engine: DuckEngine, sql: str, database: str, store: Any, most_bytes: int | None
-    ) -> None:
+    def __init__(self, engine: DuckEngine, sql: str, database: str, store: Any, most_bytes: int | None) -> None:
         self.engine = engine
         self.sql = sql.strip().rstrip(";").rstrip()
         self.database = database
@@ -63,9 +59,7 @@ class DuckStatement:
     def cancel(self) -> None:
         """Returns when the statement has ended."""
         self.cancelled.set()
-        while not self.ended.wait(
-            _INTERRUPT_SECONDS
-        ):  # DuckDB forgets an interrupt that comes between two queries
+        while not self.ended.wait(_INTERRUPT_SECONDS):  # DuckDB forgets an interrupt that comes between two queries
             with suppress(duckdb.ConnectionException):
                 if self.connection is not None:
                     self.connection.interrupt()
@@ -120,9 +114,7 @@ class DuckStatement:
         while batch := result.fetchmany(_ROWS_AT_ONCE):
             self._check_cancelled()
             rows += [tuple(as_text(cell, of) for cell, of in zip(row, types, strict=True)) for row in batch]
-        columns = (
-            Column(column.name or f"_col{number}", column.type) for number, column in enumerate(query.columns)
-        )
+        columns = (Column(column.name or f"_col{number}", column.type) for number, column in enumerate(query.columns))
         return Outcome(tuple(columns), rows)
 
 
@@ -140,8 +132,8 @@ def connect(engine: DuckEngine, store: Any, spill: str) -> duckdb.DuckDBPyConnec
     connection.execute(f"LOAD {quote(str(_HTTPFS))}")
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute(
-        f"CREATE SECRET (TYPE s3, KEY_ID {quote(store.access_key_id)}, SECRET {quote(store.secret_access_key)},"
-        f" REGION {quote(store.region)}, ENDPOINT {quote(store.endpoint.removeprefix('http://'))},"
+        f"CREATE SECRET (TYPE s3, KEY_ID {quote(store.access_key_id)},"
+        f" SECRET {quote(store.secret_access_key)}, REGION {quote(store.region)}, ENDPOINT {quote(store.endpoint.removeprefix('http://'))},"
         " URL_STYLE 'path', USE_SSL false)"
     )
     return connection

@@ -1,7 +1,7 @@
 """Translates Trino's expressions into DuckDB's, name by name and type by type.
 
-Every construct is translated on purpose: one that has no branch here, or an argument of one that a branch does not
-read, is refused. So the engine never runs what it does not understand.
+Every construct is translated on purpose: one that has no branch here, or an argument of one that a branch does
+not read, is refused. So the engine never runs what it does not understand.
 """
 
 import re
@@ -43,7 +43,7 @@ from localaws.athena.types import (
 
 
 class Expressions(ABC):
-    """Translates the expressions of one statement. text: the statement, for line and column of what is at fault."""
+    """Translates the expressions of one statement, whose text tells line and column of what is at fault."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -66,9 +66,7 @@ class Expressions(ABC):
     def boolean(self, node: exp.Expr, scope: Scope, what: str) -> Value:
         value = self.expression(node, scope)
         if value.type not in (BOOLEAN, UNKNOWN):
-            fault = QueryError(
-                "TYPE_MISMATCH", f"{what} must evaluate to a boolean: actual type {value.type}"
-            )
+            fault = QueryError("TYPE_MISMATCH", f"{what} must evaluate to a boolean: actual type {value.type}")
             raise fault.at(location(node, self.text))
         return value
 
@@ -118,7 +116,7 @@ class Expressions(ABC):
         value = Value(field.sql, field.type)
         if field not in scope.outputs:
             return self._grouped(value, (field.sql,), node, scope)
-        if scope.inside == "aggregate":
+        if scope.inside == "aggregation":
             raise QueryError(
                 "COLUMN_NOT_FOUND",
                 "Invalid reference to output projection attribute from ORDER BY aggregation",
@@ -164,9 +162,7 @@ class Expressions(ABC):
         if of.name == "timestamp" and not node.args["to"].expressions:
             found = re.fullmatch(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(?:\.(\d{1,3}))?", text)
             if found:  # as precise as it is written
-                return Value(
-                    f"TIMESTAMP {quote(text)}", Type("timestamp", (len(found[1] or ""),)), literal=text
-                )
+                return Value(f"TIMESTAMP {quote(text)}", Type("timestamp", (len(found[1] or ""),)), literal=text)
         raise not_supported(f"the literal {shown(node.args['to'])} '{text}'")
 
     def _null(self, node: exp.Null, scope: Scope) -> Value:
@@ -204,18 +200,14 @@ class Expressions(ABC):
     def _logical(self, node: exp.And | exp.Or, scope: Scope) -> Value:
         only(node, "this", "expression")
         word = "AND" if isinstance(node, exp.And) else "OR"
-        left, right = (
-            self.boolean(one, scope, "Logical expression term") for one in (node.this, node.expression)
-        )
+        left, right = (self.boolean(one, scope, "Logical expression term") for one in (node.this, node.expression))
         return Value(f"({left.sql} {word} {right.sql})", BOOLEAN)
 
     def _not(self, node: exp.Not, scope: Scope) -> Value:
         only(node, "this")
-        return Value(
-            f"(NOT {self.boolean(node.this, scope, 'Value of logical NOT expression').sql})", BOOLEAN
-        )
+        return Value(f"(NOT {self.boolean(node.this, scope, 'Value of logical NOT expression').sql})", BOOLEAN)
 
-    # What Trino tells apart gets a text of its own, for its text is how a grouping key is known again: hence the
+    # What Trino tells apart gets a text of its own, for by its text a grouping key is known again: hence the
     # parentheses around what could be written in another way.
 
     def _in(self, node: exp.In, scope: Scope) -> Value:
@@ -240,11 +232,11 @@ class Expressions(ABC):
     def _like(self, node: exp.Like, scope: Scope) -> Value:
         only(node, "this", "expression", "negate")
         value, pattern = self.expression(node.this, scope), self.expression(node.expression, scope)
+        if UNKNOWN in (value.type, pattern.type):
+            raise not_supported(shown(node))
         for side, what in ((value, "Left side"), (pattern, "Pattern for")):
             if side.type.name != "varchar":
-                raise QueryError(
-                    "TYPE_MISMATCH", f"{what} of LIKE expression must be of type varchar: {side.type}"
-                )
+                raise QueryError("TYPE_MISMATCH", f"{what} of LIKE expression must be of type varchar: {side.type}")
         like = f"({value.sql} LIKE {pattern.sql})"
         return Value(f"(NOT {like})" if node.args.get("negate") else like, BOOLEAN)
 
@@ -265,7 +257,10 @@ class Expressions(ABC):
             if operand is None:
                 tests.append(self.boolean(branch.this, scope, "CASE WHEN clause"))
             else:
-                tests.append(comparison("=", operand, self.expression(branch.this, scope)))
+                value = self.expression(branch.this, scope)
+                if value.sql == operand.sql:  # Trino takes NULL for equal to itself here
+                    raise not_supported(shown(node))
+                tests.append(comparison("=", operand, value))
             results.append(self.expression(branch.args["true"], scope))
         default = node.args.get("default")
         results.append(self.expression(default, scope) if default else NULL)
@@ -313,11 +308,9 @@ class Expressions(ABC):
     def _aggregate(self, node: exp.Anonymous, scope: Scope, condition: exp.Expr | None = None) -> Value:
         if scope.clause:
             raise _misplaced(scope.clause, node)
-        if scope.inside == "aggregate":
-            raise QueryError(
-                "NESTED_AGGREGATION", f"Cannot nest aggregations inside aggregation: {shown(node)}"
-            )
-        inner = scope.ungrouped("aggregate")
+        if scope.inside == "aggregation":
+            raise QueryError("NESTED_AGGREGATION", f"Cannot nest aggregations inside aggregation: {shown(node)}")
+        inner = scope.ungrouped("aggregation")
         suffix = ""
         if condition is not None:
             suffix = f" FILTER (WHERE {self.boolean(condition, inner, 'FILTER clause').sql})"
@@ -344,20 +337,18 @@ class Expressions(ABC):
         if scope.clause:
             raise _misplaced(scope.clause, call)
         if scope.inside:
-            raise QueryError("NESTED_WINDOW", f"Cannot nest window functions inside an {scope.inside}")
+            raise QueryError("NESTED_WINDOW", f"Cannot nest window functions inside {scope.inside}")
         name = call.name.lower()
         if not isinstance(call, exp.Anonymous) or name not in functions.AGGREGATES | functions.RANKINGS:
             raise not_supported(f"the window function {shown(call)}")
         # Its arguments and keys are the rows that the query's grouping leaves, so they may hold aggregates.
-        inner = replace(scope, inside="window")
+        inner = replace(scope, inside="window specification")
         parts = []
         if node.args.get("partition_by"):
             keys = (self.expression(one, inner).sql for one in node.args["partition_by"])
             parts.append("PARTITION BY " + ", ".join(keys))
         if node.args.get("order"):
-            parts.append(
-                "ORDER BY " + self.sort_keys(node.args["order"], lambda one: self.expression(one, inner))
-            )
+            parts.append("ORDER BY " + self.sort_keys(node.args["order"], lambda one: self.expression(one, inner)))
         over = f" OVER ({' '.join(parts)})"
         if name in functions.AGGREGATES:
             return self._call_aggregate(call, inner, over)

@@ -38,15 +38,17 @@ _ASCII = "CASE WHEN strlen({0}) = length({0}) THEN {1}({0}) WHEN {0} IS NOT NULL
     "the case of letters beyond ASCII"
 )
 
-# Arguments, result, DuckDB's text. "integer" is any integer type, "number" any number, as double; a result of None
-# is the type of the first argument.
+_ROUND = "CASE WHEN {{0}} = 0 THEN CAST(0 AS DOUBLE) ELSE {} END"  # -0.0 loses its sign in Trino
+
+# Arguments, result, DuckDB's text. "integers" is any integer type, "numbers" any number, as double; a result of
+# None is the type of the first argument.
 _SCALARS: dict[str, list[tuple[tuple[str, ...], Type | None, str]]] = {
     "abs": [(("double",), None, "abs({0})"), (("integers",), None, "abs({0})")],
     "ceil": [(("double",), None, "ceil({0})"), (("integers",), None, "({0})")],
     "floor": [(("double",), None, "floor({0})"), (("integers",), None, "({0})")],
     "round": [
-        (("double",), None, "round({0})"),
-        (("double", "integer"), None, "round({0}, {1})"),
+        (("double",), None, _ROUND.format("round({0})")),
+        (("double", "integer"), None, _ROUND.format("round({0}, {1})")),
         (("integers",), None, "({0})"),
     ],
     "sqrt": [(("numbers",), DOUBLE, "CASE WHEN {0} < 0 THEN CAST('nan' AS DOUBLE) ELSE sqrt({0}) END")],
@@ -88,7 +90,7 @@ def _refused(name: str, arguments: Sequence[Value]) -> QueryError:
 
 
 def _bind(wanted: Sequence[str], arguments: Sequence[Value]) -> list[str] | None:
-    """The arguments' texts when they fit a signature; nothing widens that another signature of Trino's may want."""
+    """The arguments' texts when they fit a signature; what another of Trino's may want does not widen."""
     if len(wanted) != len(arguments):
         return None
     texts = []
@@ -110,9 +112,7 @@ def _coalesce(arguments: Sequence[Value]) -> Value:
 def _nullif(arguments: Sequence[Value]) -> Value:
     value, other = arguments
     if common(value.type, other.type) is None:
-        raise QueryError(
-            "TYPE_MISMATCH", f"Types are not comparable with NULLIF: {value.type} vs {other.type}"
-        )
+        raise QueryError("TYPE_MISMATCH", f"Types are not comparable with NULLIF: {value.type} vs {other.type}")
     equal = comparison("=", value, other)
     return Value(f"CASE WHEN {equal.sql} THEN NULL ELSE {value.sql} END", value.type)
 
@@ -141,11 +141,8 @@ _UNITS = {
 def _date_trunc(arguments: Sequence[Value]) -> Value:
     unit, value = arguments
     name = (unit.literal or "").lower()
-    if unit.type.name != "varchar" or value.type.name not in _UNITS or not name:
+    if unit.type.name != "varchar" or name not in _UNITS.get(value.type.name, ()):
         raise _refused("date_trunc", arguments)
-    if name not in _UNITS[value.type.name]:
-        kind = value.type.name.upper()
-        raise QueryError("INVALID_FUNCTION_ARGUMENT", f"'{unit.literal}' is not a valid {kind} field")
     return Value(f"CAST(date_trunc('{name}', {value.sql}) AS {value.type.duck})", value.type)
 
 
@@ -208,12 +205,8 @@ def aggregate(name: str, arguments: Sequence[Value], distinct: bool, suffix: str
     if name in ("min", "max") and of.name in COMPARABLE:
         if not of.is_float:
             return Value(call(name, argument.sql), of)
-        nan = call(
-            "bool_or", f"isnan({argument.sql})"
-        )  # whose place among the others is not known to be Trino's
-        return Value(
-            f"CASE WHEN {nan} THEN {refuse(f'{name} over NaN')} ELSE {call(name, argument.sql)} END", of
-        )
+        nan = call("bool_or", f"isnan({argument.sql})")  # whose place among the others is not known to be Trino's
+        return Value(f"CASE WHEN {nan} THEN {refuse(f'{name} over NaN')} ELSE {call(name, argument.sql)} END", of)
     if name == "count_if" and of == BOOLEAN and not distinct:
         return Value(f"coalesce(CAST({call(name, argument.sql)} AS BIGINT), 0)", BIGINT)
     if name in ("bool_and", "bool_or") and of == BOOLEAN:
@@ -228,7 +221,7 @@ def aggregate(name: str, arguments: Sequence[Value], distinct: bool, suffix: str
 
 
 def _integer_sum(argument: Value, call: Callable[[str, str], str]) -> str:
-    """The sum as bigint. Trino fails on the way already, in some orders of the rows: such sums are refused."""
+    """The sum as bigint. Trino fails on the way already, in some orders of rows: such sums are refused."""
     total = call("sum", argument.sql)
     if argument.type != BIGINT:
         return f"CAST({total} AS BIGINT)"

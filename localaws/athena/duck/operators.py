@@ -12,6 +12,7 @@ import duckdb
 
 from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.types import (
+    BIGINT,
     BOOLEAN,
     TIMESTAMP_TZ,
     UNKNOWN,
@@ -120,8 +121,7 @@ def negated(value: Value) -> Value:
 
 
 COMPARABLE = frozenset(
-    {"boolean", "tinyint", "smallint", "integer", "bigint"}
-    | {"decimal", "double", "varchar", "date", "timestamp"}
+    {"boolean", "tinyint", "smallint", "integer", "bigint"} | {"decimal", "double", "varchar", "date", "timestamp"}
 )
 
 
@@ -143,12 +143,13 @@ def comparison(operator: str, left: Value, right: Value) -> Value:
 
 
 def sort_key(value: Value, descending: bool, nulls_first: bool) -> str:
-    """One key of an ORDER BY. NaN comes last in both directions; NULLs too, unless told otherwise."""
+    """One key of an ORDER BY. NULLs come last in both directions, unless told otherwise."""
     if value.type.name not in COMPARABLE:
         raise not_supported(f"ORDER BY of {value.type}")
-    nan_last = f"coalesce(isnan({value.sql}), FALSE), " if value.type.is_float and descending else ""
+    if value.type.is_float and nulls_first:
+        raise not_supported("NULLS FIRST of a double")  # Trino then takes NaN for the least, DuckDB never does
     direction, nulls = "DESC" if descending else "ASC", "FIRST" if nulls_first else "LAST"
-    return f"{nan_last}{value.sql} {direction} NULLS {nulls}"
+    return f"{value.sql} {direction} NULLS {nulls}"
 
 
 # Casts
@@ -212,7 +213,8 @@ def _cast_text(sql: str, to: Type) -> str:
     refused = refuse(f"the cast of this text to {to}")
     return (
         f"CASE WHEN {sql} IS NULL THEN NULL"
-        f" WHEN regexp_full_match({sql}, {quote(certain)}) THEN coalesce(TRY_CAST({sql} AS {to.duck}), {wrong})"
+        f" WHEN regexp_full_match({sql}, {quote(certain)})"
+        f" THEN coalesce(TRY_CAST({sql} AS {to.duck}), {wrong})"
         f" WHEN regexp_full_match({sql}, {quote(never)}) THEN {wrong} ELSE {refused} END"
     )
 
@@ -221,7 +223,8 @@ def _cast_number(value: Value, to: Type) -> str:
     sql, source = value.sql, value.type
     if to.is_float or (source.is_integer and common(source, to) == to):
         return coerce(value, to).sql
-    code = "NUMERIC_VALUE_OUT_OF_RANGE" if source.is_integer and to.is_integer else "INVALID_CAST_ARGUMENT"
+    in_range = to.is_integer and (source.is_integer or (source.is_float and to != BIGINT))
+    code = "NUMERIC_VALUE_OUT_OF_RANGE" if in_range else "INVALID_CAST_ARGUMENT"
     if source.is_float and to.is_integer:
         narrowed = f"round({sql})"  # half away from zero; DuckDB's cast rounds half to even
     elif source.is_float:
@@ -233,7 +236,7 @@ def _cast_number(value: Value, to: Type) -> str:
 
 
 def _local_time(value: Value) -> str:
-    """The wall clock's time of a timestamp with time zone. DuckDB knows zones by more names than Trino does."""
+    """The wall clock's time of a timestamp with time zone. DuckDB has more names of zones than Trino."""
     zone = value.zone
     unknown = refuse("the time zone of a value")
     return (
@@ -247,7 +250,7 @@ def _zone_names() -> str:
     """A pattern of the IANA zone names by region, whose case counts in Trino."""
     with duckdb.connect() as connection:
         rows = connection.execute(
-            "SELECT DISTINCT name FROM pg_timezone_names() WHERE regexp_full_match(name,"
-            " '(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)/.*') ORDER BY 1"
+            "SELECT DISTINCT name FROM pg_timezone_names() WHERE regexp_full_match(name, '(Africa|America|"
+            "Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)/.*') ORDER BY 1"
         ).fetchall()
     return "|".join(["UTC", *(name for (name,) in rows)])

@@ -15,7 +15,7 @@ _GLOB = re.compile(r"[*?\[]")  # DuckDB takes a location with one of these for a
 
 
 class TableSource:
-    """The tables of one query: finds them, lists their objects, counts the bytes that a query of them scans."""
+    """The tables of one query: finds them, lists their objects, counts the bytes that the query scans."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: Catalog, s3: Any) -> None:
         self.connection = connection
@@ -35,9 +35,7 @@ class TableSource:
         if table.serde not in READERS:
             raise not_supported(f"a table of SerDe {table.serde}")
         partitions = self._pruned(table, alias, conditions)
-        files = [
-            (*file, partition) for partition in partitions for file in objects(self.s3, partition.location)
-        ]
+        files = [(*file, partition) for partition in partitions for file in objects(self.s3, partition.location)]
         self.scanned_bytes += sum(size for _, size, _ in files)
         if not files:
             nulls = [f'CAST(NULL AS {of.type.duck}) AS "{of.name}"' for of in (*table.columns, *table.keys)]
@@ -71,8 +69,7 @@ class TableSource:
         names = ", ".join(f'"{key.name}"' for key in table.keys)
         try:
             met = self.connection.execute(
-                f'SELECT "$number" FROM (VALUES {rows}) AS {alias}("$number", {names})'
-                f" WHERE {' AND '.join(conditions)}"
+                f'SELECT "$number" FROM (VALUES {rows}) AS {alias}("$number", {names}) WHERE {" AND ".join(conditions)}'
             ).fetchall()
         except duckdb.InterruptException:
             raise
@@ -82,7 +79,7 @@ class TableSource:
 
 
 def objects(s3: Any, location: str) -> Iterator[tuple[str, int]]:
-    """Location and size of each object under a folder that Hive reads: not those that begin with ``_`` or ``.``."""
+    """Location and size of each object in a folder that Hive reads: none that begins with ``_`` or ``.``."""
     bucket, _, prefix = location.removeprefix("s3://").partition("/")
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", []):

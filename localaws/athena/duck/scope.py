@@ -19,7 +19,7 @@ class Source(Protocol):
     def scan(self, table: Table, alias: str, conditions: Sequence[str], hidden_path: bool) -> str:
         """DuckDB's text for a table's rows under ``alias``.
 
-        conditions: DuckDB's texts over partition keys alone, all of which must hold; hidden_path: with ``$path``.
+        conditions: DuckDB's texts over partition keys alone, which must all hold; hidden_path: with ``$path``.
         """
 
 
@@ -38,9 +38,9 @@ class Field:
 class Scope:
     """What an expression may name, and where it stands.
 
-    outer: the query around a subquery; outputs: the select list, which ORDER BY sees first; groups: texts of the
-    grouping keys, once the query aggregates; clause: where aggregates have no place, that clause's name;
-    inside: "aggregate" or "window" within the arguments of one.
+    outer: the query around a subquery; outputs: the select list, which ORDER BY sees first; groups: texts of
+    the grouping keys, once the query aggregates; clause: where aggregates have no place, that clause's name;
+    inside: "aggregation", "window specification" or "HAVING clause", where windows have none.
     """
 
     fields: tuple[Field, ...] = ()
@@ -56,11 +56,7 @@ class Scope:
             found = [one for one in self.outputs if one.name.lower() == name]
             if found:
                 return found
-        return [
-            one
-            for one in self.fields
-            if one.name.lower() == name and (not relation or one.relation == relation)
-        ]
+        return [one for one in self.fields if one.name.lower() == name and (not relation or one.relation == relation)]
 
     def structs(self, name: str) -> list[Field]:
         """The fields of that name that have fields of their own."""
@@ -72,7 +68,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Query:
-    """A translated query. Its columns are ``c1``, ``c2`` … in DuckDB; one that has no name is named "" here."""
+    """A translated query. Its columns are ``c1``, ``c2`` … in DuckDB; one without a name is named "" here."""
 
     body: str
     columns: tuple[Column, ...]

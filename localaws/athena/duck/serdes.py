@@ -69,13 +69,9 @@ def _parquet(connection: duckdb.DuckDBPyConnection, table: Table, locations: lis
                 )
         name = f'"{column.name}"' if found else "NULL"
         if found and column.type.name == "timestamp":  # Trino rounds to milliseconds
-            name = (
-                f"CASE WHEN epoch_us({name}) % 1000 = 0 OR {name} IS NULL THEN {name} ELSE {_FINE_TIME} END"
-            )
+            name = f"CASE WHEN epoch_us({name}) % 1000 = 0 OR {name} IS NULL THEN {name} ELSE {_FINE_TIME} END"
         texts.append(f'CAST({name} AS {column.type.duck}) AS "{column.name}"')
-    reader = (
-        f"read_parquet({_list(locations)}, union_by_name=true, filename='$path', hive_partitioning=false)"
-    )
+    reader = f"read_parquet({_list(locations)}, union_by_name=true, filename='$path', hive_partitioning=false)"
     return f'SELECT {", ".join(texts)}, "$path" FROM {reader}'
 
 
@@ -94,7 +90,8 @@ def _lines(locations: list[str], skip: int = 0) -> str:
     return (
         f"SELECT coalesce(line, '') AS line, \"$path\" FROM read_csv({_list(locations)},"
         f" columns={{'line': 'VARCHAR'}}, auto_detect=false, header=false, delim={quote(_NO_DELIMITER)},"
-        f" quote='', escape='', strict_mode=false, null_padding=false, filename='$path', hive_partitioning=false,"
+        " quote='', escape='', strict_mode=false, null_padding=false, filename='$path',"
+        " hive_partitioning=false,"
         f" max_line_size={_LONGEST_LINE_BYTES}, buffer_size={4 * _LONGEST_LINE_BYTES}, skip={skip})"
     )
 
@@ -129,8 +126,8 @@ _CSV_LINE = re.compile(rf"{_CSV_FIELD}(?:,{_CSV_FIELD})*")
 def opencsv_line(line: str, width: int) -> list[str | None]:
     """The fields of one line: short rows end in NULLs, surplus fields vanish.
 
-    Raises QueryError for a line with a backslash or with quotes that do not enclose whole fields: OpenCSV has rules of
-    its own for those.
+    Raises QueryError for a line with a backslash or with quotes that do not enclose whole fields: OpenCSV has
+    rules of its own for those.
     """
     if not _CSV_LINE.fullmatch(line):
         raise not_supported(f"the CSV line {line[:80]!r}")
@@ -141,8 +138,8 @@ def opencsv_line(line: str, width: int) -> list[str | None]:
 def _json(connection: duckdb.DuckDBPyConnection, table: Table, locations: list[str]) -> str:
     """OpenX JSON with ``ignore.malformed.json``: what is no JSON is a row of NULLs.
 
-    A line of the columns in declared order, in the plainest JSON, goes straight to DuckDB's parser; any other is
-    first read by the SerDe's own rules (``openx_line``).
+    A line of the columns in declared order, in the plainest JSON, goes straight to DuckDB's parser; any other
+    is first read by the SerDe's own rules (``openx_line``).
     """
     if table.serde_parameters.get("ignore.malformed.json") != "true":
         raise not_supported(f"{table}, a JSON table without ignore.malformed.json")
@@ -180,10 +177,11 @@ def _plain_pattern(fields: tuple[tuple[str, Type], ...]) -> str:
 
 
 def openx_line(line: str, fields: tuple[tuple[str, Type], ...]) -> str | None:
-    """One line by the OpenX SerDe's rules as JSON of just the declared fields; None where it is no JSON object.
+    """One line by the OpenX SerDe's rules as JSON of just the declared fields; None where it is no object.
 
-    Text after the object is ignored, keys match in any case and the last of several wins, an array fills a struct by
-    position, a number may stand in quotes, a fraction is cut off for an integer, anything else for a number is NULL.
+    Text after the object is ignored, keys match in any case and the last of several wins, an array fills a
+    struct by position, a number may stand in quotes, a fraction is cut off for an integer, anything else for a
+    number is NULL.
     """
     try:
         document, _ = json.JSONDecoder(object_pairs_hook=_last_of_any_case).raw_decode(line.strip())

@@ -30,9 +30,7 @@ class _TrinoAsWritten(Trino):
 
     class Parser(TrinoParser):
         FUNCTIONS: ClassVar[dict[str, Callable[..., exp.Expr]]] = {}
-        FUNCTION_PARSERS: ClassVar = {
-            name: TrinoParser.FUNCTION_PARSERS[name] for name in ("CAST", "TRY_CAST")
-        }
+        FUNCTION_PARSERS: ClassVar = {name: TrinoParser.FUNCTION_PARSERS[name] for name in ("CAST", "TRY_CAST")}
         # sqlglot binds % like + and -.
         TERM: ClassVar = {TokenType.PLUS: exp.Add, TokenType.DASH: exp.Sub}
         FACTOR: ClassVar = {TokenType.STAR: exp.Mul, TokenType.SLASH: exp.Div, TokenType.MOD: exp.Mod}
@@ -86,16 +84,20 @@ def _as_trino_says(message: str) -> str:
 
 def location(node: exp.Expr, text: str) -> str:
     """``line 1:8: ``: where an operator stands, else the node's first word; "" where that is not known."""
-    if isinstance(node, exp.Binary) and "last" in node.this.meta:
-        after = int(node.this.meta["last"]) + 1
-        start = after + len(text[after:]) - len(text[after:].lstrip(" \t\r\n)]"))
+    if isinstance(node, exp.Binary):
+        ends = _positions(node.this, "last") or _positions(node.this, "end")
+        after = max(ends, default=-1) + 1
+        starts = [after + len(text[after:]) - len(text[after:].lstrip(" \t\r\n)]"))] if ends else []
     else:
-        starts = [int(one.meta["start"]) for one in node.walk() if "start" in one.meta]
-        if not starts:
-            return ""
-        start = min(starts)
-    before = text[:start]
-    return f"line {before.count(chr(10)) + 1}:{start - before.rfind(chr(10))}: "
+        starts = _positions(node, "start")
+    if not starts:
+        return ""
+    before = text[: min(starts)]
+    return f"line {before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}: "
+
+
+def _positions(node: exp.Expr, name: str) -> list[int]:
+    return [int(one.meta[name]) for one in node.walk() if name in one.meta]
 
 
 def only(node: exp.Expr, *known: str) -> None:
@@ -107,7 +109,7 @@ def only(node: exp.Expr, *known: str) -> None:
 
 def shown(node: exp.Expr) -> str:
     """The node's own words, near enough, and not too many of them."""
-    return node.sql(dialect=_TrinoAsWritten, comments=False)[:60]
+    return node.sql(dialect=_TrinoAsWritten, comments=False, normalize_functions=False)[:60]
 
 
 def own_nodes(node: exp.Expr) -> Iterator[exp.Expr]:
