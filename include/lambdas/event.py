@@ -32,11 +32,13 @@ class InvalidEvent(ValueError):
     """The event lacks a field, has one too many, or holds a value of the wrong form; the message names it."""
 
 
-def checked_event(event: dict[str, Any], *fields: str, contents: Iterable[str]) -> dict[str, Any]:
+def checked_event(event: Any, *fields: str, contents: Iterable[str]) -> dict[str, Any]:
     """The event, when it has exactly ``day``, ``run``, ``version``, ``content`` (of ``contents``) and ``fields``.
 
     Raises InvalidEvent naming the field at fault.
     """
+    if not isinstance(event, dict):
+        raise InvalidEvent(f"event: expected an object, got {event!r}")
     expected = {"day", "run", "version", "content", *fields}
     if set(event) != expected:
         raise InvalidEvent(f"fields are {sorted(event)}, expected {sorted(expected)}")
