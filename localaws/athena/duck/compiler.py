@@ -167,7 +167,8 @@ class Compiler(Expressions):
         for key in group.expressions:
             position = _position(key)
             if position is not None:
-                if any(isinstance(item, exp.Star) or item.find(exp.Star) for item in node.expressions):
+                # of `*` and `t.*`; that of count(*) is no column
+                if any(isinstance(star.parent, (exp.Select, exp.Column)) for star in node.find_all(exp.Star)):
                     raise not_supported("GROUP BY a position beside *")
                 self._check_position(key, position, len(node.expressions), "GROUP BY")
                 key = node.expressions[position - 1].unalias()
