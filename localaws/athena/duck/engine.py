@@ -74,7 +74,7 @@ class DuckStatement:
                 return self._run(self.connection)
         except duckdb.Error as error:
             self._check_cancelled()
-            raise _as_query_error(error) from error
+            raise as_query_error(error) from error
         finally:
             self.ended.set()
 
@@ -149,7 +149,7 @@ _CODES: list[tuple[type[duckdb.Error], str, str]] = [
 ]
 
 
-def _as_query_error(error: duckdb.Error) -> QueryError:
+def as_query_error(error: duckdb.Error) -> QueryError:
     """What went wrong while running, under Trino's code for it; what Trino is not known to refuse, we do."""
     text = str(error).strip()
     own = _OWN_ERROR.search(text)

@@ -258,7 +258,7 @@ class Expressions(ABC):
                 tests.append(self.boolean(branch.this, scope, "CASE WHEN clause"))
             else:
                 value = self.expression(branch.this, scope)
-                if value.sql == operand.sql:  # Trino takes NULL for equal to itself here
+                if value.sql == operand.sql and value.literal is None:  # there NULL is NULL's equal to Trino
                     raise not_supported(shown(node))
                 tests.append(comparison("=", operand, value))
             results.append(self.expression(branch.args["true"], scope))

@@ -78,7 +78,7 @@ def common_type(types: Sequence[Type], what: str) -> Type:
 def arithmetic(operator: str, left: Value, right: Value) -> Value:
     """``+ - * / %`` on numbers: integers overflow and divide as in Java, decimals widen, doubles are IEEE."""
     to = common(left.type, right.type)
-    if {left.type.name, right.type.name} & {"date", "timestamp"}:
+    if {left.type.name, right.type.name} & {"date", "timestamp", "unknown"}:
         raise not_supported(f"{left.type} {operator} {right.type}")
     if to is None or not to.is_numeric:
         raise QueryError("TYPE_MISMATCH", f"Cannot apply operator: {left.type} {operator} {right.type}")
@@ -95,8 +95,6 @@ def arithmetic(operator: str, left: Value, right: Value) -> Value:
 
 
 def _decimal_arithmetic(operator: str, left: Value, right: Value) -> Value:
-    if UNKNOWN in (left.type, right.type):
-        raise not_supported(f"{left.type} {operator} {right.type}")
     (p1, s1), (p2, s2) = as_decimal(left.type).args, as_decimal(right.type).args
     if operator == "*":
         to = decimal(p1 + p2, s1 + s2)

@@ -1,0 +1,262 @@
+"""Expressions on the DuckDB engine: what Trino answers, what it refuses, and what the engine leaves to Trino.
+
+Expected values follow Trino's documentation of functions and types, https://trino.io/docs/current/, and were seen on
+a Trino 476.
+"""
+
+import pytest
+
+from localaws.athena.errors import QueryError
+from tests.localaws.athena.in_process import answer, rows
+
+NAN = "0e0 / 0"
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        # Precedence: % binds like * and /, || the least, NOT above AND above OR.
+        ("7 % 3 * 2", "2"),
+        ("10 - 7 % 3", "9"),
+        ("8 / 4 / 2", "1"),
+        ("1 - 2 - 3", "-4"),
+        ("NOT true AND false", "false"),
+        ("true OR true AND false", "true"),
+        ("1 + 1 BETWEEN 0 + 1 AND 2 * 2", "true"),
+        ("'a' || 'b' = 'ab'", "true"),
+        # Integers divide towards zero; NULL by zero is NULL.
+        ("7 / 2", "3"),
+        ("-7 / 2", "-3"),
+        ("-7 % 2", "-1"),
+        ("nullif(1, 1) / 0", None),
+        ("-2147483648", "-2147483648"),
+        ("-9223372036854775808", "-9223372036854775808"),
+        # Decimals keep all digits.
+        ("1.50 * 2.5", "3.750"),
+        ("1.5 + 1", "2.5"),
+        ("0.1 + 0.2 = 0.3", "true"),
+        ("CAST(1.005 AS decimal(5, 2))", "1.01"),
+        ("CAST(-1.005 AS decimal(5, 2))", "-1.01"),
+        ("CAST(1.005e0 AS decimal(5, 2))", "1.01"),
+        ("CAST(2.5e0 AS bigint)", "3"),
+        ("CAST(-2.5e0 AS bigint)", "-3"),
+        ("CAST(2.5 AS integer)", "3"),
+        ("CAST(-0.5 AS varchar)", "-0.5"),
+        # Doubles: NaN equals nothing, in no order; division by zero is infinite.
+        (f"{NAN} = {NAN}", "false"),
+        (f"{NAN} <> {NAN}", "true"),
+        (f"NOT ({NAN} < 1)", "true"),
+        (f"{NAN} BETWEEN 0 AND 1", "false"),
+        (f"{NAN} NOT IN (1e0, NULL)", None),
+        (f"{NAN} > nullif(1e0, 1e0)", None),
+        ("1e0 / 0", "Infinity"),
+        ("0.1e0 + 0.2e0", "0.30000000000000004"),
+        ("1e-5", "1.0E-5"),
+        ("12345678e0", "1.2345678E7"),
+        ("round(2.5e0)", "3.0"),
+        ("round(-2.5e0)", "-3.0"),
+        ("round(-0e0)", "0.0"),
+        ("round(2.345e0, 2)", "2.35"),
+        ("sqrt(-1)", "NaN"),
+        ("is_finite(1)", "true"),
+        ("is_finite(1e0 / 0)", "false"),
+        # Three-valued logic.
+        ("NULL = 1", None),
+        ("NULL IN (1)", None),
+        ("3 IN (1, NULL)", None),
+        ("1 IN (1, NULL)", "true"),
+        ("3 NOT IN (1, 2)", "true"),
+        ("5 BETWEEN 1 AND NULL", None),
+        ("0 BETWEEN 1 AND NULL", "false"),
+        ("false AND nullif(true, true)", "false"),
+        ("true OR nullif(true, true)", "true"),
+        ("NULL IS NULL", "true"),
+        ("CASE WHEN NULL THEN 1 ELSE 2 END", "2"),
+        ("CASE WHEN false THEN 1 END", None),
+        ("CASE 1 WHEN 1 THEN 'a' ELSE 'bb' END", "a"),
+        ("if(true, 1, 2)", "1"),
+        ("if(false, 1)", None),
+        ("coalesce(NULL, 'a', 'bcd')", "a"),
+        ("nullif(2, 1.0)", "2"),
+        # Strings compare by code point, blanks count, a backslash is one.
+        ("'a' < 'B'", "false"),
+        ("'a' = 'a '", "false"),
+        ("'a' < 'ä'", "true"),
+        ("'it''s'", "it's"),
+        ("'a' || 'b' || ''", "ab"),
+        ("concat('a', 'b', 'c')", "abc"),
+        ("length('äb')", "2"),
+        ("upper('ab')", "AB"),
+        ("'abc' LIKE '_b%'", "true"),
+        ("'abc' NOT LIKE 'b'", "true"),
+        (r"'a\b' LIKE 'a\b'", "true"),
+        ("CAST('abc' AS varchar(2))", "ab"),
+        # Texts and numbers.
+        ("CAST('+12' AS bigint)", "12"),
+        ("CAST('1e3' AS double)", "1000.0"),
+        ("CAST('.5' AS double)", "0.5"),
+        ("CAST(nullif('', '') AS double)", None),
+        ("CAST(true AS varchar)", "true"),
+        # Dates and times.
+        ("CAST('2020-02-29' AS date)", "2020-02-29"),
+        ("CAST(TIMESTAMP '2019-12-21 08:00:00' AS varchar)", "2019-12-21 08:00:00"),
+        ("CAST(TIMESTAMP '2019-12-21 08:00:00.5' AS varchar)", "2019-12-21 08:00:00.5"),
+        ("CAST('2019-12-21 08:00:00' AS timestamp)", "2019-12-21 08:00:00.000"),
+        ("CAST(TIMESTAMP '2019-12-21 23:59:59.999' AS date)", "2019-12-21"),
+        ("DATE '2019-12-21' < TIMESTAMP '2019-12-21 00:00:01'", "true"),
+        ("date_trunc('week', DATE '2020-05-03')", "2020-04-27"),
+        ("date_trunc('HOUR', TIMESTAMP '2020-05-03 04:05:06.789')", "2020-05-03 04:00:00.000"),
+        ("day_of_week(DATE '2020-05-03')", "7"),
+        ("hour(TIMESTAMP '2020-05-03 04:05:06')", "4"),
+        # The instant of 1576915200 is 2019-12-21 08:00 in Greenwich; clocks in New York went back at 06:00 UTC
+        # on 3 November 2019 (1572760800) from -4 to -5 hours.
+        ("CAST(from_unixtime(1576915200, 'America/Los_Angeles') AS timestamp)", "2019-12-21 00:00:00.000"),
+        ("CAST(from_unixtime(1576915200, 'Asia/Kolkata') AS timestamp)", "2019-12-21 13:30:00.000"),
+        ("CAST(from_unixtime(1572760799, 'America/New_York') AS timestamp)", "2019-11-03 01:59:59.000"),
+        ("CAST(from_unixtime(1572760800, 'America/New_York') AS timestamp)", "2019-11-03 01:00:00.000"),
+        ("CAST(from_unixtime(-1, 'UTC') AS timestamp)", "1969-12-31 23:59:59.000"),
+        ("CAST(from_unixtime(nullif(1, 1), 'UTC') AS timestamp)", None),
+        ("cardinality(ARRAY[1, NULL])", "2"),
+        ("ARRAY['a', NULL]", "[a, null]"),
+    ],
+)
+def test_value(sql: str, expected: str | None) -> None:
+    assert rows(f"SELECT {sql}") == [(expected,)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("2147483647", "integer"),
+        ("2147483648", "bigint"),
+        ("-2147483648", "integer"),
+        ("1.50", "decimal(3, 2)"),
+        ("0.5", "decimal(1, 1)"),
+        ("1e0", "double"),
+        ("'abc'", "varchar(3)"),
+        ("1 + CAST(1 AS bigint)", "bigint"),
+        ("CAST(1 AS tinyint) + CAST(1 AS tinyint)", "tinyint"),
+        ("1.5 + CAST(1 AS bigint)", "decimal(21, 1)"),
+        ("1.5 * 2", "decimal(12, 1)"),
+        ("1.5 + 1e0", "double"),
+        ("coalesce(1, 2.5)", "decimal(11, 1)"),
+        ("CASE WHEN true THEN 'a' ELSE 'bcd' END", "varchar(3)"),
+        ("'a' || 'b'", "varchar"),
+        ("lower('ab')", "varchar(2)"),
+        ("TIMESTAMP '2019-12-21 08:00:00'", "timestamp(0)"),
+        ("TIMESTAMP '2019-12-21 08:00:00.12'", "timestamp(2)"),
+        ("CAST('2019-12-21' AS timestamp)", "timestamp(3)"),
+        ("round(5)", "integer"),
+        ("year(DATE '2020-01-01')", "bigint"),
+    ],
+)
+def test_type(sql: str, expected: str) -> None:
+    columns, _ = answer(f"SELECT {sql}")
+
+    assert columns == [("_col0", expected)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("y", "COLUMN_NOT_FOUND: line 1:8: Column 'y' cannot be resolved"),
+        ("t.y FROM (SELECT 1 AS x) AS t", "COLUMN_NOT_FOUND: line 1:8: Column 't.y' cannot be resolved"),
+        ("1 = '1'", "TYPE_MISMATCH: line 1:10: Cannot apply operator: integer = varchar(1)"),
+        ("x = 'a' FROM (SELECT 1 AS x)", "TYPE_MISMATCH: line 1:10: Cannot apply operator: integer = varchar(1)"),
+        ("DATE '2020-01-01' = '2020-01-01'", "TYPE_MISMATCH: line 1:26: Cannot apply operator: date = varchar(10)"),
+        ("1 + 'a'", "TYPE_MISMATCH: line 1:10: Cannot apply operator: integer + varchar(1)"),
+        ("1 + nosuch(2)", "FUNCTION_NOT_FOUND: line 1:12: Function 'nosuch' not registered"),
+        ("'a' || 1", "FUNCTION_NOT_FOUND: line 1:12: Unexpected parameters (varchar(1), integer) for function concat"),
+        ("1 AND true", "TYPE_MISMATCH: line 1:8: Logical expression term must evaluate to a boolean"),
+        ("CASE WHEN 1 THEN 1 END", "TYPE_MISMATCH: line 1:18: CASE WHEN clause must evaluate to a boolean"),
+        ("coalesce(1, 'a')", "TYPE_MISMATCH: line 1:8: All COALESCE operands must be the same type"),
+        ("DATE '2020-02-30'", "INVALID_LITERAL: line 1:13: '2020-02-30' is not a valid DATE literal"),
+        ("9223372036854775808", "SYNTAX_ERROR: line 1:8: Invalid numeric literal: 9223372036854775808"),
+        ("1/0", "DIVISION_BY_ZERO: Division by zero"),
+        ("2147483647 + 1", "NUMERIC_VALUE_OUT_OF_RANGE: "),
+        ("- 2147483648 - 1", "NUMERIC_VALUE_OUT_OF_RANGE: "),
+        ("-x FROM (SELECT -2147483648 AS x)", "NUMERIC_VALUE_OUT_OF_RANGE: "),
+        ("abs(x) FROM (SELECT -2147483648 AS x)", "NUMERIC_VALUE_OUT_OF_RANGE: "),
+        ("CAST(300 AS tinyint)", "NUMERIC_VALUE_OUT_OF_RANGE: "),
+        ("CAST(1e10 AS integer)", "NUMERIC_VALUE_OUT_OF_RANGE: "),
+        ("CAST(1e300 AS bigint)", "INVALID_CAST_ARGUMENT: "),
+        ("CAST(1000 AS decimal(3, 0))", "INVALID_CAST_ARGUMENT: "),
+        ("CAST('a' AS bigint)", "INVALID_CAST_ARGUMENT: Cannot cast 'a' to BIGINT"),
+        ("CAST('1.5' AS bigint)", "INVALID_CAST_ARGUMENT: Cannot cast '1.5' to BIGINT"),
+        ("CAST('' AS double)", "INVALID_CAST_ARGUMENT: Cannot cast '' to DOUBLE"),
+        ("CAST('abc' AS double)", "INVALID_CAST_ARGUMENT: Cannot cast 'abc' to DOUBLE"),
+        ("CAST('2020-02-30' AS date)", "INVALID_CAST_ARGUMENT: Value cannot be cast to date: 2020-02-30"),
+        ("CAST('99999999999999999999' AS bigint)", "INVALID_CAST_ARGUMENT: "),
+    ],
+)
+def test_error(sql: str, message: str) -> None:
+    with pytest.raises(QueryError) as raised:
+        rows(f"SELECT {sql}")
+    assert str(raised.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "substr('abc', 1)",
+        "approx_distinct(1)",
+        "try(1 / 0)",
+        "TRY_CAST('a' AS bigint)",
+        "5e0 % 2e0",
+        "1.5 / 2",
+        "NULL + 1",
+        "+5",
+        "DATE '2020-01-01' + INTERVAL '1' DAY",
+        "round(2.5)",
+        "upper('straße')",
+        "'a' LIKE 'a' ESCAPE '!'",
+        "ARRAY[]",
+        "ARRAY[1] = ARRAY[1]",
+        "(1, 2)",
+        "current_date = current_date",
+        "CAST(1 AS boolean)",
+        "CAST(1e0 AS varchar)",
+        "CAST(' 12' AS bigint)",
+        "CAST('2020-1-1' AS date)",
+        "CAST('NaN' AS double)",
+        "CAST('1d' AS double)",
+        "CASE x WHEN x THEN 1 END FROM (SELECT 1 AS x)",
+        "CAST(12345678901234567.5 AS double)",
+        "TIMESTAMP '2020-01-01 00:00:00.1234'",
+        "from_unixtime(0, 'UTC')",
+        "CAST(from_unixtime(0, 'EST') AS timestamp)",
+        "CAST(from_unixtime(0, 'america/new_york') AS timestamp)",
+        "CAST(from_unixtime(1.5, 'UTC') AS timestamp)",
+        "CAST(from_unixtime(9223372036854775807, 'UTC') AS timestamp)",
+        "sum(x) FROM (SELECT 9223372036854775807 AS x UNION ALL SELECT 1 UNION ALL SELECT -5)",
+        'count("$bucket") FROM (SELECT 1 AS x)',
+    ],
+)
+def test_what_is_not_known_to_be_equal_is_refused(sql: str) -> None:
+    with pytest.raises(QueryError, match=r"^NOT_SUPPORTED: .* run it with the Trino engine"):
+        rows(f"SELECT {sql}")
+
+
+def test_an_error_in_a_branch_not_taken_is_none() -> None:
+    assert rows("SELECT CASE WHEN x = 3 THEN 0 ELSE 1/0 END FROM (SELECT 3 AS x)") == [("0",)]
+
+
+def test_the_place_of_an_error_is_counted_in_its_own_line() -> None:
+    with pytest.raises(QueryError, match=r"^COLUMN_NOT_FOUND: line 3:5: "):
+        rows("SELECT 1,\n  2, -- two\n    nosuch")
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("selec 1", "SYNTAX_ERROR: line 1:1: mismatched input"),
+        ("SELECT 1 WHERE", "SYNTAX_ERROR: line 1:15: "),
+        ("SELECT a::int FROM t", "SYNTAX_ERROR: "),
+        ("SELECT DISTINCT ON (a) b FROM t", "SYNTAX_ERROR: "),
+        ("SELECT 'abc", "SYNTAX_ERROR: "),
+    ],
+)
+def test_trinos_grammar_decides_what_is_a_statement(sql: str, message: str) -> None:
+    with pytest.raises(QueryError) as raised:
+        rows(sql)
+    assert str(raised.value).startswith(message)
