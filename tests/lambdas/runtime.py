@@ -26,6 +26,8 @@ from tests.fake_aws import FakeAws
 
 REGION = "us-east-1"
 
+# How soon a server sees that it is to stop; the default of half a second adds up over the tests.
+_STOP_POLL_SECONDS = 0.02
 _API = "/2018-06-01/runtime"
 _ARN = f"arn:aws:lambda:{REGION}:000000000000:function:"
 _POSTED = re.compile(rf"{_API}/(?:invocation/(?P<request>[^/]+)/(?P<kind>response|error)|init/(?P<init>error))")
@@ -53,7 +55,7 @@ class RuntimeApi(ThreadingHTTPServer):
         # Headers and body of an event; None ends the wait for one.
         self.events: queue.Queue[tuple[dict[str, str], bytes] | None] = queue.Queue()
         self.current = ""
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(_STOP_POLL_SECONDS,), daemon=True).start()
 
     def close(self) -> None:
         self.events.put(None)
@@ -213,7 +215,7 @@ class AwsServer(ThreadingHTTPServer):
         self.services = {"AmazonAthena": aws.client("athena"), "AWSGlue": aws.client("glue")}
         self.s3 = aws.client("s3")
         self.endpoint = f"http://127.0.0.1:{self.server_port}"
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(_STOP_POLL_SECONDS,), daemon=True).start()
 
     def close(self) -> None:
         self.shutdown()

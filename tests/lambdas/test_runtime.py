@@ -233,7 +233,6 @@ def test_queries_are_stopped_before_lambda_ends_the_function(aws: FakeAws, start
     first_line = f"CREATE TABLE staging_mappings_{VERSION}"
     assert answer.body["errorMessage"] == f"stopped, time ran out while RUNNING (query 1: {first_line} …)"
     assert sorted(aws.stopped) == ["1", "2"]
-    assert len(aws.called("GetQueryExecution")) > 1
     assert aws.partitions == {}
     # and the same process to do it when Athena has recovered
     aws.outcome = lambda statement: ("SUCCEEDED", "")
