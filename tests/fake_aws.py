@@ -54,6 +54,7 @@ class FakeAws:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.statements: list[str] = []
         self.stopped: list[str] = []
+        self.unstoppable: set[str] = set()
         self.outcome: Callable[[str], tuple[str, str]] = lambda statement: ("SUCCEEDED", "")
         self.on_success: Callable[[str], object] = lambda statement: None
         self.rows: list[list[str | None]] = []
@@ -202,6 +203,8 @@ class FakeAws:
         return {"QueryExecution": {"Status": {"State": state, "StateChangeReason": reason}}}
 
     def _StopQueryExecution(self, QueryExecutionId: str) -> None:
+        if QueryExecutionId in self.unstoppable:
+            raise Refused(400, "InvalidRequestException", "it cannot be stopped")
         self.stopped.append(QueryExecutionId)
 
     def _GetQueryResults(self, QueryExecutionId: str, **kwargs: Any) -> dict[str, Any]:

@@ -1,13 +1,18 @@
 """Running statements on Athena: start, wait, read, and stop what is no longer wanted.
 
-Standard library only, the boto3 client comes from the caller: the Lambda functions carry this module too.
+Standard library and botocore, the client comes from the caller: the Lambda functions carry this module too.
 """
 
 import hashlib
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+_log = logging.getLogger(__name__)
 
 _FIRST_POLL_SECONDS = 0.05
 _SLOWEST_POLL_SECONDS = 2.0
@@ -62,8 +67,11 @@ class Athena:
     def stop(self) -> None:
         """Stops the queries under way; whoever waits for one sees it fail as CANCELLED."""
         for execution_id in list(self._running):
-            self.client.stop_query_execution(QueryExecutionId=execution_id)
             self._running.discard(execution_id)
+            try:
+                self.client.stop_query_execution(QueryExecutionId=execution_id)
+            except (BotoCoreError, ClientError) as error:  # the others are to be stopped all the same
+                _log.warning("Query %s could not be stopped: %s", execution_id, error)
 
     def rows(self, statement: str) -> list[dict[str, str | None]]:
         """Runs a SELECT and gives its rows, each column's value as Athena's text or None for NULL."""

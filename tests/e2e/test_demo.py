@@ -1,8 +1,10 @@
 """`make demo`, twice, in an environment of its own: the real services, the real DAG, the sample days."""
 
 import re
+from collections import Counter
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -136,3 +138,20 @@ def test_a_prefix_on_s3_is_a_source_too(environment: Environment, second: str) -
     assert f"no usage of {DAYS[1]}" in missing.stdout
     assert done.returncode == 0, done.stdout
     assert [run["partition_key"] for run in environment.runs()] == [DAYS[0]]
+
+
+def test_a_folder_of_other_days_is_a_source_too(environment: Environment, second: str, tmp_path: Path) -> None:
+    # given gzipped readings of the day when clocks went forward, which has 276 intervals but in Arizona
+    day, folder = "2020-03-08", tmp_path / "homes"
+    made = environment.make("data", ARGS=f"--hubs 3 --from {day} --to {day} --gzip --out {folder}")
+    assert made.returncode == 0, made.stdout
+
+    # when the demo runs on it
+    done = environment.make("demo", SOURCE=str(folder), FROM=day, TO=day)
+    assert done.returncode == 0, done.stdout
+
+    # expect what plain Python makes of the files, hub by hub
+    counts = Counter(loc_id for loc_id, _, _ in independent.costs(folder, day))
+    assert sorted(counts.values()) == [2760, 2760, 2880]
+    rows = environment.select(f"SELECT loc_id, count(*) FROM usage_cost WHERE dt = DATE '{day}' GROUP BY loc_id")
+    assert {loc_id: int(count) for loc_id, count in rows} == counts

@@ -119,6 +119,18 @@ def test_stop_stops_what_runs(aws: FakeAws, athena_with: Callable[..., Athena]) 
     assert aws.stopped == ["1"]
 
 
+def test_a_query_that_cannot_be_stopped_hides_neither_the_error_nor_the_others(
+    aws: FakeAws, athena_with: Callable[..., Athena]
+) -> None:
+    # Given three queries, of which the first fails and the second cannot be stopped
+    aws.outcome = lambda statement: ("FAILED", "no such table") if statement == "SELECT 1" else ("RUNNING", "")
+    aws.unstoppable = {"2"}
+    # When they run, expect the first one's error, and the third stopped
+    with pytest.raises(QueryFailed, match="no such table"):
+        athena_with().run("SELECT 1", "SELECT 2", "SELECT 3")
+    assert aws.stopped == ["3"]
+
+
 def test_rows_are_dicts_and_null_is_none(aws: FakeAws, athena_with: Callable[..., Athena]) -> None:
     aws.rows = [["rule", "sample"], ["a", "x"], ["b", None]]
     assert athena_with().rows("SELECT …") == [{"rule": "a", "sample": "x"}, {"rule": "b", "sample": None}]

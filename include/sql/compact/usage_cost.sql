@@ -26,4 +26,5 @@ SELECT
 FROM {{ cost_table }}
 WHERE verdict = 'used'
 ORDER BY loc_id, ts_utc, device
-OFFSET 0  -- noqa: PRS
+-- noqa: disable=PRS
+OFFSET 0
