@@ -1,0 +1,78 @@
+"""Compares the two query engines of the local Athena; Trino is right. Writes docs/conformance.md.
+
+python -m tests.conformance                            all parts, as `make conformance` runs them
+python -m tests.conformance corpus random --seed 7     some parts, other random statements; writes no document
+"""
+
+import argparse
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.conformance import corpus, crossing_files, data, own_sql, random_statements, raw_files
+from tests.conformance.compare import Finding
+from tests.conformance.environment import ROOT, CannotStart, started
+from tests.conformance.judge import Judge, judging
+from tests.conformance.report import DOCUMENT, Part, document, for_terminal
+
+PIPELINE = "pipeline"
+
+
+def main() -> int:
+    """The exit status: 1 when an answer differs, or is one that Trino refuses to give."""
+    samples = (*data.SAMPLES, data.MIXED)
+    names = {table.name for table in samples}
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.conformance", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seed", type=int, help="of the random statements; the same ones each time without it")
+    parser.add_argument("parts", nargs="*", help="corpus, own-sql, files, raw-files, random, pipeline (all)")
+    arguments = parser.parse_args()
+    parts: dict[str, Callable[[Judge], list[Finding]]] = {
+        "corpus": lambda judge: corpus.run(judge, names),
+        "own-sql": own_sql.run,
+        "files": crossing_files.run,
+        "raw-files": raw_files.run,
+        "random": lambda judge: random_statements.run(judge, data.MIXED, arguments.seed),
+    }
+    wanted = arguments.parts or [*parts, PIPELINE]
+    if unknown := set(wanted) - {*parts, PIPELINE}:
+        parser.error(f"there is no part {min(unknown)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    done: list[Part] = []
+    with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
+        try:
+            with started(Path(folder)) as environment, judging(environment) as judge:
+                version = environment.trino_version()
+                data.create(environment.store, samples)
+                for name, run in parts.items():
+                    if name in wanted:
+                        begun = time.monotonic()
+                        done.append(Part(name, run(judge)))
+                        print(f"{name}: {len(done[-1].findings)} compared, {time.monotonic() - begun:.0f} s", flush=True)
+        except CannotStart as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+    print(for_terminal(done))
+    if not arguments.parts and arguments.seed is None:
+        DOCUMENT.parent.mkdir(exist_ok=True)
+        DOCUMENT.write_text(document(done, version), encoding="utf-8")
+        print(f"\nWritten to {DOCUMENT.relative_to(ROOT)}")
+    failed = any(finding.verdict.fails for part in done for finding in part.findings)
+    if PIPELINE in wanted:
+        failed = not _pipeline() or failed
+    return int(failed)
+
+
+def _pipeline() -> bool:
+    """Whether both engines publish the same of a day of the sample data; a test of its own, with its own servers."""
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "trino", "tests/localaws/athena"]
+    return subprocess.run(command, cwd=ROOT).returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,288 @@
+"""Every statement of include/sql by itself, on raw data that make it matter.
+
+Both engines get the same: what Trino made of one statement is the input of the next, for both.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import yaml
+from sqlglot import exp
+
+from localaws.athena import ddl
+from localaws.athena.duck.syntax import parse
+from smart_hub import sql
+from tests.conformance.compare import Finding, Verdict
+from tests.conformance.data import INF, NAN, parquet
+from tests.conformance.environment import BUCKET, ENGINES, ROOT, TRINO
+from tests.conformance.judge import Judge
+
+STATEMENTS = ROOT / "include" / "sql"
+TEMPLATE = ROOT / "include" / "infrastructure" / "smart_hub.yaml"
+FUNCTIONS = Path(__file__).with_name("athena_functions.txt")
+DAY = "2019-12-21"
+CONTENTS = {"mappings": "c1", "locations": "c2", "rates": "c3"}
+NOON = 1576951200  # of the day, 18:00 UTC
+
+_MAPPINGS = {
+    "az": [
+        *(("h1", f"s_{number:02}", f"Device {number}", "Kitchen", 100 * number, 1) for number in range(1, 11)),
+        ("h9", "s_01", "of a hub without readings", None, None, None),
+    ],
+    "ny": [("h2", "s_01", "Kühlschrank", "", 150, 2), ("h2", "s_02", None, "Bad", 0, 3)],
+}
+_LOCATIONS = {
+    "az": '-112.07,33.45,1,"Main St, rear",,Phoenix,,AZ,85001,,h1,America/Phoenix\n'
+    ",,,,,,,,,,h9,America/Phoenix\n",
+    "ny": '-73.9,40.7,"2 ""b""",Broadway,3,New York,Manhattan,NY,10001,x,h2,America/New_York\n',
+}
+
+
+def _reading(hub: Any, ts: Any, *values: Any) -> str:
+    data = {f"s_{number:02}": value for number, value in enumerate(values, 1)}
+    return json.dumps({"loc_id": hub, "ts": ts, "data": data}, separators=(",", ":"))
+
+
+_FULL = [0.5, 0.25, 0, 1, 2.125, 0.1, 0.2, 0.3, 1e-9, 7]
+_USAGE = {
+    "usage-01.json": [
+        _reading("h1", NOON, *_FULL),
+        _reading("h1", NOON + 300, *_FULL[::-1]),
+        _reading("h2", NOON, "0.5", None, NAN, INF, -INF, -1, "abc", True, 1e300, 0),
+        _reading("h2", NOON + 300, 1.5),
+        _reading("h3", NOON, *_FULL),  # a hub that no location knows
+        _reading(None, NOON, *_FULL),
+        _reading("h1", None, *_FULL),
+        '{"loc_id":"h1","ts":1576951500}',
+        '{"loc_id":"h1","ts":1576951500,"data":null}',
+        '{"loc_id":"h1","ts":1576951800,"data":{}}',
+        _reading("h1", 1576911600 - 1, *_FULL),  # the last second of the day before in Phoenix
+        _reading("h1", 1576911600, *_FULL),  # its first of the day
+        _reading("h1", 1576998000 - 1, *_FULL),
+        _reading("h1", 1576998000, *_FULL),
+        _reading("h2", 1576904400, *_FULL),  # midnight in New York
+        _reading("h2", 1576990800, *_FULL),
+        "not json",
+        '{"loc_id":"h1","ts":1576951',
+        "",
+        "{}",
+    ],
+    "usage-02.json": [
+        _reading("h1", NOON, *[2 * value for value in _FULL]),  # again, in a later file
+        _reading("h1", NOON, *_FULL),
+        '{"LOC_ID":"h2","Ts":"1576952100","data":[1,2,3]}',
+    ],
+}
+# Priced usage that breaks each rule of include/sql/quality.
+_BROKEN = [
+    ("h1", "Fridge", "Kitchen", "2019-12-21 12:00:00", "off-peak", 0.5, 10.0, 5.0, "az", "s_01"),
+    ("h1", "Fridge", "Kitchen", "2019-12-21 12:00:00", "off-peak", 0.5, 10.0, 5.0, "az", "s_01"),
+    ("h1", "TV", None, "2019-12-22 00:00:00", "off-peak", -0.5, 10.0, -5.0, "az", "s_02"),
+    ("h2", None, None, "2019-12-21 00:00:00", None, 0.25, None, None, "ny", "s_01"),
+    (None, "Lamp", None, None, "peak", None, 10.0, None, "ny", None),
+]
+
+
+def run(judge: Judge) -> list[Finding]:
+    """All statements; raises AssertionError when one of the folder has no place here."""
+    _declare_tables(judge)
+    _write_raw_files(judge)
+    asked: set[str] = set()
+    findings = [*_converted(judge, asked), *_published(judge, asked), *_audited(judge, asked)]
+    left = {_name(path) for path in STATEMENTS.rglob("*.sql")} - asked
+    assert not left, f"no data for {sorted(left)}: give them a place in {__file__}"
+    return findings + _functions()
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(STATEMENTS).with_suffix("").as_posix()
+
+
+# The statements, in the order of the pipeline
+
+
+def _converted(judge: Judge, asked: set[str]) -> Iterator[Finding]:
+    for data_set in ("mappings", "locations"):
+        yield from _making(judge, asked, f"convert/{data_set}", f"staging_{data_set}")
+        location = judge.table(TRINO, f"staging_{data_set}").location
+        _register(judge, f"{data_set.removesuffix('s')}_versions", CONTENTS[data_set], location)
+    yield from _making(judge, asked, "convert/usage", "staging_usage", day=DAY, locations=CONTENTS["locations"])
+    tables = {"usage_table": "staging_usage", **CONTENTS}
+    yield from _making(judge, asked, "transform/usage_cost", "staging_usage_cost", **tables)
+    tables = {"usage_table": "staging_usage", "cost_table": "staging_usage_cost"}
+    yield from _making(judge, asked, "transform/usage_rejects", "staging_usage_rejects", **tables)
+    for files in (1, 3):
+        values = {"cost_table": "staging_usage_cost", "files": files}
+        yield from _making(judge, asked, "compact/usage_cost", f"compact_{files}", **values)
+
+
+def _published(judge: Judge, asked: set[str]) -> Iterator[Finding]:
+    for data_set, content in CONTENTS.items():
+        yield from _making(judge, asked, f"publish/{data_set}", data_set, content=content)
+        yield judge.compare("publish", f"SELECT * FROM {data_set}")
+    for name in ("add_partition", "set_location"):
+        asked.add(f"publish/{name}")
+        location = judge.table(TRINO, "compact_3" if name == "add_partition" else "compact_1").location
+        text = sql.statement(STATEMENTS / "publish", name, table="usage_cost", day=DAY, location=location)
+        assert ddl.find(text, TRINO, judge.environment.store.client("glue")), f"{name} is no longer Hive's DDL"
+        texts = dict.fromkeys(ENGINES, text)
+        yield judge.compare_made("publish", f"publish/{name}", texts, "usage_cost")
+        yield judge.compare("publish", "SELECT * FROM usage_cost")
+
+
+def _audited(judge: Judge, asked: set[str]) -> Iterator[Finding]:
+    good = {"usage_table": "staging_usage", "rejects_table": "staging_usage_rejects", "published_table": "compact_1"}
+    good |= {"cost_table": "staging_usage_cost", "day": DAY}
+    bad = {**good, "published_table": "broken_cost", "usage_table": "staging_usage", "rejects_table": "broken_rejects"}
+    for path in sorted((STATEMENTS / "quality").glob("*.sql")):
+        asked.add(_name(path))
+        wanted = sql.placeholders(path.read_text(encoding="utf-8"))
+        for kind, values in (("good", good), ("bad", bad)):
+            text = sql.statement(path.parent, path.stem, **{name: values[name] for name in wanted})
+            finding = judge.compare("quality", text)
+            told = f"quality/{path.stem}, {kind} data"
+            yield Finding("quality", told, finding.verdict, finding.duckdb, finding.trino, finding.difference)
+
+
+def _making(judge: Judge, asked: set[str], name: str, table: str, **values: str | int) -> Iterator[Finding]:
+    """A CREATE; what Trino made is both engines' from here on."""
+    asked.add(name)
+    wanted = sql.placeholders((STATEMENTS / f"{name}.sql").read_text(encoding="utf-8"))
+    texts = {}
+    for engine in ENGINES:
+        more = {"table": table, "location": f"s3://{BUCKET}/own/{table}/{engine}/"}
+        all_values = {**{key: more[key] for key in wanted & more.keys()}, **values}
+        texts[engine] = sql.statement(STATEMENTS, name, **all_values)
+    yield judge.compare_made(name.partition("/")[0], name, texts, table)
+    judge.adopt(table)
+
+
+def _functions() -> list[Finding]:
+    """Whether Athena documents every function that the statements call."""
+    lines = FUNCTIONS.read_text(encoding="utf-8").splitlines()
+    documented = {line.partition("\t")[0] for line in lines if not line.startswith("#")}
+    used: dict[str, str] = {}
+    for path in sorted(STATEMENTS.rglob("*.sql")):
+        text = path.read_text(encoding="utf-8")
+        rendered = sql.render(text, dict.fromkeys(sql.placeholders(text), "x1"))
+        if not rendered.startswith("ALTER"):  # Hive's DDL calls none
+            used |= dict.fromkeys(_called(rendered), _name(path))
+    missing = f"is not in {FUNCTIONS.name}: see whether Athena documents it"
+    return [
+        Finding("functions", f"{name}, of {where}", Verdict.SAME)
+        if name in documented
+        else Finding("functions", f"{name}, of {where}", Verdict.WRONG, difference=missing)
+        for name, where in sorted(used.items())
+    ]
+
+
+def _called(statement: str) -> set[str]:
+    tree = parse(statement)
+    return {node.name.lower() for node in tree.find_all(exp.Anonymous)} | {"cast" for _ in tree.find_all(exp.Cast)}
+
+
+# Tables and files
+
+
+def _declare_tables(judge: Judge) -> None:
+    """The tables of the deployment, in the database of each engine."""
+    glue = judge.environment.store.client("glue")
+    resources = yaml.load(TEMPLATE.read_text(encoding="utf-8"), _Template)["Resources"]
+    for resource in resources.values():
+        table = resource.get("Properties", {}).get("TableInput", {})
+        if table.get("TableType") == "EXTERNAL_TABLE":
+            for engine in ENGINES:
+                glue.create_table(DatabaseName=engine, TableInput=table)
+
+
+class _Template(yaml.SafeLoader):
+    """A CloudFormation template, its references to the data bucket filled in."""
+
+
+def _function(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
+    if not isinstance(node, yaml.ScalarNode):
+        return None  # nothing that a table is made of
+    text = str(loader.construct_scalar(node))
+    return text.replace("${DataBucket}", BUCKET).replace("${!", "${")
+
+
+_Template.add_multi_constructor("!", _function)
+
+
+def _write_raw_files(judge: Judge) -> None:
+    put: Callable[..., Any] = judge.environment.store.client("s3").put_object
+    names = ("loc_id", "id", "description", "location", "watts", "last_modified")
+    header = "lon,lat,number,street,unit,city,district,region,postcode,id,hash,tz\n"
+    for state, rows in _MAPPINGS.items():
+        text = "".join(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) + "\n" for row in rows)
+        put(Bucket=BUCKET, Key=f"raw/mappings/state={state}/mappings.json", Body=text.encode())
+        _register(judge, "raw_mappings", state, f"s3://{BUCKET}/raw/mappings/state={state}/")
+    for state, text in _LOCATIONS.items():
+        put(Bucket=BUCKET, Key=f"raw/locations/state={state}/locations.csv", Body=(header + text).encode())
+        _register(judge, "raw_locations", state, f"s3://{BUCKET}/raw/locations/state={state}/")
+    for name, lines in _USAGE.items():
+        body = "".join(f"{line}\n" for line in lines).encode()
+        put(Bucket=BUCKET, Key=f"raw/usage/dt={DAY}/{name}", Body=body)
+    _register(judge, "raw_usage", DAY, f"s3://{BUCKET}/raw/usage/dt={DAY}/")
+    put(Bucket=BUCKET, Key="own/rates/rates.parquet", Body=_rates())
+    _register(judge, "rate_versions", CONTENTS["rates"], f"s3://{BUCKET}/own/rates/")
+    _broken(judge)
+
+
+def _rates() -> bytes:
+    """No rate for New York's midnight: an hour without one must show."""
+    rows = [("az", 2019, 12, hour, "off-peak" if hour < 8 else "peak", 7.25 + hour / 10) for hour in range(24)]
+    rows += [("ny", 2019, 12, hour, "flat", 11.0) for hour in range(1, 24)]
+    names = ("state", "year", "month", "hour", "type", "cents_per_kwh")
+    types = (pa.string(), pa.int32(), pa.int32(), pa.int32(), pa.string(), pa.float64())
+    return parquet(pa.schema(list(zip(names, types, strict=True))), _columns(names, rows))
+
+
+def _broken(judge: Judge) -> None:
+    store = judge.environment.store
+    table = judge.table(TRINO, "usage_cost")
+    names = [column.name for column in table.columns]
+    rows = [
+        dict(zip(("loc_id", "device", "location", "ts", "type", "kwh", "cents_per_kwh", "cost", "state", "sensor"), row, strict=True))
+        for row in _BROKEN
+    ]
+    arrow = {"timestamp": pa.timestamp("us"), "double": pa.float64(), "varchar": pa.string()}
+    schema = pa.schema([(column.name, arrow[column.type.name]) for column in table.columns])
+    cells = {name: [_cell(row, name) for row in rows] for name in names}
+    for broken, template, content in (
+        ("broken_cost", "usage_cost", parquet(schema, cells)),
+        ("broken_rejects", "usage_rejects", None),
+    ):
+        location = f"s3://{BUCKET}/own/{broken}/"
+        if content:
+            store.client("s3").put_object(Bucket=BUCKET, Key=f"own/{broken}/file.parquet", Body=content)
+        for engine in ENGINES:
+            found = store.client("glue").get_table(DatabaseName=engine, Name=template)["Table"]
+            entry = {
+                "Name": broken,
+                "TableType": "EXTERNAL_TABLE",
+                "Parameters": found["Parameters"],
+                "StorageDescriptor": {**found["StorageDescriptor"], "Location": location},
+            }
+            store.client("glue").create_table(DatabaseName=engine, TableInput=entry)
+
+
+def _cell(row: dict[str, Any], name: str) -> Any:
+    if name in ("ts", "ts_utc"):
+        return row["ts"] and pa.scalar(row["ts"]).cast(pa.timestamp("us")).as_py()
+    return row.get(name)
+
+
+def _columns(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def _register(judge: Judge, table: str, value: str, location: str) -> None:
+    glue = judge.environment.store.client("glue")
+    for engine in ENGINES:
+        storage = glue.get_table(DatabaseName=engine, Name=table)["Table"]["StorageDescriptor"]
+        entry = {"Values": [value], "StorageDescriptor": {**storage, "Location": location}}
+        glue.create_partition(DatabaseName=engine, TableName=table, PartitionInput=entry)
