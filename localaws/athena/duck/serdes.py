@@ -86,12 +86,12 @@ def _readable(duck: str, declared: Type) -> bool:
 
 
 def _lines(locations: list[str], skip: int = 0) -> str:
-    """Every line of the files, as Hadoop's text input splits them, with its file."""
+    """Every line of the files, with its file. Lines end in LF or CR LF, also within one file."""
     return (
         f"SELECT coalesce(line, '') AS line, \"$path\" FROM read_csv({_list(locations)},"
         f" columns={{'line': 'VARCHAR'}}, auto_detect=false, header=false, delim={quote(_NO_DELIMITER)},"
         " quote='', escape='', strict_mode=false, null_padding=false, filename='$path',"
-        " hive_partitioning=false,"
+        " hive_partitioning=false, new_line='\\r\\n',"
         f" max_line_size={_LONGEST_LINE_BYTES}, buffer_size={4 * _LONGEST_LINE_BYTES}, skip={skip})"
     )
 

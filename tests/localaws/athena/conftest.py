@@ -1,0 +1,11 @@
+"""One database with a few tables on the session's local AWS, and Athena as its users call it."""
+
+import pytest
+from local_server import Aws
+
+from tests.localaws.athena.client import AthenaClient
+
+
+@pytest.fixture(scope="session")
+def athena(aws: Aws) -> AthenaClient:
+    return AthenaClient(aws, "athena-tests", "athena_tests")

@@ -1,0 +1,117 @@
+"""The DuckDB engine by itself: its limits, how it stops, what its errors say."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from local_server import Aws
+
+from localaws.athena.duck.engine import DuckEngine, java_double
+from localaws.athena.errors import Cancelled, QueryError
+from localaws.service import Store
+from tests.localaws.athena.client import TEXT, AthenaClient
+
+NUMBERS = f"UNNEST(ARRAY[{', '.join(map(str, range(100)))}])"
+
+
+@pytest.fixture
+def store(athena: AthenaClient) -> Store:
+    return Store(athena.aws.endpoint)
+
+
+def test_what_does_not_fit_the_memory_spills_and_leaves_nothing_behind(store: Store, tmp_path: Path) -> None:
+    # given: a million rows of some hundred bytes to sort, and memory for a few
+    engine = DuckEngine(tmp_path / "spill", threads=2, memory="60MB")
+    text = "CAST(a AS varchar) || CAST(b AS varchar) || CAST(c AS varchar) || '" + "x" * 100 + "'"
+    sql = (
+        f"SELECT max(n), count(*) FROM (SELECT row_number() OVER (ORDER BY {text}) AS n FROM {NUMBERS} AS t (a)"
+        f" CROSS JOIN {NUMBERS} AS u (b) CROSS JOIN {NUMBERS} AS v (c))"
+    )
+
+    outcome = engine.statement(sql, "any", store).run()
+
+    assert outcome.rows == [("1000000", "1000000")]
+    assert list((tmp_path / "spill").iterdir()) == []
+
+
+def test_a_query_without_the_memory_says_so(store: Store, tmp_path: Path) -> None:
+    engine = DuckEngine(tmp_path / "spill", memory="1MB")
+
+    with pytest.raises(QueryError, match=r"^EXCEEDED_LOCAL_MEMORY_LIMIT: "):
+        engine.statement(
+            f"SELECT DISTINCT a * b FROM {NUMBERS} AS t (a), {NUMBERS} AS u (b)".replace(
+                ", UNNEST", " CROSS JOIN UNNEST"
+            ),
+            "any",
+            store,
+        ).run()
+
+
+def test_a_statement_cancelled_before_it_runs_does_not_run(store: Store, tmp_path: Path) -> None:
+    statement = DuckEngine(tmp_path / "spill").statement("SELECT 1", "any", store)
+    stopping = threading.Thread(target=statement.cancel)
+    stopping.start()
+    statement.cancelled.wait()
+
+    with pytest.raises(Cancelled):
+        statement.run()
+    stopping.join()
+
+
+def test_more_bytes_than_allowed_are_not_scanned(athena: AthenaClient, store: Store, tmp_path: Path) -> None:
+    athena.table("ten_bytes", TEXT, "line string")
+    athena.put("ten_bytes/file", "123456789\n")
+    engine = DuckEngine(tmp_path / "spill")
+
+    def scan(most_bytes: int) -> Any:
+        return engine.statement("SELECT line FROM ten_bytes", athena.database, store, most_bytes).run()
+
+    assert scan(10).rows == [("123456789",)]
+    with pytest.raises(Cancelled, match=r"^Bytes scanned limit was exceeded$"):
+        scan(9)
+
+
+def test_no_message_tells_a_secret(aws: Aws, athena: AthenaClient, tmp_path: Path) -> None:
+    # given: an object that is listed, and gone when it is read
+    class Vanishing(Store):
+        def client(self, service: str) -> Any:
+            client = super().client(service)
+            if service == "s3":
+                client.meta.events.register("after-call.s3.ListObjectsV2", self.forget)
+            return client
+
+        def forget(self, **_: Any) -> None:
+            athena.s3.delete_object(Bucket=athena.bucket, Key="vanishing/file")
+
+    athena.table("vanishing", TEXT, "line string")
+    athena.put("vanishing/file", "x\n")
+    store = Vanishing(aws.endpoint, access_key_id="AKIAEXAMPLE", secret_access_key="hush-hush")
+
+    with pytest.raises(QueryError) as raised:
+        DuckEngine(tmp_path / "spill").statement("SELECT line FROM vanishing", athena.database, store).run()
+
+    assert raised.value.code == "HIVE_CANNOT_OPEN_SPLIT"
+    assert "vanishing/file" in str(raised.value)
+    assert "hush" not in str(raised.value)
+    assert "AKIA" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0.0, "0.0"),
+        (-0.0, "-0.0"),
+        (1.0, "1.0"),
+        (0.001, "0.001"),
+        (0.0001, "1.0E-4"),
+        (9999999.0, "9999999.0"),
+        (1e7, "1.0E7"),
+        (1.25e-10, "1.25E-10"),
+        (1e300, "1.0E300"),
+        (float("nan"), "NaN"),
+        (float("-inf"), "-Infinity"),
+    ],
+)
+def test_doubles_as_java_writes_them(number: float, text: str) -> None:
+    assert java_double(number) == text

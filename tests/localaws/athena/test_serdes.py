@@ -1,0 +1,179 @@
+"""Files as Athena's SerDes read them, on files of this machine in place of objects.
+
+The rules of OpenX JSON and OpenCSV were seen on a Trino 476, on files with just these oddities.
+"""
+
+import gzip
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from localaws.athena.catalog import Table
+from localaws.athena.duck.engine import as_query_error
+from localaws.athena.duck.serdes import OPEN_CSV, OPENX_JSON, PARQUET, READERS, TEXT, opencsv_line
+from localaws.athena.errors import QueryError
+from tests.localaws.athena.in_process import table
+
+USAGE = replace(
+    table("usage", "loc_id string, ts bigint, data struct<s_01:double,s_02:double>"),
+    serde=OPENX_JSON,
+    serde_parameters={"ignore.malformed.json": "true"},
+)
+HOMES = replace(table("homes", "a string, b string"), serde=OPEN_CSV, parameters={"skip.header.line.count": "1"})
+LINES = replace(table("lines", "line string"), serde=TEXT, serde_parameters={"field.delim": "\x01"})
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        yield connection
+
+
+def read(connection: duckdb.DuckDBPyConnection, of: Table, *files: Path) -> list[tuple[object, ...]]:
+    columns = ", ".join(f'"{column.name}"' for column in of.columns)
+    try:
+        rows = READERS[of.serde](connection, of, [str(file) for file in files])
+        return connection.execute(f"SELECT {columns} FROM ({rows})").fetchall()
+    except duckdb.Error as error:
+        raise as_query_error(error) from error
+
+
+NULLS = (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("line", "row"),
+    [
+        ('{"loc_id":"h","ts":12,"data":{"s_01":0.5,"s_02":1}}', ("h", 12, {"s_01": 0.5, "s_02": 1.0})),
+        ('{"loc_id":"h","ts":12,"data":null}', ("h", 12, None)),
+        ('{"ts":12}', (None, 12, None)),
+        ("{}", NULLS),
+        # Not JSON, cut off, empty, no object: a row of NULLs.
+        ("not json", NULLS),
+        ('{"loc_id":"h","ts":12,"data":{"s_01":0.', NULLS),
+        ("", NULLS),
+        ("[1, 2]", NULLS),
+        # Another order, other spaces, other case; the last of equal keys; text after the object.
+        ('{ "ts" : 12, "loc_id" : "h" } tail', ("h", 12, None)),
+        ('{"LOC_ID":"h","Ts":1,"ts":2}', ("h", 2, None)),
+        ('{"loc_id":"\\u00e4\\"b"}', ('ä"b', None, None)),
+        # Numbers: in quotes, with a fraction, too large, none at all.
+        ('{"ts":"12","data":{"s_01":"2.5","s_02":"abc"}}', (None, 12, {"s_01": 2.5, "s_02": None})),
+        ('{"ts":2.7}', (None, 2, None)),
+        ('{"ts":-2.7}', (None, -2, None)),
+        ('{"ts":9223372036854775808}', NULLS),
+        ('{"ts":true,"data":{"s_01":false,"s_02":[1]}}', (None, None, {"s_01": None, "s_02": None})),
+        ('{"data":{"s_01":1e999,"s_02":-1e999}}', (None, None, {"s_01": float("inf"), "s_02": float("-inf")})),
+        ('{"data":[1,2,3]}', (None, None, {"s_01": 1.0, "s_02": 2.0})),
+        ('{"data":"text"}', NULLS),
+        ('{"loc_id":12}', ("12", None, None)),
+        ('{"loc_id":true}', ("true", None, None)),
+        ('{"loc_id":"a\x01b\x02c"}', NULLS),
+    ],
+)
+def test_openx_json(connection: duckdb.DuckDBPyConnection, tmp_path: Path, line: str, row: tuple[object, ...]) -> None:
+    # given: the line between two plain ones
+    plain = '{"loc_id":"x","ts":1,"data":{"s_01":0,"s_02":0}}'
+    file = tmp_path / "usage.json"
+    file.write_text(f"{plain}\n{line}\n{plain}\n")
+
+    found = read(connection, USAGE, file)
+
+    assert found[1] == row
+    assert [one[0] for one in found] == ["x", row[0], "x"]
+
+
+def test_openx_json_takes_nan_for_a_double(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    file = tmp_path / "usage.json"
+    file.write_text('{"data":{"s_01":NaN,"s_02":1}}\n')
+
+    (row,) = read(connection, USAGE, file)
+
+    assert str(row[2]["s_01"]) == "nan"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("number", ["'1d'", "'0x10'", "' 1'", "'NaN'"])
+def test_what_only_java_takes_for_a_number_is_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, number: str
+) -> None:
+    file = tmp_path / "usage.json"
+    file.write_text(f'{{"data":{{"s_01":{number}}}}}\n'.replace("'", '"'))
+
+    with pytest.raises(QueryError, match=r"^NOT_SUPPORTED: the number "):
+        read(connection, USAGE, file)
+
+
+def test_json_without_ignore_malformed_json_is_refused(connection: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(QueryError, match=r"^NOT_SUPPORTED: .*ignore\.malformed\.json"):
+        read(connection, replace(USAGE, serde_parameters={}), Path("any"))
+
+
+def test_lines_end_in_every_usual_way_and_gzip_is_unpacked(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    # given: empty lines at the start, within and at the end; no line break after the last line of the other file
+    first, second = tmp_path / "1.txt", tmp_path / "2.txt.gz"
+    first.write_bytes(b"\na\r\n\nb \n\n")
+    second.write_bytes(gzip.compress(b'"c", {d}'))
+
+    assert [line for (line,) in read(connection, LINES, first)] == ["", "a", "", "b ", ""]
+    assert read(connection, LINES, second) == [('"c", {d}',)]
+
+
+def test_bytes_that_are_no_utf_8_are_refused(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    file = tmp_path / "lines.txt"
+    file.write_bytes(b"a\n\xff\n")
+
+    with pytest.raises(QueryError, match=r"^NOT_SUPPORTED: "):
+        read(connection, LINES, file)
+
+
+def test_open_csv(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    # given: two files, each with its header
+    first, second = tmp_path / "1.csv", tmp_path / "2.csv"
+    first.write_text('a,b\n1,"x, y"\n,\n"say ""hi""",z\n')
+    second.write_text("a,b\nshort\n1,2,surplus\n")
+
+    assert sorted(read(connection, HOMES, first, second), key=str) == sorted(
+        [("1", "x, y"), ("", ""), ('say "hi"', "z"), ("short", None), ("1", "2")], key=str
+    )
+
+
+@pytest.mark.parametrize("line", ["a\\,b", 'a"b', '"a"b', '"not closed'])
+def test_a_csv_line_by_rules_of_its_own_is_refused(line: str) -> None:
+    with pytest.raises(QueryError, match=r"^NOT_SUPPORTED: the CSV line "):
+        opencsv_line(line, 2)
+
+
+PARQUET_TABLE = replace(table("t", "n bigint, at timestamp, s string"), serde=PARQUET)
+
+
+def test_parquet_columns_go_by_name_and_widen(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    # given: a file with an integer for the bigint and none of the strings, and one with all columns in another order
+    connection.execute(f"COPY (SELECT 1::INTEGER AS N) TO '{tmp_path}/1.parquet'")
+    connection.execute(f"COPY (SELECT 'x' AS s, 2::BIGINT AS n, 3 AS more) TO '{tmp_path}/2.parquet'")
+
+    rows = read(connection, PARQUET_TABLE, tmp_path / "1.parquet", tmp_path / "2.parquet")
+
+    assert sorted(rows) == [(1, None, None), (2, None, "x")]
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ("'1' AS n", "HIVE_BAD_DATA"),
+        ("1.5::DOUBLE AS n", "HIVE_BAD_DATA"),
+        ("1 AS s", "HIVE_BAD_DATA"),
+        ("TIMESTAMP '2019-12-21 00:00:00.0001' AS at", "NOT_SUPPORTED"),
+    ],
+)
+def test_parquet_of_another_type(connection: duckdb.DuckDBPyConnection, tmp_path: Path, value: str, code: str) -> None:
+    # given: the odd file is one of two
+    connection.execute(f"COPY (SELECT 1::BIGINT AS n, 'x' AS s) TO '{tmp_path}/1.parquet'")
+    connection.execute(f"COPY (SELECT {value}) TO '{tmp_path}/2.parquet'")
+
+    with pytest.raises(QueryError, match=f"^{code}: "):
+        read(connection, PARQUET_TABLE, tmp_path / "1.parquet", tmp_path / "2.parquet")
