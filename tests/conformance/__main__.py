@@ -53,7 +53,9 @@ def main() -> int:
                     if name in wanted:
                         begun = time.monotonic()
                         done.append(Part(name, run(judge)))
-                        print(f"{name}: {len(done[-1].findings)} compared, {time.monotonic() - begun:.0f} s", flush=True)
+                        print(
+                            f"{name}: {len(done[-1].findings)} compared, {time.monotonic() - begun:.0f} s", flush=True
+                        )
         except CannotStart as error:
             print(f"error: {error}", file=sys.stderr)
             return 1

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-import sqlglot
-from sqlglot.errors import ErrorLevel
+from botocore.exceptions import ClientError
+from sqlglot import TokenType
+from sqlglot.dialects.trino import Trino
+from sqlglot.errors import TokenError
 
 from localaws.athena.engine import Outcome
 from localaws.athena.errors import QueryError
@@ -48,7 +50,9 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """Of the refusal; "" for an outcome."""
+        """Of the refusal, as Athena's API tells it; "" for an outcome and for a defect."""
+        if isinstance(self.error, ClientError):  # the catalog's or the store's own words
+            return "GENERIC_INTERNAL_ERROR"
         return self.error.code if isinstance(self.error, QueryError) else ""
 
     def __str__(self) -> str:
@@ -98,8 +102,16 @@ def judged(topic: str, statement: str, duckdb: Answer, trino: Answer) -> Finding
 
 def is_ordered(statement: str) -> bool:
     """Whether the order of the rows is part of the answer: an ORDER BY at the outermost level."""
-    tree = sqlglot.parse(statement, read="trino", error_level=ErrorLevel.IGNORE)[0]
-    return tree is not None and tree.args.get("order") is not None
+    try:
+        tokens = Trino().tokenize(statement)
+    except TokenError:
+        return False
+    depth = 0
+    for token in tokens:
+        depth += (token.token_type == TokenType.L_PAREN) - (token.token_type == TokenType.R_PAREN)
+        if token.token_type == TokenType.ORDER_BY and depth == 0:
+            return True
+    return False
 
 
 def outcomes_differ(ours: Outcome, theirs: Outcome, ordered: bool) -> str:

@@ -44,7 +44,7 @@ WRITTEN = {
 
 def run(judge: Judge) -> list[Finding]:
     """Each table is written by each engine, then read by both and by pyarrow; what Trino reads is right."""
-    findings = []
+    findings: list[Finding] = []
     for name, (properties, query) in WRITTEN.items():
         for writer in ENGINES:
             findings += _cross(judge, writer, f"cross_{name}_by_{writer}", properties, query)
@@ -97,7 +97,9 @@ def _by_pyarrow(judge: Judge, catalog: Catalog, table: Table) -> Answer:
     s3 = judge.environment.store.client("s3")
     folders = catalog.partitions(table) if table.keys else None
     rows: list[Sequence[str | None]] = []
-    for values, location in [(one.values, one.location) for one in folders] if folders is not None else [((), table.location)]:
+    for values, location in (
+        [(one.values, one.location) for one in folders] if folders is not None else [((), table.location)]
+    ):
         for key in judge.keys(location):
             content = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
             found = pq.read_table(io.BytesIO(content), coerce_int96_timestamp_unit="ms")

@@ -107,7 +107,7 @@ def _numbers() -> tuple[pa.Schema, dict[str, list[Any]], dict[str, str]]:
     exact = [None, "0", "0.000000001", "-1.5", "2.25", "3.333333333", "-7.123456789", "1", "123456789.123456789"]
     exact += ["-123456789.987654321", "0.5", "10"]
     wide = [None, "0", "1", "-1", "9" * 38, "-" + "9" * 38, "12", "7", "100", "-100", "3", "5"]
-    columns = {
+    columns: dict[str, list[Any]] = {
         "n": list(range(1, 13)),
         "ti": integers,
         "si": smalls,
@@ -150,7 +150,7 @@ TEXTS = [
 
 def _texts() -> tuple[pa.Schema, dict[str, list[Any]], dict[str, str]]:
     schema = pa.schema([("n", pa.int64()), ("s", pa.string()), ("c", pa.string())])
-    columns = {
+    columns: dict[str, list[Any]] = {
         "n": list(range(1, len(TEXTS) + 1)),
         "s": TEXTS,
         "c": [None if text is None else text[:5] for text in TEXTS],
@@ -182,7 +182,7 @@ def _times() -> tuple[pa.Schema, dict[str, list[Any]], dict[str, str]]:
         *("America/Phoenix", "Australia/Lord_Howe", "Pacific/Apia", "Africa/Monrovia"),
     ]
     parsed = [one if one is None else datetime.fromisoformat(one) for one in stamps]
-    columns = {
+    columns: dict[str, list[Any]] = {
         "n": list(range(1, len(stamps) + 1)),
         "day": [one if one is None else one.date() for one in parsed],
         "ts": parsed,
@@ -212,13 +212,18 @@ def _lists() -> SampleTable:
             ("p", pa.struct([("x", pa.int64()), ("y", pa.string()), ("z", pa.float64())])),
         ]
     )
-    columns = {
+    columns: dict[str, list[Any]] = {
         "n": [1, 2, 3, 4, 5],
         "a": [None, [], [1, 2, 3], [None, 7], [5, 5, -1]],
         "s": [None, [], ["a", "b"], [None, ""], ["ä", "a", "a"]],
         "d": [None, [], [1.5, NAN], [None, INF], [0.0, -0.0, 2.5]],
-        "p": [None, {"x": 1, "y": "a", "z": 1.5}, {"x": None, "y": None, "z": None}, {"x": -1, "y": "", "z": NAN}]
-        + [{"x": 2, "y": "ä", "z": INF}],
+        "p": [
+            None,
+            {"x": 1, "y": "a", "z": 1.5},
+            {"x": None, "y": None, "z": None},
+            {"x": -1, "y": "", "z": NAN},
+            {"x": 2, "y": "ä", "z": INF},
+        ],
     }
     hive = {"n": "bigint", "a": "array<bigint>", "s": "array<string>", "d": "array<double>"}
     hive |= {"p": "struct<x:bigint,y:string,z:double>"}
@@ -249,7 +254,7 @@ def _readings() -> SampleTable:
         ("ä", "s1", 1576990800, 0.0),
     )
     empty = parquet(schema, {name: [] for name in schema.names})
-    folders = {("2019-12-21",): first, ("2019-12-22",): second, ("2019-12-23",): empty}
+    folders: dict[tuple[str, ...], bytes] = {("2019-12-21",): first, ("2019-12-22",): second, ("2019-12-23",): empty}
     return SampleTable(
         "readings",
         {"hub": "string", "sensor": "string", "ts": "bigint", "kwh": "double"},
@@ -308,7 +313,7 @@ def _calendar() -> SampleTable:
     """One row a day over two leap years' ends, for grouping by parts of dates."""
     days = [date.fromordinal(date(2019, 12, 20).toordinal() + number) for number in range(75)]
     schema = pa.schema([("day", pa.date32()), ("k", pa.string()), ("v", pa.int64())])
-    columns = {
+    columns: dict[str, list[Any]] = {
         "day": days,
         "k": [["a", "b", "c", None][number % 4] for number in range(75)],
         "v": [None if number % 11 == 0 else number * number % 17 for number in range(75)],

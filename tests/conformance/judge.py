@@ -62,7 +62,9 @@ class Judge:
         read = {engine: Answer.of(self.ask(TRINO, f'SELECT * FROM {engine}."{table}"')) for engine in ENGINES}
         if (mine := read[DUCKDB].outcome) is None or (its := read[TRINO].outcome) is None:
             told = (str(answer) for answer in read.values())
-            return f"rows of {table}, read by Trino: {' <> '.join(told)}" if read[DUCKDB].code != read[TRINO].code else ""
+            return (
+                f"rows of {table}, read by Trino: {' <> '.join(told)}" if read[DUCKDB].code != read[TRINO].code else ""
+            )
         return outcomes_differ(mine, its, ordered=False)
 
     def table(self, engine: str, name: str) -> Table:
@@ -87,7 +89,9 @@ class Judge:
         }
         if table.view_sql is not None:  # whose text Trino formats
             return described
-        described["partitions"] = sorted(partition.values for partition in catalog.partitions(table)) if table.keys else []
+        described["partitions"] = (
+            sorted(partition.values for partition in catalog.partitions(table)) if table.keys else []
+        )
         described["buckets"] = (storage.get("BucketColumns") or [], max(storage.get("NumberOfBuckets") or 0, 0))
         if described["buckets"][1]:
             described["files"] = self._files(catalog, table)
@@ -106,9 +110,11 @@ class Judge:
         return [item["Key"] for item in answer.get("Contents", [])]
 
     def adopt(self, name: str) -> None:
-        """Give DuckDB's database the table that Trino made, in place of its own."""
+        """Give DuckDB's database the table that Trino made, in place of its own; a view stays each engine's."""
         glue = self.environment.store.client("glue")
         found = glue.get_table(DatabaseName=TRINO, Name=name)["Table"]
+        if found["TableType"] == "VIRTUAL_VIEW":
+            return
         entry = {
             what: found[what]
             for what in ("Name", "TableType", "Parameters", "PartitionKeys", "StorageDescriptor")

@@ -27,7 +27,7 @@ DAY = "2019-12-21"
 CONTENTS = {"mappings": "c1", "locations": "c2", "rates": "c3"}
 NOON = 1576951200  # of the day, 18:00 UTC
 
-_MAPPINGS = {
+_MAPPINGS: dict[str, list[tuple[Any, ...]]] = {
     "az": [
         *(("h1", f"s_{number:02}", f"Device {number}", "Kitchen", 100 * number, 1) for number in range(1, 11)),
         ("h9", "s_01", "of a hub without readings", None, None, None),
@@ -35,8 +35,7 @@ _MAPPINGS = {
     "ny": [("h2", "s_01", "Kühlschrank", "", 150, 2), ("h2", "s_02", None, "Bad", 0, 3)],
 }
 _LOCATIONS = {
-    "az": '-112.07,33.45,1,"Main St, rear",,Phoenix,,AZ,85001,,h1,America/Phoenix\n'
-    ",,,,,,,,,,h9,America/Phoenix\n",
+    "az": '-112.07,33.45,1,"Main St, rear",,Phoenix,,AZ,85001,,h1,America/Phoenix\n,,,,,,,,,,h9,America/Phoenix\n',
     "ny": '-73.9,40.7,"2 ""b""",Broadway,3,New York,Manhattan,NY,10001,x,h2,America/New_York\n',
 }
 
@@ -246,7 +245,13 @@ def _broken(judge: Judge) -> None:
     table = judge.table(TRINO, "usage_cost")
     names = [column.name for column in table.columns]
     rows = [
-        dict(zip(("loc_id", "device", "location", "ts", "type", "kwh", "cents_per_kwh", "cost", "state", "sensor"), row, strict=True))
+        dict(
+            zip(
+                ("loc_id", "device", "location", "ts", "type", "kwh", "cents_per_kwh", "cost", "state", "sensor"),
+                row,
+                strict=True,
+            )
+        )
         for row in _BROKEN
     ]
     arrow = {"timestamp": pa.timestamp("us"), "double": pa.float64(), "varchar": pa.string()}

@@ -102,13 +102,16 @@ def run(judge: Judge, table: SampleTable, seed: int | None) -> list[Finding]:
     """Random expressions and queries over `table`."""
     columns = tuple(Column(name, from_hive(of)) for name, of in table.columns.items())
     source = _OneTable(Table(DUCKDB, table.name, columns, (), "s3://x/", PARQUET, {}, {}, None, ""))
-    admitted, refused = _sorted_out(source, drawn(_expressions(), EXPRESSIONS, seed), f"SELECT n, {{}} FROM {table.name}")
-    findings = []
+    admitted, refused = _sorted_out(
+        source, drawn(_expressions(), EXPRESSIONS, seed), f"SELECT n, {{}} FROM {table.name}"
+    )
+    findings: list[Finding] = []
     for start in range(0, len(admitted), _BATCH):
         findings += _agree(judge, table.name, admitted[start : start + _BATCH])
     findings += judge.compare_all("refused", [f"SELECT n, {one} FROM {table.name}" for one in refused[:REFUSED]])
     queries, _ = _sorted_out(source, drawn(_queries(table.name), QUERIES, seed), "{}")
-    return findings + judge.compare_all(_QUERY_TOPIC, [str(query) for query in queries])
+    findings += judge.compare_all(_QUERY_TOPIC, [str(query) for query in queries])
+    return list({(one.topic, one.statement): one for one in findings}.values())  # narrowed down to the same part
 
 
 def drawn(strategy: st.SearchStrategy[Expression], count: int, seed: int | None) -> list[Expression]:
@@ -151,9 +154,7 @@ def _sorted_out(
 def _agree(judge: Judge, table: str, batch: Sequence[Expression]) -> list[Finding]:
     together = judge.compare(_EXPRESSION_TOPIC, f"SELECT n, {', '.join(map(str, batch))} FROM {table}")
     if together.verdict == Verdict.SAME:
-        return [
-            Finding(_EXPRESSION_TOPIC, str(one), Verdict.SAME, together.duckdb, together.trino) for one in batch
-        ]
+        return [Finding(_EXPRESSION_TOPIC, str(one), Verdict.SAME, together.duckdb, together.trino) for one in batch]
     alone = judge.compare_all(_EXPRESSION_TOPIC, [f"SELECT n, {one} FROM {table}" for one in batch])
     # What fails on one row may still be told apart on another.
     alone += judge.compare_all(

@@ -18,7 +18,9 @@ class RawFiles:
 
     @property
     def declared(self) -> SampleTable:
-        folders = {(f"{number:03}",): content for number, content in enumerate(self.contents)}
+        folders: dict[tuple[str, ...], bytes] = {
+            (f"{number:03}",): content for number, content in enumerate(self.contents)
+        }
         return replace(self.table, folders=folders, keys={"f": "string"})
 
 
