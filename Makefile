@@ -13,10 +13,10 @@ COMPILE = $(UV) pip compile --quiet --upgrade --generate-hashes
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status airflow data test test-glue test-lambda trino lint format lock clean
+.PHONY: help demo up down status airflow data test test-glue test-lambda trino conformance lint format lock clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "Settings, as in make demo FROM=2019-12-21 TO=2019-12-22:"
 	@echo "  SOURCE        folder or s3:// prefix of the data (include/data)"
@@ -57,6 +57,9 @@ test-lambda: .venv-lambda/synced .venv-localaws/synced ## run the functions' tes
 
 trino: .venv/synced .venv-uv/synced ## get Trino, the second query engine
 	@$(RUN) ops.trino install
+
+conformance: .venv-localaws/synced trino ## compare the local Athena with a real Trino, write docs/conformance.md
+	@.venv-localaws/bin/python -m tests.conformance $(ARGS)
 
 lint: .venv/synced .venv-localaws/synced .venv-lint/synced ## check style, types, SQL and templates; repair nothing
 	@status=0; check() { echo "$$*"; "$$@" || status=1; }; \
