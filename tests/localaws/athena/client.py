@@ -1,4 +1,4 @@
-"""Athena as its users call it, by boto3, with a bucket and a database to work in."""
+"""Athena as its users call it, by boto3."""
 
 import time
 from typing import Any
@@ -23,12 +23,20 @@ SECONDS = 60
 
 
 class AthenaClient:
+    """Works in one bucket and one database."""
+
     def __init__(self, aws: Aws, bucket: str, database: str) -> None:
         self.aws = aws
         self.bucket = bucket
         self.database = database
-        self.s3.create_bucket(Bucket=bucket)
-        self.glue.create_database(DatabaseInput={"Name": database})
+
+    @classmethod
+    def of_its_own(cls, aws: Aws, name: str) -> "AthenaClient":
+        """With a new bucket and database."""
+        athena = cls(aws, name, name.replace("-", "_"))
+        athena.s3.create_bucket(Bucket=athena.bucket)
+        athena.glue.create_database(DatabaseInput={"Name": athena.database})
+        return athena
 
     @property
     def s3(self) -> Any:

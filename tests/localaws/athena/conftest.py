@@ -8,4 +8,4 @@ from tests.localaws.athena.client import AthenaClient
 
 @pytest.fixture(scope="session")
 def athena(aws: Aws) -> AthenaClient:
-    return AthenaClient(aws, "athena-tests", "athena_tests")
+    return AthenaClient.of_its_own(aws, "athena-tests")

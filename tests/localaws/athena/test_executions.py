@@ -218,7 +218,7 @@ def test_a_query_that_would_scan_more_than_its_workgroup_allows_is_cancelled(
 
 def test_what_ran_when_the_server_was_killed_has_failed(fresh_aws: Aws) -> None:
     # given: a finished query and an endless one
-    athena = AthenaClient(fresh_aws, "killed", "killed")
+    athena = AthenaClient.of_its_own(fresh_aws, "killed")
     finished = athena.run("SELECT 1 AS n")["QueryExecutionId"]
     endless = athena.start(ENDLESS)
     athena.running(endless)
@@ -234,7 +234,7 @@ def test_what_ran_when_the_server_was_killed_has_failed(fresh_aws: Aws) -> None:
 
 
 def test_the_server_stops_while_queries_run(fresh_aws: Aws) -> None:
-    athena = AthenaClient(fresh_aws, "stopped", "stopped")
+    athena = AthenaClient.of_its_own(fresh_aws, "stopped")
     endless = athena.start(ENDLESS)
     athena.running(endless)
 
