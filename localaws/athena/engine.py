@@ -12,12 +12,14 @@ class Outcome:
     """What a statement gave.
 
     rows: cells as Athena's texts, None for NULL; columns is empty for a statement without a result, a CTAS.
+    files: the objects that a CTAS or UNLOAD wrote, None for other statements.
     """
 
     columns: tuple[Column, ...] = ()
     rows: Sequence[Sequence[str | None]] = field(default=())
     scanned_bytes: int = 0
     statement_type: str = "DML"
+    files: Sequence[str] | None = None
 
 
 class Running(Protocol):

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from botocore.exceptions import BotoCoreError, ClientError
-from sqlglot.dialects.dialect import Dialect
-from sqlglot.errors import TokenError
 
 from localaws.athena import ddl
 from localaws.athena.catalog import Column
 from localaws.athena.engine import Engine, Outcome, Running
 from localaws.athena.errors import Cancelled, QueryError
+from localaws.athena.statements import not_parameterised, prepare, tokens_of
 from localaws.athena.text import as_csv, as_lines, csv_rows, line_rows
 from localaws.records import Records
 from localaws.service import Caller, Service, ServiceError, Store
@@ -25,6 +24,7 @@ from localaws.service import Caller, Service, ServiceError, Store
 _KIND = "query_execution"
 _CONCURRENT_QUERIES = 8
 _MOST_RESULTS = 1000
+_MANIFEST = "-manifest.csv"  # the file that lists what a CTAS or UNLOAD wrote
 
 
 @dataclass
@@ -52,6 +52,8 @@ class Athena(Service):
         }
     )
 
+    amended: ClassVar[frozenset[str]] = frozenset({"GetWorkGroup"})
+
     def __init__(self, store: Store, records: Records, engine: Engine) -> None:
         self.store = store
         self.records = records
@@ -78,6 +80,11 @@ class Athena(Service):
         }
         return handlers[action](body)
 
+    def amend(self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """Say of each workgroup whether it overrides the client's settings, as AWS does: by default it doesn't."""
+        answer["WorkGroup"].setdefault("Configuration", {}).setdefault("EnforceWorkGroupConfiguration", False)
+        return answer
+
     def close(self) -> None:
         """Stops what is running and waits for it."""
         with self.lock:
@@ -94,12 +101,10 @@ class Athena(Service):
             raise _invalid("Query string cannot be empty")
         if _several_statements(sql):
             raise _invalid(f"Only one sql statement is allowed. Got: {sql}")
-        if body.get("ExecutionParameters"):
-            raise _invalid("The local AWS does not cover ExecutionParameters")
         workgroup = body.get("WorkGroup", "primary")
         configuration = self._configuration(workgroup)
         output = _output_location(body, configuration)
-        names = ("QueryString", "QueryExecutionContext", "ResultConfiguration", "WorkGroup")
+        names = ("QueryString", "QueryExecutionContext", "ResultConfiguration", "WorkGroup", "ExecutionParameters")
         request = {name: body.get(name) for name in names}
         token = body.get("ClientRequestToken")
         with self.lock:
@@ -111,6 +116,8 @@ class Athena(Service):
                     return {"QueryExecutionId": known["id"]}
             execution_id = str(uuid.uuid4())
             document = _new_execution(execution_id, sql, body.get("QueryExecutionContext", {}), workgroup, output)
+            if body.get("ExecutionParameters"):
+                document["ExecutionParameters"] = body["ExecutionParameters"]
             self.records.put(_KIND, execution_id, document)
             if token:
                 self.records.put("client_request_token", token, {"id": execution_id, "request": request})
@@ -175,10 +182,14 @@ class Athena(Service):
         if configuration.get("EnforceWorkGroupConfiguration") and _places_table(sql):
             raise QueryError("INVALID_TABLE_PROPERTY", _ENFORCED)
         cutoff = configuration.get("BytesScannedCutoffPerQuery")
+        parameters = document.get("ExecutionParameters", [])
         statement = ddl.find(sql, database, self.store.client("glue"))
         is_ddl = statement is not None
-        running: Running = statement or self.engine.statement(
-            sql, database, self.store, int(cutoff) if cutoff else None
+        if is_ddl and parameters:
+            raise not_parameterised()
+        output, execution_id = document["ResultConfiguration"]["OutputLocation"], document["QueryExecutionId"]
+        running: Running = statement or prepare(sql, parameters, f"{output}tables/{execution_id}/", execution_id).on(
+            self.engine, database, self.store, int(cutoff) if cutoff else None
         )
         document["Status"]["State"] = "RUNNING"
         self.records.put(_KIND, document["QueryExecutionId"], document)
@@ -189,7 +200,8 @@ class Athena(Service):
             execution.statement = running
         outcome = running.run()
         ended = time.monotonic()
-        document["ResultConfiguration"]["OutputLocation"] = self._write(document, outcome, is_ddl)
+        location = self._write(document, outcome, is_ddl)
+        document["ResultConfiguration"]["OutputLocation"] = location
         document["StatementType"] = outcome.statement_type
         document["Statistics"] = {
             "EngineExecutionTimeInMillis": round((ended - started) * 1000),
@@ -197,18 +209,28 @@ class Athena(Service):
             "QueryQueueTimeInMillis": round((started - begun) * 1000),
             "TotalExecutionTimeInMillis": round((time.monotonic() - begun) * 1000),
         }
+        if outcome.files is not None:
+            document["Statistics"]["DataManifestLocation"] = f"{location}{_MANIFEST}"
         document["columns"] = [_column_info(column, is_ddl) for column in outcome.columns]
         self._finish(document, "SUCCEEDED")
 
     def _write(self, document: dict[str, Any], outcome: Outcome, is_ddl: bool) -> str:
-        """The result's file; gives its location, which a statement without a result has, too, but no file."""
+        """The result's file; gives its location, which a statement without a result has, too, but no file.
+
+        https://docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.html
+        """
         suffix = ".txt" if is_ddl else ".csv" if outcome.columns else ""
-        location = f"{document['ResultConfiguration']['OutputLocation']}{document['QueryExecutionId']}{suffix}"
+        folder = "tables/" if outcome.files is not None and outcome.statement_type == "DDL" else ""
+        location = f"{document['ResultConfiguration']['OutputLocation']}{folder}{document['QueryExecutionId']}{suffix}"
+        if outcome.files is not None:
+            self._put(f"{location}{_MANIFEST}", "".join(f"{file}\n" for file in outcome.files).encode())
         if suffix:
-            bucket, _, key = location.removeprefix("s3://").partition("/")
-            text = as_lines(outcome.rows) if is_ddl else as_csv(outcome)
-            self.store.client("s3").put_object(Bucket=bucket, Key=key, Body=text)
+            self._put(location, as_lines(outcome.rows) if is_ddl else as_csv(outcome))
         return location
+
+    def _put(self, location: str, text: bytes) -> None:
+        bucket, _, key = location.removeprefix("s3://").partition("/")
+        self.store.client("s3").put_object(Bucket=bucket, Key=key, Body=text)
 
     def _finish(self, document: dict[str, Any], state: str, reason: str | None = None) -> None:
         document["Status"] |= {"State": state, "CompletionDateTime": time.time()}
@@ -306,18 +328,11 @@ def _output_location(body: dict[str, Any], configuration: dict[str, Any]) -> str
 
 
 def _words(sql: str) -> list[str]:
-    """The statement's words; none for a text that does not end, about which the engine says more."""
-    try:
-        return [token.text.lower() for token in Dialect.get_or_raise("trino").tokenize(sql)]
-    except TokenError:
-        return []
+    return [token.text.lower() for token in tokens_of(sql)]
 
 
 def _several_statements(sql: str) -> bool:
-    words = _words(sql)
-    while words[-1:] == [";"]:
-        words.pop()
-    return ";" in words
+    return ";" in _words(sql)
 
 
 _ENFORCED = (

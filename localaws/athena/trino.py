@@ -23,6 +23,7 @@ from trino.exceptions import HttpError, TrinoConnectionError, TrinoQueryError
 from localaws.athena.catalog import Column
 from localaws.athena.engine import Outcome
 from localaws.athena.errors import Cancelled, QueryError
+from localaws.athena.properties import after_name, place, properties, unexpected
 from localaws.athena.text import java_double
 from localaws.athena.types import Type
 
@@ -201,9 +202,9 @@ def _query(sql: str) -> str:
 
 def _create_view(sql: str, tokens: Sequence[Token]) -> Translated:
     start = 2 if tokens[1].text.upper() == "VIEW" else 4
-    end = _after_name(tokens, start)
+    end = after_name(tokens, start)
     if [token.text.upper() for token in tokens[end : end + 1]] != ["AS"]:
-        raise _unexpected(tokens, end, "AS")
+        raise unexpected(tokens, end, "AS")
     *qualifiers, name = (token.text.lower() for token in tokens[start:end:2])
     view = View(qualifiers[-1] if qualifiers else "", name, sql[tokens[end].end + 1 :].strip())
     return Translated(sql, "DDL", view=view)
@@ -212,16 +213,16 @@ def _create_view(sql: str, tokens: Sequence[Token]) -> Translated:
 def _create_table(sql: str, tokens: Sequence[Token]) -> Translated:
     """A CREATE TABLE AS with Athena's properties: those that Trino does not know become blanks."""
     if_not_exists = [token.text.upper() for token in tokens[2:5]] == ["IF", "NOT", "EXISTS"]
-    at = _after_name(tokens, 5 if if_not_exists else 2)
+    at = after_name(tokens, 5 if if_not_exists else 2)
     if [token.token_type for token in tokens[at : at + 2]] != [TokenType.WITH, TokenType.L_PAREN]:
         raise _not_covered("CREATE TABLE other than … WITH (external_location = …) AS SELECT")
-    properties, end = _properties(tokens, at + 2)
-    values = {one.name: one.value for one in properties}
-    for one in properties:
+    given, end = properties(tokens, at + 2)
+    values = {one.name: one.value for one in given}
+    for one in given:
         if one.name not in _KEPT_PROPERTIES | _COMPRESSIONS.keys() | {"table_type"}:
             raise QueryError(
                 "INVALID_TABLE_PROPERTY",
-                f"{_place(one.tokens[0])}: Catalog '{CATALOG}' table property '{one.name}' does not exist",
+                f"{place(one.tokens[0])}: Catalog '{CATALOG}' table property '{one.name}' does not exist",
             )
     if values.get("table_type", "HIVE").upper() != "HIVE":
         raise _not_covered(f"table_type = '{values['table_type']}'")
@@ -236,67 +237,9 @@ def _create_table(sql: str, tokens: Sequence[Token]) -> Translated:
         if codec not in _CODECS or _COMPRESSIONS[name] not in (None, table_format):
             raise QueryError("INVALID_TABLE_PROPERTY", f"Unsupported {name} = '{codec}' for {table_format}")
         session[f"{CATALOG}.compression_codec"] = codec
-    kept = [one for one in properties if one.name in _KEPT_PROPERTIES]
+    kept = [one for one in given if one.name in _KEPT_PROPERTIES]
     spans = [span for one in kept[:-1] for span in (one.span, one.comma)] + [kept[-1].span]
     return Translated(_blank(sql, tokens[at + 1].end + 1, tokens[end].start, spans), "DDL", session)
-
-
-@dataclass(frozen=True)
-class _Property:
-    """One ``name = value`` of a WITH clause and the comma after it."""
-
-    tokens: Sequence[Token]
-    after: Token
-
-    @property
-    def name(self) -> str:
-        return self.tokens[0].text.lower()
-
-    @property
-    def value(self) -> str:
-        return self.tokens[2].text
-
-    @property
-    def span(self) -> tuple[int, int]:
-        return self.tokens[0].start, self.tokens[-1].end + 1
-
-    @property
-    def comma(self) -> tuple[int, int]:
-        return self.after.start, self.after.end + 1
-
-
-def _properties(tokens: Sequence[Token], start: int) -> tuple[list[_Property], int]:
-    """The properties from the token `start` on, and where the closing parenthesis is."""
-    found, depth, first = [], 0, start
-    for at in range(start, len(tokens)):
-        kind = tokens[at].token_type
-        if not depth and kind in (TokenType.COMMA, TokenType.R_PAREN):
-            if at - first < 3 or tokens[first + 1].token_type != TokenType.EQ:
-                raise _unexpected(tokens, first, "a property")
-            found.append(_Property(tokens[first:at], tokens[at]))
-            if kind == TokenType.R_PAREN:
-                return found, at
-            first = at + 1
-        depth += (kind in (TokenType.L_PAREN, TokenType.L_BRACKET)) - (kind in (TokenType.R_PAREN, TokenType.R_BRACKET))
-    raise _unexpected(tokens, len(tokens), "')'")
-
-
-def _after_name(tokens: Sequence[Token], start: int) -> int:
-    """The place after a name of one to three parts."""
-    at = start + 1
-    while at < len(tokens) and tokens[at].token_type == TokenType.DOT:
-        at += 2
-    return at
-
-
-def _unexpected(tokens: Sequence[Token], at: int, expected: str) -> QueryError:
-    token = tokens[min(at, len(tokens) - 1)]
-    found = token.text if at < len(tokens) else "<EOF>"
-    return QueryError("SYNTAX_ERROR", f"{_place(token)}: mismatched input '{found}'. Expecting: {expected}")
-
-
-def _place(token: Token) -> str:
-    return f"line {token.line}:{token.col - (token.end - token.start)}"
 
 
 def _not_covered(what: str) -> QueryError:

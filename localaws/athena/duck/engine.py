@@ -48,7 +48,7 @@ class DuckStatement:
 
     def __init__(self, engine: DuckEngine, sql: str, database: str, store: Any, most_bytes: int | None) -> None:
         self.engine = engine
-        self.sql = sql.strip().rstrip(";").rstrip()
+        self.sql = sql.rstrip().rstrip(";").rstrip()
         self.database = database
         self.store = store
         self.most_bytes = most_bytes

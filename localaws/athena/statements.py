@@ -1,0 +1,261 @@
+"""What Athena itself does with a statement before and after an engine runs it, the same for every engine.
+
+- ExecutionParameters take the places of the question marks:
+  https://docs.aws.amazon.com/athena/latest/ug/querying-with-prepared-statements.html
+- A CREATE TABLE AS without a place of its own gets one below the result location:
+  https://docs.aws.amazon.com/athena/latest/ug/ctas-considerations-limitations.html
+- UNLOAD is a CREATE TABLE AS whose table does not stay: https://docs.aws.amazon.com/athena/latest/ug/unload.html
+"""
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlglot import Token, TokenType
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import TokenError
+
+from localaws.athena.engine import Engine, Outcome, Running
+from localaws.athena.errors import QueryError
+from localaws.athena.properties import after_name, place, properties, unexpected
+
+_PARAMETERISED = ("SELECT", "WITH", "VALUES", "TABLE", "(", "INSERT", "UNLOAD")
+_UNLOAD_PROPERTIES = ("format", "compression", "partitioned_by", "field_delimiter")
+_PLACE = re.compile(r"line (\d+):(\d+)")
+_LITERAL = re.compile(
+    r"""(?P<negative>-\s*)?\d+(\.\d*)?(E[+-]?\d+)?
+    | ((DATE|TIME|TIMESTAMP|DECIMAL|X)\s*)?'([^']|'')*'
+    | TRUE | FALSE | NULL""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+@dataclass(frozen=True)
+class Edited:
+    """A text of which parts (first character, end, replacement) were replaced, in their order."""
+
+    original: str
+    edits: Sequence[tuple[int, int, str]] = ()
+
+    @property
+    def text(self) -> str:
+        ends = [0, *(end for _, end, _ in self.edits)]
+        parts = [self.original[end:first] + new for end, (first, _, new) in zip(ends, self.edits, strict=False)]
+        return "".join(parts) + self.original[ends[-1] :]
+
+    def in_original(self, error: QueryError) -> QueryError:
+        """The error with the place that the edited text's ``line 1:8`` has in the original."""
+        found = _PLACE.match(error.message)
+        if found is None or not self.edits:
+            return error
+        lines = self.text.split("\n")
+        offset = sum(len(line) + 1 for line in lines[: int(found[1]) - 1]) + int(found[2]) - 1
+        before = self.original[: self._origin(offset)]
+        there = f"line {before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
+        return QueryError(error.code, there + error.message[found.end() :])
+
+    def _origin(self, offset: int) -> int:
+        """Where a character of the edited text was; one of a replacement where that begins."""
+        moved = 0
+        for first, end, new in self.edits:
+            if offset < first + moved:
+                break
+            if offset < first + moved + len(new):
+                return first
+            moved += len(new) - (end - first)
+        return offset - moved
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A statement as an engine is to run it.
+
+    writes: the folder of the files that it writes, "" for none of its own; table: whether it makes a table there
+    (a CREATE TABLE AS); temporary: the table to be dropped when it ran (an UNLOAD), "" for none.
+    """
+
+    sql: Edited
+    writes: str = ""
+    table: bool = False
+    temporary: str = ""
+
+    def on(self, engine: Engine, database: str, store: Any, most_bytes: int | None) -> "Statement":
+        """The statement on its way to the engine. Raises QueryError."""
+        try:
+            running = engine.statement(self.sql.text, database, store, most_bytes)
+        except QueryError as error:
+            raise self.sql.in_original(error) from error
+        return Statement(self, running, database, store)
+
+
+@dataclass
+class Statement:
+    """What an engine runs, and what is left to do when it has."""
+
+    prepared: Prepared
+    running: Running
+    database: str
+    store: Any
+
+    def cancel(self) -> None:
+        self.running.cancel()
+
+    def run(self) -> Outcome:
+        """Raises QueryError, with places in the user's own text, and Cancelled."""
+        try:
+            outcome = self.running.run()
+        except QueryError as error:
+            raise self.prepared.sql.in_original(error) from error
+        finally:
+            self._drop()
+        if not self.prepared.writes:
+            return outcome
+        statement_type = "DDL" if self.prepared.table else "DML"
+        return replace(outcome, statement_type=statement_type, files=self._files())
+
+    def _drop(self) -> None:
+        glue = self.store.client("glue")
+        if self.prepared.temporary:
+            with suppress(glue.exceptions.EntityNotFoundException):  # where the statement failed
+                glue.delete_table(DatabaseName=self.database, Name=self.prepared.temporary)
+
+    def _files(self) -> list[str]:
+        """What lies in the folder, which had to be empty before."""
+        bucket, _, prefix = self.prepared.writes.removeprefix("s3://").partition("/")
+        pages = self.store.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return [f"s3://{bucket}/{item['Key']}" for page in pages for item in page.get("Contents", [])]
+
+
+def prepare(sql: str, parameters: Sequence[str], folder: str, execution_id: str) -> Prepared:
+    """The statement with its parameters; `folder`, s3://…/, is for a table without a place of its own.
+
+    Raises QueryError for parameters that do not fit, and for an UNLOAD that is none.
+    """
+    tokens = tokens_of(sql)
+    words = [token.text.upper() for token in tokens]
+    if parameters and not (words[:1] and words[0] in _PARAMETERISED) and words[:2] != ["CREATE", "TABLE"]:
+        raise not_parameterised()
+    edits = _with_parameters(tokens, parameters)
+    if words[:1] == ["UNLOAD"]:
+        return _unload(sql, tokens, edits, f"temp_table_{execution_id.replace('-', '_')}")
+    if words[:2] == ["CREATE", "TABLE"] and "AS" in words:
+        return _create_table(sql, tokens, words, edits, folder)
+    return Prepared(Edited(sql, edits))
+
+
+def tokens_of(sql: str) -> list[Token]:
+    """The statement's words; none for a text that does not end, about which the engine says more."""
+    try:
+        tokens = Dialect.get_or_raise("trino").tokenize(sql)
+    except TokenError:
+        return []
+    while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
+        tokens.pop()
+    return tokens
+
+
+def not_parameterised() -> QueryError:
+    """The error of ExecutionParameters with any other statement."""
+    return QueryError(
+        "NOT_SUPPORTED", "Parameterized queries are supported only for SELECT, INSERT INTO, CTAS, and UNLOAD statements"
+    )
+
+
+def _with_parameters(tokens: Sequence[Token], parameters: Sequence[str]) -> list[tuple[int, int, str]]:
+    if not parameters and any(token.token_type == TokenType.MATCH_RECOGNIZE for token in tokens):
+        return []  # a question mark in its patterns is no parameter
+    marks = [token for token in tokens if token.token_type == TokenType.PLACEHOLDER]
+    if len(marks) != len(parameters):
+        raise QueryError(
+            "INVALID_PARAMETER_USAGE",
+            f"line 1:1: Incorrect number of parameters: expected {len(marks)} but found {len(parameters)}",
+        )
+    return [
+        (mark.start, mark.end + 1, _literal(number, text))
+        for number, (mark, text) in enumerate(zip(marks, parameters, strict=True), 1)
+    ]
+
+
+def _literal(number: int, text: str) -> str:
+    """The parameter, when it is a single literal: nothing of it may become part of the statement's syntax."""
+    found = _LITERAL.fullmatch(text.strip())
+    if found is None:
+        raise QueryError(
+            "NOT_SUPPORTED",
+            f"execution parameter {number}, {text}, is not a literal, which is all that the local AWS covers;"
+            " a string stands in single quotes",
+        )
+    return f"({found[0]})" if found["negative"] else found[0]
+
+
+def _create_table(
+    sql: str, tokens: Sequence[Token], words: Sequence[str], edits: list[tuple[int, int, str]], folder: str
+) -> Prepared:
+    if_not_exists = list(words[2:5]) == ["IF", "NOT", "EXISTS"]
+    at = after_name(tokens, 5 if if_not_exists else 2)
+    if list(words[at : at + 2]) == ["WITH", "("]:
+        given, end = properties(tokens, at + 2)
+        location = next((one.value for one in given if one.name == "external_location"), "")
+        insert = (tokens[end].start, f", {_external_location(folder)}")
+    elif list(words[at : at + 1]) == ["AS"]:
+        location = ""
+        insert = (tokens[at].start, f"WITH ({_external_location(folder)}) ")
+    else:
+        return Prepared(Edited(sql, edits))  # the engine says what is wrong
+    if not location:
+        edits = sorted([(insert[0], *insert), *edits])
+    # A table that exists already is left as it is: what lies in its folder was not written now.
+    writes = folder if not location else "" if if_not_exists else _folder(location)
+    return Prepared(Edited(sql, edits), writes, table=True)
+
+
+def _unload(sql: str, tokens: Sequence[Token], edits: list[tuple[int, int, str]], table: str) -> Prepared:
+    """``UNLOAD (query) TO 's3://…' WITH (format = 'PARQUET')``."""
+    _expect(tokens, 1, TokenType.L_PAREN, "'('")
+    end = _closing(tokens, 1)
+    if end + 1 >= len(tokens) or tokens[end + 1].text.upper() != "TO":
+        raise unexpected(tokens, end + 1, "TO")
+    _expect(tokens, end + 2, TokenType.STRING, "<string>")
+    _expect(tokens, end + 3, TokenType.WITH, "WITH")
+    _expect(tokens, end + 4, TokenType.L_PAREN, "'('")
+    given, last = properties(tokens, end + 5)
+    if last + 1 < len(tokens):
+        raise unexpected(tokens, last + 1, "<EOF>")
+    for one in given:
+        if one.name not in _UNLOAD_PROPERTIES:
+            raise QueryError("NOT_SUPPORTED", f"{place(one.tokens[0])}: UNLOAD has no property {one.name}")
+    if "format" not in [one.name for one in given]:
+        raise QueryError("INVALID_TABLE_PROPERTY", "UNLOAD needs the property format")
+    location = _folder(tokens[end + 2].text)
+    texts = [_external_location(location)]
+    for one in given:
+        name = "write_compression" if one.name == "compression" else one.name
+        texts.append(f"{name} = {sql[one.tokens[2].start : one.tokens[-1].end + 1]}")
+    head = (0, tokens[1].end + 1, f"CREATE TABLE {table} WITH ({', '.join(texts)}) AS ")
+    tail = (tokens[end].start, len(sql), "")
+    return Prepared(Edited(sql, [head, *edits, tail]), location, temporary=table)
+
+
+def _expect(tokens: Sequence[Token], at: int, kind: TokenType, expected: str) -> None:
+    if at >= len(tokens) or tokens[at].token_type != kind:
+        raise unexpected(tokens, at, expected)
+
+
+def _closing(tokens: Sequence[Token], at: int) -> int:
+    """Where the parenthesis that opens there is closed."""
+    depth = 0
+    for number, token in enumerate(tokens[at:], at):
+        depth += (token.token_type == TokenType.L_PAREN) - (token.token_type == TokenType.R_PAREN)
+        if not depth:
+            return number
+    raise unexpected(tokens, len(tokens), "')'")
+
+
+def _external_location(folder: str) -> str:
+    return "external_location = '" + folder.replace("'", "''") + "'"
+
+
+def _folder(location: str) -> str:
+    return location if location.endswith("/") else f"{location}/"
