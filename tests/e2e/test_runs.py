@@ -24,7 +24,9 @@ def files(environment: Environment, day: str) -> list[tuple[str, ...]]:
 
 @pytest.fixture(scope="module")
 def before(environment: Environment, first: str) -> dict[str, list[tuple[str, ...]]]:
-    """What the demo published."""
+    """What the demo published; the services work on the sample data, whatever other tests had them work on."""
+    up = environment.make("up")
+    assert up.returncode == 0, up.stdout
     return {day: files(environment, day) for day in (DAY, OTHER_DAY)}
 
 
