@@ -183,7 +183,8 @@ class Athena(Service):
             raise QueryError("INVALID_TABLE_PROPERTY", _ENFORCED)
         cutoff = configuration.get("BytesScannedCutoffPerQuery")
         parameters = document.get("ExecutionParameters", [])
-        statement = ddl.find(sql, database, self.store.client("glue"))
+        # Hive's quotes about the database, which awswrangler's describe_table writes, are Hive DDL's alone.
+        statement = ddl.find(sql, database.strip("`"), self.store.client("glue"))
         is_ddl = statement is not None
         if is_ddl and parameters:
             raise not_parameterised()

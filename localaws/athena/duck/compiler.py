@@ -193,7 +193,9 @@ class Compiler(Expressions):
             if isinstance(item, exp.Alias):
                 only(item, "this", "alias")
             value = self.expression(item.unalias(), scope)
-            columns.append(Column(item.alias_or_name if isinstance(item, (exp.Alias, exp.Column)) else "", value.type))
+            named = item.unnest()  # a column in parentheses keeps its name
+            name = named.alias_or_name if isinstance(named, (exp.Alias, exp.Column)) else ""
+            columns.append(Column(name, value.type))
             values.append(value)
         return columns, values
 

@@ -22,6 +22,7 @@ from localaws.athena.duck.operators import (
     common_type,
     comparison,
     negated,
+    partition_key,
     quote,
     sort_key,
 )
@@ -345,7 +346,7 @@ class Expressions(ABC):
         inner = replace(scope, inside="window specification")
         parts = []
         if node.args.get("partition_by"):
-            keys = (self.expression(one, inner).sql for one in node.args["partition_by"])
+            keys = (partition_key(self.expression(one, inner)) for one in node.args["partition_by"])
             parts.append("PARTITION BY " + ", ".join(keys))
         if node.args.get("order"):
             parts.append("ORDER BY " + self.sort_keys(node.args["order"], lambda one: self.expression(one, inner)))

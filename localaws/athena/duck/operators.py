@@ -147,7 +147,12 @@ def sort_key(value: Value, descending: bool, nulls_first: bool) -> str:
     if value.type.is_float and nulls_first:
         raise not_supported("NULLS FIRST of a double")  # Trino then takes NaN for the least, DuckDB never does
     direction, nulls = "DESC" if descending else "ASC", "FIRST" if nulls_first else "LAST"
-    return f"{value.sql} {direction} NULLS {nulls}"
+    return f"{partition_key(value)} {direction} NULLS {nulls}"
+
+
+def partition_key(value: Value) -> str:
+    """One key of a PARTITION BY. A column that is a key by itself would come out with 0.0 for -0.0."""
+    return f"({value.sql} + 0e0)" if value.type.is_float else value.sql
 
 
 # Casts
