@@ -13,7 +13,7 @@ COMPILE = $(UV) pip compile --quiet --upgrade --generate-hashes
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status airflow data test test-glue test-lambda trino conformance lint format lock clean
+.PHONY: help demo up down status airflow data test test-glue test-lambda test-clients trino conformance lint format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,9 @@ test-glue: .venv-glue/synced ## run the Glue job's tests as on Glue: Python 3.9 
 test-lambda: .venv-lambda/synced .venv-localaws/synced ## run the functions' tests as on Lambda: its Python and runtime client
 	.venv-lambda/bin/python -m pytest tests/lambdas $(ARGS)
 
+test-clients: .venv-clients/synced .venv-localaws/synced ## run AWS CLI, boto3, PyAthena and awswrangler against the local Athena
+	.venv-clients/bin/python -m pytest tests/clients $(ARGS)
+
 trino: .venv/synced .venv-uv/synced ## get Trino, the second query engine
 	@$(RUN) ops.trino install
 
@@ -85,6 +88,7 @@ lock: .venv-uv/synced ## pin the newest permitted versions of all packages
 	$(COMPILE) --universal --python-version 3.11 --group java -o requirements/java.lock
 	$(COMPILE) --python-version 3.9 --group glue -o requirements/glue.lock
 	$(COMPILE) --universal --python-version 3.11 --group lambda -o requirements/lambda.lock
+	$(COMPILE) --universal --python-version 3.11 --group clients -o requirements/clients.lock
 
 clean: down ## stop everything and remove its state
 	@state="$${SMART_HUB_LOCAL:-.local}"; rm -rf "$$state/airflow" "$$state/aws" "$$state/trino" "$$state/logs" "$$state/run"
@@ -112,8 +116,9 @@ clean: down ## stop everything and remove its state
 .venv-lambda/synced: requirements/lambda.lock | .venv-uv/synced
 # Lambda's Python where it is at hand: the functions must run on any that the project runs on.
 .venv-lambda/synced: BASE = $(shell $(PYTHON313) -c '' 2>/dev/null && echo $(PYTHON313) || echo .venv-uv/bin/python)
-.venv/synced .venv-localaws/synced .venv-lint/synced: BASE = .venv-uv/bin/python
-.venv/synced .venv-localaws/synced .venv-lint/synced .venv-glue/synced .venv-lambda/synced:
+.venv-clients/synced: requirements/clients.lock | .venv-uv/synced
+.venv/synced .venv-localaws/synced .venv-lint/synced .venv-clients/synced: BASE = .venv-uv/bin/python
+.venv/synced .venv-localaws/synced .venv-lint/synced .venv-glue/synced .venv-lambda/synced .venv-clients/synced:
 	@echo "Installing $< into $(@D)"
 	@[ -x $(@D)/bin/python ] || $(UV) venv --quiet --clear --no-project --python $(BASE) $(@D)
 	@VIRTUAL_ENV=$(@D) $(UV) pip sync --quiet --require-hashes --compile-bytecode $<

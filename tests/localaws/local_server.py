@@ -21,15 +21,16 @@ ROOT = Path(__file__).resolve().parents[2]
 class Aws:
     """A `python -m localaws` in a process group of its own, on a free port, with further arguments if any."""
 
-    def __init__(self, state: Path, *arguments: str) -> None:
+    def __init__(self, state: Path, *arguments: str, python: str = sys.executable) -> None:
         self.state = state
+        self.python = python
         self.arguments = arguments
         self.start()
 
     def start(self) -> None:
         self.log = (self.state.parent / f"{self.state.name}.log").open("a+")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "localaws", "--port", "0", "--state", str(self.state), *self.arguments],
+            [self.python, "-m", "localaws", "--port", "0", "--state", str(self.state), *self.arguments],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=self.log,
