@@ -84,6 +84,8 @@ def document(parts: Sequence[Part], trino_version: str) -> str:
             " Trino. *functions*: each stands on a page that Athena's documentation refers to |",
             "| files | tables that each engine writes, read by both and by pyarrow |",
             "| raw files | files with every oddity, as the JSON, CSV and text SerDes read them |",
+            "| pipeline | a day of the sample data through all functions and statements on either engine"
+            " (`tests/localaws/athena/test_trino_server.py`); has no row below |",
             "| random | expressions and queries that Hypothesis draws from what the DuckDB engine's tables admit;"
             " *refused*: what it takes for an error of the statement |",
             "",
@@ -117,7 +119,9 @@ def _listed(title: str, findings: Sequence[Finding]) -> list[str]:
     lines = [f"## {title}", ""]
     for topic in dict.fromkeys(finding.topic for finding in findings):
         lines += [f"### {topic[:1].upper()}{topic[1:]}", ""]
-        lines += [f"- {_code(f.statement)}: {_why(f.duckdb)}" for f in findings if f.topic == topic]
+        lines += [
+            f"- {_code(f.statement)}: {f.difference[:_SHOWN] or _why(f.duckdb)}" for f in findings if f.topic == topic
+        ]
         lines.append("")
     return lines
 
