@@ -76,7 +76,12 @@ def _compare(folder: Path, parts: dict[str, Callable[[Judge], list[Finding]]], d
 def _pipeline() -> bool:
     """Whether both engines publish the same of a day of the sample data; a test of its own, with its own servers."""
     command = [sys.executable, "-m", "pytest", "-q", "-m", "trino", "tests/localaws/athena"]
-    return subprocess.run(command, cwd=ROOT).returncode == 0
+    with subprocess.Popen(command, cwd=ROOT) as test:
+        try:
+            return test.wait() == 0
+        finally:
+            if test.poll() is None:
+                test.send_signal(signal.SIGINT)  # so that it ends its servers
 
 
 if __name__ == "__main__":
