@@ -34,9 +34,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--port", type=int, default=4566, help="port on 127.0.0.1; 0 takes a free one (4566)")
     parser.add_argument("--state", default=".local/aws", help="folder that keeps everything (.local/aws)")
-    parser.add_argument(
-        "--region", default="us-east-1", help="region of what is made without one (us-east-1)"
-    )
+    parser.add_argument("--region", default="us-east-1", help="region of what is made without one (us-east-1)")
     parser.add_argument(
         "--engine", default="duckdb", choices=["duckdb", "trino"], help="what runs Athena's queries (duckdb)"
     )
@@ -56,9 +54,7 @@ def lock_folder(state: Path) -> IO[str]:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        sys.exit(
-            f"Another local AWS uses the state folder {state}: stop it, or choose another folder with --state"
-        )
+        sys.exit(f"Another local AWS uses the state folder {state}: stop it, or choose another folder with --state")
     return lock
 
 

@@ -55,9 +55,7 @@ class Catalog(Service):
     def handle(self, action: str, body: dict[str, Any], caller: Caller) -> dict[str, Any]:
         raise NotImplementedError
 
-    def amend(
-        self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller
-    ) -> dict[str, Any]:
+    def amend(self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Leave out empty descriptions, as AWS does: to Trino one is a comment that hides a view."""
         if "TableList" in answer and body.get("Expression"):
             answer["TableList"] = self._matching(body["DatabaseName"], body["Expression"])
@@ -92,9 +90,7 @@ class LocalAws:
         if scope["type"] != "http":
             await base(scope, receive, send)
             return
-        headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
-        }
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         target = headers.get("x-amz-target", "")
         if scope["path"] == HEALTH_PATH:
             await _respond(send, 200, {"status": "ok"})
@@ -120,9 +116,7 @@ class LocalAws:
 
         await _respond_with(send, answer)
 
-    async def _amend(
-        self, target: str, headers: dict[str, str], scope: Message, receive: Receive, send: Send
-    ) -> None:
+    async def _amend(self, target: str, headers: dict[str, str], scope: Message, receive: Receive, send: Send) -> None:
         body = await _read(receive)
         messages: list[Message] = []
 

@@ -37,9 +37,7 @@ class Crawlers(Service):
     """
 
     target = "AWSGlue"
-    actions: ClassVar[frozenset[str]] = frozenset(
-        {"StartCrawler", "StopCrawler", "GetCrawlerMetrics", "ListCrawls"}
-    )
+    actions: ClassVar[frozenset[str]] = frozenset({"StartCrawler", "StopCrawler", "GetCrawlerMetrics", "ListCrawls"})
     amended: ClassVar[frozenset[str]] = frozenset({"GetCrawler", "GetCrawlers", "DeleteCrawler"})
 
     def __init__(self, store: Store, records: Records) -> None:
@@ -61,9 +59,7 @@ class Crawlers(Service):
         names = body.get("CrawlerNameList") or [crawler["Name"] for crawler in self._definitions()]
         return {"CrawlerMetricsList": [self._metrics(name) for name in names]}
 
-    def amend(
-        self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller
-    ) -> dict[str, Any]:
+    def amend(self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller) -> dict[str, Any]:
         if action == "DeleteCrawler":
             for crawl in self._records.list("crawl"):
                 if crawl["CrawlerName"] == body["Name"]:
@@ -168,9 +164,7 @@ class Crawlers(Service):
                 location = partition["StorageDescriptor"]["Location"]
                 stale.append(_partition_input(table, values, location))
         for batch in _batches(missing):
-            answer = glue.batch_create_partition(
-                DatabaseName=database, TableName=name, PartitionInputList=batch
-            )
+            answer = glue.batch_create_partition(DatabaseName=database, TableName=name, PartitionInputList=batch)
             # A partition that somebody else registered meanwhile is there, which is what was wanted.
             _raise_errors(answer, database, name, but="AlreadyExistsException")
         for batch in _batches(stale):
@@ -227,9 +221,7 @@ class Crawlers(Service):
 
     def _crawls(self, name: str, definition: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """The crawls of a crawler, oldest first; those of an earlier one of the same name left out."""
-        created = (
-            definition["CreationTime"] if definition else self._definition(name)["CreationTime"].timestamp()
-        )
+        created = definition["CreationTime"] if definition else self._definition(name)["CreationTime"].timestamp()
         return [
             crawl
             for crawl in self._records.list("crawl")

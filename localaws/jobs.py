@@ -47,12 +47,8 @@ class Jobs(Service):
     """
 
     target = "AWSGlue"
-    actions: ClassVar[frozenset[str]] = frozenset(
-        {"StartJobRun", "GetJobRun", "GetJobRuns", "BatchStopJobRun"}
-    )
-    amended: ClassVar[frozenset[str]] = frozenset(
-        {"CreateJob", "UpdateJob", "DeleteJob", "GetJob", "GetJobs"}
-    )
+    actions: ClassVar[frozenset[str]] = frozenset({"StartJobRun", "GetJobRun", "GetJobRuns", "BatchStopJobRun"})
+    amended: ClassVar[frozenset[str]] = frozenset({"CreateJob", "UpdateJob", "DeleteJob", "GetJob", "GetJobs"})
 
     def __init__(self, store: Store, records: Records, folder: Path, seconds_per_minute: float = 60) -> None:
         self._store = store
@@ -77,13 +73,9 @@ class Jobs(Service):
         for run in runs:
             if run["Id"] == body["RunId"]:
                 return {"JobRun": self._timed(run)}
-        raise ServiceError(
-            "EntityNotFoundException", f"Job run {body['RunId']} of {body['JobName']} not found"
-        )
+        raise ServiceError("EntityNotFoundException", f"Job run {body['RunId']} of {body['JobName']} not found")
 
-    def amend(
-        self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller
-    ) -> dict[str, Any]:
+    def amend(self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller) -> dict[str, Any]:
         name = body.get("Name") or body.get("JobName") or ""
         if action in ("CreateJob", "UpdateJob", "DeleteJob"):
             definition = body.get("JobUpdate", {}) if action == "UpdateJob" else body
@@ -141,9 +133,7 @@ class Jobs(Service):
         with self._lock:
             active = sum(run.record["JobName"] == name for run in self._processes.values())
             if active >= limit:
-                raise ServiceError(
-                    "ConcurrentRunsExceededException", f"Concurrent runs exceeded for {name}: {limit}"
-                )
+                raise ServiceError("ConcurrentRunsExceededException", f"Concurrent runs exceeded for {name}: {limit}")
             self._records.put("job run", record["Id"], record)
             run = Run(record)
             run.thread = threading.Thread(target=self._run, args=(job, run, arguments))
@@ -217,11 +207,7 @@ class Jobs(Service):
 
     def _environment(self) -> dict[str, str]:
         """What a script of a job sees: the way to AWS, nothing of the server's own settings."""
-        kept = {
-            name: os.environ[name]
-            for name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
-            if name in os.environ
-        }
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
         return {
             **kept,
             "AWS_ENDPOINT_URL": self._store.endpoint,
@@ -274,10 +260,7 @@ class Jobs(Service):
         for page in formation.get_paginator("describe_stacks").paginate():
             for stack in (item["StackName"] for item in page["Stacks"]):
                 for resource in formation.describe_stack_resources(StackName=stack)["StackResources"]:
-                    if (
-                        resource["ResourceType"] == "AWS::Glue::Job"
-                        and resource["PhysicalResourceId"] == name
-                    ):
+                    if resource["ResourceType"] == "AWS::Glue::Job" and resource["PhysicalResourceId"] == name:
                         body = formation.get_template(StackName=stack)["TemplateBody"]
                         template = body if isinstance(body, dict) else yaml.load(body, TemplateLoader)
                         declared = template["Resources"][resource["LogicalResourceId"]]
@@ -297,9 +280,7 @@ class Run:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(
-        self, command: list[str], folder: Path, environment: dict[str, str], output: Any, errors: Any
-    ) -> None:
+    def start(self, command: list[str], folder: Path, environment: dict[str, str], output: Any, errors: Any) -> None:
         with self._lock:
             if self.outcome is None:
                 self._process = subprocess.Popen(

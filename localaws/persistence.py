@@ -79,9 +79,7 @@ def _state_keys(services: Iterable[str]) -> set[str]:
 
 def _get_state(key: str) -> Callable[[], dict[str, Any]] | None:
     """The function with which the service gives its state; None while the base has not loaded the service."""
-    modules = {
-        entry.get("state_key", entry["module"]): entry["module"] for entry in SERVICE_REGISTRY.values()
-    }
+    modules = {entry.get("state_key", entry["module"]): entry["module"] for entry in SERVICE_REGISTRY.values()}
     module = sys.modules.get(f"ministack.services.{modules.get(key, key)}")
     return getattr(module, "get_state", None)
 

@@ -41,9 +41,7 @@ class Records:
     def get(self, kind: str, id: str) -> dict[str, Any] | None:
         """The document, or None where there is none."""
         with self._lock:
-            row = self._database.execute(
-                "SELECT document FROM record WHERE kind = ? AND id = ?", (kind, id)
-            ).fetchone()
+            row = self._database.execute("SELECT document FROM record WHERE kind = ? AND id = ?", (kind, id)).fetchone()
         return None if row is None else json.loads(row[0])
 
     def list(self, kind: str) -> list[dict[str, Any]]:

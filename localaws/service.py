@@ -40,7 +40,8 @@ class Store:
     @cache  # noqa: B019 -- one store lives as long as its process; boto3 clients are thread-safe
     def client(self, service: str) -> Any:
         """A boto3 client of `service` ("s3", "glue", ...) that retries nothing: what fails here stays so."""
-        return boto3.session.Session().client(
+        session: Any = boto3.session.Session()  # whose stubs know services by literal names alone
+        return session.client(
             service,
             endpoint_url=self.endpoint,
             region_name=self.region,
@@ -72,9 +73,7 @@ class Service(ABC):
         The answer is JSON; a datetime in it goes out as epoch seconds. Raises ServiceError.
         """
 
-    def amend(
-        self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller
-    ) -> dict[str, Any]:
+    def amend(self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Correct the base's successful answer to the request `body`; called in a worker thread."""
         return answer
 
