@@ -4,7 +4,7 @@ import base64
 import json
 import re
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -166,7 +166,7 @@ def table(
             f"Target directory for table '{target}' already exists: {properties.location}",
         )
     check_cancelled()
-    _write(connection, query, properties, [*columns, *keys])
+    _write(connection, s3, query, properties, [*columns, *keys])
     written = [location for location, _ in objects(s3, properties.location)]
     partitions = _partitions(written, properties.location, keys)
     check_cancelled()
@@ -206,9 +206,13 @@ def table(
 
 
 def _write(
-    connection: duckdb.DuckDBPyConnection, query: Query, properties: CtasProperties, columns: Sequence[Column]
+    connection: duckdb.DuckDBPyConnection,
+    s3: Any,
+    query: Query,
+    properties: CtasProperties,
+    columns: Sequence[Column],
 ) -> None:
-    """The query's rows as Parquet; a part without rows leaves no file."""
+    """The query's rows as Parquet; a bucket without rows leaves no file."""
     texts = ", ".join(
         f'CAST(q.c{number} AS {column.type.duck}) AS "{column.name}"' for number, column in enumerate(columns, 1)
     )
@@ -222,33 +226,29 @@ def _write(
             f" ({options}, PARTITION_BY ({partition_by}), FILENAME_PATTERN '{unique}_{{i}}')"
         )
         return
-    for bucket, rows in _buckets(connection, select, properties):
-        if connection.execute(f"SELECT 1 FROM ({rows}) LIMIT 1").fetchone():
-            target = f"{properties.location}{unique}_{bucket:05}.parquet"
-            connection.execute(f"COPY ({rows}) TO {quote(target)} ({options})")
+    parts = [select] if properties.bucket_count < 2 else _buckets(connection, select, properties)
+    for number, rows in enumerate(parts):
+        target = f"{properties.location}{unique}_{number:05}.parquet"
+        if connection.execute(f"COPY ({rows}) TO {quote(target)} ({options})").fetchone() == (0,):
+            bucket, _, key = target.removeprefix("s3://").partition("/")
+            s3.delete_object(Bucket=bucket, Key=key)
 
 
-def _buckets(
-    connection: duckdb.DuckDBPyConnection, select: str, properties: CtasProperties
-) -> Iterable[tuple[int, str]]:
+def _buckets(connection: duckdb.DuckDBPyConnection, select: str, properties: CtasProperties) -> list[str]:
+    """The rows of each bucket."""
+    name, count = f'"{properties.bucketed_by[0]}"', properties.bucket_count
     connection.execute(f"CREATE TEMP TABLE rows AS {select}")
-    if properties.bucket_count < 2:
-        return [(0, "SELECT * FROM rows")]
-    name = f'"{properties.bucketed_by[0]}"'
     described = connection.execute(f"DESCRIBE SELECT {name} FROM rows").fetchone()
     if len(properties.bucketed_by) > 1 or described is None or described[1] != "VARCHAR":
         raise not_supported("several buckets by other than one string")
-    bucket_of = add_function(connection, lambda text: hive_bucket(text, properties.bucket_count), "INTEGER", pa.int32())
+    bucket_of = add_function(connection, lambda text: hive_bucket(text, count), "INTEGER", pa.int32())
     connection.execute(
         f"CREATE TEMP TABLE buckets AS SELECT {name} AS value, coalesce({bucket_of}({name}), 0) AS bucket"
         f" FROM (SELECT DISTINCT {name} FROM rows)"
     )
     return [
-        (
-            bucket,
-            f"SELECT rows.* FROM rows JOIN buckets ON rows.{name} IS NOT DISTINCT FROM value WHERE bucket = {bucket}",
-        )
-        for bucket in range(properties.bucket_count)
+        f"SELECT rows.* FROM rows JOIN buckets ON rows.{name} IS NOT DISTINCT FROM value WHERE bucket = {bucket}"
+        for bucket in range(count)
     ]
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from local_server import Aws
 
-from localaws.athena.duck.engine import DuckEngine, java_double
+from localaws.athena.duck.engine import DuckEngine
 from localaws.athena.errors import Cancelled, QueryError
+from localaws.athena.text import java_double
 from localaws.service import Store
 from tests.localaws.athena.client import TEXT, AthenaClient
 
