@@ -9,6 +9,9 @@ UV = UV_PYTHON_DOWNLOADS=never .venv-uv/bin/uv
 RUN = .venv/bin/python -m
 COMPILE = $(UV) pip compile --quiet --upgrade --generate-hashes
 
+# Tests that work in the environment of the local AWS.
+AWS_TESTS = tests/localaws tests/sql tests/conformance
+
 # Trino is got only where it is asked for, and not when the user names one of their own.
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
@@ -44,8 +47,8 @@ data: .venv/synced ## make the sample data anew: ARGS go to the generator
 
 test: .venv/synced .venv-localaws/synced ## run all tests
 	@status=0; \
-	.venv/bin/python -m pytest tests --ignore=tests/localaws $(ARGS) || status=1; \
-	.venv-localaws/bin/python -m pytest tests/localaws $(ARGS) || status=1; \
+	.venv/bin/python -m pytest tests $(AWS_TESTS:%=--ignore=%) --ignore=tests/clients $(ARGS) || status=1; \
+	.venv-localaws/bin/python -m pytest $(AWS_TESTS) $(ARGS) || status=1; \
 	[ $$status = 0 ] && echo "All tests passed." || echo "Tests failed: see above."; \
 	exit $$status
 
