@@ -19,6 +19,7 @@ from localaws.athena.duck.engine import DuckEngine
 from localaws.athena.errors import QueryError
 from localaws.athena.trino import TrinoEngine
 from localaws.service import Store
+from tests.localaws.athena.client import AthenaClient
 
 pytestmark = pytest.mark.trino
 
@@ -260,3 +261,20 @@ def test_a_stopped_query_ends_on_the_server_too(pipeline: tuple[Pipeline, Any], 
     athena.stop_query_execution(QueryExecutionId=started["QueryExecutionId"])
     wait_for(lambda: state() == "CANCELLED")
     wait_for(lambda: on_server() == ["FAILED"])
+
+
+def test_unload_leaves_files_but_no_table(trino: Trino) -> None:
+    # given a database without tables
+    athena = AthenaClient.of_its_own(trino.aws, "unloading")
+    # when a query is unloaded, then one that fails, then one to the place that is taken
+    to = "TO 's3://unloading/out/' WITH (format = 'PARQUET', compression = 'ZSTD')"
+    execution = athena.run(f"UNLOAD (SELECT ? AS a) {to}", ExecutionParameters=["'x'"])
+    failure = athena.failure(f"UNLOAD (SELECT nope AS a) {to.replace('out', 'none')}")
+    taken = athena.failure(f"UNLOAD (SELECT 1 AS a) {to}")
+    # expect its file and the list of it, errors at their places, and still no table
+    (key,) = athena.keys("out/")
+    manifest = execution["Statistics"]["DataManifestLocation"].removeprefix("s3://unloading/")
+    assert athena.s3.get_object(Bucket="unloading", Key=manifest)["Body"].read().decode() == f"s3://unloading/{key}\n"
+    assert failure == "COLUMN_NOT_FOUND: line 1:16: Column 'nope' cannot be resolved"
+    assert taken.startswith("HIVE_PATH_ALREADY_EXISTS: Target directory for table 'unloading.temp_table_")
+    assert athena.lines("SHOW TABLES") == []
