@@ -217,15 +217,15 @@ def status(settings: Settings, say: Callable[[str], None] = print) -> bool:
     """Print one line a service; True when all run."""
     records = processes.recorded(settings.run)
     states = []
-    engine = {"trino": settings.own_trino_url} if "trino" in records else {}
-    names = {"local-aws": settings.aws_url, **engine, **dict.fromkeys(AIRFLOW_COMPONENTS, "")}
-    for name, address in names.items():
+    for name in ("local-aws", *(["trino"] if "trino" in records else []), *AIRFLOW_COMPONENTS):
         process = records.get(name)
         states.append(process is not None and process.running())
-        since = f"since {datetime.fromtimestamp(process.started):%Y-%m-%d %H:%M:%S}" if process else ""
-        state = f"running, pid {process.pid}, {since}" if process and states[-1] else "not running"
-        address = settings.airflow_url if name == "api-server" else address
-        say(f"{name:14}{state}{f', {address}' if address and states[-1] else ''}")
+        if not process or not states[-1]:
+            say(f"{name:14}not running")
+            continue
+        since = f"since {datetime.fromtimestamp(process.started):%Y-%m-%d %H:%M:%S}"
+        address = f", http://{settings.host}:{process.port}" if process.port else ""
+        say(f"{name:14}running, pid {process.pid}, {since}{address}")
     return all(states)
 
 

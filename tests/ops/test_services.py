@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,19 @@ def test_up_starts_each_service_and_down_ends_them(settings: Settings) -> None:
 
     assert not any(process.members() for process in running.values())
     assert not services.status(settings)
+
+
+def test_status_names_the_ports_in_use_not_those_of_other_settings(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    services.up(settings)
+    capsys.readouterr()
+
+    services.status(replace(settings, aws_port=1, airflow_port=2))
+
+    shown = capsys.readouterr().out
+    assert settings.aws_url in shown
+    assert settings.airflow_url in shown
 
 
 def test_up_leaves_alone_what_runs(settings: Settings) -> None:
