@@ -52,9 +52,6 @@ class Catalog(Service):
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def handle(self, action: str, body: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        raise NotImplementedError
-
     def amend(self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Leave out empty descriptions, as AWS does: to Trino one is a comment that hides a view."""
         if "TableList" in answer and body.get("Expression"):

@@ -1,6 +1,5 @@
 """What all services of our own share: their interface, their error, who calls, and clients to the store."""
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar
@@ -55,7 +54,7 @@ class Store:
         )
 
 
-class Service(ABC):
+class Service:
     """A service that speaks AWS JSON 1.1, or a part of one.
 
     `target` is the prefix of its X-Amz-Target header. It answers `actions` itself; the base answers `amended`
@@ -66,12 +65,12 @@ class Service(ABC):
     actions: ClassVar[frozenset[str]] = frozenset()
     amended: ClassVar[frozenset[str]] = frozenset()
 
-    @abstractmethod
     def handle(self, action: str, body: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Answer one of `actions`, in a worker thread.
 
         The answer is JSON; a datetime in it goes out as epoch seconds. Raises ServiceError.
         """
+        raise ServiceError("UnknownOperationException", f"The local AWS does not answer {self.target}.{action}")
 
     def amend(self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Correct the base's successful answer to the request `body`; called in a worker thread."""
