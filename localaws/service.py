@@ -76,5 +76,5 @@ class Service:
         """Correct the base's successful answer to the request `body`; called in a worker thread."""
         return answer
 
-    def close(self) -> None:  # noqa: B027 -- most have nothing to stop
+    def close(self) -> None:
         """Stop what runs in the background. The server answers no more requests by then."""
