@@ -65,7 +65,7 @@ trino: .venv/synced .venv-uv/synced ## get Trino, the second query engine
 	@$(RUN) ops.trino install
 
 conformance: .venv-localaws/synced trino ## compare the local Athena with a real Trino, write docs/conformance.md
-	@.venv-localaws/bin/python -m tests.conformance $(ARGS)
+	@PYTHONPATH=plugins .venv-localaws/bin/python -m tests.conformance $(ARGS)
 
 lint: .venv/synced .venv-localaws/synced .venv-lint/synced ## check style, types, SQL and templates; repair nothing
 	@status=0; check() { echo "$$*"; "$$@" || status=1; }; \
