@@ -44,10 +44,13 @@ class CtasProperties:
     @classmethod
     def of(cls, node: exp.Expr | None) -> "CtasProperties":
         """Raises QueryError for a property that is not covered, or a value that is none of its."""
-        values: dict[str, Any] = {"format": "PARQUET", "external_location": "", "write_compression": "GZIP"}
+        given: dict[str, Any] = {}
         for one in node.expressions if node is not None else []:
             name, value = _property(one)
-            values[name] = value
+            if name in given:
+                raise QueryError("DUPLICATE_PROPERTY", f"Duplicate property: {name}")
+            given[name] = value
+        values = {"format": "PARQUET", "external_location": "", "write_compression": "GZIP", **given}
         location = values.pop("external_location")
         if not re.fullmatch(r"s3://[a-z0-9.-]+/.+", location):
             raise not_supported(f"external_location = '{location}'" if location else "a CTAS without external_location")
@@ -56,7 +59,10 @@ class CtasProperties:
             raise not_supported(f"format {table_format} with compression {compression}")
         if values.keys() - {"partitioned_by", "bucketed_by", "bucket_count"}:
             raise not_supported(f"the table properties {', '.join(sorted(values))}")
-        values["bucket_count"] = int(values.get("bucket_count", 0))
+        count = values.get("bucket_count", "0")
+        if not isinstance(count, str) or not count.isdecimal():
+            raise QueryError("INVALID_TABLE_PROPERTY", f"Invalid value for table property 'bucket_count': {count}")
+        values["bucket_count"] = int(count)
         properties = cls(location if location.endswith("/") else f"{location}/", compression, **values)
         if bool(properties.bucketed_by) != bool(properties.bucket_count):
             raise QueryError("INVALID_TABLE_PROPERTY", "bucketed_by and bucket_count must be specified together")
@@ -228,7 +234,8 @@ def _write(
         return
     parts = [select] if properties.bucket_count < 2 else _buckets(connection, select, properties)
     for number, rows in enumerate(parts):
-        target = f"{properties.location}{unique}_{number:05}.parquet"
+        # Named as Hive names buckets, which tells Trino whose rows are in a file where another bucket has none.
+        target = f"{properties.location}{number:06}_0_{unique}.parquet"
         if connection.execute(f"COPY ({rows}) TO {quote(target)} ({options})").fetchone() == (0,):
             bucket, _, key = target.removeprefix("s3://").partition("/")
             s3.delete_object(Bucket=bucket, Key=key)

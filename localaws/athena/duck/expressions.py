@@ -213,16 +213,17 @@ class Expressions(ABC):
 
     def _in(self, node: exp.In, scope: Scope) -> Value:
         only(node, "this", "expressions")
-        value = self.expression(node.this, scope)
-        tests = (comparison("=", value, self.expression(one, scope)).sql for one in node.expressions)
+        values = [self.expression(one, scope) for one in (node.this, *node.expressions)]
+        value, *items = _as_one_type(values, "IN value and list items")
+        tests = (comparison("=", value, item).sql for item in items)
         return Value(f"(({' OR '.join(tests)}))", BOOLEAN)
 
     def _between(self, node: exp.Between, scope: Scope) -> Value:
         only(node, "this", "low", "high")
-        value = self.expression(node.this, scope)
-        low = comparison(">=", value, self.expression(node.args["low"], scope))
-        high = comparison("<=", value, self.expression(node.args["high"], scope))
-        return Value(f"(({low.sql} AND {high.sql}))", BOOLEAN)
+        values = [self.expression(one, scope) for one in (node.this, node.args["low"], node.args["high"])]
+        value, low, high = _as_one_type(values, "value, low and high of BETWEEN")
+        tests = comparison(">=", value, low), comparison("<=", value, high)
+        return Value(f"(({tests[0].sql} AND {tests[1].sql}))", BOOLEAN)
 
     def _is(self, node: exp.Is, scope: Scope) -> Value:
         only(node, "this", "expression")
@@ -261,8 +262,11 @@ class Expressions(ABC):
                 value = self.expression(branch.this, scope)
                 if value.sql == operand.sql and value.literal is None:  # there NULL is NULL's equal to Trino
                     raise not_supported(shown(node))
-                tests.append(comparison("=", operand, value))
+                tests.append(value)
             results.append(self.expression(branch.args["true"], scope))
+        if operand is not None:
+            operand, *values = _as_one_type([operand, *tests], "CASE operand and WHEN values")
+            tests = [comparison("=", operand, value) for value in values]
         default = node.args.get("default")
         results.append(self.expression(default, scope) if default else NULL)
         to = common_type([result.type for result in results], "CASE results")
@@ -364,6 +368,12 @@ def is_aggregate(node: exp.Expr) -> bool:
         return False
     call = node.parent if isinstance(node.parent, exp.Filter) and node.parent.this is node else node
     return not (isinstance(call.parent, exp.Window) and call.parent.this is call)
+
+
+def _as_one_type(values: Sequence[Value], what: str) -> list[Value]:
+    """The values as the type that all coerce to, in which Trino compares them."""
+    to = common_type([value.type for value in values], what)
+    return [coerce(value, to) for value in values]
 
 
 def _reads_rows(node: exp.Expr) -> bool:

@@ -212,12 +212,20 @@ def aggregate(name: str, arguments: Sequence[Value], distinct: bool, suffix: str
     if name in ("bool_and", "bool_or") and of == BOOLEAN:
         return Value(call(name, argument.sql), BOOLEAN)
     if name == "sum" and of.name == "decimal":
-        return Value(call(name, argument.sql), decimal(38, of.args[1]))
+        return Value(_decimal_sum(call(name, argument.sql), of.args[1]), decimal(38, of.args[1]))
     if name == "sum" and of.is_integer:
         return Value(_integer_sum(argument, call), BIGINT)
     if (name in ("sum", "avg") and of.is_float) or (name == "avg" and of.is_integer):
         return Value(call(name, coerce(argument, DOUBLE).sql), DOUBLE)
     raise _refused(name, arguments)
+
+
+def _decimal_sum(total: str, scale: int) -> str:
+    """The sum, of 38 digits at most: DuckDB has room for a few sums of 39."""
+    digits = "9" * 38
+    most = f"{digits[: 38 - scale]}.{digits[:scale]}" if scale else digits
+    overflow = fail("NUMERIC_VALUE_OUT_OF_RANGE", "Decimal overflow")
+    return f"CASE WHEN abs({total}) <= {most} THEN {total} WHEN {total} IS NOT NULL THEN {overflow} END"
 
 
 def _integer_sum(argument: Value, call: Callable[[str, str], str]) -> str:

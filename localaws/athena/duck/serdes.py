@@ -5,7 +5,7 @@ import json
 import math
 import re
 from collections.abc import Callable
-from itertools import count
+from itertools import accumulate, count
 from typing import Any
 
 import duckdb
@@ -25,6 +25,7 @@ TEXT = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
 # The longest line that is read; Athena has no such limit below its memory.
 _LONGEST_LINE_BYTES = 64 * 1024 * 1024
 _NO_DELIMITER = "\x01\x02\x02\x01"  # what no line holds: DuckDB wants one
+_LINE_ENDS, _ANY_LINE_END = r"\r\n", r"\n"  # DuckDB's names for: LF or CR and a byte; LF or CR
 _function_numbers = count()
 
 
@@ -85,13 +86,36 @@ def _readable(duck: str, declared: Type) -> bool:
     return declared.duck in integers and duck in integers[: integers.index(declared.duck)]
 
 
-def _lines(locations: list[str], skip: int = 0) -> str:
-    """Every line of the files, with its file. Lines end in LF or CR LF, also within one file."""
+def _lines(connection: duckdb.DuckDBPyConnection, locations: list[str], skip: int = 0) -> str:
+    """Every line of the files, with its file. Lines end in LF or CR LF, also within one file.
+
+    Raises QueryError for a file where CR alone ends a line: there DuckDB would leave out the next byte.
+    """
+    packed = [location for location in locations if location.endswith((".gz", ".zst"))]
+    plain = [location for location in locations if location not in packed]
+    lone = (
+        plain
+        and connection.execute(
+            f"SELECT filename FROM read_text({_list(plain)}) WHERE contains(content, chr(13))"
+            " AND contains(replace(content, chr(13) || chr(10), ''), chr(13))"
+        ).fetchone()
+    )
+    lengths = [
+        connection.execute(f"SELECT sum(strlen(line)) FROM {_reader(packed, end)}").fetchone()
+        for end in (_ANY_LINE_END, _LINE_ENDS)
+        if packed
+    ]
+    if lone or len(set(lengths)) > 1:
+        raise not_supported(f"a line that ends in CR alone, in {lone[0] if lone else packed[0]},")
+    return f"SELECT coalesce(line, '') AS line, \"$path\" FROM {_reader(locations, _LINE_ENDS, skip)}"
+
+
+def _reader(locations: list[str], line_end: str, skip: int = 0) -> str:
     return (
-        f"SELECT coalesce(line, '') AS line, \"$path\" FROM read_csv({_list(locations)},"
+        f"read_csv({_list(locations)},"
         f" columns={{'line': 'VARCHAR'}}, auto_detect=false, header=false, delim={quote(_NO_DELIMITER)},"
         " quote='', escape='', strict_mode=false, null_padding=false, filename='$path',"
-        " hive_partitioning=false, new_line='\\r\\n',"
+        f" hive_partitioning=false, new_line={quote(line_end)},"
         f" max_line_size={_LONGEST_LINE_BYTES}, buffer_size={4 * _LONGEST_LINE_BYTES}, skip={skip})"
     )
 
@@ -100,8 +124,8 @@ def _text(connection: duckdb.DuckDBPyConnection, table: Table, locations: list[s
     delimiter = table.serde_parameters.get("field.delim", "\x01")
     if len(table.columns) != 1 or delimiter not in ("\x01", "\\001") or table.columns[0].type != VARCHAR:
         raise not_supported(f"{table}, a text table of more than one string column")
-    line = "split_part(line, '\x01', 1)"  # what comes after a delimiter is no column's
-    return f'SELECT {line} AS "{table.columns[0].name}", "$path" FROM ({_lines(locations)})'
+    line = "nullif(split_part(line, '\x01', 1), '\\N')"  # what comes after a delimiter is no column's
+    return f'SELECT {line} AS "{table.columns[0].name}", "$path" FROM ({_lines(connection, locations)})'
 
 
 def _csv(connection: duckdb.DuckDBPyConnection, table: Table, locations: list[str]) -> str:
@@ -115,7 +139,7 @@ def _csv(connection: duckdb.DuckDBPyConnection, table: Table, locations: list[st
         connection, lambda line: opencsv_line(line, len(table.columns)), "VARCHAR[]", pa.list_(pa.string())
     )
     texts = ", ".join(f'f[{number}] AS "{column.name}"' for number, column in enumerate(table.columns, 1))
-    rows = f'SELECT {split}(line) AS f, "$path" FROM ({_lines(locations, skip)})'
+    rows = f'SELECT {split}(line) AS f, "$path" FROM ({_lines(connection, locations, skip)})'
     return f'SELECT {texts}, "$path" FROM ({rows})'
 
 
@@ -149,7 +173,7 @@ def _json(connection: duckdb.DuckDBPyConnection, table: Table, locations: list[s
     read = add_function(connection, lambda line: openx_line(line, fields), "VARCHAR", pa.string())
     parsed = (
         f"SELECT from_json(CASE WHEN regexp_full_match(line, {plain}) THEN line ELSE {read}(line) END,"
-        f' {quote(structure)}) AS j, "$path" FROM ({_lines(locations)})'
+        f' {quote(structure)}) AS j, "$path" FROM ({_lines(connection, locations)})'
     )
     texts = ", ".join(f'j."{column.name}" AS "{column.name}"' for column in table.columns)
     return f'SELECT {texts}, "$path" FROM ({parsed})'
@@ -180,16 +204,32 @@ def openx_line(line: str, fields: tuple[tuple[str, Type], ...]) -> str | None:
     """One line by the OpenX SerDe's rules as JSON of just the declared fields; None where it is no object.
 
     Text after the object is ignored, keys match in any case and the last of several wins, an array fills a
-    struct by position, a number may stand in quotes, a fraction is cut off for an integer, anything else for a
-    number is NULL.
+    struct by position, a number may stand in quotes, a fraction is cut off for an integer, another text for a
+    number is NULL. Raises QueryError for an object in other than JSON's own syntax, of which the SerDe takes
+    some, and for an array.
     """
+    text = line.strip()
+    if not text.startswith(("{", "[")):
+        return None
     try:
-        document, _ = json.JSONDecoder(object_pairs_hook=_last_of_any_case).raw_decode(line.strip())
+        document, _ = json.JSONDecoder(object_pairs_hook=_last_of_any_case).raw_decode(text)
     except ValueError:
-        return None
+        if _is_cut_off(text):
+            return None
+        raise not_supported(f"the JSON line {text[:80]!r}") from None
     if not isinstance(document, dict):
-        return None
+        raise not_supported(f"the JSON line {text[:80]!r}")
     return json.dumps(_as_row(document, fields))
+
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"?')
+
+
+def _is_cut_off(text: str) -> bool:
+    """Whether an object does not end, in whatever syntax; where there may be other quotes or comments, it may."""
+    bare = _STRING.sub("", text)
+    depths = accumulate((char == "{") - (char == "}") for char in bare)
+    return all(depths) and not re.search("['/#]", bare)
 
 
 def _last_of_any_case(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -199,8 +239,10 @@ def _last_of_any_case(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _as_row(value: Any, fields: tuple[tuple[str, Type], ...]) -> dict[str, Any] | None:
     if isinstance(value, list):
         value = {name: item for (name, _), item in zip(fields, value, strict=False)}
-    if not isinstance(value, dict):
+    if value is None:
         return None
+    if not isinstance(value, dict):
+        raise not_supported(f"{str(value)[:40]} for a struct in JSON")
     return {name: _as_type(value.get(name), of) for name, of in fields}
 
 
@@ -213,7 +255,9 @@ def _as_type(value: Any, of: Type) -> Any:
         return value if value is None or isinstance(value, str) else json.dumps(value)
     if isinstance(value, str):
         value = _number(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, (dict, list)):
+        raise not_supported(f"{str(value)[:40]} for a number in JSON")
+    if value is None or isinstance(value, bool):
         return None
     if of.name == "double":
         return str(float(value))  # as text: JSON has no NaN and no infinity, DuckDB's cast knows both

@@ -24,6 +24,12 @@ NAN = "0e0 / 0"
         ("true OR true AND false", "true"),
         ("1 + 1 BETWEEN 0 + 1 AND 2 * 2", "true"),
         ("'a' || 'b' = 'ab'", "true"),
+        # IN, BETWEEN and CASE compare in one type; as doubles, 2^53 and 2^53 + 1 are equal.
+        ("9007199254740993 IN (9007199254740992, 1e0)", "true"),
+        ("9007199254740992 BETWEEN 9007199254740993 AND 1e300", "true"),
+        ("CASE 9007199254740993 WHEN 9007199254740992 THEN 'x' WHEN 1e0 THEN 'y' END", "x"),
+        ("9007199254740993 IN (9007199254740992, 1)", "false"),
+        ("1 IN (2, NULL)", None),
         # Integers divide towards zero; NULL by zero is NULL.
         ("7 / 2", "3"),
         ("-7 / 2", "-3"),
@@ -172,6 +178,14 @@ def test_type(sql: str, expected: str) -> None:
         ("coalesce(1, 'a')", "TYPE_MISMATCH: line 1:8: All COALESCE operands must be the same type"),
         ("DATE '2020-02-30'", "INVALID_LITERAL: line 1:13: '2020-02-30' is not a valid DATE literal"),
         ("9223372036854775808", "SYNTAX_ERROR: line 1:8: Invalid numeric literal: 9223372036854775808"),
+        # Values that are compared with one another become one type, even where NULL would decide.
+        ("NULL IN ('a', 1)", "TYPE_MISMATCH: line 1:"),
+        ("NULL BETWEEN 'a' AND 1", "TYPE_MISMATCH: line 1:"),
+        ("CASE NULL WHEN 'a' THEN 1 WHEN 2 THEN 3 END", "TYPE_MISMATCH: line 1:"),
+        (
+            "sum(x) FROM UNNEST(ARRAY[99999999999999999999999999999999999999., 1.]) AS t (x)",
+            "NUMERIC_VALUE_OUT_OF_RANGE: ",
+        ),
         ("1/0", "DIVISION_BY_ZERO: Division by zero"),
         ("2147483647 + 1", "NUMERIC_VALUE_OUT_OF_RANGE: "),
         ("- 2147483648 - 1", "NUMERIC_VALUE_OUT_OF_RANGE: "),

@@ -55,7 +55,11 @@ NULLS = (None, None, None)
         ("not json", NULLS),
         ('{"loc_id":"h","ts":12,"data":{"s_01":0.', NULLS),
         ("", NULLS),
-        ("[1, 2]", NULLS),
+        ('{"loc_id":"h","ts":12,"data":{"s_01":0.5', NULLS),
+        ('{"loc_id":"h}', NULLS),
+        ('{"loc_id":"h\\', NULLS),
+        ('{"loc_id":tru', NULLS),
+        ("12", NULLS),
         # Another order, other spaces, other case; the last of equal keys; text after the object.
         ('{ "ts" : 12, "loc_id" : "h" } tail', ("h", 12, None)),
         ('{"LOC_ID":"h","Ts":1,"ts":2}', ("h", 2, None)),
@@ -65,13 +69,11 @@ NULLS = (None, None, None)
         ('{"ts":2.7}', (None, 2, None)),
         ('{"ts":-2.7}', (None, -2, None)),
         ('{"ts":9223372036854775808}', NULLS),
-        ('{"ts":true,"data":{"s_01":false,"s_02":[1]}}', (None, None, {"s_01": None, "s_02": None})),
+        ('{"ts":true,"data":{"s_01":false,"s_02":1}}', (None, None, {"s_01": None, "s_02": 1.0})),
         ('{"data":{"s_01":1e999,"s_02":-1e999}}', (None, None, {"s_01": float("inf"), "s_02": float("-inf")})),
         ('{"data":[1,2,3]}', (None, None, {"s_01": 1.0, "s_02": 2.0})),
-        ('{"data":"text"}', NULLS),
         ('{"loc_id":12}', ("12", None, None)),
         ('{"loc_id":true}', ("true", None, None)),
-        ('{"loc_id":"a\x01b\x02c"}', NULLS),
     ],
 )
 def test_openx_json(connection: duckdb.DuckDBPyConnection, tmp_path: Path, line: str, row: tuple[object, ...]) -> None:
@@ -104,6 +106,48 @@ def test_what_only_java_takes_for_a_number_is_refused(
 
     with pytest.raises(QueryError, match=r"^NOT_SUPPORTED: the number "):
         read(connection, USAGE, file)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        # The SerDe's own JSON has more than one kind of quote, bare words, other separators, other escapes.
+        *("{'loc_id':'h'}", "{loc_id:h}", '{"loc_id"="h"}', '{"loc_id":"h";"ts":1}', '{"loc_id":"\\x41"}'),
+        *('{"loc_id":"a\tb"}', '{"ts":007}', '{"ts":0x10}', '{"ts":+5}', '{"data":{"s_01":.5}}'),
+        *("{loc_id:h} {", "{'loc_id':'{'}", '{"ts":1 /* } */'),
+        # An array as a line is a row by position; what is no number or struct fails the query.
+        *('["h",1]', "[]", '{"ts":{}}', '{"ts":[1]}', '{"data":{"s_01":{}}}', '{"data":"text"}', '{"data":1}'),
+    ],
+)
+def test_what_the_serde_takes_for_json_beyond_json_is_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, line: str
+) -> None:
+    file = tmp_path / "usage.json"
+    file.write_text(f"{line}\n")
+
+    with pytest.raises(QueryError, match=r"^NOT_SUPPORTED: "):
+        read(connection, USAGE, file)
+
+
+@pytest.mark.parametrize("content", [b"a\rb\r", b"a\r\r\nb\n", b"a\nb\rc\n"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_line_that_ends_in_cr_alone_is_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, content: bytes, packed: bool
+) -> None:
+    # given: beside it a file of the usual lines
+    file, usual = tmp_path / ("1.gz" if packed else "1"), tmp_path / "2"
+    file.write_bytes(gzip.compress(content) if packed else content)
+    usual.write_bytes(b"a\r\nb\n")
+
+    with pytest.raises(QueryError, match=r"^NOT_SUPPORTED: a line that ends in CR alone, in .*/1"):
+        read(connection, LINES, usual, file)
+
+
+def test_a_text_files_null(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    file = tmp_path / "lines.txt"
+    file.write_text("\\N\nN\n\\N \n")
+
+    assert read(connection, LINES, file) == [(None,), ("N",), ("\\N ",)]
 
 
 def test_json_without_ignore_malformed_json_is_refused(connection: duckdb.DuckDBPyConnection) -> None:

@@ -82,7 +82,9 @@ def test_rows_of_one_key_are_in_one_of_several_buckets(athena: AthenaClient, nam
 def test_a_bucket_without_rows_leaves_no_file(athena: AthenaClient, name: str) -> None:
     athena.run(ctas(athena, name, f"{ROWS} WHERE k = 'a'", "bucketed_by = ARRAY['k'], bucket_count = 4"))
 
-    assert len(athena.keys(f"{name}/")) == 1
+    # Hive's hash of 'a' is 97: of four buckets it is in number 1, which Trino tells from the file's name
+    (key,) = athena.keys(f"{name}/")
+    assert key.startswith(f"{name}/000001_0_")
 
 
 @pytest.mark.parametrize(
@@ -99,6 +101,8 @@ def test_a_bucket_without_rows_leaves_no_file(athena: AthenaClient, name: str) -
         (ROWS, "partitioned_by = ARRAY['nosuch']", "INVALID_TABLE_PROPERTY"),
         (ROWS, "partitioned_by = ARRAY['x', 'k']", "INVALID_TABLE_PROPERTY"),
         (ROWS, "bucketed_by = ARRAY['k']", "INVALID_TABLE_PROPERTY"),
+        (ROWS, "bucketed_by = ARRAY['k'], bucket_count = 'x'", "INVALID_TABLE_PROPERTY"),
+        (ROWS, "write_compression = 'GZIP', write_compression = 'GZIP'", "DUPLICATE_PROPERTY"),
         (ROWS, "bucketed_by = ARRAY['k'], bucket_count = 101", "HIVE_TOO_MANY_OPEN_PARTITIONS"),
         (ROWS, "format = 'ORC'", "NOT_SUPPORTED"),
         (ROWS, "no_such = 'x'", "NOT_SUPPORTED"),
