@@ -15,6 +15,7 @@ from typing import Any, Protocol, cast
 
 from localaws.athena.duck.engine import DuckEngine
 from localaws.athena.engine import Engine
+from localaws.athena.errors import QueryError
 from localaws.athena.trino import TrinoEngine
 from localaws.service import Store
 from tests.ports import free_ports
@@ -74,7 +75,9 @@ def started(folder: Path) -> Iterator[Environment]:
         _process("the local AWS", aws_command, {}, folder / "aws.log", f"{endpoint}/_localaws/health"),
         _process("Trino", trino_command, trino, folder / "trino.log", f"{trino_url}/v1/info"),
     ):
-        yield Environment(endpoint, trino_url, folder)
+        environment = Environment(endpoint, trino_url, folder)
+        _wait_for_a_node(environment)
+        yield environment
 
 
 @contextmanager
@@ -112,6 +115,19 @@ def _wait(name: str, process: subprocess.Popen[bytes], log: Path, health: str) -
                 return
         except (urllib.error.URLError, ConnectionError):
             pass  # not yet
+        time.sleep(0.2)
+
+
+def _wait_for_a_node(environment: Environment) -> None:
+    """Trino answers before it has found itself among the nodes that run queries."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            environment.engines()[TRINO].statement("SELECT 1", TRINO, environment.store).run()
+            return
+        except QueryError as error:
+            if error.code != "NO_NODES_AVAILABLE" or time.monotonic() > deadline:
+                raise CannotStart(f"Trino does not run queries: {error}") from error
         time.sleep(0.2)
 
 
