@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.conformance import corpus, crossing_files, data, own_sql, random_statements, raw_files
 from tests.conformance.compare import Finding
-from tests.conformance.environment import ROOT, CannotStart, started
+from tests.conformance.environment import ROOT, CannotStart, started, wait_for_a_node
 from tests.conformance.judge import Judge, judging
 from tests.conformance.report import DOCUMENT, Part, document, for_terminal
 
@@ -66,6 +66,7 @@ def _compare(folder: Path, parts: dict[str, Callable[[Judge], list[Finding]]], d
     """Run the parts, one after the other, into `done`; gives Trino's release."""
     with started(folder) as environment, judging(environment) as judge:
         data.create(environment.store, SAMPLES)
+        wait_for_a_node(environment, data.MIXED.name)
         for name, run in parts.items():
             begun = time.monotonic()
             done.append(Part(name, run(judge)))

@@ -75,9 +75,7 @@ def started(folder: Path) -> Iterator[Environment]:
         _process("the local AWS", aws_command, {}, folder / "aws.log", f"{endpoint}/_localaws/health"),
         _process("Trino", trino_command, trino, folder / "trino.log", f"{trino_url}/v1/info"),
     ):
-        environment = Environment(endpoint, trino_url, folder)
-        _wait_for_a_node(environment)
-        yield environment
+        yield Environment(endpoint, trino_url, folder)
 
 
 @contextmanager
@@ -118,12 +116,15 @@ def _wait(name: str, process: subprocess.Popen[bytes], log: Path, health: str) -
         time.sleep(0.2)
 
 
-def _wait_for_a_node(environment: Environment) -> None:
-    """Trino answers before it has found itself among the nodes that run queries."""
+def wait_for_a_node(environment: Environment, table: str) -> None:
+    """Until Trino reads a table: it is healthy before it has found itself among the nodes that do.
+
+    Raises CannotStart.
+    """
     deadline = time.monotonic() + 60
     while True:
         try:
-            environment.engines()[TRINO].statement("SELECT 1", TRINO, environment.store).run()
+            environment.engines()[TRINO].statement(f"SELECT count(*) FROM {table}", TRINO, environment.store).run()
             return
         except QueryError as error:
             if error.code != "NO_NODES_AVAILABLE" or time.monotonic() > deadline:
