@@ -134,6 +134,8 @@ def _code(statement: str) -> str:
 
 def _why(answer: Answer | None) -> str:
     """What the refusal names, without what every refusal says."""
+    if answer is not None and answer.code not in ("", "NOT_SUPPORTED"):
+        return f"`{answer.code}`"  # whose message may name a file that is another one each time
     text = " ".join(str(answer).split()).removeprefix("NOT_SUPPORTED: ")
     text = text.partition(" is not covered by the local DuckDB engine")[0]
     return text.replace("|", "\\|").replace("<", "&lt;")[:_SHOWN]

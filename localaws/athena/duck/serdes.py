@@ -62,6 +62,8 @@ def _parquet(connection: duckdb.DuckDBPyConnection, table: Table, locations: lis
     for column in table.columns:
         found = [(of, file) for name, of, file in schemas if name == column.name]
         for of, file in found:
+            if of is None:  # an array or a row, whose parts have names of their own
+                raise not_supported(f"the column {column.name} of type {column.type} in Parquet")
             if not _readable(str(of), column.type):
                 raise QueryError(
                     "HIVE_BAD_DATA",

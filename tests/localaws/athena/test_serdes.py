@@ -211,6 +211,8 @@ def test_parquet_columns_go_by_name_and_widen(connection: duckdb.DuckDBPyConnect
         ("'1' AS n", "HIVE_BAD_DATA"),
         ("1.5::DOUBLE AS n", "HIVE_BAD_DATA"),
         ("1 AS s", "HIVE_BAD_DATA"),
+        ("[1] AS n", "NOT_SUPPORTED"),
+        ("{'x': 1} AS n", "NOT_SUPPORTED"),
         ("TIMESTAMP '2019-12-21 00:00:00.0001' AS at", "NOT_SUPPORTED"),
     ],
 )
