@@ -1,9 +1,10 @@
-"""A day of the sample data through crawlers, job, functions and SQL as the DAG takes it, by boto3 alone."""
+"""A day of a source folder through crawlers, job, functions and SQL as the DAG takes it, by boto3 alone."""
 
 import hashlib
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -22,8 +23,9 @@ SECONDS = 300
 class Pipeline:
     """The stack on one local AWS."""
 
-    def __init__(self, aws: Aws) -> None:
+    def __init__(self, aws: Aws, source: Path = ROOT / "include" / "data") -> None:
         self.aws = aws
+        self.source = source
         session = boto3.Session("test", "test", region_name="us-east-1")
         outputs = deploy(session, endpoint_url=aws.endpoint, report=lambda text: None)
         self.bucket = outputs["DataBucket"]
@@ -76,10 +78,8 @@ class Pipeline:
         return sorted((tuple(row.values()) for row in rows), key=str)
 
     def _copy(self, day: str) -> None:
-        source = ROOT / "include" / "data"
-        files = [path for path in source.rglob("*") if path.is_file()]
-        for path in files:
-            key = path.relative_to(source).as_posix()
+        for path in (path for path in self.source.rglob("*") if path.is_file()):
+            key = path.relative_to(self.source).as_posix()
             if not key.startswith("usage/") or key.startswith(f"usage/dt={day}/"):
                 self.aws.client("s3").upload_file(str(path), self.bucket, f"raw/{key}")
 
