@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/athena/latest/APIReference/API_Operations.html
 """
 
+import logging
 import threading
 import time
 import uuid
@@ -20,6 +21,8 @@ from localaws.athena.statements import not_parameterised, prepare, tokens_of
 from localaws.athena.text import as_csv, as_lines, csv_rows, line_rows
 from localaws.records import Records
 from localaws.service import Caller, Service, ServiceError, Store
+
+log = logging.getLogger("localaws.athena")
 
 _KIND = "query_execution"
 _CONCURRENT_QUERIES = 8
@@ -166,8 +169,8 @@ class Athena(Service):
             self._finish(document, "FAILED", f"GENERIC_INTERNAL_ERROR: {error}")
         except Exception as error:
             # A defect of ours must not leave the query RUNNING for ever; it stays visible in the log.
+            log.exception("query %s: %s", document["QueryExecutionId"], document["Query"])
             self._finish(document, "FAILED", f"GENERIC_INTERNAL_ERROR: {type(error).__name__}: {error}")
-            raise
         finally:
             with self.lock:
                 del self.executions[document["QueryExecutionId"]]

@@ -1,12 +1,16 @@
 """Athena's API on the local AWS: executions and their states, tokens, results, limits."""
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from local_server import Aws
 
+from localaws.athena.service import Athena
+from localaws.records import Records
+from localaws.service import Caller, Store
 from tests.localaws.athena.client import ENDED, TEXT, AthenaClient
 
 # Far more rows than can be counted during a test.
@@ -242,3 +246,25 @@ def test_the_server_stops_while_queries_run(fresh_aws: Aws) -> None:
 
     fresh_aws.start()
     assert athena.execution(endless)["Status"]["State"] == "CANCELLED"
+
+
+def test_a_defect_of_ours_fails_the_query_and_leaves_its_traceback_in_the_log(
+    athena: AthenaClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # given: an Athena in this process whose engine has a defect
+    class Defective:
+        def statement(self, sql: str, database: str, store: Any, most_bytes: int | None = None) -> Any:
+            raise ValueError("defect")
+
+    service = Athena(Store(athena.aws.endpoint), Records(tmp_path / "records.sqlite"), Defective())
+    caller = Caller("test", "000000000000", "us-east-1")
+    output = {"OutputLocation": f"s3://{athena.bucket}/results/"}
+
+    # when: it runs a query to its end
+    started = service.handle("StartQueryExecution", {"QueryString": "SELECT 1", "ResultConfiguration": output}, caller)
+    service.threads.shutdown(wait=True)
+
+    # then: the query says what, the log says where
+    status = service.handle("GetQueryExecution", started, caller)["QueryExecution"]["Status"]
+    assert (status["State"], status["StateChangeReason"]) == ("FAILED", "GENERIC_INTERNAL_ERROR: ValueError: defect")
+    assert 'raise ValueError("defect")' in caplog.text
