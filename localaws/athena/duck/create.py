@@ -23,6 +23,9 @@ from localaws.athena.errors import QueryError, not_supported
 
 # Athena's limit of partitions × buckets that one CTAS writes.
 _MOST_WRITERS = 100
+# A table without buckets and partitions has so many files; DuckDB's row groups have so many rows.
+_FILES = 2
+_ROW_GROUP = 122_880
 # Types whose text in a folder's name is known, and texts that stand there as they are.
 _KEY_TYPES = ("tinyint", "smallint", "integer", "bigint", "varchar", "date")
 _KEY_TEXT = re.compile(rf"[\w.-]+|{NULL_PARTITION}", re.ASCII)
@@ -155,9 +158,11 @@ def table(
     target: Target,
     query: Query,
     check_cancelled: Callable[[], None],
+    files_of_bucket: int = 1,
 ) -> None:
     """Writes the query's rows, then registers the table and its partitions.
 
+    files_of_bucket: how many files the only bucket of a table is written to; of several each is one file.
     Raises QueryError, and then nothing is registered; objects may stay behind, as on Athena.
     """
     properties = target.properties
@@ -172,7 +177,7 @@ def table(
             f"Target directory for table '{target}' already exists: {properties.location}",
         )
     check_cancelled()
-    _write(connection, s3, query, properties, [*columns, *keys])
+    _write(connection, s3, query, properties, [*columns, *keys], files_of_bucket)
     written = [location for location, _ in objects(s3, properties.location)]
     partitions = _partitions(written, properties.location, keys)
     check_cancelled()
@@ -217,6 +222,7 @@ def _write(
     query: Query,
     properties: CtasProperties,
     columns: Sequence[Column],
+    files_of_bucket: int,
 ) -> None:
     """The query's rows as Parquet; a bucket without rows leaves no file."""
     texts = ", ".join(
@@ -232,7 +238,17 @@ def _write(
             f" ({options}, PARTITION_BY ({partition_by}), FILENAME_PATTERN '{unique}_{{i}}')"
         )
         return
-    parts = [select] if properties.bucket_count < 2 else _buckets(connection, select, properties)
+    files = files_of_bucket if properties.bucketed_by else _FILES
+    if properties.bucket_count < 2 and files > 1:
+        # A row lies in any of the files, as on Athena: nobody shall take them for one, or for the query's order.
+        connection.execute(f"SET partitioned_write_flush_threshold = {_ROW_GROUP}")  # bounds what is in memory
+        names = f"HIVE_FILE_PATTERN false, FILENAME_PATTERN '000000_0_{unique}_{{i}}'"
+        connection.execute(
+            f'COPY (SELECT *, row_number() OVER () % {files} AS "$file" FROM ({select}))'
+            f' TO {quote(properties.location.rstrip("/"))} ({options}, PARTITION_BY ("$file"), {names})'
+        )
+        return
+    parts = [select] if properties.bucket_count == 1 else _buckets(connection, select, properties)
     for number, rows in enumerate(parts):
         # Named as Hive names buckets, which tells Trino whose rows are in a file where another bucket has none.
         target = f"{properties.location}{number:06}_0_{unique}.parquet"

@@ -33,11 +33,15 @@ _INTERRUPT_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class DuckEngine:
-    """threads and memory bound each statement; what does not fit spills to a folder below ``spill``."""
+    """threads and memory bound each statement; what does not fit spills to a folder below ``spill``.
+
+    files_of_bucket: how many files the only bucket of a table is written to. Athena promises "one or more".
+    """
 
     spill: Path
     threads: int = 2
     memory: str = "2GB"
+    files_of_bucket: int = 1
 
     def statement(self, sql: str, database: str, store: Any, most_bytes: int | None = None) -> "DuckStatement":
         return DuckStatement(self, sql, database, store, most_bytes)
@@ -96,7 +100,8 @@ class DuckStatement:
         if node.kind == "VIEW":
             create.view(catalog, target, query, self.sql, bool(node.args.get("replace")))
         else:
-            create.table(connection, catalog, s3, target, query, self._check_cancelled)
+            files = self.engine.files_of_bucket
+            create.table(connection, catalog, s3, target, query, self._check_cancelled, files)
         return Outcome(scanned_bytes=source.scanned_bytes, statement_type="DDL")
 
     def _compile(self, node: exp.Expr, source: TableSource, target: create.Target | None = None) -> Query:

@@ -62,6 +62,18 @@ def test_an_empty_result_makes_a_table_without_files(athena: AthenaClient, name:
     assert athena.rows(f"SELECT count(*) FROM {name}") == [("0",)]
 
 
+def test_a_table_without_buckets_is_in_several_files_that_share_its_order_between_them(
+    athena: AthenaClient, name: str
+) -> None:
+    athena.run(ctas(athena, name, f"{ROWS} ORDER BY x OFFSET 0"))
+
+    files = athena.rows(f'SELECT "$path", count(*), min(x), max(x) FROM {name} GROUP BY 1 ORDER BY 3')
+    assert [rows for _, *rows in files] == [["2", "1", "3"], ["1", "2", "2"]]
+    assert sorted(path or "" for path, *_ in files) == [
+        f"s3://{athena.bucket}/{key}" for key in athena.keys(f"{name}/")
+    ]
+
+
 def test_a_bucket_is_a_file_and_keeps_the_order_that_offset_holds(athena: AthenaClient, name: str) -> None:
     athena.run(ctas(athena, name, f"{ROWS} ORDER BY x DESC OFFSET 0", "bucketed_by = ARRAY['k'], bucket_count = 1"))
 
