@@ -43,6 +43,7 @@ def parse_arguments() -> argparse.Namespace:
         default=f"http://{HOST}:8090",
         help="the Trino of --engine trino (http://127.0.0.1:8090)",
     )
+    parser.add_argument("--faults", type=Path, help="file of faults to begin with, as docs/faults.md describes (none)")
     parser.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
     return parser.parse_args()
 
@@ -105,6 +106,7 @@ async def serve(listener: socket.socket, endpoint: str, state: Path, arguments: 
     from hypercorn.typing import Framework
 
     from localaws.app import create_app
+    from localaws.faults import InvalidRule
 
     stop = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
@@ -116,8 +118,13 @@ async def serve(listener: socket.socket, endpoint: str, state: Path, arguments: 
     config.loglevel = os.environ["LOG_LEVEL"]
     print(f"Local AWS on {endpoint}, state in {state}", flush=True)
     trino_url = arguments.trino_url if arguments.engine == "trino" else None
-    app = cast(Framework, create_app(endpoint, state, arguments.region, trino_url))
-    await hypercorn_serve(app, config, shutdown_trigger=stop.wait)
+    app = create_app(endpoint, state, arguments.region, trino_url)
+    if arguments.faults:
+        try:
+            app.load(arguments.faults.read_text())
+        except (OSError, InvalidRule) as error:
+            sys.exit(f"--faults {arguments.faults}: {error}")
+    await hypercorn_serve(cast(Framework, app), config, shutdown_trigger=stop.wait)
 
 
 if __name__ == "__main__":

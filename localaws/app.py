@@ -3,8 +3,7 @@
 import asyncio
 import json
 import re
-import uuid
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,18 +11,16 @@ from typing import Any, ClassVar
 from ministack.app import app as base
 from ministack.core import lambda_runtime
 
+from localaws.asgi import Message, Receive, Send, read, replaying, respond
 from localaws.athena.duck.engine import DuckEngine
 from localaws.athena.service import Athena
 from localaws.athena.trino import TrinoEngine
 from localaws.crawlers import Crawlers
+from localaws.faults import Faults
 from localaws.jobs import Jobs
 from localaws.persistence import StateSaver, service_changed_by
 from localaws.records import Records
 from localaws.service import Caller, Service, ServiceError, Store
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 ACCOUNT = "000000000000"
 HEALTH_PATH = "/_localaws/health"
@@ -99,7 +96,7 @@ class LocalAws:
             await base(scope, receive, self._saving(scope, headers, send))
 
     async def _handle(self, target: str, headers: dict[str, str], receive: Receive, send: Send) -> None:
-        body = await _read(receive)
+        body = await read(receive)
         action = target.rpartition(".")[2]
 
         def answer() -> dict[str, Any]:
@@ -114,16 +111,13 @@ class LocalAws:
         await _respond_with(send, answer)
 
     async def _amend(self, target: str, headers: dict[str, str], scope: Message, receive: Receive, send: Send) -> None:
-        body = await _read(receive)
+        body = await read(receive)
         messages: list[Message] = []
-
-        async def replay() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
 
         async def keep(message: Message) -> None:
             messages.append(message)
 
-        await base(scope, replay, self._saving(scope, headers, keep))
+        await base(scope, replaying(body, receive), self._saving(scope, headers, keep))
         if not messages or messages[0]["status"] != 200:
             for message in messages:
                 await send(message)
@@ -158,7 +152,7 @@ class LocalAws:
         return closing
 
 
-def create_app(endpoint: str, state: Path, region: str, trino_url: str | None = None) -> LocalAws:
+def create_app(endpoint: str, state: Path, region: str, trino_url: str | None = None) -> Faults:
     """The application with all services of ours; `endpoint` is its own URL, `state` its folder.
 
     `trino_url` is the Trino that runs the queries; without one DuckDB does.
@@ -167,22 +161,14 @@ def create_app(endpoint: str, state: Path, region: str, trino_url: str | None = 
     records = Records(state / "records.sqlite")
     engine = TrinoEngine(trino_url) if trino_url else DuckEngine(state / "tmp" / "duckdb")
     athena = Athena(store, records, engine)
-    return LocalAws([athena, Catalog(store), Crawlers(store, records), Jobs(store, records, state / "jobs")])
+    services = [athena, Catalog(store), Crawlers(store, records), Jobs(store, records, state / "jobs")]
+    return Faults(LocalAws(services), store, two_files=trino_url is None)
 
 
 def _caller(headers: dict[str, str]) -> Caller:
     scope = re.search(r"Credential=([^/,]+)/\d{8}/([^/]+)/", headers.get("authorization", ""))
     key, region = scope.groups() if scope else ("", "us-east-1")
     return Caller(key, key if re.fullmatch(r"\d{12}", key) else ACCOUNT, region)
-
-
-async def _read(receive: Receive) -> bytes:
-    chunks = []
-    while True:
-        message = await receive()
-        chunks.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(chunks)
 
 
 async def _respond_with(send: Send, answer: Callable[[], dict[str, Any]]) -> None:
@@ -194,16 +180,8 @@ async def _respond_with(send: Send, answer: Callable[[], dict[str, Any]]) -> Non
 
 
 async def _respond(send: Send, status: int, document: dict[str, Any], code: str | None = None) -> None:
-    body = json.dumps(document, default=_epoch_seconds).encode()
-    headers = [
-        (b"content-type", b"application/x-amz-json-1.1"),
-        (b"content-length", str(len(body)).encode()),
-        (b"x-amzn-requestid", str(uuid.uuid4()).encode()),
-    ]
-    if code:
-        headers.append((b"x-amzn-errortype", code.encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    headers = {"x-amzn-errortype": code} if code else {}
+    await respond(send, status, json.dumps(document, default=_epoch_seconds), "application/x-amz-json-1.1", **headers)
 
 
 def _epoch_seconds(value: object) -> float:

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localaws.faults import injected
 from localaws.records import Records
 from localaws.service import Caller, Service, ServiceError, Store
 
@@ -95,7 +96,7 @@ class Crawlers(Service):
                 "State": "RUNNING",
                 "StartTime": time.time(),
             }
-            crawl = Crawl(record, threading.Thread(target=self._run, args=(definition, record)))
+            crawl = Crawl(record, threading.Thread(target=self._run, args=(definition, record, injected("crawl"))))
             self._records.put("crawl", record["CrawlId"], record)
             self._running[name] = crawl
             crawl.thread.start()
@@ -112,11 +113,13 @@ class Crawlers(Service):
             crawl.stop.set()
         return {}
 
-    def _run(self, definition: dict[str, Any], record: dict[str, Any]) -> None:
+    def _run(self, definition: dict[str, Any], record: dict[str, Any], fault: str) -> None:
         crawl = self._running[definition["Name"]]
         counts = {"TablesUpdated": 0, "PartitionsAdded": 0}
         state, error = "FAILED", "Internal error; the log of the local AWS has its traceback"
         try:
+            if fault:
+                raise CrawlError("A fault was asked for")
             for database, table in catalog_tables(definition):
                 added = self._crawl_table(database, table, crawl)
                 counts["PartitionsAdded"] += added

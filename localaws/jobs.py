@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localaws.faults import injected
 from localaws.records import Records
 from localaws.service import Caller, Service, ServiceError, Store
 
@@ -136,6 +137,8 @@ class Jobs(Service):
                 raise ServiceError("ConcurrentRunsExceededException", f"Concurrent runs exceeded for {name}: {limit}")
             self._records.put("job run", record["Id"], record)
             run = Run(record)
+            if fault := injected("job"):
+                run.end(fault, None if fault == "STOPPED" else "A fault was asked for")
             run.thread = threading.Thread(target=self._run, args=(job, run, arguments))
             self._processes[record["Id"]] = run
             run.thread.start()
@@ -166,6 +169,9 @@ class Jobs(Service):
         state: str = "FAILED"
         error: str | None = "Internal error; the log of the local AWS has its traceback"
         try:
+            if run.outcome:  # decided before it began
+                state, error = run.outcome
+                return
             folder.mkdir(parents=True)
             script = self._download(job["Command"]["ScriptLocation"], folder)
             argv = [str(script), *script_arguments(job, run.record["Id"], arguments)]

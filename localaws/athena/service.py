@@ -17,8 +17,10 @@ from localaws.athena import ddl
 from localaws.athena.catalog import Column
 from localaws.athena.engine import Engine, Outcome, Running
 from localaws.athena.errors import Cancelled, QueryError
+from localaws.athena.faults import breaking, broken
 from localaws.athena.statements import not_parameterised, prepare, tokens_of
 from localaws.athena.text import as_csv, as_lines, csv_rows, line_rows
+from localaws.faults import injected
 from localaws.records import Records
 from localaws.service import Caller, Service, ServiceError, Store
 
@@ -32,9 +34,10 @@ _MANIFEST = "-manifest.csv"  # the file that lists what a CTAS or UNLOAD wrote
 
 @dataclass
 class _Execution:
-    """A query that has not ended. statement: once it runs; stopped: it was asked to stop."""
+    """A query that has not ended. fault: it is to have; statement: once it runs; stopped: it was asked to stop."""
 
     document: dict[str, Any]
+    fault: str = ""
     future: "Future[None] | None" = None
     statement: Running | None = None
     stopped: bool = False
@@ -124,7 +127,7 @@ class Athena(Service):
             self.records.put(_KIND, execution_id, document)
             if token:
                 self.records.put("client_request_token", token, {"id": execution_id, "request": request})
-            execution = self.executions[execution_id] = _Execution(document)
+            execution = self.executions[execution_id] = _Execution(document, injected("query"))
             execution.future = self.threads.submit(self._execute, execution, configuration)
         return {"QueryExecutionId": execution_id}
 
@@ -193,8 +196,9 @@ class Athena(Service):
             raise not_parameterised()
         output, execution_id = document["ResultConfiguration"]["OutputLocation"], document["QueryExecutionId"]
         running: Running = statement or prepare(sql, parameters, f"{output}tables/{execution_id}/", execution_id).on(
-            self.engine, database, self.store, int(cutoff) if cutoff else None
+            breaking(self.engine, execution.fault), database, self.store, int(cutoff) if cutoff else None
         )
+        running = broken(running, execution.fault)
         document["Status"]["State"] = "RUNNING"
         self.records.put(_KIND, document["QueryExecutionId"], document)
         started = time.monotonic()

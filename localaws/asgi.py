@@ -1,0 +1,39 @@
+"""What our applications share of ASGI: reading a request, answering it."""
+
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+async def read(receive: Receive) -> bytes:
+    """The request's whole body."""
+    chunks, more = [], True
+    while more:
+        message = await receive()
+        chunks.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(chunks)
+
+
+def replaying(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives a body which was read before, then what comes after it."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replay
+
+
+async def respond(send: Send, status: int, text: str, kind: str = "application/json", **headers: str) -> None:
+    """Send a whole answer of content type `kind`, with an id of the request as AWS gives it."""
+    body = text.encode()
+    headers |= {"content-type": kind, "content-length": str(len(body)), "x-amzn-requestid": str(uuid.uuid4())}
+    encoded = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body})

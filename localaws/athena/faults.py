@@ -1,0 +1,82 @@
+"""Faults of queries, on request: what localaws/faults.py injects under "query"."""
+
+import threading
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from localaws.athena.duck.engine import DuckEngine
+from localaws.athena.engine import Engine, Outcome, Running
+from localaws.athena.errors import Cancelled, QueryError
+from localaws.athena.properties import after_name
+from localaws.athena.statements import tokens_of
+
+
+def breaking(engine: Engine, fault: str) -> Engine:
+    """The engine whose CREATE TABLE AS has the fault, if the fault is one of writing; else the engine."""
+    if fault == "two_files" and isinstance(engine, DuckEngine):
+        return replace(engine, files_of_bucket=2)
+    return _Orphaning(engine) if fault == "fails_after_writing" else engine
+
+
+def broken(running: Running, fault: str) -> Running:
+    """What is run instead of the statement, if it is to fail or to hang; else the statement."""
+    return _Fails() if fault == "fails" else _Hangs() if fault == "hangs" else running
+
+
+def _failure() -> QueryError:
+    return QueryError("GENERIC_INTERNAL_ERROR", "A fault was asked for")
+
+
+class _Fails:
+    def run(self) -> Outcome:
+        raise _failure()
+
+    def cancel(self) -> None:
+        """It ends at once anyway."""
+
+
+class _Hangs:
+    def __init__(self) -> None:
+        self._cancelled = threading.Event()
+
+    def run(self) -> Outcome:
+        self._cancelled.wait()
+        raise Cancelled
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+
+@dataclass(frozen=True)
+class _Orphaning:
+    """An engine whose CREATE TABLE AS writes all files, for a table that nobody knows and that does not stay."""
+
+    engine: Engine
+
+    def statement(self, sql: str, database: str, store: Any, most_bytes: int | None = None) -> Running:
+        tokens = tokens_of(sql)
+        start = 5 if tokens[2].text.upper() == "IF" else 2
+        table = f"failed_{uuid.uuid4().hex}"
+        renamed = sql[: tokens[start].start] + table + sql[tokens[after_name(tokens, start) - 1].end + 1 :]
+        return _Orphan(self.engine.statement(renamed, database, store, most_bytes), database, table, store)
+
+
+@dataclass(frozen=True)
+class _Orphan:
+    running: Running
+    database: str
+    table: str
+    store: Any
+
+    def run(self) -> Outcome:
+        self.running.run()
+        with suppress(ClientError):
+            self.store.client("glue").delete_table(DatabaseName=self.database, Name=self.table)
+        raise _failure()
+
+    def cancel(self) -> None:
+        self.running.cancel()

@@ -1,0 +1,264 @@
+"""Faults on request: what goes wrong on AWS now and then goes wrong here by rule. docs/faults.md describes the rules.
+
+`Faults` stands in front of the application and judges each request. Errors, delays and time-outs it answers itself;
+of the other effects it tells the service that handles the request, which asks for them by `injected`.
+"""
+
+import asyncio
+import json
+import re
+import uuid
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+from xml.sax.saxutils import escape
+
+from ministack.core.router import detect_service
+
+from localaws.asgi import App, Message, Receive, Send, read, replaying, respond
+from localaws.service import Store
+
+PATH = "/_localaws/faults"
+SERVICES = ("athena", "glue", "s3", "lambda")
+FIELDS = {"name", "service", "action", "match", "effect", "times", "after"}
+# The effects that have one request to strike: its service and action, and what the effect may be.
+BOUND = {
+    "query": ("athena", "StartQueryExecution", ("fails", "hangs", "fails_after_writing", "two_files")),
+    "lambda": ("lambda", "Invoke", ("times_out",)),
+    "job": ("glue", "StartJobRun", ("STOPPED", "ERROR", "FAILED")),
+    "crawl": ("glue", "StartCrawler", ("FAILED",)),
+}
+CODES = {500: "InternalFailure", 503: "ServiceUnavailable"}
+S3_CODES = {500: "InternalError", 503: "SlowDown"}
+_CTAS = r"(?is)\A(\s|--[^\n]*\n|/\*.*?\*/)*CREATE\s+TABLE\b"
+_STATEMENTS = {"fails_after_writing": _CTAS, "two_files": rf"{_CTAS}.*\bbucket_count\s*=\s*1\b"}
+_INVOKE = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
+
+_effect: ContextVar[dict[str, Any]] = ContextVar("effect")
+
+
+def injected(kind: str) -> str:
+    """The effect of this kind (a key of BOUND) that the request being handled is to have; "" for none."""
+    return str(_effect.get({}).get(kind, ""))
+
+
+class InvalidRule(ValueError):
+    """The rules are none; the message names the rule and what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """words: all texts of a JSON request, name and payload of an invocation, or bucket/key?query of S3."""
+
+    service: str
+    action: str
+    words: str
+    sql: str = ""
+
+
+@dataclass
+class Rule:
+    """given: the rule as it came; seen, struck: how many requests it has met, and how many it has struck."""
+
+    given: dict[str, Any]
+    match: re.Pattern[str]
+    seen: int = 0
+    struck: int = 0
+
+    @classmethod
+    def of(cls, given: Any, two_files: bool) -> "Rule":
+        """two_files: whether the engine can have that effect. Raises InvalidRule."""
+        _check(isinstance(given, dict), "a rule is an object")
+        unknown = given.keys() - FIELDS
+        _check(not unknown, f"unknown: {', '.join(sorted(unknown))}; a rule has {', '.join(sorted(FIELDS))}")
+        _check(given.get("service") in SERVICES, f"service is one of {', '.join(SERVICES)}")
+        for field in ("name", "action", "match"):
+            _check(isinstance(given.get(field, ""), str), f"{field} is a text")
+        for field in ("times", "after"):
+            number = given.get(field, 0)
+            _check(type(number) is int and number >= 0, f"{field} is a number from 0 on")
+        _check_effect(given, two_files)
+        try:
+            return cls(given, re.compile(given.get("match", "")))
+        except re.error as error:
+            raise InvalidRule(f"match {given['match']!r}: {error}") from error
+
+    def strikes(self, request: Request) -> bool:
+        """Whether it is this request's turn; counts it."""
+        ((kind, value),) = self.given["effect"].items()
+        action = BOUND[kind][1] if kind in BOUND else self.given.get("action", "*")
+        if request.service != self.given["service"] or action not in ("*", request.action):
+            return False
+        if kind == "query" and not re.search(_STATEMENTS.get(value, ""), request.sql):
+            return False
+        if not self.match.search(request.words) or self.struck == self.given.get("times"):
+            return False
+        self.seen += 1
+        strikes: bool = self.seen > self.given.get("after", 0)
+        self.struck += strikes
+        return strikes
+
+
+def _check(right: bool, message: str) -> None:
+    if not right:
+        raise InvalidRule(message)
+
+
+def _check_effect(given: dict[str, Any], two_files: bool) -> None:
+    effect = given.get("effect")
+    kinds = ("error", "delay_seconds", *BOUND)
+    if not isinstance(effect, dict) or len(effect) != 1 or next(iter(effect)) not in kinds:
+        raise InvalidRule(f"effect is an object with one of {', '.join(kinds)}")
+    ((kind, value),) = effect.items()
+    if kind == "delay_seconds":
+        _check(type(value) in (int, float) and value >= 0, "delay_seconds is a number from 0 on")
+    elif kind == "error" and isinstance(value, dict):
+        fields = {"code", "status", "message"}
+        right = {"code", "status"} <= value.keys() <= fields and type(value["status"]) is int
+        _check(right and 400 <= value["status"] <= 599, "an error has code, status (400 to 599) and perhaps message")
+        _check(all(isinstance(value.get(one, ""), str) for one in ("code", "message")), "code and message are texts")
+    elif kind == "error":
+        _check(type(value) is int and value in CODES, "error is 500, 503 or an object with code and status")
+    else:
+        service, action, values = BOUND[kind]
+        _check(given["service"] == service, f"effect {kind} is one of service {service}")
+        _check(given.get("action", "*") in ("*", action), f"effect {kind} is one of action {action}")
+        _check(value in values, f"effect {kind} is one of {', '.join(values)}")
+        _check(value != "two_files" or two_files, "effect two_files needs the DuckDB engine")
+
+
+class Faults:
+    """The application with its rules in front, as an ASGI application; the rules are in memory alone."""
+
+    def __init__(self, app: App, store: Store, two_files: bool) -> None:
+        self._app = app
+        self._store = store
+        self._two_files = two_files
+        self._rules: list[Rule] = []
+        self._invocations: set[asyncio.Task[None]] = set()
+
+    def load(self, text: str | bytes) -> None:
+        """Take the rules of a JSON list instead of those that there were. Raises InvalidRule, and keeps those."""
+        try:
+            given = json.loads(text)
+        except ValueError as error:
+            raise InvalidRule(f"not JSON: {error}") from error
+        _check(isinstance(given, list), "expected a list of rules")
+        rules = []
+        for number, one in enumerate(given, 1):
+            try:
+                rules.append(Rule.of(one, self._two_files))
+            except InvalidRule as error:
+                raise InvalidRule(f"rule {number}: {error}") from error
+        self._rules = rules
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == PATH:
+            await self._administer(scope["method"], await read(receive), send)
+        elif scope["type"] != "http" or not self._rules or scope["path"].startswith("/_"):
+            await self._app(scope, receive, send)
+        else:
+            await self._judge(scope, receive, send)
+
+    async def _administer(self, method: str, body: bytes, send: Send) -> None:
+        status, document = 200, None
+        if method == "PUT":
+            try:
+                self.load(body)
+            except InvalidRule as error:
+                status, document = 400, {"message": str(error)}
+        elif method == "DELETE":
+            self._rules = []
+        elif method != "GET":
+            status, document = 405, {"message": "GET, PUT or DELETE"}
+        rules = [{**rule.given, "struck": rule.struck} for rule in self._rules]
+        await respond(send, status, json.dumps(document or rules))
+
+    async def _judge(self, scope: Message, receive: Receive, send: Send) -> None:
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        service = detect_service(scope["method"], scope["path"], headers, {})
+        body = b""
+        if service in SERVICES and service != "s3":  # objects may be large
+            body = await read(receive)
+            receive = replaying(body, receive)
+        request = _request(service, scope, headers, body)
+        rule = next((rule for rule in self._rules if rule.strikes(request)), None) if request else None
+        if request is None or rule is None:
+            await self._app(scope, receive, send)
+            return
+        effect = rule.given["effect"]
+        if "error" in effect:
+            await read(receive)  # who sends a large body listens only then
+            await _refuse(service, scope["method"], effect["error"], send)
+        elif "lambda" in effect:
+            await self._time_out(request, scope, body, send)
+        else:
+            await asyncio.sleep(effect.get("delay_seconds", 0))
+            token = _effect.set(effect)
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                _effect.reset(token)
+
+    async def _time_out(self, request: Request, scope: Message, body: bytes, send: Send) -> None:
+        """Answer as AWS does when a function's time is up, while it works on until the server ends it."""
+        name = request.words.partition("\n")[0]
+        client = self._store.client("lambda")
+        configuration = await asyncio.to_thread(client.get_function_configuration, FunctionName=name)
+
+        async def never() -> Message:
+            return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
+
+        async def unheard(message: Message) -> None:
+            pass
+
+        invocation = asyncio.ensure_future(self._app(scope, replaying(body, never), unheard))
+        self._invocations.add(invocation)
+        invocation.add_done_callback(self._invocations.discard)
+        text = f"{uuid.uuid4()} Task timed out after {configuration['Timeout']:.2f} seconds"
+        answer = {"errorType": "Sandbox.Timedout", "errorMessage": text}
+        headers = {"x-amz-function-error": "Unhandled", "x-amz-executed-version": "$LATEST"}
+        await respond(send, 200, json.dumps(answer), **headers)
+
+
+def _request(service: str, scope: Message, headers: dict[str, str], body: bytes) -> Request | None:
+    """What rules look at; None for a request that none can strike."""
+    if service == "s3":
+        query = scope["query_string"].decode("latin-1")
+        place = unquote(scope["path"]).removeprefix("/") + (f"?{unquote(query)}" if query else "")
+        return Request(service, scope["method"], place)
+    if service == "lambda":
+        invoked = _INVOKE.fullmatch(scope["path"])
+        if invoked is None:
+            return None
+        return Request(service, "Invoke", f"{unquote(invoked[1])}\n{body.decode(errors='replace')}")
+    if service not in SERVICES:
+        return None
+    try:
+        document = json.loads(body or b"{}")
+    except ValueError:
+        return None
+    sql = document.get("QueryString", "") if isinstance(document, dict) else ""
+    return Request(service, headers.get("x-amz-target", "").rpartition(".")[2], "\n".join(_texts(document)), str(sql))
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [text for one in value for text in _texts(one)]
+    return [value] if isinstance(value, str) else []
+
+
+async def _refuse(service: str, method: str, error: Any, send: Send) -> None:
+    """The error in the protocol of the service."""
+    if isinstance(error, int):
+        error = {"code": (S3_CODES if service == "s3" else CODES)[error], "status": error}
+    code, message = error["code"], error.get("message", "A fault was asked for")
+    if service == "s3":
+        text = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
+        await respond(send, error["status"], "" if method == "HEAD" else text, "application/xml")
+    else:
+        document = {"__type": code, "message": message}
+        await respond(send, error["status"], json.dumps(document), **{"x-amzn-errortype": code})
