@@ -65,7 +65,9 @@ _FORMS: dict[str, tuple[tuple[str, ...], str]] = {
     "date": (("timestamp",), "date"),
     "date_trunc": (("varchar", "timestamp"), "timestamp"),
     "from_unixtime": (("integers", "varchar"), "timestamp"),
+    "to_unixtime": (("timestamp",), "double"),
 }
+_PATTERNS = ["a", "^[a-z]+$", "(b|c)d?", "[^0-9]$", ".b", r"\s\d*", "^(?:ab)*"]
 
 
 @dataclass(frozen=True)
@@ -218,6 +220,8 @@ def _productions(kind: str) -> list[tuple[str, list[str]]]:
         ("({})", [kind]),
         *((f"CAST({{}} AS {of})", ["any"]) for of in _TYPES[kind]),
         *((f"CAST({{}} AS {of})", [kind]) for of in _TYPES[kind]),
+        *((f"TRY_CAST({{}} AS {of})", ["any"]) for of in _TYPES[kind]),
+        *((f"TRY(CAST({{}} AS {of}))", ["any"]) for of in _TYPES[kind]),
     ]
     if kind in _NUMBERS:
         signs = [sign for sign in expressions._OPERATORS.values() if sign in "+-*/%"]
@@ -230,8 +234,20 @@ def _productions(kind: str) -> list[tuple[str, list[str]]]:
         found += [("({} AND {})", ["boolean", "boolean"]), ("({} OR {})", ["boolean", "boolean"])]
         found += [("(NOT {})", ["boolean"]), ("({} IS NULL)", ["any"]), ("({} IS NOT NULL)", ["any"])]
         found += [("({} BETWEEN {} AND {})", ["same"] * 3), ("({} IN ({}, {}))", ["same"] * 3)]
+        found += [("({} IS DISTINCT FROM {})", ["same"] * 2), ("({} IS NOT DISTINCT FROM {})", ["same"] * 2)]
+        found += [(f"regexp_like({{}}, '{pattern}')", ["varchar"]) for pattern in _PATTERNS]
         found += [("({} NOT IN ({}, {}))", ["same"] * 3), ("({} LIKE {})", ["varchar", "varchar"])]
+    if kind == "timestamp":
+        found += [
+            ("TRY(CAST(at_timezone(from_unixtime({}, 'UTC'), nullif({}, '')) AS timestamp))", ["integers", "varchar"])
+        ]
+    if kind == "double":
+        found += [("to_unixtime(with_timezone({}, {}))", ["timestamp", "varchar"])]
     if kind == "varchar":
+        found += [
+            ("regexp_extract({}, '^([a-z]*)', 1)", ["varchar"]),
+            ("array_join(slice(ARRAY[{}, {}], 1, 1), ',')", ["varchar"] * 2),
+        ]
         found += [("({} || {})", ["varchar", "varchar"])]
     for name, signatures in functions._SCALARS.items():
         for wanted, result, _ in signatures:
@@ -303,7 +319,9 @@ def _aggregate(draw: st.DrawFn, some: Any) -> str:
     if name in ("sum", "avg"):
         kind = draw(st.sampled_from(_NUMBERS))
     distinct = draw(st.sampled_from(["", "", "DISTINCT "]))
-    return f"{name}({distinct}{some(kind)})"
+    value = some(kind)
+    order = f" ORDER BY {value}" if name == "array_agg" else ""
+    return f"{name}({distinct}{value}{order})"
 
 
 def _order(draw: st.DrawFn, count: int) -> str:

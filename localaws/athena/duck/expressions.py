@@ -21,6 +21,7 @@ from localaws.athena.duck.operators import (
     coerce,
     common_type,
     comparison,
+    distinct,
     negated,
     partition_key,
     quote,
@@ -73,7 +74,7 @@ class Expressions(ABC):
 
     def sort_keys(self, order: exp.Expr, key: Callable[[exp.Expr], Value]) -> str:
         """The keys of an ORDER BY, each translated by ``key``."""
-        only(order, "expressions")
+        only(order, "this", "expressions")
         texts = []
         for ordered in order.expressions:
             only(ordered, "this", "desc", "nulls_first")
@@ -208,6 +209,11 @@ class Expressions(ABC):
         only(node, "this")
         return Value(f"(NOT {self.boolean(node.this, scope, 'Value of logical NOT expression').sql})", BOOLEAN)
 
+    def _distinct(self, node: exp.NullSafeEQ | exp.NullSafeNEQ, scope: Scope) -> Value:
+        only(node, "this", "expression")
+        text = distinct(self.expression(node.this, scope), self.expression(node.expression, scope))
+        return Value(f"(NOT {text})" if isinstance(node, exp.NullSafeEQ) else f"({text})", BOOLEAN)
+
     # What Trino tells apart gets a text of its own, for by its text a grouping key is known again: hence the
     # parentheses around what could be written in another way.
 
@@ -249,6 +255,38 @@ class Expressions(ABC):
     def _cast(self, node: exp.Cast, scope: Scope) -> Value:
         only(node, "this", "to", "safe")
         return cast(self.expression(node.this, scope), _type(node.args["to"]))
+
+    # A try is another grouping key than what it tries, so the comments belong to the text.
+
+    def _try_cast(self, node: exp.TryCast, scope: Scope) -> Value:
+        only(node, "this", "to", "safe")
+        value = cast(self.expression(node.this, scope), _type(node.args["to"]), tried=True)
+        return replace(value, sql=f"(/* TRY_CAST */ {value.sql})")
+
+    def _try(self, node: exp.Anonymous, scope: Scope) -> Value:
+        if len(node.expressions) != 1:
+            raise QueryError("SYNTAX_ERROR", "The 'try' function must have exactly one argument")
+        value = self._tried(node.expressions[0], scope)
+        return replace(value, sql=f"(/* TRY */ {value.sql})", literal=None)
+
+    def _tried(self, node: exp.Expr, scope: Scope) -> Value:
+        """An expression that is NULL where it fails: each part of it gives NULL for NULL, or cannot fail."""
+        if isinstance(node, exp.Paren):
+            only(node, "this")
+            return self._tried(node.this, scope)
+        if isinstance(node, exp.Cast):
+            only(node, "this", "to", "safe")
+            return cast(self._tried(node.this, scope), _type(node.args["to"]), tried=True)
+        if isinstance(node, exp.Anonymous) and node.name.lower() in functions.TRIED:
+            only(node, "this", "expressions")
+            return functions.TRIED[node.name.lower()]([self._tried(one, scope) for one in node.expressions])
+        for one in own_nodes(node):
+            if not isinstance(one, _NEVER_FAIL) and one.name.lower() not in ("coalesce", "nullif"):
+                raise not_supported(f"TRY({shown(node)})")
+        value = self.expression(node, scope)
+        if "error(" in value.sql:
+            raise not_supported(f"TRY({shown(node)})")
+        return value
 
     def _case(self, node: exp.Case, scope: Scope) -> Value:
         only(node, "this", "ifs", "default")
@@ -298,6 +336,8 @@ class Expressions(ABC):
     def _call(self, node: exp.Anonymous, scope: Scope) -> Value:
         only(node, "this", "expressions")
         name = node.name.lower()
+        if name == "try":
+            return self._try(node, scope)
         if name in functions.AGGREGATES:
             return self._aggregate(node, scope)
         if name in functions.RANKINGS:
@@ -322,7 +362,12 @@ class Expressions(ABC):
         return self._call_aggregate(node, inner, suffix)
 
     def _call_aggregate(self, node: exp.Anonymous, scope: Scope, suffix: str) -> Value:
-        arguments, distinct = list(node.expressions), False
+        arguments, distinct, order = list(node.expressions), False, ""
+        if len(arguments) == 1 and isinstance(arguments[0], exp.Order):
+            ordered = arguments[0]
+            keys = [self.expression(one.this, scope).sql for one in ordered.expressions]
+            order = self.sort_keys(ordered, lambda one: self.expression(one, scope))
+            arguments = [ordered.this]
         if len(arguments) == 1 and isinstance(arguments[0], exp.Distinct):
             only(arguments[0], "expressions")
             arguments, distinct = list(arguments[0].expressions), True
@@ -334,7 +379,9 @@ class Expressions(ABC):
         values = [self.expression(one, scope) for one in arguments]
         if distinct and suffix.startswith(" OVER"):
             raise not_supported("DISTINCT in a window function")
-        return functions.aggregate(node.name.lower(), values, distinct, suffix)
+        if order and keys != [value.sql for value in values]:
+            raise not_supported(shown(node))
+        return functions.aggregate(node.name.lower(), values, distinct, suffix, order)
 
     def _window(self, node: exp.Window, scope: Scope) -> Value:
         only(node, "this", "partition_by", "order", "over")
@@ -387,6 +434,8 @@ def _misplaced(clause: str, call: exp.Expr) -> QueryError:
     )
 
 
+_NEVER_FAIL = (exp.Column, exp.Identifier, exp.Literal, exp.Null, exp.Boolean, TypedLiteral, exp.DataType)
+
 _OPERATORS: dict[type[exp.Expr], str] = {
     exp.Add: "+",
     exp.Sub: "-",
@@ -419,6 +468,9 @@ _TRANSLATIONS: dict[type[exp.Expr], Callable[..., Value]] = {
     exp.Like: Expressions._like,
     exp.Paren: Expressions._paren,
     exp.Cast: Expressions._cast,
+    exp.TryCast: Expressions._try_cast,
+    exp.NullSafeEQ: Expressions._distinct,
+    exp.NullSafeNEQ: Expressions._distinct,
     exp.Case: Expressions._case,
     exp.If: Expressions._if,
     exp.Subquery: Expressions._scalar_subquery,

@@ -5,7 +5,7 @@ A name or a combination of types that stands in no table here is refused. Names 
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from localaws.athena.duck.operators import (
@@ -16,10 +16,26 @@ from localaws.athena.duck.operators import (
     common_type,
     comparison,
     fail,
+    quote,
     refuse,
+    zoned,
 )
+from localaws.athena.duck.patterns import Pattern
 from localaws.athena.errors import QueryError, not_supported
-from localaws.athena.types import BIGINT, BOOLEAN, DATE, DOUBLE, TIMESTAMP_TZ, VARCHAR, Type, common, decimal
+from localaws.athena.types import (
+    BIGINT,
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    INTEGER,
+    TIMESTAMP,
+    TIMESTAMP_TZ,
+    VARCHAR,
+    Type,
+    array,
+    common,
+    decimal,
+)
 
 # Trino's names of what it parses as syntax, not as a function.
 _SYNTAX = frozenset(
@@ -72,7 +88,7 @@ def scalar(name: str, arguments: Sequence[Value]) -> Value:
     """A call of a function of single values."""
     if name in _FORMS:
         count, translate = _FORMS[name]
-        if len(arguments) == count or (count == 0 and len(arguments) > 1):
+        if len(arguments) == count if count else len(arguments) > 1:
             return translate(arguments)
     for wanted, result, duck in _SCALARS.get(name, []):
         texts = _bind(wanted, arguments)
@@ -150,17 +166,96 @@ def _date_trunc(arguments: Sequence[Value]) -> Value:
 _LAST_SECOND = 10**11
 
 
-def _from_unixtime(arguments: Sequence[Value]) -> Value:
+# What Trino's own type has room for: 2^51 milliseconds.
+_MOST_SECONDS = 2**51 // 1000
+
+
+def _from_unixtime(arguments: Sequence[Value], tried: bool = False) -> Value:
     seconds, zone = arguments
     if not seconds.type.is_integer or zone.type.name != "varchar":
         raise _refused("from_unixtime", arguments)
     whole = coerce(seconds, BIGINT).sql
-    far = refuse("a time so far away")
+    never = f" WHEN {whole} NOT BETWEEN -{_MOST_SECONDS} AND {_MOST_SECONDS} THEN NULL" if tried else ""
     instant = (
         f"CASE WHEN {whole} BETWEEN -{_LAST_SECOND} AND {_LAST_SECOND}"
-        f" THEN timezone('UTC', make_timestamp({whole} * 1000000)) WHEN {whole} IS NOT NULL THEN {far} END"
+        f" THEN timezone('UTC', make_timestamp({whole} * 1000000)){never}"
+        f" WHEN {whole} IS NOT NULL THEN {refuse('a time so far away')} END"
     )
-    return Value(instant, TIMESTAMP_TZ, zone=zone.sql)
+    return zoned(instant, zone.sql, refuse("the time zone of a value"))  # which even TRY does not catch
+
+
+def _unknown_zone(zone: Value, tried: bool) -> str:
+    if tried:
+        return "NULL"
+    return f"error('INVALID_FUNCTION_ARGUMENT: ''' || {zone.sql} || ''' is not a valid time zone')"
+
+
+def _at_timezone(arguments: Sequence[Value], tried: bool = False) -> Value:
+    instant, zone = arguments
+    if instant.type != TIMESTAMP_TZ or zone.type.name != "varchar":
+        raise _refused("at_timezone", arguments)
+    return zoned(instant.sql, zone.sql, _unknown_zone(zone, tried))
+
+
+# The years for which local times were seen to be the same instants; before 1970 the zones' own histories part.
+_CLOCKS = "BETWEEN TIMESTAMP '1970-01-02 00:00:00' AND TIMESTAMP '2037-12-30 23:59:59.999'"
+
+
+def _with_timezone(arguments: Sequence[Value], tried: bool = False) -> Value:
+    """The instant of a local time; of one that the clocks leave out, as if they had not changed yet."""
+    local, zone = arguments
+    if local.type.name not in ("date", "timestamp") or zone.type.name != "varchar":
+        raise _refused("with_timezone", arguments)
+    time = coerce(local, TIMESTAMP).sql
+
+    def with_offset_of(days: int) -> str:
+        near = f"({time} + INTERVAL '{days} days')"
+        return f"timezone('UTC', {time} - (timezone({zone.sql}, timezone('UTC', {near})) - {near}))"
+
+    before, after = with_offset_of(-1), with_offset_of(1)
+    is_before, is_after = (f"timezone({zone.sql}, {instant}) = {time}" for instant in (before, after))
+    instant = (
+        f"CASE WHEN {time} IS NULL THEN NULL WHEN NOT {time} {_CLOCKS} THEN {refuse('a local time so far away')}"
+        f" WHEN {before} <> {after} AND {is_before} AND {is_after} THEN {refuse('a local time that comes twice')}"
+        f" WHEN {is_after} THEN {after} ELSE {before} END"
+    )
+    return zoned(instant, zone.sql, _unknown_zone(zone, tried))
+
+
+def _to_unixtime(arguments: Sequence[Value]) -> Value:
+    (instant,) = arguments
+    if instant.type != TIMESTAMP_TZ:
+        raise _refused("to_unixtime", arguments)
+    return Value(f"(epoch_ms({instant.sql}) / 1000e0)", DOUBLE)
+
+
+# What TRY covers, by its translation under it.
+TRIED: dict[str, Callable[[Sequence[Value]], Value]] = {
+    "at_timezone": partial(_at_timezone, tried=True),
+    "from_unixtime": partial(_from_unixtime, tried=True),
+    "to_unixtime": _to_unixtime,
+    "with_timezone": partial(_with_timezone, tried=True),
+}
+
+
+def _regexp_like(arguments: Sequence[Value]) -> Value:
+    text, pattern = arguments
+    if text.type.name != "varchar" or pattern.type.name != "varchar" or pattern.literal is None:
+        raise _refused("regexp_like", arguments)
+    return Value(f"regexp_matches({text.sql}, {quote(Pattern(pattern.literal).duck)})", BOOLEAN)
+
+
+def _regexp_extract(arguments: Sequence[Value]) -> Value:
+    """A group of the first match, where it has one whenever it matches at all."""
+    text, pattern, group = arguments
+    if text.type.name != "varchar" or pattern.type.name != "varchar" or pattern.literal is None:
+        raise _refused("regexp_extract", arguments)
+    read = Pattern(pattern.literal)
+    number = int(group.literal) if group.type == INTEGER and group.literal is not None else 0
+    if not 1 <= number <= len(read.groups) or not read.groups[number - 1]:
+        raise _refused("regexp_extract", arguments)
+    of = f"{text.sql}, {quote(read.duck)}"
+    return Value(f"CASE WHEN regexp_matches({of}) THEN regexp_extract({of}, {number}) END", text.type)
 
 
 def _cardinality(arguments: Sequence[Value]) -> Value:
@@ -169,18 +264,71 @@ def _cardinality(arguments: Sequence[Value]) -> Value:
     return Value(f"CAST(len({arguments[0].sql}) AS BIGINT)", BIGINT)
 
 
+def _slice(arguments: Sequence[Value]) -> Value:
+    """Some elements, counted from the first."""
+    values, start, length = arguments
+    first, count = (int(one.literal or -1) if one.type == INTEGER else -1 for one in (start, length))
+    if values.type.name != "array" or first < 1 or count < 0:
+        raise _refused("slice", arguments)
+    return Value(f"{values.sql}[{first}:{first + count - 1}]", values.type)
+
+
+def _array_join(arguments: Sequence[Value]) -> Value:
+    """The elements that are not NULL as one string."""
+    values, between = arguments
+    if values.type.name != "array" or values.type.fields[0][1].name != "varchar" or between.literal is None:
+        raise _refused("array_join", arguments)
+    joined = f"array_to_string({values.sql}, {between.sql})"  # NULL without elements
+    return Value(f"CASE WHEN {values.sql} IS NOT NULL THEN coalesce({joined}, '') END", VARCHAR)
+
+
+def _extreme(name: str, arguments: Sequence[Value]) -> Value:
+    """greatest() and least(): NULL where any argument is."""
+    to = arguments[0].type
+    for argument in arguments[1:]:
+        joined = common(to, argument.type)
+        if joined is None:
+            types = ", ".join(str(one.type) for one in arguments)
+            raise QueryError("FUNCTION_NOT_FOUND", f"Unexpected parameters ({types}) for function {name}")
+        to = joined
+    texts = [coerce(argument, to).sql for argument in arguments]
+    null = " OR ".join(f"{text} IS NULL" for text in texts)
+    if to.name not in COMPARABLE or (to.is_float and len(texts) > 2):
+        raise _refused(name, arguments)
+    if not to.is_float:
+        return Value(f"CASE WHEN {null} THEN NULL ELSE {name}({', '.join(texts)}) END", to)
+    one, other = texts
+    unsure = (
+        f"isnan({one}) OR isnan({other}) OR ({one} = {other} AND CAST({one} AS VARCHAR) <> CAST({other} AS VARCHAR))"
+    )
+    sign = ">" if name == "greatest" else "<"
+    chosen = f"WHEN {other} {sign} {one} THEN {other} ELSE {one} END"
+    return Value(
+        f"CASE WHEN {null} THEN NULL WHEN {unsure} THEN {refuse(f'{name} of NaN, or of 0.0 and -0.0')} {chosen}", to
+    )
+
+
 # How many arguments (0: two or more), and the translation.
 _FORMS: dict[str, tuple[int, Callable[[Sequence[Value]], Value]]] = {
+    "array_join": (2, _array_join),
+    "at_timezone": (2, _at_timezone),
     "cardinality": (1, _cardinality),
     "coalesce": (0, _coalesce),
     "concat": (0, concat),
     "date": (1, _date),
     "date_trunc": (2, _date_trunc),
     "from_unixtime": (2, _from_unixtime),
+    "greatest": (0, partial(_extreme, "greatest")),
+    "least": (0, partial(_extreme, "least")),
     "nullif": (2, _nullif),
+    "regexp_extract": (3, _regexp_extract),
+    "regexp_like": (2, _regexp_like),
+    "slice": (3, _slice),
+    "to_unixtime": (1, _to_unixtime),
+    "with_timezone": (2, _with_timezone),
 }
 
-AGGREGATES = frozenset({"count", "count_if", "bool_and", "bool_or", "sum", "avg", "min", "max"})
+AGGREGATES = frozenset({"array_agg", "count", "count_if", "bool_and", "bool_or", "sum", "avg", "min", "max"})
 RANKINGS = frozenset({"row_number", "rank", "dense_rank"})
 
 
@@ -188,8 +336,13 @@ def ranking(name: str, over: str) -> Value:
     return Value(f"CAST({name}(){over} AS BIGINT)", BIGINT)
 
 
-def aggregate(name: str, arguments: Sequence[Value], distinct: bool, suffix: str) -> Value:
-    """An aggregate. suffix: DuckDB's text after the call (FILTER, OVER)."""
+def aggregate(name: str, arguments: Sequence[Value], distinct: bool, suffix: str, order: str = "") -> Value:
+    """An aggregate. suffix: DuckDB's text after the call (FILTER, OVER); order: by its one argument."""
+    if order or name == "array_agg":  # in no order its elements come as they will
+        if not order or name != "array_agg" or suffix.startswith(" OVER") or arguments[0].type.is_float:
+            raise _refused(name, arguments)
+        ordered = f"{'DISTINCT ' if distinct else ''}{arguments[0].sql} ORDER BY {order}"
+        return Value(f"array_agg({ordered}){suffix}", array(arguments[0].type))
     if name == "count" and not arguments:
         return Value(f"count(*){suffix}", BIGINT)
     if len(arguments) != 1:

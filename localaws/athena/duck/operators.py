@@ -4,6 +4,7 @@ A combination of types that has no branch here is refused. Where DuckDB's own op
 (https://trino.io/docs/current/functions.html), the spelling says so.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -140,6 +141,16 @@ def comparison(operator: str, left: Value, right: Value) -> Value:
     return Value(plain, BOOLEAN)
 
 
+def distinct(left: Value, right: Value) -> str:
+    """DuckDB's text of ``left IS DISTINCT FROM right``: NULL is NULL's equal here, and NaN NaN's."""
+    to = common(left.type, right.type)
+    if to is None:
+        raise QueryError("TYPE_MISMATCH", f"Cannot check if {left.type} is identical to {right.type}")
+    if to != UNKNOWN and to.name not in COMPARABLE:
+        raise not_supported(f"{left.type} IS DISTINCT FROM {right.type}")
+    return f"{coerce(left, to).sql} IS DISTINCT FROM {coerce(right, to).sql}"
+
+
 def sort_key(value: Value, descending: bool, nulls_first: bool) -> str:
     """One key of an ORDER BY. NULLs come last in both directions, unless told otherwise."""
     if value.type.name not in COMPARABLE:
@@ -157,28 +168,36 @@ def partition_key(value: Value) -> str:
 
 # Casts
 
-# Texts that are one value to Trino and DuckDB alike, and texts that are none to Trino for sure.
-_WORD = "[!-~]*"
-_INTEGER_TEXT = "[+-]?[0-9]{1,19}"
+# By type: texts that are one value to Trino and DuckDB alike, whatever blanks stand around them, and texts that may
+# be a value to Trino alone. Any other is none. Java drops control characters and reads the digits of all scripts.
+_BLANKS = "\t\n\x0b\f\r "
+_CONTROLS = r"(?s:.*[\x00-\x08\x0e-\x1f].*)"
 _TEXTS = {
-    "double": (r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", "[!-CEGHJ-MOQ-WY-ceg-oq-wy-~]*"),
-    "date": (r"\d{4}-\d{2}-\d{2}", "[A-Za-z]*"),
-    "timestamp": (r"\d{4}-\d{2}-\d{2}( \d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?)?", "[A-Za-z]*"),
+    "integer": (r"[+-]?[0-9]+", rf"{_CONTROLS}|(?s:.*[^\P{{Nd}}0-9].*)"),
+    "double": (
+        r"([+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?[dDfF]?|NaN|-?Infinity)",
+        rf"{_CONTROLS}|[\t-\r ]*([+-]NaN|\+Infinity|[+-]?0[xX].*)",
+    ),
+    "date": (
+        r"[1-9]\d{3}-\d{1,2}-\d{1,2}",
+        rf"{_CONTROLS}|[\t-\r ]*[+-]?[0-9]+-[0-9]+-[0-9]+[\t-\r ]*|(?s:.*[^\x00-\x7f\P{{Nd}}].*|.*[^\P{{Z}} ].*)",
+    ),
+    "timestamp": (r"\d{4}-\d{2}-\d{2}( \d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?)?", r"(?s:.*[^A-Za-z].*)"),
 }
 _NAMES = {"integer": "INT"}
 
 
-def cast(value: Value, to: Type) -> Value:
-    """``CAST(value AS to)``, with Trino's rounding, range checks and text forms."""
+def cast(value: Value, to: Type, tried: bool = False) -> Value:
+    """``CAST(value AS to)``, with Trino's rounding, range checks and text forms; tried: NULL where it fails."""
     source, sql = value.type, value.sql
     if source == to:
         duck = f"({sql})"  # another text than the bare value: it is another grouping key
     elif source == UNKNOWN:
         duck = f"CAST(NULL AS {to.duck})"
     elif source.name == "varchar":
-        duck = _cast_text(sql, to)
+        duck = _cast_text(sql, to, tried)
     elif source.is_numeric and to.is_numeric:
-        duck = _cast_number(value, to)
+        duck = _cast_number(value, to, tried)
     elif to == VARCHAR:
         duck = _as_text(sql, source)
     elif source == TIMESTAMP_TZ and to.name == "timestamp":
@@ -202,14 +221,23 @@ def _as_text(sql: str, source: Type) -> str:
     raise not_supported(f"CAST({source} AS varchar)")
 
 
-def _cast_text(sql: str, to: Type) -> str:
+def _cast_text(sql: str, to: Type, tried: bool) -> str:
     if to.name == "varchar":
         return f"left({sql}, {to.args[0]})" if to.args else f"({sql})"
-    if not to.is_integer and to.name not in _TEXTS:
+    form = "integer" if to.is_integer else to.name
+    if form not in _TEXTS:
         raise not_supported(f"CAST(varchar AS {to})")
-    certain, never = _TEXTS.get(to.name, (_INTEGER_TEXT, _WORD))
+    certain, doubtful = _TEXTS[form]
+    text = sql
+    if form != "timestamp":
+        certain = rf"[\t-\r ]*{certain}[\t-\r ]*"
+        text = f"trim({sql}, {quote(_BLANKS)})"
+    if form == "double":
+        text = f"rtrim({text}, 'dDfF')"
     name = _NAMES.get(to.name, to.name.upper())
-    if to.name == "date":
+    if tried:
+        wrong = "NULL"
+    elif to.name == "date":
         wrong = f"error('INVALID_CAST_ARGUMENT: Value cannot be cast to date: ' || {sql})"
     else:
         wrong = f"error('INVALID_CAST_ARGUMENT: Cannot cast ''' || {sql} || ''' to {name}')"
@@ -217,12 +245,12 @@ def _cast_text(sql: str, to: Type) -> str:
     return (
         f"CASE WHEN {sql} IS NULL THEN NULL"
         f" WHEN regexp_full_match({sql}, {quote(certain)})"
-        f" THEN coalesce(TRY_CAST({sql} AS {to.duck}), {wrong})"
-        f" WHEN regexp_full_match({sql}, {quote(never)}) THEN {wrong} ELSE {refused} END"
+        f" THEN coalesce(TRY_CAST({text} AS {to.duck}), {wrong})"
+        f" WHEN regexp_full_match({sql}, {quote(doubtful)}) THEN {refused} ELSE {wrong} END"
     )
 
 
-def _cast_number(value: Value, to: Type) -> str:
+def _cast_number(value: Value, to: Type, tried: bool) -> str:
     sql, source = value.sql, value.type
     if to.is_float or (source.is_integer and common(source, to) == to):
         return coerce(value, to).sql
@@ -234,26 +262,46 @@ def _cast_number(value: Value, to: Type) -> str:
         narrowed = f"CAST({sql} AS VARCHAR)"  # of its shortest decimal text, half up
     else:
         narrowed = sql
-    wrong = f"error('{code}: Cannot cast ' || CAST({sql} AS VARCHAR) || ' to {to}')"
+    wrong = "NULL" if tried else f"error('{code}: Cannot cast ' || CAST({sql} AS VARCHAR) || ' to {to}')"
     return f"CASE WHEN {sql} IS NOT NULL THEN coalesce(TRY_CAST({narrowed} AS {to.duck}), {wrong}) END"
 
 
 def _local_time(value: Value) -> str:
-    """The wall clock's time of a timestamp with time zone. DuckDB has more names of zones than Trino."""
-    zone = value.zone
-    unknown = refuse("the time zone of a value")
-    return (
-        f"CASE WHEN regexp_full_match({zone}, {quote(_zone_names())}) THEN timezone({zone}, {value.sql})"
-        f" WHEN {zone} IS NOT NULL THEN {unknown} END"
+    """The wall clock's time of a timestamp with time zone."""
+    if not value.zone:
+        raise not_supported("a timestamp with time zone of this origin")
+    return f"timezone({value.zone}, {value.sql})"
+
+
+def zoned(instant: str, zone: str, unknown: str) -> Value:
+    """An instant in a zone, NULL without one. unknown: DuckDB's text for when Trino does not know the zone.
+
+    instant: DuckDB's text of a TIMESTAMPTZ, which may rely on the zone's being known. DuckDB has more names of
+    zones than Trino, and takes them in any case.
+    """
+    known, all_names = _zone_names()
+    refused = refuse("the time zone of a value")
+    sql = (
+        f"CASE WHEN regexp_full_match({zone}, {quote(known)}) THEN {instant}"
+        f" WHEN regexp_full_match({zone}, {quote(_NO_ZONE)})"
+        f" AND NOT regexp_full_match({zone}, {quote(f'(?i:{all_names})')}) THEN {unknown}"
+        f" WHEN {zone} IS NOT NULL THEN {refused} END"
     )
+    return Value(sql, TIMESTAMP_TZ, zone=zone)
+
+
+_REGIONS = "(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)/"
+# What can be no offset (UTC+1, -08:00): if it is no name of a zone either, Trino does not know it.
+_NO_ZONE = rf"[ -*,./;-~]+|{_REGIONS}[ -~]*"
+_UNKNOWN_TO_TRINO = "America/Coyhaique"  # a zone of 2025
 
 
 @cache
-def _zone_names() -> str:
-    """A pattern of the IANA zone names by region, whose case counts in Trino."""
+def _zone_names() -> tuple[str, str]:
+    """Patterns of IANA's zone names by region, whose case counts in Trino, and of all that DuckDB has."""
     with duckdb.connect() as connection:
-        rows = connection.execute(
-            "SELECT DISTINCT name FROM pg_timezone_names() WHERE regexp_full_match(name, '(Africa|America|"
-            "Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)/.*') ORDER BY 1"
+        names = connection.execute(
+            "SELECT DISTINCT name, regexp_full_match(name, ?) FROM pg_timezone_names() ORDER BY 1", [f"{_REGIONS}.*"]
         ).fetchall()
-    return "|".join(["UTC", *(name for (name,) in rows)])
+    known = [name for name, regional in names if regional and name != _UNKNOWN_TO_TRINO]
+    return "|".join(["UTC", *known]), "|".join(re.escape(name) for name, _ in names)
