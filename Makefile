@@ -16,7 +16,7 @@ AWS_TESTS = tests/localaws tests/sql tests/conformance
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status airflow data test test-glue test-lambda test-clients trino conformance lint format lock clean
+.PHONY: help demo up down status airflow data test test-glue test-lambda test-clients test-trino trino conformance lint format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,9 @@ test-lambda: .venv-lambda/synced .venv-localaws/synced ## run the functions' tes
 
 test-clients: .venv-clients/synced .venv-localaws/synced ## run AWS CLI, boto3, PyAthena and awswrangler against the local Athena
 	.venv-clients/bin/python -m pytest tests/clients $(ARGS)
+
+test-trino: .venv/synced .venv-localaws/synced trino ## run the demo with every query on a real Trino
+	.venv/bin/python -m pytest -m trino tests/e2e $(ARGS)
 
 trino: .venv/synced .venv-uv/synced ## get Trino, the second query engine
 	@$(RUN) ops.trino install

@@ -26,12 +26,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import boto3
 import httpx
 
 from ops import processes, trino
 from ops.settings import ROOT, Settings, UserError
+
+if TYPE_CHECKING:
+    from mypy_boto3_athena import AthenaClient
 
 PYTHON = ROOT / ".venv" / "bin" / "python"
 AIRFLOW = ROOT / ".venv" / "bin" / "airflow"
@@ -193,7 +197,8 @@ def up(settings: Settings, say: Callable[[str], None] = print) -> None:
         _wait("the local AWS", ["local-aws"], lambda: _aws_is_healthy(settings), settings)
         _deploy(settings, say)
         if engine:
-            _wait("Trino", ["trino"], lambda: _trino_is_healthy(settings), settings)
+            athena = boto3.client("athena", **settings.aws_client)
+            _wait("Trino", ["trino"], lambda: _trino_is_healthy(settings) and trino_reads(athena, settings), settings)
         _wait("Airflow", [*AIRFLOW_COMPONENTS], lambda: _airflow_is_healthy(settings), settings)
         if len(current) < len(services):
             say(f"Ready after {time.monotonic() - begun:.0f} s")
@@ -341,6 +346,29 @@ def _aws_is_healthy(settings: Settings) -> bool:
 def _trino_is_healthy(settings: Settings) -> bool:
     info = _get(f"{settings.trino_url}/v1/info")
     return info is not None and info.get("starting") is False
+
+
+def trino_reads(athena: AthenaClient, settings: Settings) -> bool:
+    """Whether a query of the deployed tables runs: Trino is healthy before it knows itself for a node that works.
+
+    Raises UserError with the reason when the query fails for any other.
+    """
+    query = athena.start_query_execution(
+        QueryString="SELECT reason, count(*) FROM usage_rejects GROUP BY reason",
+        QueryExecutionContext={"Database": settings.stack.replace("-", "_")},
+        WorkGroup=settings.stack,
+        ResultConfiguration={"OutputLocation": f"s3://{settings.data_bucket}/athena-results/ready/"},
+    )["QueryExecutionId"]
+    while True:
+        status = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]
+        if status["State"] == "SUCCEEDED":
+            return True
+        reason = status.get("StateChangeReason", "")
+        if status["State"] == "FAILED" and not reason.startswith("NO_NODES_AVAILABLE"):
+            raise UserError(f"Trino does not read the tables: {reason}; its log is {settings.logs / 'trino.log'}")
+        if status["State"] in ("FAILED", "CANCELLED"):
+            return False
+        time.sleep(0.2)
 
 
 def _airflow_is_healthy(settings: Settings) -> bool:

@@ -9,7 +9,9 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 
 from ops import services, trino
 from ops.settings import Settings, UserError
@@ -239,3 +241,33 @@ def test_a_trino_of_the_users_that_does_not_answer_is_an_error_at_once(tmp_path:
     settings = Settings(local=tmp_path, engine="trino", external_trino="http://127.0.0.1:1")
     with pytest.raises(UserError, match=r"no Trino is ready at TRINO_URL=http://127\.0\.0\.1:1:"):
         services.up(settings, quiet)
+
+
+@pytest.mark.parametrize(
+    ("status", "reads"),
+    [
+        ({"State": "SUCCEEDED"}, True),
+        ({"State": "FAILED", "StateChangeReason": "NO_NODES_AVAILABLE: No nodes available to run query"}, False),
+    ],
+)
+def test_trino_is_ready_once_a_query_has_run(status: dict[str, str], reads: bool) -> None:
+    athena = boto3.client("athena", **Settings().aws_client)
+    with Stubber(athena) as stub:
+        stub.add_response("start_query_execution", {"QueryExecutionId": "q"})
+        stub.add_response("get_query_execution", {"QueryExecution": {"Status": {"State": "RUNNING"}}})
+        stub.add_response("get_query_execution", {"QueryExecution": {"Status": status}})
+
+        assert services.trino_reads(athena, Settings()) is reads
+        stub.assert_no_pending_responses()
+
+
+def test_a_trino_that_cannot_read_is_an_error_with_its_reason() -> None:
+    athena = boto3.client("athena", **Settings().aws_client)
+    reason = "HIVE_METASTORE_ERROR: Unable to execute HTTP request"
+    status = {"State": "FAILED", "StateChangeReason": reason}
+    with Stubber(athena) as stub:
+        stub.add_response("start_query_execution", {"QueryExecutionId": "q"})
+        stub.add_response("get_query_execution", {"QueryExecution": {"Status": status}})
+
+        with pytest.raises(UserError, match=reason):
+            services.trino_reads(athena, Settings())
