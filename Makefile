@@ -16,7 +16,7 @@ AWS_TESTS = tests/localaws tests/sql tests/conformance
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status airflow data test test-glue test-lambda test-clients test-trino trino conformance lint format lock clean
+.PHONY: help demo up down status airflow data test test-glue test-lambda test-clients test-trino trino conformance functions lint format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,9 @@ trino: .venv/synced .venv-uv/synced ## get Trino, the second query engine
 
 conformance: .venv-localaws/synced trino ## compare the local Athena with a real Trino, write docs/conformance.md
 	@PYTHONPATH=plugins .venv-localaws/bin/python -m tests.conformance $(ARGS)
+
+functions: .venv-localaws/synced trino ## record the functions that the real Trino lists
+	@PYTHONPATH=plugins .venv-localaws/bin/python -m tests.conformance.functions
 
 lint: .venv/synced .venv-localaws/synced .venv-lint/synced ## check style, types, SQL and templates; repair nothing
 	@status=0; check() { echo "$$*"; "$$@" || status=1; }; \

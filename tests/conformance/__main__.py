@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.conformance import corpus, crossing_files, data, own_sql, random_statements, raw_files
+from tests.conformance import corpus, crossing_files, data, functions, own_sql, random_statements, raw_files
 from tests.conformance.compare import Finding
 from tests.conformance.environment import ROOT, CannotStart, started, wait_for_a_node
 from tests.conformance.judge import Judge, judging
@@ -31,9 +31,10 @@ def main() -> int:
         prog="python -m tests.conformance", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seed", type=int, help="of the random statements; the same ones each time without it")
-    parser.add_argument("parts", nargs="*", help="corpus, own-sql, files, raw-files, random, pipeline (all)")
+    parser.add_argument("parts", nargs="*", help="functions, corpus, own-sql, files, raw-files, random, pipeline (all)")
     arguments = parser.parse_args()
     parts: dict[str, Callable[[Judge], list[Finding]]] = {
+        "functions": functions.run,
         "corpus": lambda judge: corpus.run(judge, names),
         "own-sql": own_sql.run,
         "files": crossing_files.run,

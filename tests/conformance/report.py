@@ -86,6 +86,7 @@ def document(parts: Sequence[Part], trino_version: str) -> str:
             "| raw files | files with every oddity, as the JSON, CSV and text SerDes read them |",
             "| pipeline | a day of the sample data through all functions and statements on either engine"
             " (`tests/localaws/athena/test_trino_server.py`); has no row below |",
+            "| functions | the signatures that the DuckDB engine goes by, and those that Trino lists |",
             "| random | expressions and queries that Hypothesis draws from what the DuckDB engine's tables admit;"
             " *refused*: what it takes for an error of the statement |",
             "",

@@ -28,6 +28,7 @@ from localaws.athena.duck.operators import (
     sort_key,
 )
 from localaws.athena.duck.scope import Field, Query, Scope
+from localaws.athena.duck.signatures import of_kind
 from localaws.athena.duck.syntax import TypedLiteral, location, name_of, only, own_nodes, shown
 from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.types import (
@@ -338,15 +339,17 @@ class Expressions(ABC):
         name = node.name.lower()
         if name == "try":
             return self._try(node, scope)
-        if name in functions.AGGREGATES:
+        if name in of_kind("aggregate"):
             return self._aggregate(node, scope)
-        if name in functions.RANKINGS:
-            raise QueryError("MISSING_OVER", f"Window function {name} requires an OVER clause")
+        if name in of_kind("window"):
+            raise QueryError("MISSING_OVER", f"Window function system.builtin.{name} requires an OVER clause")
         return functions.scalar(name, [self.expression(one, scope) for one in node.expressions])
 
     def _filter(self, node: exp.Filter, scope: Scope) -> Value:
         only(node, "this", "expression")
         if not is_aggregate(node.this):
+            if isinstance(node.this, exp.Anonymous) and node.this.name.lower() in of_kind("scalar"):
+                raise QueryError("FUNCTION_NOT_AGGREGATE", "Filter is only valid for aggregation functions")
             raise not_supported(shown(node))
         return self._aggregate(node.this, scope, node.expression.this)
 
@@ -391,8 +394,12 @@ class Expressions(ABC):
         if scope.inside:
             raise QueryError("NESTED_WINDOW", f"Cannot nest window functions inside {scope.inside}")
         name = call.name.lower()
-        if not isinstance(call, exp.Anonymous) or name not in functions.AGGREGATES | functions.RANKINGS:
+        if not isinstance(call, exp.Anonymous):
             raise not_supported(f"the window function {shown(call)}")
+        if name not in of_kind("aggregate") | of_kind("window"):
+            if name not in of_kind("scalar"):
+                raise QueryError("FUNCTION_NOT_FOUND", f"Function '{name}' not registered")
+            raise QueryError("FUNCTION_NOT_WINDOW", f"Not a window function: {name}")
         # Its arguments and keys are the rows that the query's grouping leaves, so they may hold aggregates.
         inner = replace(scope, inside="window specification")
         parts = []
@@ -402,16 +409,14 @@ class Expressions(ABC):
         if node.args.get("order"):
             parts.append("ORDER BY " + self.sort_keys(node.args["order"], lambda one: self.expression(one, inner)))
         over = f" OVER ({' '.join(parts)})"
-        if name in functions.AGGREGATES:
+        if name in of_kind("aggregate"):
             return self._call_aggregate(call, inner, over)
-        if call.expressions:
-            raise not_supported(shown(call))
-        return functions.ranking(name, over)
+        return functions.ranking(name, [self.expression(one, inner) for one in call.expressions], over)
 
 
 def is_aggregate(node: exp.Expr) -> bool:
     """Whether a node calls an aggregate that is no window function."""
-    if not isinstance(node, exp.Anonymous) or node.name.lower() not in functions.AGGREGATES:
+    if not isinstance(node, exp.Anonymous) or node.name.lower() not in of_kind("aggregate"):
         return False
     call = node.parent if isinstance(node.parent, exp.Filter) and node.parent.this is node else node
     return not (isinstance(call.parent, exp.Window) and call.parent.this is call)

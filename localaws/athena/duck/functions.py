@@ -1,12 +1,11 @@
 """Functions that the engine answers as Trino does, each with its DuckDB spelling.
 
-A name or a combination of types that stands in no table here is refused. Names and types are Trino's
-(https://trino.io/docs/current/functions.html); where DuckDB's own function differs, the spelling says so.
+What stands in no table here is refused: as Trino refuses it, where it has no such function (`signatures`).
+Where DuckDB's own function differs from Trino's (https://trino.io/docs/current/functions.html), the spelling says so.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 
 from localaws.athena.duck.operators import (
     COMPARABLE,
@@ -21,6 +20,7 @@ from localaws.athena.duck.operators import (
     zoned,
 )
 from localaws.athena.duck.patterns import Pattern
+from localaws.athena.duck.signatures import check
 from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.types import (
     BIGINT,
@@ -36,19 +36,6 @@ from localaws.athena.types import (
     common,
     decimal,
 )
-
-# Trino's names of what it parses as syntax, not as a function.
-_SYNTAX = frozenset(
-    {"coalesce", "nullif", "try", "row", "grouping", "extract", "trim", "substring", "position", "normalize"}
-    | {"listagg", "json_array", "json_exists", "json_object", "json_query", "json_value"}
-)
-
-
-@cache
-def _known_to_trino() -> frozenset[str]:
-    lines = Path(__file__).with_name("trino_functions.txt").read_text(encoding="utf-8").splitlines()
-    return frozenset(line for line in lines if not line.startswith("#")) | _SYNTAX
-
 
 _ASCII = "CASE WHEN strlen({0}) = length({0}) THEN {1}({0}) WHEN {0} IS NOT NULL THEN " + refuse(
     "the case of letters beyond ASCII"
@@ -86,6 +73,7 @@ _SCALARS: dict[str, list[tuple[tuple[str, ...], Type | None, str]]] = {
 
 def scalar(name: str, arguments: Sequence[Value]) -> Value:
     """A call of a function of single values."""
+    check(name, [argument.type for argument in arguments])
     if name in _FORMS:
         count, translate = _FORMS[name]
         if len(arguments) == count if count else len(arguments) > 1:
@@ -96,8 +84,6 @@ def scalar(name: str, arguments: Sequence[Value]) -> Value:
             to = result or arguments[0].type
             sql = duck.format(*texts)
             return Value(f"CAST({sql} AS {to.duck})" if to == BIGINT else sql, to)
-    if name not in _known_to_trino():
-        raise QueryError("FUNCTION_NOT_FOUND", f"Function '{name}' not registered")
     raise _refused(name, arguments)
 
 
@@ -332,12 +318,17 @@ AGGREGATES = frozenset({"array_agg", "count", "count_if", "bool_and", "bool_or",
 RANKINGS = frozenset({"row_number", "rank", "dense_rank"})
 
 
-def ranking(name: str, over: str) -> Value:
+def ranking(name: str, arguments: Sequence[Value], over: str) -> Value:
+    """A function of windows alone."""
+    check(name, [argument.type for argument in arguments])
+    if name not in RANKINGS:
+        raise _refused(name, arguments)
     return Value(f"CAST({name}(){over} AS BIGINT)", BIGINT)
 
 
 def aggregate(name: str, arguments: Sequence[Value], distinct: bool, suffix: str, order: str = "") -> Value:
     """An aggregate. suffix: DuckDB's text after the call (FILTER, OVER); order: by its one argument."""
+    check(name, [argument.type for argument in arguments])
     if order or name == "array_agg":  # in no order its elements come as they will
         if not order or name != "array_agg" or suffix.startswith(" OVER") or arguments[0].type.is_float:
             raise _refused(name, arguments)

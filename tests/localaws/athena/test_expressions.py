@@ -6,7 +6,10 @@ a Trino 476.
 
 import pytest
 
+from localaws.athena.duck import functions
+from localaws.athena.duck.signatures import base_of, check, of_kind, signatures
 from localaws.athena.errors import QueryError
+from localaws.athena.types import Type, from_hive
 from tests.localaws.athena.in_process import answer, rows
 
 NAN = "0e0 / 0"
@@ -245,6 +248,23 @@ def test_type(sql: str, expected: str) -> None:
         ("DATE '2020-01-01' = '2020-01-01'", "TYPE_MISMATCH: line 1:26: Cannot apply operator: date = varchar(10)"),
         ("1 + 'a'", "TYPE_MISMATCH: line 1:10: Cannot apply operator: integer + varchar(1)"),
         ("1 + nosuch(2)", "FUNCTION_NOT_FOUND: line 1:12: Function 'nosuch' not registered"),
+        ("abs('abc')", "FUNCTION_NOT_FOUND: line 1:8: Unexpected parameters (varchar(3)) for function abs"),
+        ("abs(1, 2)", "FUNCTION_NOT_FOUND: line 1:8: Unexpected parameters (integer, integer) for function abs"),
+        ("round('a')", "FUNCTION_NOT_FOUND: line 1:8: Unexpected parameters (varchar(1)) for function round"),
+        ("regexp_like(1, 'a')", "FUNCTION_NOT_FOUND: line 1:8: Unexpected parameters (integer, varchar(1)) for"),
+        ("sum('a')", "FUNCTION_NOT_FOUND: line 1:8: Unexpected parameters (varchar(1)) for function sum"),
+        ("max_by(1)", "FUNCTION_NOT_FOUND: line 1:8: Unexpected parameters (integer) for function max_by"),
+        (
+            "rank(1) OVER (ORDER BY 1)",
+            "FUNCTION_NOT_FOUND: line 1:8: Unexpected parameters (integer) for function",
+        ),
+        ("nosuch(1) OVER ()", "FUNCTION_NOT_FOUND: line 1:8: Function 'nosuch' not registered"),
+        ("abs(1) OVER ()", "FUNCTION_NOT_WINDOW: "),
+        (
+            "abs(1) FILTER (WHERE true)",
+            "FUNCTION_NOT_AGGREGATE: line 1:8: Filter is only valid for aggregation",
+        ),
+        ("lag(1)", "MISSING_OVER: line 1:8: Window function system.builtin.lag requires an OVER clause"),
         ("'a' || 1", "FUNCTION_NOT_FOUND: line 1:12: Unexpected parameters (varchar(1), integer) for function concat"),
         ("1 AND true", "TYPE_MISMATCH: line 1:8: Logical expression term must evaluate to a boolean"),
         ("CASE WHEN 1 THEN 1 END", "TYPE_MISMATCH: line 1:18: CASE WHEN clause must evaluate to a boolean"),
@@ -297,6 +317,13 @@ def test_error(sql: str, message: str) -> None:
     "sql",
     [
         "substr('abc', 1)",
+        "every(x = 1) FROM (SELECT 1 AS x)",
+        "max_by(x, y) FROM (SELECT 1 AS x, 2 AS y)",
+        "every(x = 1) OVER () FROM (SELECT 1 AS x)",
+        "lag(x) OVER (ORDER BY x) FROM (SELECT 1 AS x)",
+        "array_position(ARRAY[1], 1)",
+        "format('%s', 1)",
+        "concat_ws('a', 'b', 'c', 'd')",
         "approx_distinct(1)",
         "try(1 / 0)",
         "try(nullif(1 / 0, 1))",
@@ -377,3 +404,43 @@ def test_trinos_grammar_decides_what_is_a_statement(sql: str, message: str) -> N
     with pytest.raises(QueryError) as raised:
         rows(sql)
     assert str(raised.value).startswith(message)
+
+
+_INTEGERS = ("tinyint", "smallint", "integer", "bigint")
+
+
+def test_every_translation_is_of_a_function_that_trino_has() -> None:
+    # given Trino's own list; a translation of "integers" stands for each of them, one of "numbers" for doubles
+    recorded = {
+        (one.name, base_of(one.result), tuple(base_of(argument) for argument in one.arguments))
+        for all_of_it in signatures().values()
+        for one in all_of_it
+    }
+
+    # when each translation is looked up
+    missing = []
+    for name, translations in functions._SCALARS.items():
+        for wanted, result, _ in translations:
+            for integer in _INTEGERS if "integers" in wanted else ("",):
+                given = tuple({"integers": integer, "numbers": "double"}.get(one, one) for one in wanted)
+                if (name, result.name if result else given[0], given) not in recorded:
+                    missing.append((name, given))
+
+    # then none is missing, and the others are of their kind
+    assert missing == []
+    assert of_kind("scalar") >= functions._FORMS.keys() - {"coalesce", "nullif"}
+    assert of_kind("aggregate") >= functions.AGGREGATES
+    assert of_kind("window") >= functions.RANKINGS
+
+
+def test_every_function_takes_what_its_signatures_say() -> None:
+    for name in ("abs", "length", "array_join", "regexp_extract", "date", "max_by"):
+        for one in signatures()[name]:
+            known = [_known_type(argument) for argument in one.arguments]
+            if None not in known:
+                check(name, [of for of in known if of is not None])
+
+
+def _known_type(written: str) -> Type | None:
+    of = from_hive({"integer": "int", "varchar(x)": "string", "varchar": "string"}.get(written, written))
+    return of if base_of(written) == of.name else None

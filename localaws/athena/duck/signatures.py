@@ -1,0 +1,117 @@
+"""The functions that Trino has, as its own SHOW FUNCTIONS lists them, and which calls of them it certainly refuses."""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from localaws.athena.errors import QueryError
+from localaws.athena.types import UNKNOWN, Type, common
+
+FILE = Path(__file__).with_name("trino_functions.tsv")
+
+# Trino's names of what it parses as syntax, not as a function.
+_SYNTAX = frozenset(
+    {"coalesce", "nullif", "try", "row", "grouping", "extract", "trim", "substring", "position", "normalize"}
+    | {"listagg", "format", "json_array", "json_exists", "json_object", "json_query", "json_value"}
+)
+# Functions of any number of arguments, which the list shows with one or two.
+VARIADIC = frozenset({"concat", "concat_ws", "greatest", "least", "map_concat"})
+
+# What a value of a type becomes where another is wanted, beside itself (io.trino.type.TypeCoercion).
+_COERCIONS = {
+    "tinyint": "smallint integer bigint decimal real double",
+    "smallint": "integer bigint decimal real double",
+    "integer": "bigint decimal real double",
+    "bigint": "decimal real double",
+    "decimal": "real double",
+    "date": "timestamp",
+    "varchar": "char joniregexp jsonpath codepoints color",
+}
+_CONCRETE = frozenset(
+    {"boolean", "tinyint", "smallint", "integer", "bigint", "decimal", "real", "double", "varchar", "char", "varbinary"}
+    | {"date", "time", "timestamp", "interval", "json", "joniregexp", "jsonpath", "codepoints", "color", "uuid"}
+    | {"ipaddress", "unknown", "array", "map", "row", "function", "hyperloglog", "qdigest", "tdigest", "setdigest"}
+)
+
+
+class Signature(NamedTuple):
+    """One line of the list; its types are as Trino writes them, e.g. ``decimal(p,s)``, ``array(T)``."""
+
+    name: str
+    result: str
+    arguments: tuple[str, ...]
+    kind: str
+
+
+@cache
+def signatures() -> dict[str, list[Signature]]:
+    """All by name."""
+    found: dict[str, list[Signature]] = {}
+    for line in FILE.read_text(encoding="utf-8").splitlines()[1:]:
+        name, result, arguments, kind, _ = line.split("\t")
+        found.setdefault(name, []).append(Signature(name, result, _parts(arguments), kind))
+    return found
+
+
+@cache
+def of_kind(kind: str) -> frozenset[str]:
+    """The names of all functions of a kind: scalar, aggregate, window, table."""
+    return frozenset(name for name, all_of_it in signatures().items() if any(one.kind == kind for one in all_of_it))
+
+
+def check(name: str, types: Sequence[Type]) -> None:
+    """Raises QueryError FUNCTION_NOT_FOUND for a name, or for arguments, that Trino has no function for.
+
+    It has none for sure: where a type variable or a type that the engine does not know is at stake, nothing is said.
+    """
+    if name in _SYNTAX:
+        return
+    known = [one for one in signatures().get(name, []) if one.kind != "table"]
+    if not known:
+        raise QueryError("FUNCTION_NOT_FOUND", f"Function '{name}' not registered")
+    if name not in VARIADIC and not any(_may_take(one.arguments, types) for one in known):
+        given = ", ".join(str(of) for of in types)
+        raise QueryError("FUNCTION_NOT_FOUND", f"Unexpected parameters ({given}) for function {name}")
+
+
+def _may_take(wanted: Sequence[str], given: Sequence[Type]) -> bool:
+    bound: dict[str, Type] = {}
+    return len(wanted) == len(given) and all(_may_be(*pair, bound) for pair in zip(wanted, given, strict=True))
+
+
+def _may_be(wanted: str, given: Type, bound: dict[str, Type]) -> bool:
+    """Whether a value may become what is wanted; ``bound``: what the type variables stand for so far."""
+    base = base_of(wanted)
+    if given == UNKNOWN:
+        return True
+    if base not in _CONCRETE:
+        joined = common(bound.get(wanted, given), given)
+        if joined is not None:
+            bound[wanted] = joined
+        return joined is not None or given.name in ("array", "row")
+    source = given.name.removesuffix(" with time zone")
+    if base == source == "array":
+        (element,) = _parts(wanted[len("array(") : -1])
+        return _may_be(element, given.fields[0][1], bound)
+    if base == "timestamp" and given.name.endswith("time zone"):
+        return wanted.endswith("time zone")
+    return base == source or base in _COERCIONS.get(source, "").split()
+
+
+def base_of(written: str) -> str:
+    """``decimal`` of ``decimal(p,s)``, ``interval`` of ``interval day to second``."""
+    return re.split(r"[( ]", written, maxsplit=1)[0]
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    """What commas part, but for those in parentheses."""
+    depth, parts = 0, [""] if text else []
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return tuple(part.strip() for part in parts)
