@@ -47,10 +47,7 @@ def main() -> int:
     """The exit status."""
     try:
         with tempfile.TemporaryDirectory(prefix="functions-") as folder, started(Path(folder)) as environment:
-            lines = _listed(environment)
-            title = (
-                f"# SHOW FUNCTIONS of Trino {environment.trino_version()}, written by `make functions`: do not edit."
-            )
+            lines, version = _listed(environment), environment.trino_version()
     except CannotStart as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

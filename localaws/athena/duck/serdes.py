@@ -4,7 +4,7 @@ import csv
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import accumulate, count
 from typing import Any
 
@@ -55,9 +55,10 @@ def _list(locations: list[str]) -> str:
 
 def _parquet(connection: duckdb.DuckDBPyConnection, table: Table, locations: list[str]) -> str:
     """Columns by name, missing ones NULL; a file's type must be the declared one or coerce to it."""
-    schemas = connection.execute(
-        f"SELECT lower(name), duckdb_type, min(file_name) FROM parquet_schema({_list(locations)}) GROUP BY 1, 2"
+    elements = connection.execute(
+        f"SELECT lower(name), duckdb_type, file_name, num_children FROM parquet_schema({_list(locations)})"
     ).fetchall()
+    schemas = list(_top_level(elements))
     texts = []
     for column in table.columns:
         found = [(of, file) for name, of, file in schemas if name == column.name]
@@ -76,6 +77,21 @@ def _parquet(connection: duckdb.DuckDBPyConnection, table: Table, locations: lis
         texts.append(f'CAST({name} AS {column.type.duck}) AS "{column.name}"')
     reader = f"read_parquet({_list(locations)}, union_by_name=true, filename='$path', hive_partitioning=false)"
     return f'SELECT {", ".join(texts)}, "$path" FROM {reader}'
+
+
+def _top_level(elements: list[tuple[str, str | None, str, int | None]]) -> Iterator[tuple[str, str | None, str]]:
+    """Name, type and file of the columns: of a file's elements, which are its root, then each before its parts."""
+    seen = set()
+    nested = 0  # elements to come that are parts of a column
+    for name, of, file, parts in elements:
+        if file not in seen:
+            seen.add(file)
+            continue
+        if nested:
+            nested -= 1
+        else:
+            yield name, of, file
+        nested += parts or 0
 
 
 _FINE_TIME = refuse("a timestamp finer than milliseconds")

@@ -195,6 +195,18 @@ def test_a_csv_line_by_rules_of_its_own_is_refused(line: str) -> None:
 PARQUET_TABLE = replace(table("t", "n bigint, at timestamp, s string"), serde=PARQUET)
 
 
+def test_a_field_of_a_row_in_parquet_is_no_column(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    # given a column and, in a row and an array of rows that the table does not declare, fields by its name
+    connection.execute(
+        "COPY (SELECT {'n': 'a', 's': {'n': true}} AS r, [{'s': 1}] AS l, 2::BIGINT AS n, 'x' AS s)"
+        f" TO '{tmp_path}/1.parquet'"
+    )
+
+    rows = read(connection, PARQUET_TABLE, tmp_path / "1.parquet")
+
+    assert {2, "x"} <= set(rows[0])
+
+
 def test_parquet_columns_go_by_name_and_widen(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     # given: a file with an integer for the bigint and none of the strings, and one with all columns in another order
     connection.execute(f"COPY (SELECT 1::INTEGER AS N) TO '{tmp_path}/1.parquet'")
