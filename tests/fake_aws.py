@@ -62,14 +62,14 @@ class FakeAws:
         # With KMS, S3 makes an ETag that is not the content's MD5.
         self.opaque_etags = False
 
-    def client(self, service: str) -> Any:
-        client: Any = _SESSION.client(service, endpoint_url="http://127.0.0.1:9")
+    def client(self, service: str, **options: Any) -> Any:
+        client: Any = _SESSION.client(service, endpoint_url="http://127.0.0.1:9", **options)
         client.meta.events.register_first("before-parameter-build.*", self._remember)
         client.meta.events.register_first("before-call.*", self._answer)
         return client
 
-    def put(self, bucket: str, key: str, body: str = "", **kwargs: Any) -> StoredObject:
-        data = body.encode()
+    def put(self, bucket: str, key: str, body: str | bytes = "", **kwargs: Any) -> StoredObject:
+        data = body.encode() if isinstance(body, str) else body
         etag = hashlib.md5(data).hexdigest()
         if self.opaque_etags:
             etag = hashlib.md5(b"kms" + data).hexdigest()
@@ -135,7 +135,7 @@ class FakeAws:
     def _PutObject(self, Bucket: str, Key: str, Body: Any, **kwargs: Any) -> dict[str, Any]:
         self._objects(Bucket)
         body = Body if isinstance(Body, bytes) else Body.read()
-        stored = self.put(Bucket, Key, body.decode())
+        stored = self.put(Bucket, Key, body)
         stored.metadata = kwargs.get("Metadata", {})
         return {"ETag": f'"{stored.etag}"'}
 
@@ -182,6 +182,10 @@ class FakeAws:
         if location is None:
             raise Refused(400, "EntityNotFoundException", "Cannot find partition.")
         return {"Partition": {"Values": PartitionValues, "StorageDescriptor": {"Location": location}}}
+
+    def _GetPartitions(self, DatabaseName: str, TableName: str, **kwargs: Any) -> dict[str, Any]:
+        found = sorted((value, location) for (table, value), location in self.partitions.items() if table == TableName)
+        return {"Partitions": [{"Values": [value], "StorageDescriptor": {"Location": at}} for value, at in found]}
 
     def _CreatePartition(self, DatabaseName: str, TableName: str, PartitionInput: dict[str, Any]) -> None:
         key = (TableName, PartitionInput["Values"][0])

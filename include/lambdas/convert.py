@@ -3,7 +3,7 @@
 from typing import Any
 
 from event import Invocation, checked_event
-from smart_hub.layout import USED, day_prefix, reference_prefix, staging_table
+from smart_hub.layout import USED, day_prefix, next_day, reference_prefix, staging_table
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -33,7 +33,12 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     location = invocation.location(day_prefix("usage", event["day"], version))
     invocation.athena.run(
         invocation.statement(
-            "convert/usage", table=table, location=location, day=event["day"], locations=contents["locations"]
+            "convert/usage",
+            table=table,
+            location=location,
+            day=event["day"],
+            next_day=next_day(event["day"]),
+            locations=contents["locations"],
         )
     )
     return {"usage_table": table, "usage_location": f"{location}verdict={USED}/"}

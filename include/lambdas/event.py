@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from smart_hub.athena import Athena
 from smart_hub.content import content_of
@@ -23,7 +24,10 @@ from smart_hub.sql import statement
 
 SQL = Path(__file__).parent / "sql"
 # What an invocation keeps in hand to stop its queries and to say why, before Lambda ends it.
-RESERVE_SECONDS = 10.0
+RESERVE_SECONDS = 30.0
+
+# A call that gets no answer gives up, its retries included, within the reserve.
+_CLIENT = Config(connect_timeout=3, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 3})
 
 _STAGING_TABLE_PATTERN = re.compile(r"staging_[a-z_]+_v[0-9a-f]{16}")
 
@@ -74,10 +78,10 @@ class Invocation:
         self.event = event
         self.database = os.environ["DATABASE"]
         self.bucket = os.environ["DATA_BUCKET"]
-        self.glue = boto3.client("glue")
-        self.s3 = boto3.client("s3")
+        self.glue = boto3.client("glue", config=_CLIENT)
+        self.s3 = boto3.client("s3", config=_CLIENT)
         self.athena = Athena(
-            client=boto3.client("athena"),
+            client=boto3.client("athena", config=_CLIENT),
             workgroup=os.environ["WORKGROUP"],
             database=self.database,
             output=self.location(results_prefix(event["run"])),
@@ -110,6 +114,11 @@ class Invocation:
                 f"{self.database}.{table} does not exist: this run's intermediate tables are gone since it finished;"
                 f" clear the run from {step}, with what is downstream"
             ) from None
+
+    def verdicts(self, table: str) -> set[str]:
+        """The verdicts that a staging table's rows have: they are its partitions."""
+        pages = self.glue.get_paginator("get_partitions").paginate(DatabaseName=self.database, TableName=table)
+        return {partition["Values"][0] for page in pages for partition in page["Partitions"]}
 
     def is_registered(self, data_set: str, content: str) -> bool:
         """Whether a content of a reference data set has been converted and registered."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from event import Invocation, checked_event
-from smart_hub.layout import REFERENCE_TABLES, day_prefix, staging_prefix, staging_table
+from smart_hub.layout import REFERENCE_TABLES, USED, day_prefix, staging_prefix, staging_table
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -34,13 +34,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     )
     rejects_table = staging_table("usage_rejects", version)
     rejects_location = invocation.location(day_prefix("usage_rejects", event["day"], version))
-    invocation.athena.run(
-        invocation.statement(
-            "transform/usage_rejects",
-            table=rejects_table,
-            location=rejects_location,
-            usage_table=usage_table,
-            cost_table=cost_table,
+    rejects = {"table": rejects_table, "location": rejects_location, "usage_table": usage_table}
+    if all(invocation.verdicts(table) <= {USED} for table in (usage_table, cost_table)):
+        invocation.athena.run(invocation.statement("transform/no_rejects", **rejects))
+    else:
+        invocation.athena.run(
+            invocation.statement("transform/usage_rejects", cost_table=cost_table, day=event["day"], **rejects)
         )
-    )
     return {"cost_table": cost_table, "rejects_table": rejects_table, "rejects_location": rejects_location}

@@ -5,7 +5,7 @@ Standard library only: the Lambda functions carry this module too.
 
 import hashlib
 import re
-from datetime import date
+from datetime import date, timedelta
 
 RUN_PATTERN = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{12}")
 VERSION_PATTERN = re.compile(r"v[0-9a-f]{16}")
@@ -22,6 +22,8 @@ REFERENCE_TABLES = {
 }
 # Tables whose day the publish switches, in its order.
 PUBLISHED_TABLES = ("usage_rejects", "usage", "usage_cost")
+# What each audit found.
+QUALITY_TABLE = "data_quality"
 
 
 def run_name(day: str, run_id: str) -> str:
@@ -47,6 +49,10 @@ def _eight_digits(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:8]
 
 
+def next_day(day: str) -> str:
+    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
+
+
 def raw_prefix(data_set: str) -> str:
     return f"raw/{data_set}/"
 
@@ -54,6 +60,11 @@ def raw_prefix(data_set: str) -> str:
 def day_prefix(table: str, day: str, version: str) -> str:
     """Key prefix of one version of one day of a table."""
     return f"warehouse/{table}/dt={day}/version={version}/"
+
+
+def quality_prefix(day: str) -> str:
+    """Key prefix of what the audits of a day found, an object each."""
+    return f"warehouse/{QUALITY_TABLE}/dt={day}/"
 
 
 def reference_prefix(data_set: str, content: str, version: str) -> str:

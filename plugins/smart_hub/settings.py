@@ -31,6 +31,8 @@ class Settings:
     aws_conn_id: str
     files_per_day: int
     keep_hours: int
+    most_rejected: str
+    watts_margin: str
     include: Path
     problems: tuple[str, ...] = ()
 
@@ -45,6 +47,8 @@ class Settings:
         SMART_HUB_AWS_CONN_ID: Airflow connection to AWS (aws_default).
         SMART_HUB_FILES_PER_DAY: Parquet files a published day has (1).
         SMART_HUB_KEEP_HOURS: age in hours from which superseded versions are deleted (24).
+        SMART_HUB_MOST_REJECTED: largest share of a day's lines that may be rejected (0.05).
+        SMART_HUB_WATTS_MARGIN: how many times its watts a device may seem to draw (1.25).
         SMART_HUB_INCLUDE: the include folder; else ``<dags>/include``, else ``<dags>/../include``.
         """
         problems: list[str] = []
@@ -54,6 +58,13 @@ class Settings:
             if text.isascii() and text.isdigit() and 1 <= int(text) <= most:
                 return int(text)
             problems.append(f"{name}: expected a number from 1 to {most}, got {text!r}")
+            return default
+
+        def decimal(name: str, default: str, most: float) -> str:
+            text = environ.get(name) or default
+            if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text, re.ASCII) and float(text) <= most:
+                return text
+            problems.append(f"{name}: expected a decimal number from 0 to {most:g}, got {text!r}")
             return default
 
         stack = environ.get("SMART_HUB_STACK") or "smart-hub"
@@ -78,6 +89,8 @@ class Settings:
             aws_conn_id=environ.get("SMART_HUB_AWS_CONN_ID") or "aws_default",
             files_per_day=number("SMART_HUB_FILES_PER_DAY", 1, _MOST_FILES_PER_DAY),
             keep_hours=number("SMART_HUB_KEEP_HOURS", 24, 24 * 366),
+            most_rejected=decimal("SMART_HUB_MOST_REJECTED", "0.05", 1),
+            watts_margin=decimal("SMART_HUB_WATTS_MARGIN", "1.25", 100),
             include=include,
             problems=tuple(problems),
         )

@@ -16,6 +16,7 @@ from sqlglot import exp
 from localaws.athena import ddl
 from localaws.athena.duck.syntax import parse
 from smart_hub import sql
+from smart_hub.quality import read_rules
 from tests.conformance.compare import Finding, Verdict
 from tests.conformance.data import INF, NAN, parquet
 from tests.conformance.environment import BUCKET, ENGINES, ROOT, TRINO
@@ -25,6 +26,7 @@ STATEMENTS = ROOT / "include" / "sql"
 TEMPLATE = ROOT / "include" / "infrastructure" / "smart_hub.yaml"
 FUNCTIONS = Path(__file__).with_name("athena_functions.txt")
 DAY = "2019-12-21"
+DAYS = {"day": DAY, "next_day": "2019-12-22"}
 CONTENTS = {"mappings": "c1", "locations": "c2", "rates": "c3"}
 NOON = 1576951200  # of the day, 18:00 UTC
 
@@ -36,7 +38,8 @@ _MAPPINGS: dict[str, list[tuple[Any, ...]]] = {
     "ny": [("h2", "s_01", "Kühlschrank", "", 150, 2), ("h2", "s_02", None, "Bad", 0, 3)],
 }
 _LOCATIONS = {
-    "az": '-112.07,33.45,1,"Main St, rear",,Phoenix,,AZ,85001,,h1,America/Phoenix\n,,,,,,,,,,h9,America/Phoenix\n',
+    "az": '-112.07,33.45,1,"Main St, rear",,Phoenix,,AZ,85001,,h1,America/Phoenix\n,,,,,,,,,,h9,America/Phoenix\n'
+    "x,,,,,,,,,,h8,America/Portland\n,,,,,,,,,,h7\n",
     "ny": '-73.9,40.7,"2 ""b""",Broadway,3,New York,Manhattan,NY,10001,x,h2,America/New_York\n',
 }
 
@@ -116,11 +119,12 @@ def _converted(judge: Judge, asked: set[str]) -> Iterator[Finding]:
         yield from _making(judge, asked, f"convert/{data_set}", f"staging_{data_set}")
         location = judge.table(TRINO, f"staging_{data_set}").location
         _register(judge, f"{data_set.removesuffix('s')}_versions", CONTENTS[data_set], location)
-    yield from _making(judge, asked, "convert/usage", "staging_usage", day=DAY, locations=CONTENTS["locations"])
+    yield from _making(judge, asked, "convert/usage", "staging_usage", **DAYS, locations=CONTENTS["locations"])
     tables = {"usage_table": "staging_usage", **CONTENTS}
     yield from _making(judge, asked, "transform/usage_cost", "staging_usage_cost", **tables)
     tables = {"usage_table": "staging_usage", "cost_table": "staging_usage_cost"}
-    yield from _making(judge, asked, "transform/usage_rejects", "staging_usage_rejects", **tables)
+    yield from _making(judge, asked, "transform/usage_rejects", "staging_usage_rejects", **tables, day=DAY)
+    yield from _making(judge, asked, "transform/no_rejects", "no_rejects", usage_table="staging_usage")
     for files in (1, 3):
         values = {"cost_table": "staging_usage_cost", "files": files}
         yield from _making(judge, asked, "compact/usage_cost", f"compact_{files}", **values)
@@ -141,15 +145,23 @@ def _published(judge: Judge, asked: set[str]) -> Iterator[Finding]:
 
 
 def _audited(judge: Judge, asked: set[str]) -> Iterator[Finding]:
-    good = {"usage_table": "staging_usage", "rejects_table": "staging_usage_rejects", "published_table": "compact_1"}
-    good |= {"cost_table": "staging_usage_cost", "day": DAY}
-    bad = {**good, "published_table": "broken_cost", "usage_table": "staging_usage", "rejects_table": "broken_rejects"}
-    for path in sorted((STATEMENTS / "quality").glob("*.sql")):
-        asked.add(_name(path))
-        wanted = sql.placeholders(path.read_text(encoding="utf-8"))
+    good: dict[str, str | int] = {
+        "usage_table": "staging_usage",
+        "rejects_table": "staging_usage_rejects",
+        "published_table": "compact_1",
+        "cost_table": "staging_usage_cost",
+        "files": 1,
+        "most_rejected": "0.9",
+        "watts_margin": "1.25",
+        **DAYS,
+        **CONTENTS,
+    }
+    bad = {**good, "published_table": "broken_cost", "rejects_table": "broken_rejects", "most_rejected": "0.05"}
+    for rule in read_rules(STATEMENTS):
+        asked.add(f"quality/{rule.name}")
         for kind, values in (("good", good), ("bad", bad)):
-            text = sql.statement(path.parent, path.stem, **{name: values[name] for name in wanted})
-            yield replace(judge.compare("quality", text), statement=f"quality/{path.stem}, {kind} data")
+            finding = judge.compare("quality", rule.select(values))
+            yield replace(finding, statement=f"quality/{rule.name}, {kind} data")
 
 
 def _making(judge: Judge, asked: set[str], name: str, table: str, **values: str | int) -> Iterator[Finding]:

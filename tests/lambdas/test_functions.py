@@ -242,6 +242,22 @@ def test_transform_prices_then_collects_the_rejects(
     assert operations == ["StartQueryExecution", "GetQueryExecution"] * 2
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "reads"),
+    [({"used"}, False), (set(), False), ({"used", "malformed"}, True), ({"unknown_sensor"}, True)],
+)
+def test_the_raw_text_is_read_on_days_with_something_unusable_alone(
+    aws: FakeAws, transform_event: dict[str, Any], context: Any, verdicts: set[str], reads: bool
+) -> None:
+    # given the verdicts of the day's readings, which are the partitions of their table
+    for verdict in verdicts:
+        aws.partitions[READINGS, verdict] = f"s3://{BUCKET}/verdict={verdict}/"
+
+    transform.handler(transform_event, context)
+
+    assert ("raw_usage_lines" in aws.statements[1]) is reads
+
+
 def test_transform_says_where_to_clear_from_when_its_readings_are_gone(
     aws: FakeAws, transform_event: dict[str, Any], context: Any
 ) -> None:

@@ -26,8 +26,25 @@ def test_the_bucket_alone_has_to_be_set(dags: Path) -> None:
         aws_conn_id="aws_default",
         files_per_day=1,
         keep_hours=24,
+        most_rejected="0.05",
+        watts_margin="1.25",
         include=dags.parent / "include",
     )
+
+
+@pytest.mark.parametrize("text", ["", "0", "0.5", "1"])
+def test_the_share_of_rejects_is_a_decimal_number(dags: Path, text: str) -> None:
+    given = {"SMART_HUB_DATA_BUCKET": "b", "SMART_HUB_MOST_REJECTED": text}
+    settings = Settings.from_environment(dags, given)
+    settings.check()
+    assert settings.most_rejected == (text or "0.05")
+
+
+@pytest.mark.parametrize("text", ["5%", "1.1", "-0.1", ".5", "1e-3", "nan", "0,5", "٠"])
+def test_another_share_of_rejects_is_named(dags: Path, text: str) -> None:
+    settings = Settings.from_environment(dags, {"SMART_HUB_DATA_BUCKET": "b", "SMART_HUB_MOST_REJECTED": text})
+    with pytest.raises(SettingsError, match="SMART_HUB_MOST_REJECTED: expected a decimal number from 0 to 1, got"):
+        settings.check()
 
 
 def test_all_names_derive_from_the_stack(dags: Path) -> None:

@@ -19,7 +19,7 @@ from ops.deploy import deploy
 from smart_hub import sql
 from tests.localaws.athena.client import AthenaClient
 
-DAY = "2019-11-03"
+DAY, NEXT_DAY = "2019-11-03", "2019-11-04"
 SENSORS = [f"s_{number:02}" for number in range(1, 11)]
 NEW_YORK, PHOENIX = "ny1", "az1"
 

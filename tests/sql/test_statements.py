@@ -8,6 +8,7 @@ from trino_query_parser import parse_statement
 
 from localaws.athena import ddl
 from smart_hub import sql
+from smart_hub.quality import Rule
 from tests.sql.conftest import (
     AT_04,
     AT_05,
@@ -15,7 +16,10 @@ from tests.sql.conftest import (
     AT_07,
     AT_08,
     DAY,
+    FIRST_FILE,
+    LAST_FILE,
     NEW_YORK,
+    NEXT_DAY,
     PHOENIX,
     PHOENIX_ENDS,
     SENSORS,
@@ -25,7 +29,7 @@ from tests.sql.conftest import (
 FOLDER = ROOT / "include" / "sql"
 NAMES = [path.relative_to(FOLDER).with_suffix("").as_posix() for path in sorted(FOLDER.rglob("*.sql"))]
 HIVE_DDL = ["publish/add_partition", "publish/set_location"]
-VALUES: dict[str, str | int] = {"day": DAY, "location": "s3://bucket/prefix/", "files": 1}
+VALUES: dict[str, str | int] = {"day": DAY, "next_day": NEXT_DAY, "location": "s3://bucket/prefix/", "files": 1}
 
 Row = tuple[str | None, ...]
 
@@ -61,11 +65,11 @@ def test_locations_lose_their_empty_fields(day: Day) -> None:
     assert sorted(day.athena.rows("SELECT * FROM staging_locations"), key=str) == [
         (
             *(PHOENIX, "America/Phoenix", "az", None, "33.4", "7", "Elm", "Apt 2"),
-            *("Phoenix", None, "AZ", "85001", None),
+            *("Phoenix", None, "AZ", "85001", None, f"s3://{day.athena.bucket}/raw/locations/state=az/l.csv"),
         ),
         (
             *(NEW_YORK, "America/New_York", "ny", "-73.9", "40.7", "1", "Main St, Rear", None),
-            *("New York", None, "NY", None, "n-1"),
+            *("New York", None, "NY", None, "n-1", f"s3://{day.athena.bucket}/raw/locations/state=ny/l.csv"),
         ),
     ]
 
@@ -73,7 +77,8 @@ def test_locations_lose_their_empty_fields(day: Day) -> None:
 def test_mappings_come_as_they_are(day: Day) -> None:
     rows = day.athena.rows("SELECT * FROM staging_mappings ORDER BY loc_id, sensor")
 
-    assert rows[0] == (PHOENIX, "s_01", "Device 1", "House", "100", "1568314800", "az")
+    file = f"s3://{day.athena.bucket}/raw/mappings/state=az/m.json"
+    assert rows[0] == (PHOENIX, "s_01", "Device 1", "House", "100", "1568314800", "az", file)
     assert [row[:2] for row in rows] == [
         *((PHOENIX, sensor) for sensor in SENSORS),
         *((NEW_YORK, sensor) for sensor in SENSORS if sensor != "s_09"),
@@ -82,7 +87,7 @@ def test_mappings_come_as_they_are(day: Day) -> None:
 
 @pytest.fixture(scope="session")
 def usage(day: Day) -> str:
-    return day.make("convert/usage", "staging_usage", day=DAY, locations="L")
+    return day.make("convert/usage", "staging_usage", day=DAY, next_day=NEXT_DAY, locations="L")
 
 
 def test_each_line_has_a_verdict(day: Day, usage: str) -> None:
@@ -178,33 +183,44 @@ def test_each_value_has_a_verdict(day: Day, cost: str) -> None:
 
 @pytest.fixture(scope="session")
 def rejects(day: Day, usage: str, cost: str) -> str:
-    return day.make("transform/usage_rejects", "staging_usage_rejects", usage_table=usage, cost_table=cost)
+    name = "transform/usage_rejects"
+    return day.make(name, "staging_usage_rejects", usage_table=usage, cost_table=cost, day=DAY)
 
 
-def test_rejects_are_the_lines_and_the_values(day: Day, rejects: str) -> None:
-    rows = day.athena.rows(f"SELECT reason, loc_id, ts, sensor, line FROM {rejects}")
+def test_rejects_are_the_lines_and_the_values_with_the_text_as_it_came(day: Day, rejects: str) -> None:
+    rows = day.athena.rows(f"SELECT reason, loc_id, ts, sensor, line, file FROM {rejects}")
 
+    first, last = (f"s3://{day.athena.bucket}/raw/usage/dt={DAY}/{name}.json" for name in "ab")
     assert sorted(rows, key=str) == sorted(
         [
-            ("duplicate", NEW_YORK, str(AT_04), None, None),
-            ("out_of_day", NEW_YORK, str(AT_04 - 300), None, None),
-            ("out_of_day", PHOENIX, str(PHOENIX_ENDS), None, None),
-            ("unknown_hub", "ghost", str(AT_04), None, None),
-            ("malformed", None, None, None, None),
-            ("malformed", None, None, None, None),
-            ("missing_loc_id", None, str(AT_04), None, None),
-            ("missing_ts", NEW_YORK, None, None, None),
-            ("missing_data", NEW_YORK, str(AT_05 + 300), None, None),
-            ("missing_value", PHOENIX, str(AT_08), "s_03", None),
-            ("not_finite", PHOENIX, str(AT_08), "s_04", None),
-            ("unknown_sensor", NEW_YORK, str(AT_04), "s_09", None),
-            ("unknown_sensor", NEW_YORK, str(AT_05), "s_09", None),
-            ("unknown_sensor", NEW_YORK, str(AT_06), "s_09", None),
+            ("conflicting", NEW_YORK, str(AT_04), None, FIRST_FILE[0], first),
+            ("out_of_day", NEW_YORK, str(AT_04 - 300), None, FIRST_FILE[4], first),
+            ("out_of_day", PHOENIX, str(PHOENIX_ENDS), None, FIRST_FILE[5], first),
+            ("unknown_hub", "ghost", str(AT_04), None, FIRST_FILE[6], first),
+            ("malformed", None, None, None, "not json", first),
+            ("malformed", None, None, None, "", first),
+            ("missing_loc_id", None, str(AT_04), None, FIRST_FILE[9], first),
+            ("missing_ts", NEW_YORK, None, None, FIRST_FILE[10], first),
+            ("missing_data", NEW_YORK, str(AT_05 + 300), None, FIRST_FILE[11], first),
+            ("missing_value", PHOENIX, str(AT_08), "s_03", LAST_FILE[1], last),
+            ("not_finite", PHOENIX, str(AT_08), "s_04", LAST_FILE[1], last),
+            ("unknown_sensor", NEW_YORK, str(AT_04), "s_09", LAST_FILE[0], last),
+            ("unknown_sensor", NEW_YORK, str(AT_05), "s_09", FIRST_FILE[1], first),
+            ("unknown_sensor", NEW_YORK, str(AT_06), "s_09", FIRST_FILE[2], first),
         ],
         key=str,
     )
-    files = day.athena.rows(f"SELECT DISTINCT file FROM {rejects} WHERE sensor IS NULL")
-    assert files == [(f"s3://{day.athena.bucket}/raw/usage/dt={DAY}/a.json",)]
+
+
+def test_a_day_without_rejects_has_an_empty_table_of_them(day: Day, usage: str) -> None:
+    # given the readings used alone
+    clean = f"SELECT * FROM {usage} WHERE verdict = 'used'"
+    location = f"external_location = '{day.location('clean')}'"
+    day.athena.run(f"CREATE TABLE clean WITH ({location}) AS {clean}")
+
+    none = day.make("transform/no_rejects", "no_rejects", usage_table="clean")
+
+    assert day.athena.rows(f"SELECT loc_id, ts, sensor, reason, file, line FROM {none}") == []
 
 
 # Compact
@@ -240,73 +256,169 @@ def test_the_day_becomes_as_many_files_as_are_asked_for(day: Day, cost: str, com
 
 
 @pytest.fixture(scope="session")
-def tables(usage: str, cost: str, rejects: str, compacted: str) -> dict[str, str]:
+def tables(usage: str, cost: str, rejects: str, compacted: str) -> dict[str, str | int]:
     return {"usage_table": usage, "cost_table": cost, "rejects_table": rejects, "published_table": compacted}
 
 
-def judged(day: Day, name: str, values: dict[str, str]) -> list[Row]:
-    wanted = sql.placeholders((FOLDER / "quality" / f"{name}.sql").read_text(encoding="utf-8"))
-    return day.rows(f"quality/{name}", **{one: values[one] for one in wanted})
+def judged(day: Day, name: str, values: dict[str, str | int]) -> Row:
+    """How many the rule checked, how many violate it, the first and the last of these."""
+    limits: dict[str, str | int] = {
+        "day": DAY,
+        "next_day": NEXT_DAY,
+        "files": 1,
+        "most_rejected": "0.7",
+        "watts_margin": "1",
+        "locations": "L",
+        "mappings": "M",
+        "rates": "R",
+    }
+    rule = Rule.read(FOLDER / "quality" / f"{name}.sql")
+    (row,) = day.athena.rows(rule.select({**limits, **values}))
+    assert row[:2] == (name, rule.severity)
+    return row[2:]
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
         # 14 lines = 5 used + 9 rejected; 50 values = 45 published + 5 rejected.
-        ("every_reading_accounted", ("14", "0", None)),
-        ("every_value_accounted", ("50", "0", None)),
-        ("compaction_kept_all", ("45", "0", None)),
+        ("every_reading_accounted", ("1", "0", None)),
+        ("every_value_accounted", ("1", "0", None)),
+        ("every_reject_has_a_reason", ("14", "0", None)),
+        ("compaction_kept_all", ("1", "0", None)),
+        ("one_object", ("1", "0", None)),
         ("inside_the_day", ("45", "0", None)),
         ("one_row_per_value", ("45", "0", None)),
-        ("some_usage", ("45", "0", None)),
+        ("complete_rows", ("45", "0", None)),
+        ("finite_usage", ("45", "0", None)),
+        ("some_usage", ("1", "0", None)),
         # Phoenix at 01:00: eight values are used, none has a rate; one is negative.
-        ("complete_rows", ("45", "8", f"{PHOENIX} s_01 {DAY} 01:00:00.000")),
+        ("hours_with_rate", ("45", "8", "az 2019-11 hour 1")),
         ("no_negative_usage", ("45", "1", f"{PHOENIX} s_06 {DAY} 01:00:00.000")),
+        # Device n has 100 · n watts: 100 W draw 0.0083 kWh in five minutes, 200 W 0.0167, 500 W 0.0417.
+        (
+            "possible_power",
+            ("45", "5", f"{PHOENIX} s_02 {DAY} 00:00:00.000, {NEW_YORK} s_01 {DAY} 01:00:00.000"),
+        ),
+        # 9 of 14 lines are rejected.
+        ("few_rejects", ("1", "0", None)),
+        # The day has 25 hours in New York, 24 in Phoenix.
+        (
+            "full_days",
+            ("2", "2", f"{PHOENIX} partial: 2 of 288 intervals, {NEW_YORK} partial: 3 of 300 intervals"),
+        ),
+        ("hubs_with_usage", ("2", "0", None)),
+        ("hubs_with_location", ("8", "1", "ghost")),
+        ("sensors_with_mapping", ("3", "1", f"{NEW_YORK} s_09")),
+        ("sound_mappings", ("19", "0", None)),
+        ("one_mapping_per_sensor", ("19", "0", None)),
+        ("sound_locations", ("2", "0", None)),
+        ("one_location_per_hub", ("2", "0", None)),
     ],
 )
-def test_rule(day: Day, tables: dict[str, str], name: str, expected: Row) -> None:
-    assert judged(day, name, {**tables, "day": DAY}) == [expected]
+def test_rule(day: Day, tables: dict[str, str | int], name: str, expected: Row) -> None:
+    assert judged(day, name, tables) == expected
 
 
-def test_there_is_no_rule_without_a_test() -> None:
-    rules = {name.removeprefix("quality/") for name in NAMES if name.startswith("quality/")}
-    ((_, cases),) = [mark.args for mark in test_rule.pytestmark]  # type: ignore[attr-defined]
-
-    assert rules == {name for name, _ in cases}
+BROKEN = {
+    # Every row twice, in two files or more, less those of Phoenix at 01:00; one has no device and no number of kWh.
+    "doubled": "SELECT * FROM {published_table} WHERE type IS NOT NULL AND kwh < 2"
+    " UNION ALL SELECT * FROM {published_table} WHERE type IS NOT NULL AND kwh < 2"
+    " UNION ALL SELECT loc_id, CAST(NULL AS varchar), location, ts, ts_utc, tz, type, CAST('NaN' AS double),"
+    " cents_per_kwh, cost, state, sensor FROM {published_table} WHERE kwh = 2",
+    # Of the rejects four are left, and one without a reason.
+    "lost": "SELECT loc_id, ts, sensor, reason, file FROM {rejects_table}"
+    " WHERE reason IN ('unknown_hub', 'unknown_sensor')"
+    " UNION ALL SELECT loc_id, ts, 's_01', CAST(NULL AS varchar), file FROM {rejects_table}"
+    " WHERE reason = 'unknown_hub'",
+    "bad_mappings": "SELECT loc_id, sensor, 'x' AS device, 'House' AS location, CAST(1 AS bigint) AS watts,"
+    " CAST(1 AS bigint) AS last_modified, 'ny' AS state, 'f' AS file FROM UNNEST("
+    "ARRAY[CAST(NULL AS varchar), 'ny1', 'ny1', 'ny1'], ARRAY['s_01', 's_11', 's_02', 's_02']) AS t (loc_id, sensor)",
+    "bad_locations": "SELECT loc_id, tz, state, 1e0 AS lon, 1e0 AS lat, '' AS number, '' AS street, '' AS unit,"
+    " '' AS city, '' AS district, '' AS region, '' AS postcode, '' AS id, 'f' AS file FROM UNNEST("
+    "ARRAY['ny1', 'ny1', 'az1', NULL, 'or1'], ARRAY['America/New_York', 'America/New_York', 'America/Portland',"
+    " 'America/Phoenix', 'America/Los_Angeles'], ARRAY['ny', 'ny', 'az', 'az', 'or']) AS t (loc_id, tz, state)",
+}
 
 
 @pytest.fixture(scope="session")
-def broken(day: Day, tables: dict[str, str]) -> dict[str, str]:
-    """The published day with every row twice, less those of Phoenix at 01:00; its rejects are lost."""
-    rows = f"SELECT * FROM {tables['published_table']} WHERE type IS NOT NULL"
-    location = "external_location = '{}'"
-    for name, select in (
-        ("doubled", f"{rows} UNION ALL {rows}"),
-        ("lost", f"SELECT * FROM {tables['rejects_table']} WHERE reason = 'nothing'"),
-    ):
-        day.athena.run(f"CREATE TABLE {name} WITH ({location.format(day.location(name))}) AS {select}")
-    return {**tables, "published_table": "doubled", "rejects_table": "lost"}
+def broken(day: Day, tables: dict[str, str | int]) -> dict[str, str | int]:
+    for name, select in BROKEN.items():
+        location = f"external_location = '{day.location(name)}'"
+        day.athena.run(f"CREATE TABLE {name} WITH ({location}) AS {select.format(**tables)}")
+    for name in ("mapping", "location"):
+        day.athena.run(
+            f"ALTER TABLE {name}_versions ADD PARTITION (content = 'B') LOCATION '{day.location(f'bad_{name}s')}'"
+        )
+    own: dict[str, str | int] = {"published_table": "doubled", "rejects_table": "lost", "day": "2019-11-04"}
+    limits: dict[str, str | int] = {"next_day": "2019-11-05", "most_rejected": "0.6"}
+    return {**tables, **own, **limits, "mappings": "B", "locations": "B"}
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        # 45 − 8 = 37 rows, each twice: 74.
-        ("every_reading_accounted", ("14", "9", None)),
-        ("every_value_accounted", ("50", "24", None)),
-        ("compaction_kept_all", ("74", "1", None)),
-        ("inside_the_day", ("74", "74", f"{PHOENIX} {DAY} 00:00:00.000")),
-        ("one_row_per_value", ("37", "37", f"{PHOENIX} s_01")),
-        ("complete_rows", ("74", "0", None)),
-        ("no_negative_usage", ("74", "0", None)),
+        # 45 − 8 − 1 = 36 rows, each twice, and one: 73.
+        ("every_reading_accounted", ("1", "1", "14 lines, 5 used and 1 rejected")),
+        ("every_value_accounted", ("1", "1", "5 readings, 73 values published and 4 rejected")),
+        ("every_reject_has_a_reason", ("5", "1", "ghost s3://{bucket}/raw/usage/dt=2019-11-03/a.json")),
+        ("compaction_kept_all", ("1", "1", "45 rows staged, 73 compacted")),
+        ("one_object", ("1", "1", "{objects} objects")),
+        ("inside_the_day", ("73", "73", f"{PHOENIX} {DAY} 00:00:00.000, {NEW_YORK} {DAY} 01:00:00.000")),
+        (
+            "one_row_per_value",
+            ("37", "36", f"{PHOENIX} s_01 {DAY} 07:00:00.000 UTC, {NEW_YORK} s_10 {DAY} 06:00:00.000 UTC"),
+        ),
+        ("complete_rows", ("73", "1", f"{NEW_YORK} s_01 {DAY} 01:00:00.000")),
+        ("finite_usage", ("73", "1", f"{NEW_YORK} s_01 {DAY} 01:00:00.000")),
+        ("some_usage", ("1", "0", None)),
+        ("hours_with_rate", ("73", "0", None)),
+        ("no_negative_usage", ("73", "0", None)),
+        # Three readings of New York's s_02, each twice, meet two mappings of it: 12, all of 0 kWh.
+        ("possible_power", ("12", "0", None)),
+        ("few_rejects", ("1", "1", "9 of 14 lines; SMART_HUB_MOST_REJECTED is 0.6")),
+        # New York is there twice; how long Phoenix' day is, nobody knows.
+        ("full_days", ("3", "2", f"{NEW_YORK} partial: 3 of 288 intervals")),
+        ("hubs_with_usage", ("5", "1", "or1")),
+        ("hubs_with_location", ("1", "1", "ghost")),
+        ("sensors_with_mapping", ("2", "1", f"{NEW_YORK} s_09")),
+        (
+            "sound_mappings",
+            ("4", "2", "f: loc_id ?, id s_01, description x, f: loc_id ny1, id s_11, description x"),
+        ),
+        ("one_mapping_per_sensor", ("3", "1", "f: loc_id ny1, id s_02")),
+        (
+            "sound_locations",
+            (
+                *("5", "3"),
+                "f: hash ?, tz America/Phoenix, state az, f: hash or1, tz America/Los_Angeles, state or",
+            ),
+        ),
+        ("one_location_per_hub", ("4", "1", "f: hash ny1")),
     ],
 )
-def test_rule_on_a_broken_day(day: Day, broken: dict[str, str], name: str, expected: Row) -> None:
-    assert judged(day, name, {**broken, "day": "2019-11-04"}) == [expected]
+def test_rule_on_a_broken_day(day: Day, broken: dict[str, str | int], name: str, expected: Row) -> None:
+    objects = len(day.athena.keys("staging/doubled/"))
+    assert objects > 1
+    checked, violations, sample = expected
+    sample = sample and sample.format(bucket=day.athena.bucket, objects=objects)
+
+    assert judged(day, name, broken) == (checked, violations, sample)
 
 
-def test_a_day_without_usage_breaks_a_rule(day: Day, broken: dict[str, str]) -> None:
-    assert judged(day, "some_usage", {"published_table": broken["rejects_table"]}) == [("0", "1", None)]
+def test_there_is_no_rule_without_a_test() -> None:
+    rules = {name.removeprefix("quality/") for name in NAMES if name.startswith("quality/")}
+    for test in (test_rule, test_rule_on_a_broken_day):
+        ((_, cases),) = [mark.args for mark in test.pytestmark]  # type: ignore[attr-defined]
+        assert rules == {name for name, _ in cases}
+
+
+def test_a_day_without_usage_breaks_a_rule(day: Day, tables: dict[str, str | int]) -> None:
+    location = f"external_location = '{day.location('nothing')}'"
+    nothing = f"SELECT * FROM {tables['published_table']} WHERE kwh > 1000"
+    day.athena.run(f"CREATE TABLE nothing WITH ({location}) AS {nothing}")
+
+    assert judged(day, "some_usage", {"published_table": "nothing"}) == ("1", "1", "no value to publish")
 
 
 # Publish

@@ -1,4 +1,5 @@
--- Locations as they came in, one row per hub, in Parquet. An empty field of the CSV becomes NULL.
+-- Locations as they came in, one row per hub, in Parquet. An empty field of the CSV becomes NULL; so does a
+-- coordinate that is no number.
 -- in: raw_locations, all states
 CREATE TABLE {{ table }}
 WITH (
@@ -7,11 +8,11 @@ WITH (
     external_location = '{{ location }}'
 ) AS
 SELECT
-    hash AS loc_id,
-    tz,
+    nullif(hash, '') AS loc_id,
+    nullif(tz, '') AS tz,
     state,
-    CAST(nullif(lon, '') AS double) AS lon,
-    CAST(nullif(lat, '') AS double) AS lat,
+    TRY_CAST(lon AS double) AS lon,
+    TRY_CAST(lat AS double) AS lat,
     nullif(number, '') AS number,
     nullif(street, '') AS street,
     nullif(unit, '') AS unit,
@@ -19,5 +20,6 @@ SELECT
     nullif(district, '') AS district,
     nullif(region, '') AS region,
     nullif(postcode, '') AS postcode,
-    nullif(id, '') AS id
+    nullif(id, '') AS id,
+    "$path" AS file
 FROM raw_locations

@@ -13,5 +13,6 @@ SELECT
     location,
     watts,
     last_modified,
-    state
+    state,
+    "$path" AS file
 FROM raw_mappings

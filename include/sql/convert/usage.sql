@@ -50,10 +50,12 @@ numbered AS (
     FROM readings
 ),
 
+-- Start and end of the local day, in Unix seconds; NULL where the zone is unknown.
 hubs AS (
     SELECT
         loc_id,
-        tz
+        to_unixtime(TRY(with_timezone(TIMESTAMP '{{ day }} 00:00:00', tz))) AS day_start,
+        to_unixtime(TRY(with_timezone(TIMESTAMP '{{ next_day }} 00:00:00', tz))) AS day_end
     FROM location_versions
     WHERE content = '{{ locations }}'
 )
@@ -78,7 +80,8 @@ SELECT
         WHEN n.ts IS NULL THEN 'missing_ts'
         WHEN n.without_data THEN 'missing_data'
         WHEN h.loc_id IS NULL THEN 'unknown_hub'
-        WHEN CAST(CAST(from_unixtime(n.ts, h.tz) AS timestamp) AS date) <> DATE '{{ day }}' THEN 'out_of_day'
+        WHEN h.day_start IS NULL THEN 'unknown_zone'
+        WHEN n.ts < h.day_start OR n.ts >= h.day_end THEN 'out_of_day'
         WHEN n.copy > 1 THEN 'duplicate'
         ELSE 'used'
     END AS verdict

@@ -1,14 +1,24 @@
--- The compacted file holds the staged kWh to nine decimals (sums of doubles depend on their order).
+-- The compacted file has the staged rows and kWh, to nine decimals (sums of doubles depend on their order).
 -- severity: fatal
 SELECT
-    count(*) AS checked,
     CASE
-        WHEN sum(CAST(p.kwh AS decimal(18, 9))) = (
-            SELECT sum(CAST(c.kwh AS decimal(18, 9)))
+        WHEN
+            published <> staged OR published_kwh <> staged_kwh
+            THEN CAST(staged AS varchar) || ' rows staged, ' || CAST(published AS varchar) || ' compacted'
+    END AS fault
+FROM (
+    SELECT
+        count(*) AS published,
+        coalesce(sum(TRY_CAST(p.kwh AS decimal(18, 9))), 0) AS published_kwh,
+        (
+            SELECT count(*)
             FROM {{ cost_table }} AS c
             WHERE c.verdict = 'used'
-        ) THEN 0
-        ELSE 1
-    END AS violations,
-    CAST(NULL AS varchar) AS sample
-FROM {{ published_table }} AS p
+        ) AS staged,
+        (
+            SELECT coalesce(sum(TRY_CAST(c.kwh AS decimal(18, 9))), 0)
+            FROM {{ cost_table }} AS c
+            WHERE c.verdict = 'used'
+        ) AS staged_kwh
+    FROM {{ published_table }} AS p
+)

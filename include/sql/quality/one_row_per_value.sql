@@ -1,15 +1,5 @@
 -- One row per hub, sensor and interval.
 -- severity: fatal
-SELECT
-    count(*) AS checked,
-    count_if(copies > 1) AS violations,
-    min(CASE WHEN copies > 1 THEN loc_id || ' ' || sensor END) AS sample
-FROM (
-    SELECT
-        loc_id,
-        sensor,
-        ts_utc,
-        count(*) AS copies
-    FROM {{ published_table }}
-    GROUP BY loc_id, sensor, ts_utc
-)
+SELECT CASE WHEN count(*) > 1 THEN loc_id || ' ' || sensor || ' ' || CAST(ts_utc AS varchar) || ' UTC' END AS fault
+FROM {{ published_table }}
+GROUP BY loc_id, sensor, ts_utc

@@ -1,7 +1,4 @@
 -- A day with no usable reading at all is a fault of its source, not a day without usage.
 -- severity: fatal
-SELECT
-    count(*) AS checked,
-    CASE WHEN count(*) = 0 THEN 1 ELSE 0 END AS violations,
-    CAST(NULL AS varchar) AS sample
+SELECT CASE WHEN count(*) = 0 THEN 'no value to publish' END AS fault
 FROM {{ published_table }}

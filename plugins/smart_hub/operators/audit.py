@@ -1,62 +1,42 @@
 """Between compact and publish: the rules of data quality, on the day that is not published yet."""
 
-import re
+import io
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
+import pyarrow
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException
+from pyarrow import parquet
 
 from smart_hub import macros
+from smart_hub.layout import QUALITY_TABLE, next_day, quality_prefix
 from smart_hub.operators.base import SmartHubOperator, gone
-from smart_hub.sql import SqlValueError, placeholders, render
+from smart_hub.quality import Result, read_rules
+from smart_hub.sql import statement
 
-_SEVERITY = re.compile(r"^-- severity: (fatal|warning)$", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule: a SELECT of one row with checked, violations (both bigint) and sample (varchar)."""
-
-    name: str
-    severity: str
-    text: str
-
-    @classmethod
-    def read(cls, path: Path) -> "Rule":
-        """The rule of a file. Raises ValueError when its header does not say how severe a violation is."""
-        text = path.read_text(encoding="utf-8")
-        severity = _SEVERITY.search(text)
-        if not severity:
-            raise ValueError(f"{path}: has no line '-- severity: fatal' or '-- severity: warning'")
-        return cls(path.stem, severity.group(1), text)
-
-    def select(self, values: dict[str, str]) -> str:
-        """The rule's row with its name and severity in front; of ``values`` it takes those that it uses."""
-        try:
-            query = render(self.text, {name: values[name] for name in placeholders(self.text) & values.keys()})
-        except SqlValueError as error:
-            raise SqlValueError(f"{self.name}.sql: {error}") from error
-        columns = f"'{self.name}' AS rule, '{self.severity}' AS severity, checked, violations, sample"
-        return f"SELECT {columns} FROM (\n{query}\n)"
-
-
-def _count(row: dict[str, str | None], column: str) -> int:
-    count = row[column]
-    if count is None:
-        raise ValueError(f"{row['rule']}: {column} is NULL, a rule must count")
-    return int(count)
+# Columns of data_quality, as the template declares them.
+_QUALITY = pyarrow.schema(
+    [
+        ("version", pyarrow.string()),
+        ("rule", pyarrow.string()),
+        ("severity", pyarrow.string()),
+        ("checked", pyarrow.int64()),
+        ("violations", pyarrow.int64()),
+        ("sample", pyarrow.string()),
+        ("passed", pyarrow.bool_()),
+    ]
+)
 
 
 class AuditOperator(SmartHubOperator):
-    """Runs every rule of ``include/sql/quality`` in one query.
+    """Runs every rule of ``include/sql/quality`` in one query; the table data_quality keeps what they found.
 
     tables: names of usage_table, cost_table, rejects_table and published_table, the run's staging tables.
 
-    Returns one dict a rule: rule, severity, checked, violations, sample. Fails, without a retry, when a fatal
-    rule is violated; violations of a warning are logged.
+    Returns one dict a rule: rule, severity, checked, violations, sample. Fails, without a retry, when a
+    fatal rule is violated; violations of a warning are logged.
     """
 
     template_fields: Sequence[str] = ("tables",)
@@ -68,28 +48,46 @@ class AuditOperator(SmartHubOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         for table in self.tables.values():
             self._require(table)
-        rules = [Rule.read(path) for path in sorted((self.settings.sql / "quality").glob("*.sql"))]
-        values = {"day": macros.usage_day(context), **self.tables}
-        rows = self.athena(context).rows("\nUNION ALL\n".join(rule.select(values) for rule in rules))
-        if sorted(str(row["rule"]) for row in rows) != [rule.name for rule in rules]:
-            raise ValueError(f"each rule gives one row, but there are {[row['rule'] for row in rows]}")
-        results = [{**row, "checked": _count(row, "checked"), "violations": _count(row, "violations")} for row in rows]
-        fatal = []
-        for result in sorted(results, key=lambda result: str(result["rule"])):
-            verdict = f"{result['rule']}: {result['violations']} violations in {result['checked']} checked"
-            if result["violations"] and result["sample"]:
-                verdict += f", e.g. {result['sample']}"
-            if not result["violations"]:
-                self.log.info("%s", verdict)
-                continue
-            self.log.warning("%s (%s)", verdict, result["severity"])
-            if result["severity"] == "fatal":
-                fatal.append(verdict)
-        if fatal:
+        day = macros.usage_day(context)
+        rules = read_rules(self.settings.sql)
+        values = {
+            **self.tables,
+            **macros.found(context)["content"],
+            "day": day,
+            "next_day": next_day(day),
+            "files": self.settings.files_per_day,
+            "most_rejected": self.settings.most_rejected,
+            "watts_margin": self.settings.watts_margin,
+        }
+        athena = self.athena(context)
+        rows = athena.rows("\nUNION ALL\n".join(rule.select(values) for rule in rules))
+        results = sorted((Result.of(row) for row in rows), key=lambda result: result.rule)
+        if [result.rule for result in results] != [rule.name for rule in rules]:
+            raise ValueError(f"each rule gives one row, but there are {[result.rule for result in results]}")
+        self._keep(day, macros.version(context), results)
+        location = self.settings.location(quality_prefix(day))
+        athena.run(
+            statement(self.settings.sql / "publish", "add_partition", table=QUALITY_TABLE, day=day, location=location)
+        )
+        for result in results:
+            if result.passed:
+                self.log.info("%s", result.verdict)
+            else:
+                self.log.warning("%s (%s)", result.verdict, result.severity)
+        broken = [result.verdict for result in results if not result.passed and result.severity == "fatal"]
+        if broken:
             raise AirflowFailException(
-                f"{values['day']} is not published: broken rules of include/sql/quality: {'; '.join(fatal)}"
+                f"{day} is not published: broken rules of include/sql/quality: {'; '.join(broken)}"
             )
-        return results
+        return [asdict(result) for result in results]
+
+    def _keep(self, day: str, version: str, results: Sequence[Result]) -> None:
+        """Writes the results down, one object an audit, which is never replaced."""
+        rows = [{"version": version, **asdict(result), "passed": result.passed} for result in results]
+        file = io.BytesIO()
+        parquet.write_table(pyarrow.Table.from_pylist(rows, _QUALITY), file)
+        key = f"{quality_prefix(day)}{version}.parquet"
+        self.s3_client.put_object(Bucket=self.settings.data_bucket, Key=key, Body=file.getvalue())
 
     def _require(self, table: str) -> None:
         try:

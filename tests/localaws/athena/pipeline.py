@@ -14,7 +14,8 @@ from ops.deploy import deploy
 from smart_hub import sql
 from smart_hub.athena import Athena
 from smart_hub.content import content_of
-from smart_hub.layout import PUBLISHED_TABLES, REFERENCE_TABLES, raw_prefix, run_name
+from smart_hub.layout import PUBLISHED_TABLES, REFERENCE_TABLES, next_day, raw_prefix, run_name
+from smart_hub.quality import read_rules
 
 STATEMENTS = ROOT / "include" / "sql"
 SECONDS = 300
@@ -58,7 +59,7 @@ class Pipeline:
                 "files": 1,
             },
         )
-        rules = self._audit({"day": day, **converted, **transformed, **compacted})
+        rules = self._audit({"day": day, **content, **converted, **transformed, **compacted})
         locations = [transformed["rejects_location"], converted["usage_location"], compacted["cost_location"]]
         for table, location in zip(PUBLISHED_TABLES, locations, strict=True):
             for name in ("add_partition", "set_location"):
@@ -115,11 +116,8 @@ class Pipeline:
         return dict(payload)
 
     def _audit(self, known: dict[str, Any]) -> dict[str, list[dict[str, str | None]]]:
-        rules = {}
-        for path in sorted((STATEMENTS / "quality").glob("*.sql")):
-            wanted = {name: known[name] for name in sql.placeholders(path.read_text())}
-            rules[path.stem] = self.athena.rows(sql.statement(path.parent, path.stem, **wanted))
-        return rules
+        limits = {"next_day": next_day(known["day"]), "files": 1, "most_rejected": "0.05", "watts_margin": "1.25"}
+        return {rule.name: self.athena.rows(rule.select({**known, **limits})) for rule in read_rules(STATEMENTS)}
 
 
 def _version(name: str) -> str:

@@ -1,0 +1,12 @@
+-- Every hub with a location sends readings.
+-- severity: warning
+WITH used AS (
+    SELECT DISTINCT loc_id
+    FROM {{ usage_table }}
+    WHERE verdict = 'used'
+)
+
+SELECT CASE WHEN u.loc_id IS NULL THEN h.loc_id END AS fault
+FROM location_versions AS h
+LEFT JOIN used AS u ON h.loc_id = u.loc_id
+WHERE h.content = '{{ locations }}'

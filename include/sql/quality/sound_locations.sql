@@ -1,0 +1,20 @@
+-- A location has a hash and a time zone that is known, in a state that has rates.
+-- severity: fatal
+WITH states AS (
+    SELECT DISTINCT state
+    FROM rate_versions
+    WHERE content = '{{ rates }}'
+)
+
+SELECT
+    CASE
+        WHEN
+            h.loc_id IS NULL OR s.state IS NULL
+            OR TRY(with_timezone(TIMESTAMP '{{ day }} 00:00:00', h.tz)) IS NULL
+            THEN
+                h.file || ': hash ' || coalesce(h.loc_id, '?') || ', tz ' || coalesce(h.tz, '?')
+                || ', state ' || h.state
+    END AS fault
+FROM location_versions AS h
+LEFT JOIN states AS s ON h.state = s.state
+WHERE h.content = '{{ locations }}'
