@@ -73,6 +73,9 @@ conformance: .venv-localaws/synced trino ## compare the local Athena with a real
 functions: .venv-localaws/synced trino ## record the functions that the real Trino lists
 	@PYTHONPATH=plugins .venv-localaws/bin/python -m tests.conformance.functions
 
+chaos: .venv/synced .venv-localaws/synced ## break the pipeline on purpose, fault by fault; see docs/faults.md
+	@PYTHONPATH=plugins .venv/bin/python -u -m tests.chaos $(ARGS)
+
 lint: .venv/synced .venv-localaws/synced .venv-lint/synced ## check style, types, SQL and templates; repair nothing
 	@status=0; check() { echo "$$*"; "$$@" || status=1; }; \
 	check .venv-lint/bin/ruff check .; \
