@@ -16,7 +16,7 @@ AWS_TESTS = tests/localaws tests/sql tests/conformance
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status airflow data test test-glue test-lambda test-clients test-trino trino conformance functions lint format lock clean
+.PHONY: help demo up down status airflow data test test-glue test-lambda test-clients test-trino trino conformance functions chaos lint format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile

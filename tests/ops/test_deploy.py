@@ -58,8 +58,8 @@ TABLES = {
         "",
     ),
     "usage": (f"loc_id string, ts bigint, {SENSORS}", "dt date"),
-    "mapping_versions": (MAPPINGS, "content string"),
-    "location_versions": (LOCATIONS, "content string"),
+    "mapping_versions": (f"{MAPPINGS}, file string", "content string"),
+    "location_versions": (f"{LOCATIONS}, file string", "content string"),
     "rate_versions": (RATES, "content string"),
     "usage_cost": (
         (

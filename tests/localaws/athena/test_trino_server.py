@@ -113,7 +113,8 @@ def test_both_engines_publish_the_same_rows(pipeline: tuple[Pipeline, Any], tmp_
     try:
         by_duckdb = Pipeline(aws)
         assert by_duckdb.run(DAY) == rules
-        assert {answer["violations"] for (answer,) in rules.values()} == {"0"}
+        broken = [rule for rule, (answer,) in rules.items() if answer["violations"] != "0"]
+        assert broken == ["full_days"]  # a warning: the day has lines that are not usable
         for table in ("usage", "usage_cost", "usage_rejects"):
             rows = by_trino.published(table, DAY)
             assert rows
