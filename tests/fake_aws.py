@@ -20,6 +20,8 @@ DAY = "2019-12-21"
 RUN_ID = "manual__1"
 # `printf manual__1 | sha256sum` begins with 19b04f5690f1.
 RUN = "2019-12-21-19b04f5690f1"
+# Of every table.
+COLUMNS = [{"Name": "loc_id", "Type": "string"}]
 
 _SESSION: Any = boto3.session.Session("test", "test", region_name="us-east-1")
 
@@ -43,6 +45,7 @@ class FakeAws:
     """What the code under test finds, and what it did.
 
     buckets: bucket -> key -> object. tables: name -> location. partitions: (table, value) -> location.
+    columns: those of a partition that are not its table's.
     calls: every request as (operation, parameters), in order. statements: what Athena was asked, in order.
     outcome: state, and reason, of a statement. rows: result of a SELECT, header first.
     """
@@ -51,6 +54,7 @@ class FakeAws:
         self.buckets: dict[str, dict[str, StoredObject]] = {bucket: {} for bucket in buckets}
         self.tables: dict[str, str] = {}
         self.partitions: dict[tuple[str, str], str] = {}
+        self.columns: dict[tuple[str, str], list[dict[str, str]]] = {}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.statements: list[str] = []
         self.stopped: list[str] = []
@@ -168,7 +172,8 @@ class FakeAws:
         return self.tables[name]
 
     def _GetTable(self, DatabaseName: str, Name: str) -> dict[str, Any]:
-        return {"Table": {"Name": Name, "StorageDescriptor": {"Location": self._known_table(Name)}}}
+        storage = {"Location": self._known_table(Name), "Columns": COLUMNS}
+        return {"Table": {"Name": Name, "StorageDescriptor": storage}}
 
     def _GetTables(self, DatabaseName: str) -> dict[str, Any]:
         return {"TableList": [self._GetTable(DatabaseName, name)["Table"] for name in sorted(self.tables)]}
@@ -181,11 +186,15 @@ class FakeAws:
         location = self.partitions.get((TableName, PartitionValues[0]))
         if location is None:
             raise Refused(400, "EntityNotFoundException", "Cannot find partition.")
-        return {"Partition": {"Values": PartitionValues, "StorageDescriptor": {"Location": location}}}
+        return {"Partition": self._partition(TableName, PartitionValues[0], location)}
 
     def _GetPartitions(self, DatabaseName: str, TableName: str, **kwargs: Any) -> dict[str, Any]:
         found = sorted((value, location) for (table, value), location in self.partitions.items() if table == TableName)
-        return {"Partitions": [{"Values": [value], "StorageDescriptor": {"Location": at}} for value, at in found]}
+        return {"Partitions": [self._partition(TableName, value, location) for value, location in found]}
+
+    def _partition(self, table: str, value: str, location: str) -> dict[str, Any]:
+        columns = self.columns.get((table, value), COLUMNS)
+        return {"Values": [value], "StorageDescriptor": {"Location": location, "Columns": columns}}
 
     def _CreatePartition(self, DatabaseName: str, TableName: str, PartitionInput: dict[str, Any]) -> None:
         key = (TableName, PartitionInput["Values"][0])

@@ -68,6 +68,17 @@ def _match(field: str, value: Any, pattern: re.Pattern[str]) -> None:
         raise InvalidEvent(f"{field}: expected {pattern.pattern}, got {value!r}")
 
 
+def _described(entry: dict[str, Any]) -> dict[str, str]:
+    """How a table or partition is to be read: its columns, its SerDe and what that is told."""
+    storage = entry["StorageDescriptor"]
+    serde = storage.get("SerdeInfo", {})
+    return {
+        "columns": ", ".join(f"{column['Name']} {column['Type']}" for column in storage["Columns"]),
+        "SerDe": serde.get("SerializationLibrary", "none"),
+        **serde.get("Parameters", {}),
+    }
+
+
 class Invocation:
     """One invocation: Athena, Glue and S3 for the event's run and version.
 
@@ -114,6 +125,35 @@ class Invocation:
                 f"{self.database}.{table} does not exist: this run's intermediate tables are gone since it finished;"
                 f" clear the run from {step}, with what is downstream"
             ) from None
+
+    def require_declared(self, table: str, *values: str) -> None:
+        """Raises when a partition of a raw table is not described as the table itself.
+
+        values: of its one partition; else all that there are. A crawler that infers types of its own makes
+        partitions that Athena refuses, or reads otherwise.
+        """
+        names = {"DatabaseName": self.database, "TableName": table}
+        declared = _described(self.glue.get_table(DatabaseName=self.database, Name=table)["Table"])
+        if values:
+            try:
+                partitions = [self.glue.get_partition(**names, PartitionValues=list(values))["Partition"]]
+            except self.glue.exceptions.EntityNotFoundException:
+                raise RuntimeError(
+                    f"{self.database}.{table} has no partition {'/'.join(values)}: no crawl has registered it; see the"
+                    " log of step 2, and clear the run from step_1_copy_raw_data"
+                ) from None
+        else:
+            pages = self.glue.get_paginator("get_partitions").paginate(**names)
+            partitions = [partition for page in pages for partition in page["Partitions"]]
+        for partition in partitions:
+            found = _described(partition)
+            for what, value in declared.items():
+                if found.get(what) != value:
+                    raise RuntimeError(
+                        f"{self.database}.{table}, partition {'/'.join(partition['Values'])}: {what}"
+                        f" {found.get(what)}, but the table declares {value}. Its crawler must have InheritFromTable"
+                        " in its Configuration; drop the partition, and start another run of the day"
+                    )
 
     def verdicts(self, table: str) -> set[str]:
         """The verdicts that a staging table's rows have: they are its partitions."""
