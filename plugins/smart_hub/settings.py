@@ -28,6 +28,7 @@ class Settings:
     data_bucket: str
     source: str
     mirror: bool
+    skip_empty_days: bool
     aws_conn_id: str
     files_per_day: int
     keep_hours: int
@@ -44,6 +45,7 @@ class Settings:
         SMART_HUB_DATA_BUCKET: the data bucket; it has no default.
         SMART_HUB_SOURCE: folder or ``s3://`` prefix with the raw data (``<include>/data``).
         SMART_HUB_MIRROR: true deletes raw objects that the source no longer has (false).
+        SMART_HUB_SKIP_EMPTY_DAYS: true skips a day for which the source has no usage, instead of failing (false).
         SMART_HUB_AWS_CONN_ID: Airflow connection to AWS (aws_default).
         SMART_HUB_FILES_PER_DAY: Parquet files a published day has (1).
         SMART_HUB_KEEP_HOURS: age in hours from which superseded versions are deleted (24).
@@ -67,6 +69,12 @@ class Settings:
             problems.append(f"{name}: expected a decimal number from 0 to {most:g}, got {text!r}")
             return default
 
+        def truth(name: str) -> bool:
+            text = (environ.get(name) or "false").lower()
+            if text not in _TRUTH:
+                problems.append(f"{name}: expected true or false, got {environ[name]!r}")
+            return _TRUTH.get(text, False)
+
         stack = environ.get("SMART_HUB_STACK") or "smart-hub"
         if not _STACK_PATTERN.fullmatch(stack):
             problems.append(f"SMART_HUB_STACK: expected {_STACK_PATTERN.pattern}, got {stack!r}")
@@ -75,9 +83,6 @@ class Settings:
             problems.append(f"SMART_HUB_DATA_BUCKET: not set; it is the output DataBucket of the stack {stack}")
         elif "/" in data_bucket:
             problems.append(f"SMART_HUB_DATA_BUCKET: expected a bucket's name alone, got {data_bucket!r}")
-        mirror = environ.get("SMART_HUB_MIRROR") or "false"
-        if mirror.lower() not in _TRUTH:
-            problems.append(f"SMART_HUB_MIRROR: expected true or false, got {mirror!r}")
         include = _include_folder(dags, environ)
         if not (include / "sql").is_dir():
             problems.append(f"SMART_HUB_INCLUDE: {include} has no folder sql; set it to the package's include folder")
@@ -85,7 +90,8 @@ class Settings:
             stack=stack,
             data_bucket=data_bucket,
             source=(environ.get("SMART_HUB_SOURCE") or str(include / "data")).rstrip("/"),
-            mirror=_TRUTH.get(mirror.lower(), False),
+            mirror=truth("SMART_HUB_MIRROR"),
+            skip_empty_days=truth("SMART_HUB_SKIP_EMPTY_DAYS"),
             aws_conn_id=environ.get("SMART_HUB_AWS_CONN_ID") or "aws_default",
             files_per_day=number("SMART_HUB_FILES_PER_DAY", 1, _MOST_FILES_PER_DAY),
             keep_hours=number("SMART_HUB_KEEP_HOURS", 24, 24 * 366),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from smart_hub.operators import CopyRawDataOperator
 from tests.fake_aws import BUCKET, DAY, RUN, FakeAws
@@ -152,6 +152,20 @@ def test_an_empty_listing_fails_and_changes_nothing(
         copy(folder, SMART_HUB_MIRROR="true")
     assert raw(aws) == before
     assert sent(aws) == set()
+
+
+def test_a_day_without_usage_is_skipped_where_that_is_set(
+    aws: FakeAws, folder: Path, copy: Callable[..., Any]
+) -> None:
+    # Given a source that has all but the day's usage
+    (folder / "usage" / f"dt={DAY}" / "portland.json").unlink()
+    with pytest.raises(AirflowSkipException, match=f"no file under {folder}/usage/dt={DAY}/"):
+        copy(folder, SMART_HUB_SKIP_EMPTY_DAYS="true", SMART_HUB_MIRROR="true")
+    # Expect a source that lacks more to fail all the same: it may be a mistyped one
+    (folder / "rates" / "rates.xml").unlink()
+    with pytest.raises(AirflowFailException, match=f"no file under {folder}/rates/"):
+        copy(folder, SMART_HUB_SKIP_EMPTY_DAYS="true", SMART_HUB_MIRROR="true")
+    assert raw(aws) == {}
 
 
 def test_a_source_that_does_not_exist_is_named(copy: Callable[..., Any], tmp_path: Path) -> None:

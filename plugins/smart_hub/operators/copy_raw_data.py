@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 from airflow.sdk import Context
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from smart_hub import macros
 from smart_hub.content import content_of
@@ -35,7 +35,8 @@ class CopyRawDataOperator(SmartHubOperator):
 
     Returns day, run, content (hash of each reference data set), new (data sets still to be crawled and
     converted) and published (table -> where its day lies now). Fails, without a retry, when a setting is
-    wrong or the source lacks any of the four data sets.
+    wrong or the source lacks any of the four data sets; with ``settings.skip_empty_days`` a source that lacks the
+    day's usage alone skips the run.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -49,9 +50,9 @@ class CopyRawDataOperator(SmartHubOperator):
         )
         source = source_of(self.settings.source, self.s3)
         # All are looked for before the first is sent: a source that lacks one changes nothing.
-        prefixes = (f"usage/dt={day}/", *(f"{data_set}/" for data_set in REFERENCE_TABLES))
-        names = {prefix: self._names(source, prefix) for prefix in prefixes}
-        for prefix in prefixes:
+        usage = f"usage/dt={day}/"
+        names = {prefix: self._names(source, prefix) for prefix in (*(f"{name}/" for name in REFERENCE_TABLES), usage)}
+        for prefix in names:
             self._copy(source, prefix, names[prefix])
 
         content = {
@@ -77,6 +78,8 @@ class CopyRawDataOperator(SmartHubOperator):
         names = sorted(name for name in found if is_data(name))
         if left_out := sorted(set(found) - set(names)):
             self.log.warning("Left out, Athena reads no file whose name begins with . or _: %s", ", ".join(left_out))
+        if not names and self.settings.skip_empty_days and prefix.startswith("usage/"):
+            raise AirflowSkipException(f"no file under {self.settings.source}/{prefix}; SMART_HUB_SKIP_EMPTY_DAYS is on")
         if not names:
             raise AirflowFailException(
                 f"no file under {self.settings.source}/{prefix}: put the data there, or set SMART_HUB_SOURCE"
