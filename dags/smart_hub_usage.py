@@ -66,6 +66,7 @@ with DAG(
     default_args={
         "owner": "smart-hub",
         "aws_conn_id": settings.aws_conn_id,
+        # Airflow waits between one and two times as long as computed, so that what failed together is spread.
         "retries": 2,
         "retry_delay": timedelta(seconds=15),
         "retry_exponential_backoff": 4,

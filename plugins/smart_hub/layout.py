@@ -22,6 +22,8 @@ REFERENCE_TABLES = {
 }
 # Tables whose day the publish switches, in its order.
 PUBLISHED_TABLES = ("usage_rejects", "usage", "usage_cost")
+# The DAG that makes a run a day.
+DAILY_DAG = "smart_hub_usage"
 # What each audit found.
 QUALITY_TABLE = "data_quality"
 
@@ -65,6 +67,11 @@ def day_prefix(table: str, day: str, version: str) -> str:
 def quality_prefix(day: str) -> str:
     """Key prefix of what the audits of a day found, an object each."""
     return f"warehouse/{QUALITY_TABLE}/dt={day}/"
+
+
+def publications_prefix(day: str) -> str:
+    """Key prefix of the notes on where a day was published, an object each."""
+    return f"publications/dt={day}/"
 
 
 def reference_prefix(data_set: str, content: str, version: str) -> str:

@@ -13,6 +13,8 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, Connection, Variable
 
+from smart_hub.layout import DAILY_DAG
+
 REPOSITORY = Path(__file__).parents[2]
 DAG_FILE = REPOSITORY / "dags" / "smart_hub_usage.py"
 
@@ -51,12 +53,12 @@ def bag() -> DagBag:
 
 @pytest.fixture(scope="module")
 def dag(bag: DagBag) -> Any:
-    return bag.dags["smart_hub_usage"]
+    return bag.dags[DAILY_DAG]
 
 
 def test_the_folder_holds_exactly_these_dags_and_no_import_error(bag: DagBag) -> None:
     assert bag.import_errors == {}
-    assert set(bag.dags) == {"smart_hub_usage"}
+    assert set(bag.dags) == {DAILY_DAG, "smart_hub_roll_back"}
 
 
 def test_each_step_is_run_by_its_operator(dag: DAG) -> None:
@@ -138,7 +140,7 @@ def test_the_dag_parses_without_any_setting_and_with_wrong_ones(monkeypatch: pyt
     monkeypatch.setenv("SMART_HUB_INCLUDE", "/nowhere")
     bag = DagBag(dag_folder=DAG_FILE)
     assert bag.import_errors == {}
-    settings = bag.dags["smart_hub_usage"].task_dict["step_1_copy_raw_data"].settings  # type: ignore[union-attr]
+    settings = bag.dags[DAILY_DAG].task_dict["step_1_copy_raw_data"].settings  # type: ignore[union-attr]
     named = {problem.split(":")[0] for problem in settings.problems}
     assert named == {
         "SMART_HUB_DATA_BUCKET",

@@ -68,7 +68,6 @@ def test_everything_is_sent_to_an_empty_bucket(aws: FakeAws, folder: Path, copy:
     assert found["day"] == DAY
     assert found["run"] == RUN
     assert sorted(found["new"]) == ["locations", "mappings", "rates", "usage"]
-    assert found["published"] == {"usage_rejects": None, "usage": None, "usage_cost": None}
     # The run can be told from its name
     assert aws.buckets[BUCKET][f"staging/{RUN}/run_id"].body == b"manual__1"
 
@@ -224,12 +223,6 @@ def test_only_what_is_not_registered_is_new(aws: FakeAws, folder: Path, copy: Ca
     aws.partitions["raw_usage", DAY] = f"s3://the-data/raw/usage/dt={DAY}/"
     # Expect the others to be new
     assert sorted(copy(folder)["new"]) == ["locations", "rates"]
-
-
-def test_what_the_day_points_to_is_noted(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
-    location = f"s3://the-data/warehouse/usage_cost/dt={DAY}/version=v0123456789abcdef/"
-    aws.partitions["usage_cost", DAY] = location
-    assert copy(folder)["published"]["usage_cost"] == location
 
 
 def test_a_missing_setting_is_reported_by_name(

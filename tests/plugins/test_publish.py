@@ -1,6 +1,9 @@
 """The publish: in order, one table after the other, and nothing that is not there."""
 
+import json
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,8 +11,8 @@ from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowFailException
 
 from smart_hub import macros
-from smart_hub.operators import PublishOperator
-from tests.fake_aws import BUCKET, DAY, FakeAws
+from smart_hub.operators import PublishOperator, RollBackOperator, publish
+from tests.fake_aws import BUCKET, DAY, RUN, RUN_ID, FakeAws
 
 PREFIXES = {
     "usage_rejects": f"warehouse/usage_rejects/dt={DAY}/version=v2/",
@@ -82,3 +85,107 @@ def test_a_version_that_is_gone_is_not_published(
 def test_the_asset_gets_the_day_as_its_partition(operator: PublishOperator, context: Any) -> None:
     operator.execute(context)
     assert context["outlet_events"][Asset(name="usage_cost")].partitions == [DAY]
+
+
+def test_what_was_published_is_noted_once_it_is(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
+    operator.execute(context)
+    (key,) = [key for key in aws.buckets[BUCKET] if key.startswith(f"publications/dt={DAY}/")]
+    assert json.loads(aws.buckets[BUCKET][key].body) == LOCATIONS
+
+
+def test_what_was_not_published_is_not_noted(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
+    aws.outcome = lambda statement: ("FAILED", "no") if "TABLE usage_cost PARTITION" in statement else ("SUCCEEDED", "")
+    with pytest.raises(RuntimeError, match="FAILED: no"):
+        operator.execute(context)
+    assert not any(key.startswith("publications/") for key in aws.buckets[BUCKET])
+
+
+# Roll back
+
+
+def published_as(aws: FakeAws, version: str) -> dict[str, str]:
+    """Objects of a version of each table; their locations."""
+    prefixes = {table: f"warehouse/{table}/dt={DAY}/version={version}/" for table in PREFIXES}
+    for prefix in prefixes.values():
+        aws.put(BUCKET, f"{prefix}part-0", "rows")
+    return {table: f"s3://{BUCKET}/{prefix}" for table, prefix in prefixes.items()}
+
+
+@pytest.fixture
+def roll_back(
+    aws: FakeAws,
+    settings_of: Callable[..., Any],
+    context_of: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., Any]:
+    """Publishes and rolls back by the operators, a minute apart; Athena moves the partitions."""
+    clock = datetime(2026, 1, 2, tzinfo=UTC)
+
+    def now() -> datetime:
+        nonlocal clock
+        clock += timedelta(minutes=1)
+        return clock
+
+    def moved(statement: str) -> None:
+        if found := re.match(r"ALTER TABLE (\w+) PARTITION .* SET LOCATION '(.+)'", statement):
+            aws.partitions[found[1], DAY] = found[2]
+
+    monkeypatch.setattr(publish, "utcnow", now)
+    aws.on_success = moved
+
+    def run(*versions: str, active: set[str] | None = None) -> dict[str, str]:
+        context = context_of({macros.STEP_1: {"content": CONTENT}}, active or {"roll_back"}, run_id="roll_back")
+        for version in versions:
+            locations = published_as(aws, version)
+            PublishOperator(task_id="publish", settings=settings_of(), locations=locations).execute(context)
+        operator = RollBackOperator(task_id="roll_back", settings=settings_of(), outlets=[Asset(name="usage_cost")])
+        operator.execute(context)
+        assert context["outlet_events"][Asset(name="usage_cost")].partitions == [DAY]
+        return {table: location for (table, _), location in aws.partitions.items()}
+
+    return run
+
+
+def test_a_day_goes_back_to_what_was_published_before(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
+    # given three versions published one after the other, when the day is rolled back, expect the second one
+    assert roll_back("va", "vb", "vc") == published_as(aws, "vb")
+
+
+def test_a_second_roll_back_undoes_the_first(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
+    roll_back("va", "vb")
+    assert roll_back() == published_as(aws, "vb")
+
+
+def test_a_publish_that_was_repeated_is_one(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
+    assert roll_back("va", "vb", "vb") == published_as(aws, "va")
+
+
+def test_a_publish_that_died_half_way_is_rolled_back_to_the_one_before(
+    aws: FakeAws, roll_back: Callable[..., Any]
+) -> None:
+    # given a day published twice, and a third publish that has moved one table and then died
+    roll_back("va", "vb")
+    aws.partitions["usage_rejects", DAY] = published_as(aws, "vc")["usage_rejects"]
+    # when it is rolled back, expect what was published last
+    assert roll_back() == published_as(aws, "va")
+
+
+def test_a_day_that_was_published_once_stays(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
+    with pytest.raises(AirflowFailException, match=f"{DAY} has no version before"):
+        roll_back("va")
+    assert {location for (_, _), location in aws.partitions.items()} == set(published_as(aws, "va").values())
+
+
+def test_a_version_that_is_gone_is_not_gone_back_to(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
+    roll_back("va", "vb")
+    del aws.buckets[BUCKET][f"warehouse/usage_cost/dt={DAY}/version=vb/part-0"]
+    with pytest.raises(AirflowFailException, match=r"usage_cost/.*version=vb/, published before, has no objects"):
+        roll_back()
+    assert aws.partitions["usage", DAY] == published_as(aws, "va")["usage"]
+
+
+def test_a_day_with_an_active_run_is_left_to_it(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
+    aws.put(BUCKET, f"staging/{RUN}/run_id", RUN_ID)
+    with pytest.raises(AirflowFailException, match=f"a run of {DAY} is active .*{RUN_ID}"):
+        roll_back("va", "vb", active={RUN_ID})
+    assert aws.partitions["usage", DAY] == published_as(aws, "vb")["usage"]
