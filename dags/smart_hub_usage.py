@@ -34,6 +34,7 @@ from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, TaskGroup
 
 from smart_hub.macros import MACROS, skip_unless_new
 from smart_hub.operators import AuditOperator, CleanUpOperator, CopyRawDataOperator, PublishOperator
+from smart_hub.retries import FunctionRetryPolicy
 from smart_hub.settings import Settings
 
 settings = Settings.from_environment(dags=Path(__file__).parent)
@@ -42,6 +43,7 @@ settings = Settings.from_environment(dags=Path(__file__).parent)
 invocation: dict[str, Any] = {
     "botocore_config": {"read_timeout": 910, "tcp_keepalive": True, "retries": {"max_attempts": 0}},
     "execution_timeout": timedelta(minutes=16),
+    "retry_policy": FunctionRetryPolicy(),
 }
 
 with DAG(

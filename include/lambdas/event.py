@@ -36,6 +36,10 @@ class InvalidEvent(ValueError):
     """The event lacks a field, has one too many, or holds a value of the wrong form; the message names it."""
 
 
+class Unrepeatable(RuntimeError):
+    """What another try would meet again: Airflow makes none. The message says what to do."""
+
+
 def checked_event(event: Any, *fields: str, contents: Iterable[str]) -> dict[str, Any]:
     """The event, when it has exactly ``day``, ``run``, ``version``, ``content`` (of ``contents``) and ``fields``.
 
@@ -121,7 +125,7 @@ class Invocation:
         try:
             self.glue.get_table(DatabaseName=self.database, Name=table)
         except self.glue.exceptions.EntityNotFoundException:
-            raise RuntimeError(
+            raise Unrepeatable(
                 f"{self.database}.{table} does not exist: this run's intermediate tables are gone since it finished;"
                 f" clear the run from {step}, with what is downstream"
             ) from None
@@ -138,7 +142,7 @@ class Invocation:
             try:
                 partitions = [self.glue.get_partition(**names, PartitionValues=list(values))["Partition"]]
             except self.glue.exceptions.EntityNotFoundException:
-                raise RuntimeError(
+                raise Unrepeatable(
                     f"{self.database}.{table} has no partition {'/'.join(values)}: no crawl has registered it; see the"
                     " log of step 2, and clear the run from step_1_copy_raw_data"
                 ) from None
@@ -149,7 +153,7 @@ class Invocation:
             found = _described(partition)
             for what, value in declared.items():
                 if found.get(what) != value:
-                    raise RuntimeError(
+                    raise Unrepeatable(
                         f"{self.database}.{table}, partition {'/'.join(partition['Values'])}: {what}"
                         f" {found.get(what)}, but the table declares {value}. Its crawler must have InheritFromTable"
                         " in its Configuration; drop the partition, and start another run of the day"
@@ -177,7 +181,7 @@ class Invocation:
         """
         found = content_of(self.objects(raw_prefix(data_set)))
         if found != content:
-            raise RuntimeError(
+            raise Unrepeatable(
                 f"{self.location(raw_prefix(data_set))} changed since step 1 saw it (content {content[:12]}… there,"
                 f" {found[:12]}… now): clear the run from step_1_copy_raw_data"
             )
