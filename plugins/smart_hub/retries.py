@@ -12,9 +12,7 @@ _UNREPEATABLE = {"InvalidEvent", "Unrepeatable"}
 class FunctionRetryPolicy(RetryPolicy):
     """For tasks that invoke a function: none where the function says that another try would end the same way."""
 
-    def evaluate(
-        self, exception: BaseException, try_number: int, max_tries: int, context: Any = None
-    ) -> RetryDecision:
+    def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
         error = _function_error(exception)
         if error.get("errorType") in _UNREPEATABLE:
             return RetryDecision.fail(reason=error.get("errorMessage"))

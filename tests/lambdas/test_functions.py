@@ -209,7 +209,9 @@ def test_convert_refuses_a_partition_that_differs_from_its_table(
     # given a crawler that has inferred types of its own
     aws.columns[table, value] = [{"Name": "loc_id", "Type": "int"}]
     # expect an error that names table, partition, both types and the remedy, before anything is written
-    with pytest.raises(RuntimeError, match=rf"smart_hub\.{table}, partition {value}: columns loc_id int, .* loc_id string.*InheritFrom"):
+    with pytest.raises(
+        RuntimeError, match=rf"smart_hub\.{table}, partition {value}: columns loc_id int, .* loc_id string.*InheritFrom"
+    ):
         convert.handler(convert_event, context)
     assert aws.statements == []
 

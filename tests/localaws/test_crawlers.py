@@ -319,9 +319,7 @@ def test_without_inheritance_a_partition_has_the_types_of_its_files(
         ('{"ts":9223372036854775808}', "ts is int 9223372036854775808"),
     ],
 )
-def test_what_cannot_be_inferred_fails_and_names_the_field(
-    readings: Aws, other: str, lines: str, message: str
-) -> None:
+def test_what_cannot_be_inferred_fails_and_names_the_field(readings: Aws, other: str, lines: str, message: str) -> None:
     put(readings, "raw/dt=2019-12-20/a.json", body=lines.encode())
 
     last = crawl(readings, other)

@@ -153,9 +153,7 @@ def test_superseded_versions_go_when_they_are_old_enough(aws: FakeAws, run: Call
     assert other_day in aws.buckets[BUCKET]
 
 
-def test_a_version_stays_for_its_readers_from_when_it_was_superseded_on(
-    aws: FakeAws, run: Callable[..., None]
-) -> None:
+def test_a_version_stays_for_its_readers_from_when_it_was_superseded_on(aws: FakeAws, run: Callable[..., None]) -> None:
     # Given an old version, superseded two hours ago by one that was itself superseded an hour ago
     names = {200: "v000000000000000a", 2: "v000000000000000b", 1: "v000000000000000c"}
     written = {hours: version(aws, "usage", name, hours, published=True) for hours, name in names.items()}

@@ -153,9 +153,7 @@ def test_an_empty_listing_fails_and_changes_nothing(
     assert sent(aws) == set()
 
 
-def test_a_day_without_usage_is_skipped_where_that_is_set(
-    aws: FakeAws, folder: Path, copy: Callable[..., Any]
-) -> None:
+def test_a_day_without_usage_is_skipped_where_that_is_set(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
     # Given a source that has all but the day's usage
     (folder / "usage" / f"dt={DAY}" / "portland.json").unlink()
     with pytest.raises(AirflowSkipException, match=f"no file under {folder}/usage/dt={DAY}/"):

@@ -1,4 +1,4 @@
-"""What InheritFromTable is there for: a crawler without it describes each day by the numbers that happen to be in it."""
+"""What InheritFromTable is for: a crawler without it describes each day by the numbers that happen to be in it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,7 +26,9 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
 
 def test_a_day_that_is_described_otherwise_is_refused_by_name_and_athena_cannot_read_it(pipeline: Pipeline) -> None:
     # when the day is crawled and converted, expect an error that names the partition, both types and the remedy
-    message = rf"raw_usage, partition {DAY}: columns loc_id string, ts int, .*declares loc_id string, ts bigint.*Inherit"
+    message = (
+        rf"raw_usage, partition {DAY}: columns loc_id string, ts int, .*declares loc_id string, ts bigint.*Inherit"
+    )
     with pytest.raises(AssertionError, match=message):
         pipeline.run(DAY)
     # expect that it would have ended badly

@@ -77,7 +77,9 @@ class CopyRawDataOperator(SmartHubOperator):
         if left_out := sorted(set(found) - set(names)):
             self.log.warning("Left out, Athena reads no file whose name begins with . or _: %s", ", ".join(left_out))
         if not names and self.settings.skip_empty_days and prefix.startswith("usage/"):
-            raise AirflowSkipException(f"no file under {self.settings.source}/{prefix}; SMART_HUB_SKIP_EMPTY_DAYS is on")
+            raise AirflowSkipException(
+                f"no file under {self.settings.source}/{prefix}; SMART_HUB_SKIP_EMPTY_DAYS is on"
+            )
         if not names:
             raise AirflowFailException(
                 f"no file under {self.settings.source}/{prefix}: put the data there, or set SMART_HUB_SOURCE"
