@@ -16,7 +16,7 @@ AWS_TESTS = tests/localaws tests/sql tests/conformance
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status airflow data test test-glue test-lambda test-clients test-trino trino conformance functions chaos lint format lock clean
+.PHONY: help demo up down status airflow data test test-glue test-lambda test-clients test-trino test-reruns trino conformance functions chaos lint format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,9 @@ test-clients: .venv-clients/synced .venv-localaws/synced ## run AWS CLI, boto3, 
 
 test-trino: .venv/synced .venv-localaws/synced trino ## run the demo with every query on a real Trino
 	.venv/bin/python -m pytest -m trino tests/e2e $(ARGS)
+
+test-reruns: .venv/synced .venv-localaws/synced ## run ten days again and again: both orders, cleared, late, rolled back
+	.venv/bin/python -m pytest -m long tests/e2e $(ARGS)
 
 trino: .venv/synced .venv-uv/synced ## get Trino, the second query engine
 	@$(RUN) ops.trino install
