@@ -22,6 +22,9 @@ REFERENCE_TABLES = {
 }
 # Tables whose day the publish switches, in its order.
 PUBLISHED_TABLES = ("usage_rejects", "usage", "usage_cost")
+# What is computed from one day of usage_cost, in the order in which it can be made, and the views of it.
+INSIGHT_TABLES = ("daily_device_cost", "hourly_load", "peak_shift", "hub_day_summary")
+INSIGHT_VIEWS = ("always_on", "provider_load")
 # What each audit found.
 QUALITY_TABLE = "data_quality"
 

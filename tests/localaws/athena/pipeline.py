@@ -14,7 +14,17 @@ from ops.deploy import deploy
 from smart_hub import sql
 from smart_hub.athena import Athena
 from smart_hub.content import content_of
-from smart_hub.layout import PUBLISHED_TABLES, REFERENCE_TABLES, next_day, raw_prefix, run_name
+from smart_hub.layout import (
+    INSIGHT_TABLES,
+    INSIGHT_VIEWS,
+    PUBLISHED_TABLES,
+    REFERENCE_TABLES,
+    day_prefix,
+    next_day,
+    raw_prefix,
+    run_name,
+    staging_table,
+)
 from smart_hub.quality import read_rules
 
 STATEMENTS = ROOT / "include" / "sql"
@@ -59,13 +69,17 @@ class Pipeline:
                 "files": 1,
             },
         )
+        insights = self._insights(day, content["rates"], compacted["published_table"])
         rules = self._audit({"day": day, **content, **converted, **transformed, **compacted})
         locations = [transformed["rejects_location"], converted["usage_location"], compacted["cost_location"]]
-        for table, location in zip(PUBLISHED_TABLES, locations, strict=True):
+        published = dict(zip(PUBLISHED_TABLES, locations, strict=True))
+        for table, location in {**published, **insights}.items():
             for name in ("add_partition", "set_location"):
                 self.athena.run(sql.statement(STATEMENTS / "publish", name, table=table, day=day, location=location))
         for data_set in REFERENCE_TABLES:
             self.athena.run(sql.statement(STATEMENTS / "publish", data_set, content=content[data_set]))
+        for view in INSIGHT_VIEWS:
+            self.athena.run(sql.statement(STATEMENTS / "publish", view))
         return rules
 
     @property
@@ -114,6 +128,19 @@ class Pipeline:
         payload = json.loads(answer["Payload"].read())
         assert "FunctionError" not in answer, payload
         return dict(payload)
+
+    def _insights(self, day: str, rates: str, published_table: str) -> dict[str, str]:
+        """Makes the insights of the day; their locations by table."""
+        version = _version("insights")
+        made = {table: staging_table(table, version) for table in INSIGHT_TABLES}
+        locations = {table: f"s3://{self.bucket}/{day_prefix(table, day, version)}" for table in INSIGHT_TABLES}
+        known = {"published_table": published_table, "day": day, "next_day": next_day(day), "rates": rates}
+        known |= {"least_coverage": "0.9", **{f"{table}_table": name for table, name in made.items()}}
+        for table in INSIGHT_TABLES:
+            text = (STATEMENTS / "insights" / f"{table}.sql").read_text(encoding="utf-8")
+            values = {**known, "table": made[table], "location": locations[table]}
+            self.athena.run(sql.render(text, {name: values[name] for name in sql.placeholders(text)}))
+        return locations
 
     def _audit(self, known: dict[str, Any]) -> dict[str, list[dict[str, str | None]]]:
         limits = {"next_day": next_day(known["day"]), "files": 1, "most_rejected": "0.05", "watts_margin": "1.25"}
