@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 from local_server import ROOT, Aws
@@ -29,6 +29,13 @@ from smart_hub.quality import read_rules
 
 STATEMENTS = ROOT / "include" / "sql"
 SECONDS = 300
+
+
+class Made(NamedTuple):
+    """A table of its own, and where its objects lie."""
+
+    name: str
+    location: str
 
 
 class Pipeline:
@@ -69,11 +76,11 @@ class Pipeline:
                 "files": 1,
             },
         )
-        insights = self._insights(day, content["rates"], compacted["published_table"])
+        insights = self.make_insights(day, compacted["published_table"])
         rules = self._audit({"day": day, **content, **converted, **transformed, **compacted})
         locations = [transformed["rejects_location"], converted["usage_location"], compacted["cost_location"]]
         published = dict(zip(PUBLISHED_TABLES, locations, strict=True))
-        for table, location in {**published, **insights}.items():
+        for table, location in {**published, **{name: made.location for name, made in insights.items()}}.items():
             for name in ("add_partition", "set_location"):
                 self.athena.run(sql.statement(STATEMENTS / "publish", name, table=table, day=day, location=location))
         for data_set in REFERENCE_TABLES:
@@ -81,6 +88,21 @@ class Pipeline:
         for view in INSIGHT_VIEWS:
             self.athena.run(sql.statement(STATEMENTS / "publish", view))
         return rules
+
+    def make_insights(self, day: str, published_table: str) -> dict[str, Made]:
+        """The insights of priced usage, each in a new table."""
+        version = _version("insights")
+        made = {
+            table: Made(staging_table(table, version), f"s3://{self.bucket}/{day_prefix(table, day, version)}")
+            for table in INSIGHT_TABLES
+        }
+        known = {"published_table": published_table, "day": day, "next_day": next_day(day), "least_coverage": "0.9"}
+        known |= {"rates": self._content("rates"), **{f"{table}_table": one.name for table, one in made.items()}}
+        for table, one in made.items():
+            text = (STATEMENTS / "insights" / f"{table}.sql").read_text(encoding="utf-8")
+            values = {**known, "table": one.name, "location": one.location}
+            self.athena.run(sql.render(text, {name: values[name] for name in sql.placeholders(text)}))
+        return made
 
     @property
     def athena(self) -> Athena:
@@ -128,19 +150,6 @@ class Pipeline:
         payload = json.loads(answer["Payload"].read())
         assert "FunctionError" not in answer, payload
         return dict(payload)
-
-    def _insights(self, day: str, rates: str, published_table: str) -> dict[str, str]:
-        """Makes the insights of the day; their locations by table."""
-        version = _version("insights")
-        made = {table: staging_table(table, version) for table in INSIGHT_TABLES}
-        locations = {table: f"s3://{self.bucket}/{day_prefix(table, day, version)}" for table in INSIGHT_TABLES}
-        known = {"published_table": published_table, "day": day, "next_day": next_day(day), "rates": rates}
-        known |= {"least_coverage": "0.9", **{f"{table}_table": name for table, name in made.items()}}
-        for table in INSIGHT_TABLES:
-            text = (STATEMENTS / "insights" / f"{table}.sql").read_text(encoding="utf-8")
-            values = {**known, "table": made[table], "location": locations[table]}
-            self.athena.run(sql.render(text, {name: values[name] for name in sql.placeholders(text)}))
-        return locations
 
     def _audit(self, known: dict[str, Any]) -> dict[str, list[dict[str, str | None]]]:
         limits = {"next_day": next_day(known["day"]), "files": 1, "most_rejected": "0.05", "watts_margin": "1.25"}
