@@ -34,6 +34,7 @@ class Settings:
     keep_hours: int
     most_rejected: str
     watts_margin: str
+    least_coverage: str
     include: Path
     problems: tuple[str, ...] = ()
 
@@ -51,6 +52,7 @@ class Settings:
         SMART_HUB_KEEP_HOURS: age in hours from which superseded versions are deleted (24).
         SMART_HUB_MOST_REJECTED: largest share of a day's lines that may be rejected (0.05).
         SMART_HUB_WATTS_MARGIN: how many times its watts a device may seem to draw (1.25).
+        SMART_HUB_LEAST_COVERAGE: share of a day's intervals below which a hub's savings are not shown (0.9).
         SMART_HUB_INCLUDE: the include folder; else ``<dags>/include``, else ``<dags>/../include``.
         """
         problems: list[str] = []
@@ -97,6 +99,7 @@ class Settings:
             keep_hours=number("SMART_HUB_KEEP_HOURS", 24, 24 * 366),
             most_rejected=decimal("SMART_HUB_MOST_REJECTED", "0.05", 1),
             watts_margin=decimal("SMART_HUB_WATTS_MARGIN", "1.25", 100),
+            least_coverage=decimal("SMART_HUB_LEAST_COVERAGE", "0.9", 1),
             include=include,
             problems=tuple(problems),
         )

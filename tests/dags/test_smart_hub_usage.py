@@ -29,6 +29,10 @@ STEPS = {
     "step_5_transform": "LambdaInvokeFunctionOperator",
     "step_6_compact": "LambdaInvokeFunctionOperator",
     "audit": "AuditOperator",
+    "insights.daily_device_cost": "InsightOperator",
+    "insights.hourly_load": "InsightOperator",
+    "insights.peak_shift": "InsightOperator",
+    "insights.hub_day_summary": "InsightOperator",
     "publish": "PublishOperator",
     "step_7_clean_up": "CleanUpOperator",
 }
@@ -74,7 +78,11 @@ def test_steps_follow_each_other_as_the_graph_says(dag: DAG) -> None:
         "step_5_transform": {"step_3_convert", "step_4_convert_rates"},
         "step_6_compact": {"step_5_transform"},
         "audit": {"step_6_compact"},
-        "publish": {"audit"},
+        "insights.daily_device_cost": {"step_6_compact"},
+        "insights.hourly_load": {"insights.daily_device_cost"},
+        "insights.peak_shift": {"insights.daily_device_cost"},
+        "insights.hub_day_summary": {"insights.peak_shift"},
+        "publish": {"audit", "insights.hourly_load", "insights.hub_day_summary"},
         "step_7_clean_up": {"publish"},
     }
 
@@ -192,7 +200,7 @@ def test_dag_files_only_wire() -> None:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"^\s*(def|class|async|lambda) ", text, re.MULTILINE), path
         assert "Variable" not in text, path
-    assert len(DAG_FILE.read_text(encoding="utf-8").splitlines()) <= 170
+    assert len(DAG_FILE.read_text(encoding="utf-8").splitlines()) <= 180
 
 
 def test_parsing_adds_less_than_half_a_second_to_airflow_and_its_operators() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from smart_hub.layout import run_name, version_name
+from smart_hub.layout import PUBLISHED_TABLES, run_name, version_name
 from smart_hub.operators import CleanUpOperator, clean_up
 from tests.fake_aws import BUCKET, DAY, RUN, RUN_ID, FakeAws
 
@@ -22,7 +22,7 @@ HOUR = timedelta(hours=1)
 def aws(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> FakeAws:
     """What a run has left after its publish: published tables, and two attempts' intermediate things."""
     monkeypatch.setattr(clean_up, "utcnow", lambda: aws.now)
-    for table in ("usage_rejects", "usage", "usage_cost"):
+    for table in PUBLISHED_TABLES:
         version(aws, table, PUBLISHED, hours=0, published=True)
     leave(aws, RUN, RUN_ID, "first attempt")
     leave(aws, RUN, RUN_ID, "second attempt")
@@ -62,7 +62,7 @@ def run(aws: FakeAws, settings_of: Callable[..., Any], context_of: Callable[...,
 
 def note(aws: FakeAws, hours: float, **versions: str) -> None:
     """Notes a publication made some hours ago; tables that are not named lay where they lie now."""
-    locations = {table: aws.partitions[table, DAY] for table in ("usage_rejects", "usage", "usage_cost")}
+    locations = {table: aws.partitions[table, DAY] for table in PUBLISHED_TABLES}
     for table, name in versions.items():
         locations[table] = f"s3://{BUCKET}/warehouse/{table}/dt={DAY}/version={name}/"
     aws.put(

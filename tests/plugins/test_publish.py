@@ -11,6 +11,7 @@ from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowFailException
 
 from smart_hub import macros
+from smart_hub.layout import INSIGHT_TABLES
 from smart_hub.operators import PublishOperator, RollBackOperator, publish
 from tests.fake_aws import BUCKET, DAY, RUN, RUN_ID, FakeAws
 
@@ -18,6 +19,7 @@ PREFIXES = {
     "usage_rejects": f"warehouse/usage_rejects/dt={DAY}/version=v2/",
     "usage": f"warehouse/usage/dt={DAY}/version=v1/verdict=used/",
     "usage_cost": f"warehouse/usage_cost/dt={DAY}/version=v3/",
+    **{table: f"warehouse/{table}/dt={DAY}/version=v4/" for table in INSIGHT_TABLES},
 }
 LOCATIONS = {table: f"s3://{BUCKET}/{prefix}" for table, prefix in PREFIXES.items()}
 CONTENT = {"mappings": "a" * 64, "locations": "b" * 64, "rates": "c" * 64}
@@ -30,15 +32,17 @@ def context(context_of: Callable[..., Any]) -> Any:
 
 @pytest.fixture
 def operator(aws: FakeAws, settings_of: Callable[..., Any]) -> PublishOperator:
-    """A publish of three versions, of which the rejects are empty."""
-    for table in ("usage", "usage_cost"):
+    """A publish of a version of each table, of which rejects and savings are empty."""
+    for table in PREFIXES.keys() - {"usage_rejects", "peak_shift"}:
         aws.put(BUCKET, f"{PREFIXES[table]}part-0", "rows")
     return PublishOperator(
         task_id="publish", settings=settings_of(), locations=LOCATIONS, outlets=[Asset(name="usage_cost")]
     )
 
 
-def test_rejects_then_usage_then_cost_then_the_views(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
+def test_rejects_then_usage_then_cost_then_insights_then_the_views(
+    aws: FakeAws, operator: PublishOperator, context: Any
+) -> None:
     operator.execute(context)
     assert aws.statements[:6] == [
         statement
@@ -48,12 +52,20 @@ def test_rejects_then_usage_then_cost_then_the_views(aws: FakeAws, operator: Pub
             f"ALTER TABLE {table} PARTITION (dt = '{DAY}') SET LOCATION '{LOCATIONS[table]}'",
         )
     ]
-    assert [statement.splitlines()[0] for statement in aws.statements[6:]] == [
-        "CREATE OR REPLACE VIEW mappings AS",
-        "CREATE OR REPLACE VIEW locations AS",
-        "CREATE OR REPLACE VIEW rates AS",
+    assert aws.statements[6:14] == [
+        *(
+            f"ALTER TABLE {table} ADD IF NOT EXISTS PARTITION (dt = '{DAY}') LOCATION '{LOCATIONS[table]}'"
+            for table in INSIGHT_TABLES
+        ),
+        *(
+            f"ALTER TABLE {table} PARTITION (dt = '{DAY}') SET LOCATION '{LOCATIONS[table]}'"
+            for table in INSIGHT_TABLES
+        ),
     ]
-    for data_set, statement in zip(CONTENT, aws.statements[6:], strict=True):
+    assert [statement.splitlines()[0] for statement in aws.statements[14:]] == [
+        f"CREATE OR REPLACE VIEW {view} AS" for view in ("mappings", "locations", "rates", "always_on", "provider_load")
+    ]
+    for data_set, statement in zip(CONTENT, aws.statements[14:17], strict=True):
         assert statement.endswith(f"WHERE content = '{CONTENT[data_set]}'")
 
 
@@ -72,7 +84,7 @@ def test_a_table_that_cannot_be_switched_leaves_those_after_it(
     assert not any("usage_cost" in statement for statement in aws.statements)
 
 
-@pytest.mark.parametrize("table", ["usage", "usage_cost"])
+@pytest.mark.parametrize("table", ["usage", "usage_cost", "daily_device_cost", "hourly_load", "hub_day_summary"])
 def test_a_version_that_is_gone_is_not_published(
     aws: FakeAws, operator: PublishOperator, context: Any, table: str
 ) -> None:

@@ -29,6 +29,7 @@ def test_the_bucket_alone_has_to_be_set(dags: Path) -> None:
         keep_hours=24,
         most_rejected="0.05",
         watts_margin="1.25",
+        least_coverage="0.9",
         include=dags.parent / "include",
     )
 
@@ -46,6 +47,14 @@ def test_another_share_of_rejects_is_named(dags: Path, text: str) -> None:
     settings = Settings.from_environment(dags, {"SMART_HUB_DATA_BUCKET": "b", "SMART_HUB_MOST_REJECTED": text})
     with pytest.raises(SettingsError, match="SMART_HUB_MOST_REJECTED: expected a decimal number from 0 to 1, got"):
         settings.check()
+
+
+@pytest.mark.parametrize("text", ["", "0", "0.75", "1"])
+def test_the_least_coverage_is_a_decimal_number(dags: Path, text: str) -> None:
+    given = {"SMART_HUB_DATA_BUCKET": "b", "SMART_HUB_LEAST_COVERAGE": text}
+    settings = Settings.from_environment(dags, given)
+    settings.check()
+    assert settings.least_coverage == (text or "0.9")
 
 
 def test_all_names_derive_from_the_stack(dags: Path) -> None:
@@ -74,6 +83,7 @@ def test_the_include_folder_is_looked_for_in_order(dags: Path, tmp_path: Path) -
         ("SMART_HUB_SKIP_EMPTY_DAYS", "skip", "expected true or false, got 'skip'"),
         ("SMART_HUB_FILES_PER_DAY", "0", "expected a number from 1 to 100, got '0'"),
         ("SMART_HUB_FILES_PER_DAY", "101", "expected a number from 1 to 100, got '101'"),
+        ("SMART_HUB_LEAST_COVERAGE", "90", "expected a decimal number from 0 to 1, got '90'"),
         ("SMART_HUB_KEEP_HOURS", "-1", "got '-1'"),
         ("SMART_HUB_KEEP_HOURS", "a day", "got 'a day'"),
         ("SMART_HUB_INCLUDE", "/nowhere", "/nowhere has no folder sql"),

@@ -100,6 +100,13 @@ class SmartHubOperator(BaseOperator):
         count: int = task_instance.get_dr_count(dag_id=DAILY_DAG, run_ids=[run_id], states=["queued", "running"])
         return count > 0
 
+    def require_table(self, table: str) -> None:
+        """Fails the task, and says where to clear from, when a staging table of its run is gone."""
+        try:
+            self.glue.get_table(DatabaseName=self.settings.database, Name=table)
+        except self.glue.exceptions.EntityNotFoundException:
+            raise gone(f"{self.settings.database}.{table}") from None
+
     def partition_location(self, table: str, value: str) -> str | None:
         """Where a table's partition lies, or None when the table has no such partition."""
         try:

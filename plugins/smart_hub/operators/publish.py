@@ -8,14 +8,16 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.timezone import utcnow
 
 from smart_hub import macros
-from smart_hub.layout import PUBLISHED_TABLES, REFERENCE_TABLES
+from smart_hub.layout import INSIGHT_TABLES, INSIGHT_VIEWS, MAY_BE_EMPTY, PUBLISHED_TABLES, REFERENCE_TABLES
 from smart_hub.operators.base import SmartHubOperator, gone
 from smart_hub.publications import Publication, before
 from smart_hub.sql import statement
 
 
 class PointingOperator(SmartHubOperator):
-    """Points the day of usage_rejects, usage and usage_cost, in this order, at versions of theirs, and notes it down.
+    """Points the day of each published table at a version of its own, and notes it down.
+
+    The order is usage_rejects, usage, usage_cost, then the insights.
 
     Readers of a table see its old version or its new one. The events of its outlets carry the day as their
     partition.
@@ -24,17 +26,21 @@ class PointingOperator(SmartHubOperator):
     def point(self, context: Context, day: str, locations: Mapping[str, str]) -> None:
         """locations: table -> S3 location of the version."""
         athena = self.athena(context)
-        for table in PUBLISHED_TABLES:
+        first = [table for table in PUBLISHED_TABLES if table not in INSIGHT_TABLES]
+        for tables in (*([table] for table in first), list(INSIGHT_TABLES)):
             for name in ("add_partition", "set_location"):
-                athena.run(self.statement(name, table=table, day=day, location=locations[table]))
-            self.log.info("%s of %s is at %s now", table, day, locations[table])
+                athena.run(*(self.statement(name, table=table, day=day, location=locations[table]) for table in tables))
+            for table in tables:
+                self.log.info("%s of %s is at %s now", table, day, locations[table])
         self.publications.add(day, macros.version(context), Publication(utcnow(), locations))
         for outlet in self.outlets:
             context["outlet_events"][outlet].add_partitions(day)
 
     def lacks_objects(self, locations: Mapping[str, str]) -> str | None:
-        """The first of the locations that has no object though it must. Of rejects there may be none."""
-        for table in ("usage", "usage_cost"):
+        """The first of the locations that has no object though it must."""
+        for table in PUBLISHED_TABLES:
+            if table in MAY_BE_EMPTY:
+                continue
             prefix = locations[table].removeprefix(self.settings.location(""))
             if next(self.objects(prefix), None) is None:
                 return locations[table]
@@ -64,7 +70,8 @@ class PublishOperator(PointingOperator):
         self.point(context, macros.usage_day(context), self.locations)
         content = macros.found(context)["content"]
         self.athena(context).run(
-            *(self.statement(data_set, content=content[data_set]) for data_set in REFERENCE_TABLES)
+            *(self.statement(data_set, content=content[data_set]) for data_set in REFERENCE_TABLES),
+            *(self.statement(view) for view in INSIGHT_VIEWS),
         )
         return self.locations
 
