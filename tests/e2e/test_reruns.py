@@ -39,6 +39,10 @@ CLEARED_TO_ADVICE = {
     "step_5_transform": "step_5_transform",
     "step_6_compact": "step_6_compact",
     "audit": "audit",
+    "insights.daily_device_cost": "insights.daily_device_cost",
+    "insights.hourly_load": "insights.hourly_load",
+    "insights.peak_shift": "insights.peak_shift",
+    "insights.hub_day_summary": "insights.hub_day_summary",
 }
 ADVICE = "clear the run from step_3_convert, with what is downstream"
 

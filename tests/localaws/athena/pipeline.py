@@ -78,11 +78,16 @@ class Pipeline:
         )
         insights = self.make_insights(day, compacted["published_table"])
         rules = self._audit({"day": day, **content, **converted, **transformed, **compacted})
-        locations = [transformed["rejects_location"], converted["usage_location"], compacted["cost_location"]]
-        published = dict(zip(PUBLISHED_TABLES, locations, strict=True))
-        for table, location in {**published, **{name: made.location for name, made in insights.items()}}.items():
+        locations = {
+            "usage_rejects": transformed["rejects_location"],
+            "usage": converted["usage_location"],
+            "usage_cost": compacted["cost_location"],
+            **{name: made.location for name, made in insights.items()},
+        }
+        for table in PUBLISHED_TABLES:
+            values = {"table": table, "day": day, "location": locations[table]}
             for name in ("add_partition", "set_location"):
-                self.athena.run(sql.statement(STATEMENTS / "publish", name, table=table, day=day, location=location))
+                self.athena.run(sql.statement(STATEMENTS / "publish", name, **values))
         for data_set in REFERENCE_TABLES:
             self.athena.run(sql.statement(STATEMENTS / "publish", data_set, content=content[data_set]))
         for view in INSIGHT_VIEWS:
@@ -100,8 +105,7 @@ class Pipeline:
         known |= {"rates": self._content("rates"), **{f"{table}_table": one.name for table, one in made.items()}}
         for table, one in made.items():
             text = (STATEMENTS / "insights" / f"{table}.sql").read_text(encoding="utf-8")
-            values = {**known, "table": one.name, "location": one.location}
-            self.athena.run(sql.render(text, {name: values[name] for name in sql.placeholders(text)}))
+            self.athena.run(sql.render_from(text, {**known, "table": one.name, "location": one.location}))
         return made
 
     @property
