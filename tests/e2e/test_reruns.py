@@ -175,7 +175,7 @@ def test_who_does_what_it_says_ends_right(kit: Kit, cleared: dict[str, tuple[str
 # Late and corrected data
 
 
-def test_a_file_that_comes_late_changes_its_day_alone(kit: Kit, cleared: Any, tmp_path: Path) -> None:
+def test_a_file_that_comes_late_changes_its_day_alone(kit: Kit, forwards: Any, tmp_path: Path) -> None:
     # given a file of a third hub's readings of one day, which comes after all days were published
     day = DAYS[4]
     before = published(kit)
@@ -189,7 +189,7 @@ def test_a_file_that_comes_late_changes_its_day_alone(kit: Kit, cleared: Any, tm
     ]
     assert len(lines) == 288
     for path in tmp_path.rglob("*"):
-        if path.is_file() and "usage" not in path.parts and "rates" not in path.parts:
+        if path.is_file() and "usage" not in path.parts:
             target = kit.source / path.relative_to(tmp_path)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(path.read_bytes())
@@ -214,7 +214,7 @@ def test_a_file_that_comes_late_changes_its_day_alone(kit: Kit, cleared: Any, tm
     }
 
 
-def test_a_day_is_rolled_back_and_forth(kit: Kit, cleared: Any) -> None:
+def test_a_day_is_rolled_back_and_forth(kit: Kit, forwards: Any) -> None:
     # given a day whose new version has more hubs than the one before
     day = DAYS[4]
     late = kit.published(day)
@@ -241,7 +241,7 @@ def rolled_back(kit: Kit, day: str) -> Rows:
 # A day without data
 
 
-def test_a_day_without_a_file_fails_and_says_where_it_looked(kit: Kit, cleared: Any) -> None:
+def test_a_day_without_a_file_fails_and_says_where_it_looked(kit: Kit, forwards: Any) -> None:
     before = kit.keys("raw/"), kit.keys("warehouse/")
     kit.start("without-data", "2019-11-30")
     assert kit.ended()["without-data"] == "failed"
