@@ -35,6 +35,7 @@ from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, TaskGroup
 
 from smart_hub.layout import INSIGHT_TABLES
 from smart_hub.macros import MACROS, skip_unless_new
+from smart_hub.notices import when_failed, when_late
 from smart_hub.operators import AuditOperator, CleanUpOperator, CopyRawDataOperator, InsightOperator, PublishOperator
 from smart_hub.retries import FunctionRetryPolicy
 from smart_hub.settings import Settings
@@ -70,13 +71,14 @@ with DAG(
     default_args={
         "owner": "smart-hub",
         "aws_conn_id": settings.aws_conn_id,
-        # Airflow waits between one and two times as long as computed, so that what failed together is spread.
         "retries": 2,
         "retry_delay": timedelta(seconds=15),
         "retry_exponential_backoff": 4,
         "max_retry_delay": timedelta(minutes=5),
         "execution_timeout": timedelta(minutes=30),
+        "on_failure_callback": when_failed(settings),
     },
+    deadline=when_late(settings),
 ):
     step_1_copy_raw_data = CopyRawDataOperator(
         task_id="step_1_copy_raw_data",

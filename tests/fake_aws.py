@@ -1,4 +1,4 @@
-"""S3, Glue's catalog and Athena in memory, behind real botocore clients.
+"""S3, SNS, Glue's catalog and Athena in memory, behind real botocore clients.
 
 botocore checks every request and answer against its models of the services; only the wire is left out.
 """
@@ -47,6 +47,7 @@ class FakeAws:
     buckets: bucket -> key -> object. tables: name -> location. partitions: (table, value) -> location.
     columns: those of a partition that are not its table's.
     calls: every request as (operation, parameters), in order. statements: what Athena was asked, in order.
+    executed: type, text and scanned bytes of queries with a UUID, which begins with their number.
     outcome: state, and reason, of a statement. rows: result of a SELECT, header first.
     """
 
@@ -57,6 +58,7 @@ class FakeAws:
         self.columns: dict[tuple[str, str], list[dict[str, str]]] = {}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.statements: list[str] = []
+        self.executed: list[tuple[str, str, int]] = []
         self.stopped: list[str] = []
         self.unstoppable: set[str] = set()
         self.outcome: Callable[[str], tuple[str, str]] = lambda statement: ("SUCCEEDED", "")
@@ -202,6 +204,11 @@ class FakeAws:
             raise Refused(400, "AlreadyExistsException", "Partition already exists.")
         self.partitions[key] = PartitionInput["StorageDescriptor"]["Location"]
 
+    # SNS
+
+    def _Publish(self, **kwargs: Any) -> dict[str, Any]:
+        return {"MessageId": "1"}
+
     # Athena
 
     def _StartQueryExecution(self, QueryString: str, **kwargs: Any) -> dict[str, Any]:
@@ -209,6 +216,10 @@ class FakeAws:
         return {"QueryExecutionId": str(len(self.statements))}
 
     def _GetQueryExecution(self, QueryExecutionId: str) -> dict[str, Any]:
+        if "-" in QueryExecutionId:
+            kind, statement, scanned = self.executed[int(QueryExecutionId.split("-")[0]) - 1]
+            told = {"StatementType": kind, "Query": statement, "Statistics": {"DataScannedInBytes": scanned}}
+            return {"QueryExecution": told}
         statement = self.statements[int(QueryExecutionId) - 1]
         state, reason = ("CANCELLED", "stopped") if QueryExecutionId in self.stopped else self.outcome(statement)
         if state == "SUCCEEDED":

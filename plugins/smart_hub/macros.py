@@ -80,6 +80,12 @@ def event(context: Any, *contents: str, **fields: Any) -> str:
 
 
 @pass_context
+def audited(context: Any) -> dict[str, int]:
+    """How many things each rule of the audit has checked."""
+    return {result["rule"]: result["checked"] for result in _result(context, "audit")}
+
+
+@pass_context
 def made(context: Any, table: str) -> dict[str, str]:
     """Table and location of the run's version of an insight (see InsightOperator)."""
     return dict(_result(context, f"{INSIGHTS}.{table}"))

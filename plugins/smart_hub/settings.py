@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _STACK_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,40}")
+_TOPIC_PATTERN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 # Athena's limit of buckets in a CTAS.
 _MOST_FILES_PER_DAY = 100
@@ -35,6 +36,7 @@ class Settings:
     most_rejected: str
     watts_margin: str
     least_coverage: str
+    sns_topic_arn: str
     include: Path
     problems: tuple[str, ...] = ()
 
@@ -53,6 +55,7 @@ class Settings:
         SMART_HUB_MOST_REJECTED: largest share of a day's lines that may be rejected (0.05).
         SMART_HUB_WATTS_MARGIN: how many times its watts a device may seem to draw (1.25).
         SMART_HUB_LEAST_COVERAGE: share of a day's intervals below which a hub's savings are not shown (0.9).
+        SMART_HUB_SNS_TOPIC_ARN: topic that is told of failed tasks and late runs (none).
         SMART_HUB_INCLUDE: the include folder; else ``<dags>/include``, else ``<dags>/../include``.
         """
         problems: list[str] = []
@@ -85,6 +88,10 @@ class Settings:
             problems.append(f"SMART_HUB_DATA_BUCKET: not set; it is the output DataBucket of the stack {stack}")
         elif "/" in data_bucket:
             problems.append(f"SMART_HUB_DATA_BUCKET: expected a bucket's name alone, got {data_bucket!r}")
+        topic = environ.get("SMART_HUB_SNS_TOPIC_ARN", "")
+        if topic and not _TOPIC_PATTERN.fullmatch(topic):
+            problems.append(f"SMART_HUB_SNS_TOPIC_ARN: expected the ARN of an SNS topic, got {topic!r}")
+            topic = ""
         include = _include_folder(dags, environ)
         if not (include / "sql").is_dir():
             problems.append(f"SMART_HUB_INCLUDE: {include} has no folder sql; set it to the package's include folder")
@@ -100,6 +107,7 @@ class Settings:
             most_rejected=decimal("SMART_HUB_MOST_REJECTED", "0.05", 1),
             watts_margin=decimal("SMART_HUB_WATTS_MARGIN", "1.25", 100),
             least_coverage=decimal("SMART_HUB_LEAST_COVERAGE", "0.9", 1),
+            sns_topic_arn=topic,
             include=include,
             problems=tuple(problems),
         )

@@ -18,16 +18,19 @@ from tests.fake_aws import BUCKET, DAY, RUN, RUN_ID, FakeAws
 PREFIXES = {
     "usage_rejects": f"warehouse/usage_rejects/dt={DAY}/version=v2/",
     "usage": f"warehouse/usage/dt={DAY}/version=v1/verdict=used/",
-    "usage_cost": f"warehouse/usage_cost/dt={DAY}/version=v3/",
+    "usage_cost": f"warehouse/usage_cost/dt={DAY}/version=v0000000000000003/",
     **{table: f"warehouse/{table}/dt={DAY}/version=v4/" for table in INSIGHT_TABLES},
 }
 LOCATIONS = {table: f"s3://{BUCKET}/{prefix}" for table, prefix in PREFIXES.items()}
 CONTENT = {"mappings": "a" * 64, "locations": "b" * 64, "rates": "c" * 64}
+# What earlier tasks have left: two data sets were new, the audit has checked 17,280 rows and 2 rejects.
+AUDIT = [{"rule": "complete_rows", "checked": 17280}, {"rule": "every_reject_has_a_reason", "checked": 2}]
+EARLIER = {macros.STEP_1: {"content": CONTENT, "new": ["usage", "rates"]}, "audit": AUDIT}
 
 
 @pytest.fixture
 def context(context_of: Callable[..., Any]) -> Any:
-    return context_of({macros.STEP_1: {"content": CONTENT}})
+    return context_of(EARLIER)
 
 
 @pytest.fixture
@@ -94,9 +97,29 @@ def test_a_version_that_is_gone_is_not_published(
     assert aws.statements == []
 
 
-def test_the_asset_gets_the_day_as_its_partition(operator: PublishOperator, context: Any) -> None:
+def test_the_asset_tells_what_came_out_and_what_it_took(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
+    # given three queries of the run: one that read 20 MB, a CREATE TABLE AS that read 1 MB, a change of the catalog
+    aws.executed = [
+        ("DML", "SELECT 1", 20_000_000),
+        ("DDL", "CREATE TABLE staging_x AS SELECT 1", 1_000_000),
+        ("DDL", "ALTER TABLE x ADD PARTITION (dt = '1')", 5),
+    ]
+    for number, suffix in ((1, ".csv"), (1, ".csv.metadata"), (2, ""), (3, ".txt")):
+        aws.put(BUCKET, f"athena-results/{RUN}/{number:08}-0000-0000-0000-000000000000{suffix}", "x")
+
     operator.execute(context)
-    assert context["outlet_events"][Asset(name="usage_cost")].partitions == [DAY]
+
+    event = context["outlet_events"][Asset(name="usage_cost")]
+    assert event.partitions == [DAY]
+    # by hand: (20 + 10) MB at 5 dollars a TB, two crawls of ten minutes and a minute of 0.0625 DPU at 0.44 dollars
+    assert event.extra == {
+        "day": DAY,
+        "version": "v0000000000000003",
+        "rows": 17280,
+        "rejects": 2,
+        "bytes_scanned": 21_000_000,
+        "estimated_dollars": pytest.approx(0.00015 + 0.146667 + 0.000458, abs=1e-6),
+    }
 
 
 def test_what_was_published_is_noted_once_it_is(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
@@ -146,13 +169,14 @@ def roll_back(
     aws.on_success = moved
 
     def run(*versions: str, active: set[str] | None = None) -> dict[str, str]:
-        context = context_of({macros.STEP_1: {"content": CONTENT}}, active or {"roll_back"}, run_id="roll_back")
+        context = context_of(EARLIER, active or {"roll_back"}, run_id="roll_back")
         for version in versions:
             locations = published_as(aws, version)
             PublishOperator(task_id="publish", settings=settings_of(), locations=locations).execute(context)
         operator = RollBackOperator(task_id="roll_back", settings=settings_of(), outlets=[Asset(name="usage_cost")])
         operator.execute(context)
-        assert context["outlet_events"][Asset(name="usage_cost")].partitions == [DAY]
+        event = context["outlet_events"][Asset(name="usage_cost")]
+        assert (event.partitions, event.extra) == ([DAY], {"day": DAY, "version": None})
         return {table: location for (table, _), location in aws.partitions.items()}
 
     return run

@@ -30,6 +30,7 @@ def test_the_bucket_alone_has_to_be_set(dags: Path) -> None:
         most_rejected="0.05",
         watts_margin="1.25",
         least_coverage="0.9",
+        sns_topic_arn="",
         include=dags.parent / "include",
     )
 
@@ -86,6 +87,7 @@ def test_the_include_folder_is_looked_for_in_order(dags: Path, tmp_path: Path) -
         ("SMART_HUB_LEAST_COVERAGE", "90", "expected a decimal number from 0 to 1, got '90'"),
         ("SMART_HUB_KEEP_HOURS", "-1", "got '-1'"),
         ("SMART_HUB_KEEP_HOURS", "a day", "got 'a day'"),
+        ("SMART_HUB_SNS_TOPIC_ARN", "alarms", "expected the ARN of an SNS topic, got 'alarms'"),
         ("SMART_HUB_INCLUDE", "/nowhere", "/nowhere has no folder sql"),
     ],
 )

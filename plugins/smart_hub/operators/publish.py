@@ -1,5 +1,6 @@
 """After the audit: the day's partitions are pointed at their new version; or, on request, back at the one before."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,11 +8,21 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.timezone import utcnow
 
-from smart_hub import macros
-from smart_hub.layout import INSIGHT_TABLES, INSIGHT_VIEWS, MAY_BE_EMPTY, PUBLISHED_TABLES, REFERENCE_TABLES
-from smart_hub.operators.base import SmartHubOperator, gone
+from smart_hub import macros, prices
+from smart_hub.layout import (
+    INSIGHT_TABLES,
+    INSIGHT_VIEWS,
+    MAY_BE_EMPTY,
+    PUBLISHED_TABLES,
+    REFERENCE_TABLES,
+    results_prefix,
+)
+from smart_hub.operators.base import SmartHubOperator, gone, version_at
 from smart_hub.publications import Publication, before
 from smart_hub.sql import statement
+
+# What Athena names a query's files after.
+_QUERY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class PointingOperator(SmartHubOperator):
@@ -19,8 +30,7 @@ class PointingOperator(SmartHubOperator):
 
     The order is usage_rejects, usage, usage_cost, then the insights.
 
-    Readers of a table see its old version or its new one. The events of its outlets carry the day as their
-    partition.
+    Readers of a table see its old version or its new one.
     """
 
     def point(self, context: Context, day: str, locations: Mapping[str, str]) -> None:
@@ -33,8 +43,13 @@ class PointingOperator(SmartHubOperator):
             for table in tables:
                 self.log.info("%s of %s is at %s now", table, day, locations[table])
         self.publications.add(day, macros.version(context), Publication(utcnow(), locations))
+
+    def tell(self, context: Context, day: str, locations: Mapping[str, str], **known: Any) -> None:
+        """Has the events of the outlets carry the day as their partition, and say day, version and what is known."""
         for outlet in self.outlets:
-            context["outlet_events"][outlet].add_partitions(day)
+            event = context["outlet_events"][outlet]
+            event.extra = {"day": day, "version": version_at(locations["usage_cost"]), **known}
+            event.add_partitions(day)
 
     def lacks_objects(self, locations: Mapping[str, str]) -> str | None:
         """The first of the locations that has no object though it must."""
@@ -55,7 +70,8 @@ class PublishOperator(PointingOperator):
 
     locations: table -> S3 location of the new version.
 
-    Safe to repeat. Returns the locations.
+    Safe to repeat. The events of its outlets say day, version, rows, rejects, the bytes that the run's queries have
+    scanned, and what it has cost in dollars, estimated. Returns the locations.
     """
 
     template_fields: Sequence[str] = ("locations",)
@@ -67,13 +83,30 @@ class PublishOperator(PointingOperator):
     def execute(self, context: Context) -> dict[str, str]:
         if missing := self.lacks_objects(self.locations):
             raise gone(missing)
-        self.point(context, macros.usage_day(context), self.locations)
+        day = macros.usage_day(context)
+        self.point(context, day, self.locations)
         content = macros.found(context)["content"]
         self.athena(context).run(
             *(self.statement(data_set, content=content[data_set]) for data_set in REFERENCE_TABLES),
             *(self.statement(view) for view in INSIGHT_VIEWS),
         )
+        if self.outlets:
+            self.tell(context, day, self.locations, **self._account(context))
         return self.locations
+
+    def _account(self, context: Context) -> dict[str, Any]:
+        """What the run has published, and what that took."""
+        checked, new = macros.audited(context), macros.found(context)["new"]
+        prefix = results_prefix(macros.run(context))
+        names = (item["Key"].removeprefix(prefix) for item in self.objects(prefix))
+        queries = {found[0] for name in names if (found := _QUERY_ID.match(name))}
+        scanned = self.athena(context).scanned(sorted(queries))
+        return {
+            "rows": checked["complete_rows"],
+            "rejects": checked["every_reject_has_a_reason"],
+            "bytes_scanned": sum(scanned.values()),
+            "estimated_dollars": round(prices.dollars(scanned.values(), len(new), int("rates" in new)), 6),
+        }
 
 
 class RollBackOperator(PointingOperator):
@@ -96,4 +129,5 @@ class RollBackOperator(PointingOperator):
             raise AirflowFailException(f"{missing}, published before, has no objects any more; {day} stays as it is")
         self.log.info("%s goes back to what was published at %s", day, previous.at)
         self.point(context, day, locations)
+        self.tell(context, day, locations)
         return locations
