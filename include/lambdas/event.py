@@ -134,7 +134,7 @@ class Invocation:
         """Raises when a partition of a raw table is not described as the table itself.
 
         values: of its one partition; else all that there are. A crawler that infers types of its own makes
-        partitions that Athena refuses, or reads otherwise.
+        partitions that Athena may refuse, or read otherwise.
         """
         names = {"DatabaseName": self.database, "TableName": table}
         declared = _described(self.glue.get_table(DatabaseName=self.database, Name=table)["Table"])

@@ -31,7 +31,7 @@ def test_a_day_that_is_described_otherwise_is_refused_by_name_and_athena_cannot_
     )
     with pytest.raises(AssertionError, match=message):
         pipeline.run(DAY)
-    # expect that it would have ended badly
+    # expect that it could have ended badly
     with pytest.raises(QueryFailed, match="HIVE_PARTITION_SCHEMA_MISMATCH"):
         pipeline.athena.rows(f"SELECT count(ts) FROM raw_usage WHERE dt = '{DAY}'")
 

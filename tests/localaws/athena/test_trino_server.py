@@ -166,6 +166,34 @@ def test_a_view_of_what_hive_cannot_type_is_refused_and_leaves_the_one_before(
         trino.select("CREATE OR REPLACE VIEW kept AS SELECT 1, nope AS n")
 
 
+def test_a_partition_of_inferred_types_is_coerced_by_trino_and_refused_here(
+    pipeline: tuple[Pipeline, Any], trino: Trino, duckdb: Any
+) -> None:
+    # given a day of raw_usage described as a crawler would that infers: whole numbers are int
+    glue, value = trino.aws.client("glue"), "2019-12-20"
+    s3, bucket = trino.aws.client("s3"), pipeline[0].bucket
+    s3.put_object(Bucket=bucket, Key=f"raw/usage/dt={value}/a.json", Body=b'{"loc_id":"a","ts":1,"data":{"s_01":0}}')
+    storage = glue.get_table(DatabaseName=DATABASE, Name="raw_usage")["Table"]["StorageDescriptor"]
+    storage |= {
+        "Location": f"s3://{bucket}/raw/usage/dt={value}/",
+        "Columns": [
+            {"Name": "loc_id", "Type": "string"},
+            {"Name": "ts", "Type": "int"},
+            {"Name": "data", "Type": "struct<s_01:int>"},
+        ],
+    }
+    partition = {"Values": [value], "StorageDescriptor": storage}
+    glue.create_partition(DatabaseName=DATABASE, TableName="raw_usage", PartitionInput=partition)
+    try:
+        # Athena's documentation names the error; this release of Trino widens numbers instead.
+        select = f"SELECT loc_id, ts, data.s_01 FROM raw_usage WHERE dt = '{value}'"
+        assert trino.select(select) == [("a", "1", "0.0")]
+        with pytest.raises(QueryError, match=r"^HIVE_PARTITION_SCHEMA_MISMATCH: "):
+            duckdb(select)
+    finally:
+        glue.delete_partition(DatabaseName=DATABASE, TableName="raw_usage", PartitionValues=[value])
+
+
 def test_a_partition_that_is_moved_is_seen_at_once(pipeline: tuple[Pipeline, Any], trino: Trino) -> None:
     count = "SELECT count(*) FROM usage_cost"
     glue = trino.aws.client("glue")
