@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smart_hub.page.figures import HOURS, Load, Usage
+from smart_hub.page.figures import HOURS, Load, Usage, in_order
 
 # Told apart by those who see fewer colours too (Okabe and Ito, https://jfly.uni-koeln.de/color/), on white and black.
 COLOURS = {"off-peak": "#3b9fd6", "partial-peak": "#e6a117", "peak": "#d55e00"}
@@ -72,7 +72,8 @@ def device_costs(usage: Usage) -> Chart:
         ],
         layout={
             "barmode": "stack",
-            "height": 90 + 34 * len(labels),
+            "height": _height(usage),
+            "legend": {"traceorder": "normal"},
             "xaxis": {"tickprefix": "$", "rangemode": "tozero"},
             "yaxis": {"autorange": "reversed", "automargin": True},
         },
@@ -102,7 +103,8 @@ def hub_load(usage: Usage) -> Chart:
             _steps({hour.hour: hour.kw for hour in usage.hours}, "load", _NOW, "kW", fill=True),
             *_legend(periods),
         ],
-        layout={**_day_axes("kW"), "shapes": _shading(periods)},
+        # As high as the chart beside it.
+        layout={**_day_axes("kW"), "height": _height(usage), "shapes": _shading(periods)},
         header=["Hour", "kW", "Rate period"],
         rows=[[clock(hour.hour), f"{hour.kw:,.3f}", hour.period] for hour in usage.hours],
     )
@@ -131,13 +133,13 @@ def heat_map(usage: Usage) -> Chart:
             }
         ],
         layout={
-            "height": 90 + 30 * len(usage.devices),
-            "xaxis": {"type": "category", "showgrid": False},
+            "height": _height(usage),
+            "xaxis": {"type": "category", "showgrid": False, "tickvals": [clock(hour) for hour in HOURS[::3]]},
             "yaxis": {"autorange": "reversed", "automargin": True, "showgrid": False},
         },
         header=["Device", *(clock(hour) for hour in HOURS)],
         rows=[
-            [device.label, *("" if (kwh := device.by_hour.get(hour)) is None else f"{kwh:,.2f}" for hour in HOURS)]
+            [device.label, *(f"{device.by_hour[hour]:,.2f}" if hour in device.by_hour else "" for hour in HOURS)]
             for device in usage.devices
         ],
     )
@@ -149,11 +151,14 @@ def provider_load(load: Load, place: str) -> Chart:
     return Chart(
         name="provider",
         title=f"Load of {place}",
-        note="kWh of each clock hour, mean of a day, as it is and with the shiftable devices moved to the cheapest hours"
-        + ("; the rate periods are shaded." if load.periods else "."),
+        note=(
+            "kWh of each clock hour, mean of a day, as it is and with the shiftable devices moved to the cheapest"
+            f" hours{'; the rate periods are shaded' if load.periods else ''}."
+        ),
         words=(
-            f"The highest hour has {now:,.1f} kWh, {then:,.1f} kWh with the shiftable load moved. {load.moved_kwh:,.1f}"
-            f" kWh a day change their hour, and a day costs {dollars(load.shifted_cost)} in place of {dollars(load.cost)}."
+            f"The highest hour has {now:,.1f} kWh, {then:,.1f} kWh with the shiftable load moved."
+            f" {load.moved_kwh:,.1f} kWh a day change their hour, and a day costs {dollars(load.shifted_cost)}"
+            f" in place of {dollars(load.cost)}."
         ),
         traces=[
             _steps(load.kwh, "as it is", _NOW, "kWh", fill=True),
@@ -197,7 +202,7 @@ def _legend(periods: Mapping[int, str]) -> list[dict[str, Any]]:
             "marker": {"symbol": "square", "size": 12, "color": COLOURS.get(period, _OTHER), "opacity": 0.5},
             "hoverinfo": "skip",
         }
-        for period in sorted(set(periods.values()), key=lambda name: (list(COLOURS).index(name) if name in COLOURS else 9))
+        for period in in_order(periods.values())
     ]
 
 
@@ -227,6 +232,11 @@ def _day_axes(unit: str) -> dict[str, Any]:
         "xaxis": {"range": [0, 24], "tickvals": ticks, "ticktext": [clock(hour) for hour in ticks], "showgrid": False},
         "yaxis": {"title": {"text": unit}, "rangemode": "tozero"},
     }
+
+
+def _height(usage: Usage) -> int:
+    """Pixels that give each device a line of its own."""
+    return 90 + 32 * max(6, len(usage.devices))
 
 
 def _rounded(value: float | None) -> float | None:

@@ -18,7 +18,7 @@ def clients(aws_conn_id: str) -> Callable[[str], Any]:
     """
 
     def client(service: str) -> Any:
-        hook: AwsBaseHook[Any] = AwsBaseHook(aws_conn_id=aws_conn_id, client_type=service)
+        hook = AwsBaseHook(aws_conn_id=aws_conn_id, client_type=service)
         return hook.get_client_type(config=hook.config.merge(PATIENCE))
 
     return client

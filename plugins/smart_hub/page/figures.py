@@ -84,8 +84,13 @@ class Usage:
     @property
     def periods(self) -> list[str]:
         """Rate periods in use, cheapest first; names that are not known come last."""
-        found = {period for device in self.devices for period in device.cost}
-        return [*(period for period in PERIODS if period in found), *sorted(found - set(PERIODS))]
+        return in_order(period for device in self.devices for period in device.cost)
+
+
+def in_order(periods: Iterable[str]) -> list[str]:
+    """Rate periods without repetition, cheapest first; those that are not known come last."""
+    found = set(periods)
+    return [*(period for period in PERIODS if period in found), *sorted(found - set(PERIODS))]
 
 
 def usage(rows: pa.Table) -> Usage:
@@ -307,7 +312,9 @@ def audits(rows: pa.Table) -> dict[str, Audit]:
         day: Audit(
             day,
             len(group),
-            sorted((row for row in group if row["violations"]), key=lambda row: (row["severity"] != "fatal", row["rule"])),
+            sorted(
+                (row for row in group if row["violations"]), key=lambda row: (row["severity"] != "fatal", row["rule"])
+            ),
         )
         for day, group in _by(rows.to_pylist(), "dt")
     }

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from airflow.configuration import conf
 from fastapi import FastAPI, Request

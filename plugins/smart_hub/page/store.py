@@ -104,7 +104,9 @@ class Store:
     client: Callable[[str], Any]
     source: str
     _cache: Cache = field(default_factory=Cache)
-    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_AT_ONCE, "smart-hub-page"))
+    _requests: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_AT_ONCE, "smart-hub-request"))
+    # Apart, for a work waits for requests.
+    _works: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_AT_ONCE, "smart-hub-work"))
 
     def days(self, table: str, first: str = "", last: str = "") -> dict[str, str]:
         """The published days of a table, in order, and where each lies: YYYY-MM-DD -> s3://…/.
@@ -166,7 +168,7 @@ class Store:
         return dict(sorted(found.items()))
 
     def beside(self, *works: Callable[[], Any]) -> list[Any]:
-        """What each of the works gives, or the Unavailable that it raised; none may wait for another."""
+        """What each of the works gives, or the Unavailable that it raised; none may call this in turn."""
 
         def result(work: Callable[[], Any]) -> Any:
             try:
@@ -174,12 +176,12 @@ class Store:
             except Unavailable as reason:
                 return reason
 
-        return list(self._threads.map(result, works))
+        return list(self._works.map(result, works))
 
     def _gather(self, table: str, objects: Mapping[str, list[S3Object]], read: Callable[[S3Object], Any]) -> pa.Table:
         pairs = [(day, item) for day, items in objects.items() for item in items]
         with self._told(f"the table {table}"):
-            tables = list(self._threads.map(lambda pair: read(pair[1]), pairs))
+            tables = list(self._requests.map(lambda pair: read(pair[1]), pairs))
         dated = [
             rows.append_column("dt", pa.repeat(pa.scalar(day), len(rows)))
             for (day, _), rows in zip(pairs, tables, strict=True)

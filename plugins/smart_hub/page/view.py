@@ -117,11 +117,11 @@ def _fill(view: View, store: Store) -> None:
 
     usage_objects, *tables = store.beside(
         partial(store.objects, USAGE_TABLE, {**days, listed: published[listed]}),
-        *(partial(_locate, store, name, view) for name in _BESIDE),
+        *(partial(_rows, store, name, view.first, view.last) for name in _BESIDE),
     )
     if isinstance(usage_objects, Unavailable):
         raise usage_objects
-    summary, shift, load, quality = (_read(store, name, found, days) for name, found in zip(_BESIDE, tables, strict=True))
+    summary, shift, load, quality = (_table(name, rows, days) for name, rows in zip(_BESIDE, tables, strict=True))
 
     view.hubs = _hubs(store, summary, listed, usage_objects)
     view.states = sorted(set(view.hubs.values()))
@@ -143,22 +143,19 @@ def _fill(view: View, store: Store) -> None:
     _hub(view, rows, summary, shift, quality)
 
 
-def _locate(store: Store, name: str, view: View) -> dict[str, list[S3Object]]:
-    found = store.objects(name, store.days(name, view.first, view.last))
-    # Each audit of a day has left an object: the latest counts.
-    return {day: items[-1:] for day, items in found.items()} if name == QUALITY_TABLE else found
+def _rows(store: Store, name: str, first: str, last: str) -> pa.Table:
+    objects = store.objects(name, store.days(name, first, last))
+    if name == QUALITY_TABLE:  # each audit of a day has left an object: the latest counts
+        objects = {day: items[-1:] for day, items in objects.items()}
+    return store.rows(name, objects)
 
 
-def _read(store: Store, name: str, found: dict[str, list[S3Object]] | Unavailable, days: Mapping[str, str]) -> _Table:
-    if isinstance(found, Unavailable):
-        return _Table(None, str(found))
-    lacking = [day for day in days if not found.get(day)]
+def _table(name: str, rows: pa.Table | Unavailable, days: Mapping[str, str]) -> _Table:
+    if isinstance(rows, Unavailable):
+        return _Table(None, str(rows))
+    lacking = sorted(days.keys() - set(rows["dt"].unique().to_pylist()))
     if len(lacking) == len(days):
         return _Table(None, f"The table {name} has nothing of these days yet.")
-    try:
-        rows = store.rows(name, found)
-    except Unavailable as reason:
-        return _Table(None, str(reason))
     some = ", ".join(lacking[:3]) + (", …" if len(lacking) > 3 else "")
     return _Table(rows, f"{len(lacking)} of {len(days)} days are not in {name}: {some}." if lacking else "")
 

@@ -34,8 +34,8 @@ function dressed(layout) {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: narrow.matches ? 11 : 12.5, color: colour("--text") },
-    margin: { l: narrow.matches ? 40 : 56, r: 12, t: 32, b: 40 },
-    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
+    margin: { l: narrow.matches ? 40 : 56, r: 24, t: 32, b: 40 },
+    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", ...layout.legend },
     dragmode: false,
     hoverlabel: { bgcolor: colour("--card"), bordercolor: colour("--line"), font: { color: colour("--text") } },
     xaxis: axis(layout.xaxis),
@@ -45,7 +45,8 @@ function dressed(layout) {
 
 function draw() {
   for (const plot of JSON.parse(document.getElementById("plots").textContent)) {
-    Plotly.react(`chart-${plot.name}`, plot.data, dressed(plot.layout), { displayModeBar: false, responsive: true });
+    const traces = plot.data.map((trace) => ({ ...trace, ...("colorbar" in trace && { showscale: !narrow.matches }) }));
+    Plotly.react(`chart-${plot.name}`, traces, dressed(plot.layout), { displayModeBar: false, responsive: true });
   }
 }
 
