@@ -72,7 +72,7 @@ class ParquetReader:
             footer, tail = self._footer(item)
             groups = [n for n in range(footer.num_row_groups) if _may_hold(footer.row_group(n), hub)]
             rows = self._read(item, footer, tail, groups, schema.names)
-            return rows.filter(pc.equal(rows["loc_id"], hub)).cast(schema).combine_chunks()
+            return rows.filter(pc.equal(rows["loc_id"], hub)).select(schema.names).cast(schema).combine_chunks()
 
         return self._cache.get((item, hub), read, lambda rows: rows.nbytes)
 
@@ -82,7 +82,7 @@ class ParquetReader:
         def read() -> pa.Table:
             footer, tail = self._footer(item)
             rows = self._read(item, footer, tail, range(footer.num_row_groups), schema.names)
-            return rows.cast(schema).combine_chunks()
+            return rows.select(schema.names).cast(schema).combine_chunks()
 
         return self._cache.get((item, tuple(schema.names)), read, lambda rows: rows.nbytes)
 
@@ -105,12 +105,16 @@ class ParquetReader:
         groups: Sequence[int],
         columns: Sequence[str],
     ) -> pa.Table:
+        lacking = set(columns) - set(footer.schema.names)
+        if lacking:
+            raise pa.ArrowInvalid(f"s3://{item.bucket}/{item.key} has no column {', '.join(sorted(lacking))}")
         segments = [tail, *(self._get(item, *span) for span in _spans(footer, groups, columns) if span[0] < tail.start)]
         file = pq.ParquetFile(
             pa.PythonFile(_Segments(segments, item.size), mode="r"),
             metadata=footer,
             # A hub's or device's name repeats thousands of times; as a dictionary it is read many times faster.
             read_dictionary=_text_columns(footer),
+            pre_buffer=False,  # it would ask for the gaps between column chunks too
         )
         return file.read_row_groups(groups, columns=columns, use_threads=False)
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionError,
     CredentialRetrievalError,
     HTTPClientError,
     NoCredentialsError,
@@ -222,6 +223,6 @@ class Store:
             return f"{what} cannot be read: AWS answers {error.operation_name} with {code}."
         if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError | NoRegionError):
             return f"{what} cannot be read: {self.source} gives no credentials or no region."
-        if isinstance(error, HTTPClientError):
+        if isinstance(error, ConnectionError | HTTPClientError):
             return f"{what} is out of reach: AWS does not answer Airflow's web server."
         return f"{what} cannot be read: {type(error).__name__}; Airflow's log of the web server has the reason."
