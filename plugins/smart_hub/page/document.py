@@ -54,13 +54,18 @@ def _environment() -> jinja2.Environment:
 
 def page(view: View) -> str:
     """The page in Airflow's UI; its links are relative to the place where the application is mounted."""
-    return _environment().get_template("page.html").render(view=view, inline=None)
+    charts = [*view.charts, *([view.provider] if view.provider else [])]
+    return _environment().get_template("page.html").render(view=view, plots=[one.plot for one in charts], inline=None)
 
 
 def report(view: View) -> str:
-    """A file of its own: it loads nothing, and shows the same figures and charts without the controls."""
+    """A file of its own, for the hub's customer: it loads nothing, and shows the same without controls.
+
+    What it leaves out is the provider's view, for that is about other homes.
+    """
     inline = {name: asset(name).decode() for name in MEDIA_TYPES}
-    return _environment().get_template("page.html").render(view=view, inline=inline)
+    plots = [chart.plot for chart in view.charts]
+    return _environment().get_template("page.html").render(view=view, plots=plots, inline=inline)
 
 
 def csv_text(rows: Iterable[Sequence[str | float]]) -> str:

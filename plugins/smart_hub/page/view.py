@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -66,11 +65,6 @@ class View:
     @property
     def place(self) -> str:
         return self.choice.state.upper() if self.choice.state else "all states"
-
-    @property
-    def plots(self) -> list[dict[str, Any]]:
-        """What plotly.js draws."""
-        return [chart.plot for chart in [*self.charts, *([self.provider] if self.provider else [])]]
 
 
 @dataclass(frozen=True)
