@@ -78,7 +78,11 @@ def _account(region: str, stack: str, bucket: str | None) -> Store:
     if not bucket or not re.fullmatch(r"[a-z0-9.-]+", bucket):
         raise UserError("--region needs --bucket, the stack's output DataBucket")
     session = boto3.Session(region_name=region)
-    return Store(stack.replace("-", "_"), bucket, session.client, "your AWS credentials")
+
+    def client(service: Any) -> Any:
+        return session.client(service)
+
+    return Store(stack.replace("-", "_"), bucket, client, "your AWS credentials")
 
 
 if __name__ == "__main__":

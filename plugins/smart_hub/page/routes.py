@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from smart_hub.page import connection, document, figures
 from smart_hub.page.access import MAY_READ_DAG, SecurityHeaders
 from smart_hub.page.choice import Choice, ChoiceError
+from smart_hub.page.parquet import Cache
 from smart_hub.page.store import Store, Unavailable
 from smart_hub.page.view import View, build, usage_rows
 from smart_hub.settings import Settings
@@ -23,6 +24,7 @@ _log = logging.getLogger(__name__)
 _STORE_SECONDS = 300
 # Of the settings those that the page goes by, beside the connection.
 _NEEDED = ("SMART_HUB_STACK:", "SMART_HUB_DATA_BUCKET:")
+_CACHE = Cache()
 _FAILED = "The page failed at its own fault. Airflow's log of the web server has the reason."
 
 
@@ -109,6 +111,7 @@ def _store() -> Store:
         bucket=settings.data_bucket,
         client=connection.clients(settings.aws_conn_id),
         source=f"Airflow's connection {settings.aws_conn_id}",
+        cache=_CACHE,
     )
 
 

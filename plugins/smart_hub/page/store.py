@@ -95,7 +95,8 @@ class Unavailable(Exception):
 class Store:
     """The published tables of one deployment.
 
-    client: makes boto3's client of a service; source: what the reader knows it by, for sentences.
+    client: makes boto3's client of a service; source: what the reader knows its rights by, for sentences; cache:
+    what was read, to be shared with the stores before and after it.
 
     Every method raises Unavailable.
     """
@@ -104,7 +105,7 @@ class Store:
     bucket: str
     client: Callable[[str], Any]
     source: str
-    _cache: Cache = field(default_factory=Cache)
+    cache: Cache = field(default_factory=Cache)
     _requests: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_AT_ONCE, "smart-hub-request"))
     # Apart, for a work waits for requests.
     _works: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_AT_ONCE, "smart-hub-work"))
@@ -199,7 +200,7 @@ class Store:
 
     @cached_property
     def _reader(self) -> ParquetReader:
-        return ParquetReader(self._s3, self._cache)
+        return ParquetReader(self._s3, self.cache)
 
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:
