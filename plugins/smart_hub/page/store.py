@@ -28,7 +28,9 @@ _log = logging.getLogger(__name__)
 USAGE_TABLE = "usage_cost"
 _AT_ONCE = 16  # requests; as many connections has each client of page/connection.py
 
-_text, _real, _count, _clock = pa.string(), pa.float64(), pa.int64(), pa.timestamp("us")
+# As dictionaries: names repeat, and a hub's month takes 6 MB in place of 13.
+_text = pa.dictionary(pa.int32(), pa.string())
+_real, _count, _clock = pa.float64(), pa.int64(), pa.timestamp("us")
 # Of each table the columns that the page reads.
 SCHEMAS: Mapping[str, pa.Schema] = {
     USAGE_TABLE: pa.schema(
@@ -188,7 +190,8 @@ class Store:
             rows.append_column("dt", pa.repeat(pa.scalar(day), len(rows)))
             for (day, _), rows in zip(pairs, tables, strict=True)
         ]
-        return pa.concat_tables([SCHEMAS[table].append(pa.field("dt", _text)).empty_table(), *dated])
+        empty = SCHEMAS[table].append(pa.field("dt", pa.string())).empty_table()
+        return pa.concat_tables([empty, *dated]).unify_dictionaries()
 
     @cached_property
     def _glue(self) -> Any:
