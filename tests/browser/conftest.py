@@ -24,6 +24,7 @@ CHROMIUMS = [
 # It is to reach nothing but the pages under test.
 FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
+FLAGS += ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium has none for root
 # Airflow's own frame around the page brings it about.
 KNOWN = "An iframe which has both allow-scripts and allow-same-origin"
 
@@ -83,15 +84,19 @@ def guarded(environment: Environment, tmp_path_factory: pytest.TempPathFactory) 
         processes.stop([server], folder=folder)
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def chromium() -> str:
+    """The installed browser: the one that CHROMIUM names, or one of the usual. Fails when there is none."""
     names = [os.environ["CHROMIUM"]] if os.environ.get("CHROMIUM") else CHROMIUMS
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None:
         pytest.fail(f"no browser among {', '.join(names)}: install Chromium, or name one by CHROMIUM", pytrace=False)
-    flags = [*FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]  # Chromium has none for root
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=found, args=flags)
+        started = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         yield started
         started.close()
 

@@ -43,9 +43,15 @@ function dressed(layout) {
   };
 }
 
+// The most stands out most: on black that is the brightest colour.
+function heat() {
+  const glow = [[0, "rgba(230, 161, 23, 0.06)"], [0.5, "#b35900"], [1, "#ffd166"]];
+  return { showscale: !narrow.matches, ...(document.documentElement.dataset.theme === "dark" && { colorscale: glow }) };
+}
+
 function draw() {
   for (const plot of JSON.parse(document.getElementById("plots").textContent)) {
-    const traces = plot.data.map((trace) => ({ ...trace, ...("colorbar" in trace && { showscale: !narrow.matches }) }));
+    const traces = plot.data.map((trace) => (trace.type === "heatmap" ? { ...trace, ...heat() } : trace));
     Plotly.react(`chart-${plot.name}`, traces, dressed(plot.layout), { displayModeBar: false, responsive: true });
   }
 }
