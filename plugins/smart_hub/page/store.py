@@ -137,16 +137,17 @@ class Store:
         found: dict[str, list[S3Object]] = {day: [] for day in days}
         if not days:
             return found
+        first, last = min(days), max(days)
         for day, location in days.items():
             if not location.startswith(f"s3://{self.bucket}/{root}dt={day}/"):
                 raise Unavailable(f"{table} of {day} does not lie under s3://{self.bucket}/{root}dt={day}/.")
         with self._told(f"the bucket {self.bucket}"):
             pages = self._s3.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket, Prefix=root, StartAfter=f"{root}dt={min(days)}/"
+                Bucket=self.bucket, Prefix=root, StartAfter=f"{root}dt={first}/"
             )
             for item in (item for page in pages for item in page.get("Contents", [])):
                 day = item["Key"].removeprefix(f"{root}dt=")[:10]
-                if day > max(days):
+                if day > last:
                     break
                 if day in days and item["Size"] and f"s3://{self.bucket}/{item['Key']}".startswith(days[day]):
                     found[day].append(

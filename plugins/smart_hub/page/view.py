@@ -115,7 +115,7 @@ def _fill(view: View, store: Store) -> None:
     )
     if isinstance(usage_objects, Unavailable):
         raise usage_objects
-    summary, shift, load, quality = (_table(name, rows, days) for name, rows in zip(_BESIDE, tables, strict=True))
+    summary, shift, load, quality = (_table(name, found, days) for name, found in zip(_BESIDE, tables, strict=True))
 
     view.hubs = _hubs(store, summary, listed, usage_objects)
     view.states = sorted(set(view.hubs.values()))
@@ -137,17 +137,20 @@ def _fill(view: View, store: Store) -> None:
     _hub(view, rows, summary, shift, quality)
 
 
-def _rows(store: Store, name: str, first: str, last: str) -> pa.Table:
-    objects = store.objects(name, store.days(name, first, last))
+def _rows(store: Store, name: str, first: str, last: str) -> tuple[set[str], pa.Table]:
+    """The published days of a table beside usage_cost, of which one may have no row, and their rows."""
+    published = store.days(name, first, last)
+    objects = store.objects(name, published)
     if name == QUALITY_TABLE:  # each audit of a day has left an object: the latest counts
         objects = {day: items[-1:] for day, items in objects.items()}
-    return store.rows(name, objects)
+    return set(published), store.rows(name, objects)
 
 
-def _table(name: str, rows: pa.Table | Unavailable, days: Mapping[str, str]) -> _Table:
-    if isinstance(rows, Unavailable):
-        return _Table(None, str(rows))
-    lacking = sorted(days.keys() - set(rows["dt"].unique().to_pylist()))
+def _table(name: str, found: tuple[set[str], pa.Table] | Unavailable, days: Mapping[str, str]) -> _Table:
+    if isinstance(found, Unavailable):
+        return _Table(None, str(found))
+    published, rows = found
+    lacking = sorted(days.keys() - published)
     if len(lacking) == len(days):
         return _Table(None, f"The table {name} has nothing of these days yet.")
     some = ", ".join(lacking[:3]) + (", …" if len(lacking) > 3 else "")

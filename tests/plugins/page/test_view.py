@@ -70,6 +70,12 @@ def test_a_lacking_day_is_named(complete: PublishedAws, store_of: Callable[[Fake
     assert tiles(view)["saving"] == "$21.90 a year"
 
 
+def test_a_day_without_a_row_is_not_lacking(complete: PublishedAws, store_of: Callable[[FakeAws], Store]) -> None:
+    # given a day on which no hub has a device that can wait: Athena writes no object for no row
+    del complete.buckets[BUCKET][f"warehouse/peak_shift/dt={DAYS[1]}/version=v1/part-0.parquet"]
+    assert build(store_of(complete), Choice(hub=HUB)).notes["savings"] == ""
+
+
 def test_the_latest_audit_of_a_day_counts(complete: PublishedAws, store_of: Callable[[FakeAws], Store]) -> None:
     location = complete.partitions["data_quality", DAYS[0]]
     complete.now = complete.now.replace(year=2027)
