@@ -143,12 +143,12 @@ async function runs() {
 }
 
 document.documentElement.dataset.theme = theme();
+document.addEventListener("click", leave); // from the start: plotly.js takes its time to load
 if (around) new MutationObserver(follow).observe(around, { attributes: true, attributeFilter: ["class"] });
 dark.addEventListener("change", follow);
 narrow.addEventListener("change", follow);
 addEventListener("DOMContentLoaded", () => {
   draw();
-  document.addEventListener("click", leave);
   onlyHubsOfState();
   answerInPlace();
   runs().catch(() => {});
