@@ -16,7 +16,7 @@ AWS_TESTS = tests/localaws tests/sql tests/conformance
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status airflow report data test test-glue test-lambda test-clients test-trino test-browser test-fab trino conformance functions chaos lint format lock clean
+.PHONY: help demo up down status airflow report data test test-glue test-lambda test-clients test-trino test-reruns test-browser test-fab trino conformance functions chaos lint format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -67,6 +67,9 @@ test-clients: .venv-clients/synced .venv-localaws/synced ## run AWS CLI, boto3, 
 
 test-trino: .venv/synced .venv-localaws/synced trino ## run the demo with every query on a real Trino
 	.venv/bin/python -m pytest -m trino tests/e2e $(ARGS)
+
+test-reruns: .venv/synced .venv-localaws/synced ## run ten days again and again: both orders, cleared, late, rolled back
+	.venv/bin/python -m pytest -m long tests/e2e $(ARGS)
 
 test-browser: .venv/synced .venv-localaws/synced .venv-browser/synced ## look at the page Smart Hub with a real Chromium after a demo
 	.venv-browser/bin/python -m pytest tests/browser $(ARGS)

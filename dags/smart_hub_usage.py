@@ -11,7 +11,8 @@ One run per local day: raw readings in, the day's published table `usage_cost` o
 | 4 convert rates | new rates from XML to Parquet, by the Glue job *rates* |
 | 5 transform | usage, mappings, locations and rates joined, all hubs at once, by the function *transform* |
 | 6 compact | the day as one Parquet file, by the function *compact* |
-| audit, publish | the rules of `include/sql/quality`; then the day's partitions point at the new version |
+| audit, insights | the rules of `include/sql/quality`; beside them what the costs say (`docs/insights.md`) |
+| publish | the day's partitions point at the new version |
 | 7 clean up | intermediate tables and objects, query results, superseded versions |
 
 A day runs when it is over everywhere, at 12:00 UTC on the day after. To run another one, trigger the DAG with
@@ -32,8 +33,11 @@ from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerRunOp
 from airflow.providers.amazon.aws.operators.lambda_function import LambdaInvokeFunctionOperator
 from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, TaskGroup
 
+from smart_hub.layout import INSIGHT_TABLES
 from smart_hub.macros import MACROS, skip_unless_new
-from smart_hub.operators import AuditOperator, CleanUpOperator, CopyRawDataOperator, PublishOperator
+from smart_hub.notices import when_failed, when_late
+from smart_hub.operators import AuditOperator, CleanUpOperator, CopyRawDataOperator, InsightOperator, PublishOperator
+from smart_hub.retries import FunctionRetryPolicy
 from smart_hub.settings import Settings
 
 settings = Settings.from_environment(dags=Path(__file__).parent)
@@ -42,6 +46,7 @@ settings = Settings.from_environment(dags=Path(__file__).parent)
 invocation: dict[str, Any] = {
     "botocore_config": {"read_timeout": 910, "tcp_keepalive": True, "retries": {"max_attempts": 0}},
     "execution_timeout": timedelta(minutes=16),
+    "retry_policy": FunctionRetryPolicy(),
 }
 
 with DAG(
@@ -61,7 +66,7 @@ with DAG(
             description="The hubs' local day, YYYY-MM-DD; else the run's partition key or logical date.",
         )
     },
-    user_defined_macros={**MACROS, "files_per_day": settings.files_per_day},
+    user_defined_macros={**MACROS, "settings": settings},
     tags=["smart-hub", "usage", "daily"],
     default_args={
         "owner": "smart-hub",
@@ -71,7 +76,9 @@ with DAG(
         "retry_exponential_backoff": 4,
         "max_retry_delay": timedelta(minutes=5),
         "execution_timeout": timedelta(minutes=30),
+        "on_failure_callback": when_failed(settings),
     },
+    deadline=when_late(settings),
 ):
     step_1_copy_raw_data = CopyRawDataOperator(
         task_id="step_1_copy_raw_data",
@@ -126,7 +133,7 @@ with DAG(
     step_6_compact = LambdaInvokeFunctionOperator(
         task_id="step_6_compact",
         function_name=settings.resource("compact"),
-        payload="{{ event(cost_table=answer('step_5_transform').cost_table, files=files_per_day) }}",
+        payload="{{ event(cost_table=answer('step_5_transform').cost_table, files=settings.files_per_day) }}",
         doc_md="The day as exactly one Parquet file (or `SMART_HUB_FILES_PER_DAY`).",
         **invocation,
     )
@@ -143,6 +150,11 @@ with DAG(
         doc_md="All rules of `include/sql/quality` in one query. A fatal violation stops the day here.",
     )
 
+    with TaskGroup("insights", tooltip="What the day's costs say") as insights:
+        made = {name: InsightOperator(task_id=name, insight=name, settings=settings) for name in INSIGHT_TABLES}
+        made["daily_device_cost"] >> [made["hourly_load"], made["peak_shift"]]
+        made["peak_shift"] >> made["hub_day_summary"]
+
     publish = PublishOperator(
         task_id="publish",
         settings=settings,
@@ -150,6 +162,7 @@ with DAG(
             "usage_rejects": "{{ answer('step_5_transform').rejects_location }}",
             "usage": "{{ answer('step_3_convert').usage_location }}",
             "usage_cost": "{{ answer('step_6_compact').cost_location }}",
+            **{table: f"{{{{ made('{table}').location }}}}" for table in INSIGHT_TABLES},
         },
         outlets=[Asset(name="usage_cost")],
         max_active_tis_per_dag=1,
@@ -164,4 +177,4 @@ with DAG(
 
     step_1_copy_raw_data >> [step_2_crawl, step_3_convert, step_4_convert_rates]
     step_2_crawl >> step_3_convert >> step_5_transform
-    step_4_convert_rates >> step_5_transform >> step_6_compact >> audit >> publish >> step_7_clean_up
+    step_4_convert_rates >> step_5_transform >> step_6_compact >> [audit, insights] >> publish >> step_7_clean_up

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from ministack.app import app as base
 from ministack.core import lambda_runtime
 
+from localaws import invocations
 from localaws.asgi import Message, Receive, Send, read, replaying, respond
 from localaws.athena.duck.engine import DuckEngine
 from localaws.athena.service import Athena
@@ -92,6 +93,8 @@ class LocalAws:
             await self._handle(target, headers, receive, send)
         elif target in self._amenders:
             await self._amend(target, headers, scope, receive, send)
+        elif invocations.PATH.fullmatch(scope["path"]):
+            await invocations.invoke(base, scope, receive, self._saving(scope, headers, send))
         else:
             await base(scope, receive, self._saving(scope, headers, send))
 

@@ -12,7 +12,9 @@ from urllib.parse import unquote, urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localaws.athena.duck.serdes import OPENX_JSON
 from localaws.faults import injected
+from localaws.inference import CannotInfer, columns_of
 from localaws.records import Records
 from localaws.service import Caller, Service, ServiceError, Store
 
@@ -33,8 +35,8 @@ class Stopped(Exception):
 class Crawlers(Service):
     """Crawls and their history; the definitions of the crawlers are the base's.
 
-    Covered are catalog targets with partitions that inherit from their table; a crawl of anything else fails
-    and says so.
+    Covered are catalog targets whose partitions inherit from their table, and those of JSON lines whose partitions
+    get the schema that the crawler infers; a crawl of anything else fails and says so.
     """
 
     target = "AWSGlue"
@@ -121,7 +123,7 @@ class Crawlers(Service):
             if fault:
                 raise CrawlError("A fault was asked for")
             for database, table in catalog_tables(definition):
-                added = self._crawl_table(database, table, crawl)
+                added = self._crawl_table(database, table, crawl, inherits_from_table(definition))
                 counts["PartitionsAdded"] += added
                 counts["TablesUpdated"] += added > 0
             state, error = "COMPLETED", ""
@@ -142,8 +144,12 @@ class Crawlers(Service):
             log.warning("crawler %s: %s", record["CrawlerName"], error)
         self._records.put("crawl", record["CrawlId"], ended)
 
-    def _crawl_table(self, database: str, name: str, crawl: "Crawl") -> int:
-        """Register what is missing, update what differs from the table; the number of partitions touched."""
+    def _crawl_table(self, database: str, name: str, crawl: "Crawl", inherit: bool) -> int:
+        """Register what is missing; the number of partitions touched.
+
+        With ``inherit`` they have the table's columns, and those that differ get them; else each that is missing
+        has the columns found in its files.
+        """
         glue = self._store.client("glue")
         table = glue.get_table(DatabaseName=database, Name=name)["Table"]
         location = table["StorageDescriptor"].get("Location", "")
@@ -162,8 +168,9 @@ class Crawlers(Service):
             partition = known.get(values)
             if partition is None:
                 if self._holds_objects(folder):
-                    missing.append(_partition_input(table, values, folder))
-            elif not _inherits(partition, table):
+                    columns = None if inherit else self._inferred(table, folder)
+                    missing.append(_partition_input(table, values, folder, columns))
+            elif inherit and not _inherits(partition, table):
                 location = partition["StorageDescriptor"]["Location"]
                 stale.append(_partition_input(table, values, location))
         for batch in _batches(missing):
@@ -210,6 +217,24 @@ class Crawlers(Service):
         # Two keys tell: the first may be the empty object with which consoles mark a folder.
         found = self._store.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=2)
         return any(item["Key"] != prefix for item in found.get("Contents", []))
+
+    def _inferred(self, table: dict[str, Any], folder: str) -> list[dict[str, str]]:
+        """The columns of a partition as its files spell them."""
+        if table["StorageDescriptor"].get("SerdeInfo", {}).get("SerializationLibrary") != OPENX_JSON:
+            raise CrawlError(
+                f"Table {table['Name']}: a schema is inferred here for JSON lines alone; set"
+                " CrawlerOutput.Partitions.AddOrUpdateBehavior to InheritFromTable in the crawler's Configuration"
+            )
+        bucket, prefix = _bucket_and_prefix(folder)
+        client = self._store.client("s3")
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        keys = (item["Key"] for page in pages for item in page.get("Contents", []) if item["Key"] != prefix)
+        try:
+            return columns_of(
+                line for key in keys for line in client.get_object(Bucket=bucket, Key=key)["Body"].iter_lines()
+            )
+        except CannotInfer as error:
+            raise CrawlError(f"{folder}: no schema can be inferred here: {error}") from error
 
     def _definitions(self) -> list[dict[str, Any]]:
         pages = self._store.client("glue").get_paginator("get_crawlers").paginate()
@@ -274,13 +299,6 @@ def catalog_tables(crawler: dict[str, Any]) -> list[tuple[str, str]]:
     other = [kind for kind, targets in crawler["Targets"].items() if targets and kind != "CatalogTargets"]
     if other:
         raise CrawlError(f"Crawler {name}: only catalog targets are covered, not {', '.join(other)}")
-    configuration = json.loads(crawler.get("Configuration") or "{}")
-    partitions = configuration.get("CrawlerOutput", {}).get("Partitions", {})
-    if partitions.get("AddOrUpdateBehavior") != "InheritFromTable":
-        raise CrawlError(
-            f"Crawler {name}: no schemas are inferred here; set CrawlerOutput.Partitions.AddOrUpdateBehavior"
-            " to InheritFromTable in its Configuration"
-        )
     policy = crawler.get("SchemaChangePolicy", {})
     # What is not set means UPDATE_IN_DATABASE and DEPRECATE_IN_DATABASE on AWS.
     for behavior in ("UpdateBehavior", "DeleteBehavior"):
@@ -293,11 +311,22 @@ def catalog_tables(crawler: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _partition_input(table: dict[str, Any], values: tuple[str, ...], location: str) -> dict[str, Any]:
+def inherits_from_table(crawler: dict[str, Any]) -> bool:
+    """Whether partitions get their table's columns and SerDe; AWS infers them anew where nothing is said."""
+    configuration = json.loads(crawler.get("Configuration") or "{}")
+    partitions = configuration.get("CrawlerOutput", {}).get("Partitions", {})
+    return bool(partitions.get("AddOrUpdateBehavior") == "InheritFromTable")
+
+
+def _partition_input(
+    table: dict[str, Any], values: tuple[str, ...], location: str, columns: list[dict[str, str]] | None = None
+) -> dict[str, Any]:
+    """columns: those found in its files, None for the table's."""
     parameters = table.get("Parameters", {})
+    storage = {**table["StorageDescriptor"], "Location": location}
     return {
         "Values": list(values),
-        "StorageDescriptor": {**table["StorageDescriptor"], "Location": location},
+        "StorageDescriptor": storage if columns is None else {**storage, "Columns": columns},
         "Parameters": {key: parameters[key] for key in ("classification",) if key in parameters},
     }
 

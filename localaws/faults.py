@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 from ministack.core.router import detect_service
 
 from localaws.asgi import App, Message, Receive, Send, read, replaying, respond
+from localaws.invocations import PATH as INVOCATION
 from localaws.service import Store
 
 PATH = "/_localaws/faults"
@@ -33,7 +34,6 @@ CODES = {500: "InternalFailure", 503: "ServiceUnavailable"}
 S3_CODES = {500: "InternalError", 503: "SlowDown"}
 _CTAS = r"(?is)\A(\s|--[^\n]*\n|/\*.*?\*/)*CREATE\s+TABLE\b"
 _STATEMENTS = {"fails_after_writing": _CTAS, "two_files": rf"{_CTAS}.*\bbucket_count\s*=\s*1\b"}
-_INVOKE = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
 
 _effect: ContextVar[dict[str, Any]] = ContextVar("effect")
 
@@ -229,7 +229,7 @@ def _request(service: str, scope: Message, headers: dict[str, str], body: bytes)
         place = unquote(scope["path"]).removeprefix("/") + (f"?{unquote(query)}" if query else "")
         return Request(service, scope["method"], place)
     if service == "lambda":
-        invoked = _INVOKE.fullmatch(scope["path"])
+        invoked = INVOCATION.fullmatch(scope["path"])
         if invoked is None:
             return None
         return Request(service, "Invoke", f"{unquote(invoked[1])}\n{body.decode(errors='replace')}")

@@ -1,4 +1,4 @@
-"""S3, Glue's catalog and Athena in memory, behind real botocore clients.
+"""S3, SNS, Glue's catalog and Athena in memory, behind real botocore clients.
 
 botocore checks every request and answer against its models of the services; only the wire is left out.
 """
@@ -20,6 +20,8 @@ DAY = "2019-12-21"
 RUN_ID = "manual__1"
 # `printf manual__1 | sha256sum` begins with 19b04f5690f1.
 RUN = "2019-12-21-19b04f5690f1"
+# Of every table.
+COLUMNS = [{"Name": "loc_id", "Type": "string"}]
 
 _SESSION: Any = boto3.session.Session("test", "test", region_name="us-east-1")
 
@@ -43,7 +45,9 @@ class FakeAws:
     """What the code under test finds, and what it did.
 
     buckets: bucket -> key -> object. tables: name -> location. partitions: (table, value) -> location.
+    columns: those of a partition that are not its table's.
     calls: every request as (operation, parameters), in order. statements: what Athena was asked, in order.
+    executed: type, text and scanned bytes of queries with a UUID, which begins with their number.
     outcome: state, and reason, of a statement. rows: result of a SELECT, header first.
     """
 
@@ -51,8 +55,10 @@ class FakeAws:
         self.buckets: dict[str, dict[str, StoredObject]] = {bucket: {} for bucket in buckets}
         self.tables: dict[str, str] = {}
         self.partitions: dict[tuple[str, str], str] = {}
+        self.columns: dict[tuple[str, str], list[dict[str, str]]] = {}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.statements: list[str] = []
+        self.executed: list[tuple[str, str, int]] = []
         self.stopped: list[str] = []
         self.unstoppable: set[str] = set()
         self.outcome: Callable[[str], tuple[str, str]] = lambda statement: ("SUCCEEDED", "")
@@ -168,7 +174,8 @@ class FakeAws:
         return self.tables[name]
 
     def _GetTable(self, DatabaseName: str, Name: str) -> dict[str, Any]:
-        return {"Table": {"Name": Name, "StorageDescriptor": {"Location": self._known_table(Name)}}}
+        storage = {"Location": self._known_table(Name), "Columns": COLUMNS}
+        return {"Table": {"Name": Name, "StorageDescriptor": storage}}
 
     def _GetTables(self, DatabaseName: str) -> dict[str, Any]:
         return {"TableList": [self._GetTable(DatabaseName, name)["Table"] for name in sorted(self.tables)]}
@@ -181,17 +188,26 @@ class FakeAws:
         location = self.partitions.get((TableName, PartitionValues[0]))
         if location is None:
             raise Refused(400, "EntityNotFoundException", "Cannot find partition.")
-        return {"Partition": {"Values": PartitionValues, "StorageDescriptor": {"Location": location}}}
+        return {"Partition": self._partition(TableName, PartitionValues[0], location)}
 
     def _GetPartitions(self, DatabaseName: str, TableName: str, **kwargs: Any) -> dict[str, Any]:
         found = sorted((value, location) for (table, value), location in self.partitions.items() if table == TableName)
-        return {"Partitions": [{"Values": [value], "StorageDescriptor": {"Location": at}} for value, at in found]}
+        return {"Partitions": [self._partition(TableName, value, location) for value, location in found]}
+
+    def _partition(self, table: str, value: str, location: str) -> dict[str, Any]:
+        columns = self.columns.get((table, value), COLUMNS)
+        return {"Values": [value], "StorageDescriptor": {"Location": location, "Columns": columns}}
 
     def _CreatePartition(self, DatabaseName: str, TableName: str, PartitionInput: dict[str, Any]) -> None:
         key = (TableName, PartitionInput["Values"][0])
         if key in self.partitions:
             raise Refused(400, "AlreadyExistsException", "Partition already exists.")
         self.partitions[key] = PartitionInput["StorageDescriptor"]["Location"]
+
+    # SNS
+
+    def _Publish(self, **kwargs: Any) -> dict[str, Any]:
+        return {"MessageId": "1"}
 
     # Athena
 
@@ -200,6 +216,10 @@ class FakeAws:
         return {"QueryExecutionId": str(len(self.statements))}
 
     def _GetQueryExecution(self, QueryExecutionId: str) -> dict[str, Any]:
+        if "-" in QueryExecutionId:
+            kind, statement, scanned = self.executed[int(QueryExecutionId.split("-")[0]) - 1]
+            told = {"StatementType": kind, "Query": statement, "Statistics": {"DataScannedInBytes": scanned}}
+            return {"QueryExecution": told}
         statement = self.statements[int(QueryExecutionId) - 1]
         state, reason = ("CANCELLED", "stopped") if QueryExecutionId in self.stopped else self.outcome(statement)
         if state == "SUCCEEDED":

@@ -20,6 +20,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         for data_set, content in contents.items()
         if not invocation.is_registered(data_set, content)
     }
+    for data_set in fresh:
+        invocation.require_declared(f"raw_{data_set}")
+    invocation.require_declared("raw_usage", event["day"])
     invocation.athena.run(
         *(
             invocation.statement(f"convert/{data_set}", table=staging_table(data_set, version), location=location)

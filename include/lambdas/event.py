@@ -36,6 +36,10 @@ class InvalidEvent(ValueError):
     """The event lacks a field, has one too many, or holds a value of the wrong form; the message names it."""
 
 
+class Unrepeatable(RuntimeError):
+    """What another try would meet again: Airflow makes none. The message says what to do."""
+
+
 def checked_event(event: Any, *fields: str, contents: Iterable[str]) -> dict[str, Any]:
     """The event, when it has exactly ``day``, ``run``, ``version``, ``content`` (of ``contents``) and ``fields``.
 
@@ -66,6 +70,17 @@ def checked_event(event: Any, *fields: str, contents: Iterable[str]) -> dict[str
 def _match(field: str, value: Any, pattern: re.Pattern[str]) -> None:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise InvalidEvent(f"{field}: expected {pattern.pattern}, got {value!r}")
+
+
+def _described(entry: dict[str, Any]) -> dict[str, str]:
+    """How a table or partition is to be read: its columns, its SerDe and what that is told."""
+    storage = entry["StorageDescriptor"]
+    serde = storage.get("SerdeInfo", {})
+    return {
+        "columns": ", ".join(f"{column['Name']} {column['Type']}" for column in storage["Columns"]),
+        "SerDe": serde.get("SerializationLibrary", "none"),
+        **serde.get("Parameters", {}),
+    }
 
 
 class Invocation:
@@ -110,10 +125,39 @@ class Invocation:
         try:
             self.glue.get_table(DatabaseName=self.database, Name=table)
         except self.glue.exceptions.EntityNotFoundException:
-            raise RuntimeError(
+            raise Unrepeatable(
                 f"{self.database}.{table} does not exist: this run's intermediate tables are gone since it finished;"
                 f" clear the run from {step}, with what is downstream"
             ) from None
+
+    def require_declared(self, table: str, *values: str) -> None:
+        """Raises when a partition of a raw table is not described as the table itself.
+
+        values: of its one partition; else all that there are. A crawler that infers types of its own makes
+        partitions that Athena refuses, or reads otherwise.
+        """
+        names = {"DatabaseName": self.database, "TableName": table}
+        declared = _described(self.glue.get_table(DatabaseName=self.database, Name=table)["Table"])
+        if values:
+            try:
+                partitions = [self.glue.get_partition(**names, PartitionValues=list(values))["Partition"]]
+            except self.glue.exceptions.EntityNotFoundException:
+                raise Unrepeatable(
+                    f"{self.database}.{table} has no partition {'/'.join(values)}: no crawl has registered it; see the"
+                    " log of step 2, and clear the run from step_1_copy_raw_data"
+                ) from None
+        else:
+            pages = self.glue.get_paginator("get_partitions").paginate(**names)
+            partitions = [partition for page in pages for partition in page["Partitions"]]
+        for partition in partitions:
+            found = _described(partition)
+            for what, value in declared.items():
+                if found.get(what) != value:
+                    raise Unrepeatable(
+                        f"{self.database}.{table}, partition {'/'.join(partition['Values'])}: {what}"
+                        f" {found.get(what)}, but the table declares {value}. Its crawler must have InheritFromTable"
+                        " in its Configuration; drop the partition, and start another run of the day"
+                    )
 
     def verdicts(self, table: str) -> set[str]:
         """The verdicts that a staging table's rows have: they are its partitions."""
@@ -137,7 +181,7 @@ class Invocation:
         """
         found = content_of(self.objects(raw_prefix(data_set)))
         if found != content:
-            raise RuntimeError(
+            raise Unrepeatable(
                 f"{self.location(raw_prefix(data_set))} changed since step 1 saw it (content {content[:12]}… there,"
                 f" {found[:12]}… now): clear the run from step_1_copy_raw_data"
             )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from event import Invocation, checked_event
+from event import Invocation, Unrepeatable, checked_event
 from smart_hub.layout import REFERENCE_TABLES, USED, day_prefix, staging_prefix, staging_table
 
 
@@ -18,7 +18,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     invocation.require_table(usage_table, "step_3_convert")
     for data_set, content in contents.items():
         if not invocation.is_registered(data_set, content):
-            raise RuntimeError(
+            raise Unrepeatable(
                 f"{REFERENCE_TABLES[data_set]} has no partition of content {content[:12]}…: {data_set} were not"
                 " converted; see the log of step 3 (mappings, locations) or step 4 (rates), and clear that step"
             )

@@ -5,8 +5,9 @@ Standard library and botocore, the client comes from the caller: the Lambda func
 
 import hashlib
 import logging
+import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 _log = logging.getLogger(__name__)
 
+# Athena counts it among the DDL, though it reads.
+_CTAS = re.compile(r"\s*CREATE\s+TABLE\s", re.IGNORECASE)
 _FIRST_POLL_SECONDS = 0.05
 _SLOWEST_POLL_SECONDS = 2.0
 
@@ -79,6 +82,15 @@ class Athena:
         lines = list(self._result_lines(execution_id))
         header = [str(name) for name in lines[0]]
         return [dict(zip(header, line, strict=True)) for line in lines[1:]]
+
+    def scanned(self, execution_ids: Iterable[str]) -> dict[str, int]:
+        """Bytes that each of the queries scanned which read data; changes of the catalog alone are left out."""
+        found = {}
+        for execution_id in execution_ids:
+            execution = self.client.get_query_execution(QueryExecutionId=execution_id)["QueryExecution"]
+            if execution.get("StatementType") == "DML" or _CTAS.match(execution["Query"]):
+                found[execution_id] = execution.get("Statistics", {}).get("DataScannedInBytes", 0)
+        return found
 
     def _start(self, statement: str) -> str:
         answer = self.client.start_query_execution(

@@ -20,8 +20,15 @@ REFERENCE_TABLES = {
     "locations": "location_versions",
     "rates": "rate_versions",
 }
+# What is computed from one day of usage_cost, in the order in which it can be made, and the views of it.
+INSIGHT_TABLES = ("daily_device_cost", "hourly_load", "peak_shift", "hub_day_summary")
+INSIGHT_VIEWS = ("always_on", "provider_load")
 # Tables whose day the publish switches, in its order.
-PUBLISHED_TABLES = ("usage_rejects", "usage", "usage_cost")
+PUBLISHED_TABLES = ("usage_rejects", "usage", "usage_cost", *INSIGHT_TABLES)
+# Of a day on which all is usable, or no hub is covered, there may be none.
+MAY_BE_EMPTY = {"usage_rejects", "peak_shift"}
+# The DAG that makes a run a day.
+DAILY_DAG = "smart_hub_usage"
 # What each audit found.
 QUALITY_TABLE = "data_quality"
 
@@ -65,6 +72,11 @@ def day_prefix(table: str, day: str, version: str) -> str:
 def quality_prefix(day: str) -> str:
     """Key prefix of what the audits of a day found, an object each."""
     return f"warehouse/{QUALITY_TABLE}/dt={day}/"
+
+
+def publications_prefix(day: str) -> str:
+    """Key prefix of the notes on where a day was published, an object each."""
+    return f"publications/dt={day}/"
 
 
 def reference_prefix(data_set: str, content: str, version: str) -> str:

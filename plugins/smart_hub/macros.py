@@ -12,9 +12,11 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk.timezone import utcnow
 from jinja2 import pass_context
 
-from smart_hub.layout import run_name, version_name
+from smart_hub.layout import INSIGHT_TABLES, day_prefix, next_day, run_name, staging_table, version_name
+from smart_hub.sql import placeholders, render_from
 
 STEP_1 = "step_1_copy_raw_data"
+INSIGHTS = "insights"  # the group of the tasks that make them
 
 # A day has ended everywhere when it has in UTC-12.
 _OVER_AFTER = timedelta(hours=36)
@@ -77,6 +79,36 @@ def event(context: Any, *contents: str, **fields: Any) -> str:
     return json.dumps({**names, "content": content, **fields})
 
 
+@pass_context
+def audited(context: Any) -> dict[str, int]:
+    """How many things each rule of the audit has checked."""
+    return {result["rule"]: result["checked"] for result in _result(context, "audit")}
+
+
+@pass_context
+def made(context: Any, table: str) -> dict[str, str]:
+    """Table and location of the run's version of an insight (see InsightOperator)."""
+    return dict(_result(context, f"{INSIGHTS}.{table}"))
+
+
+@pass_context
+def insight(context: Any, table: str) -> str:
+    """The statement that makes this attempt's version of an insight; the DAG's macro ``settings`` says the rest."""
+    settings, day, own = context["settings"], usage_day(context), version(context)
+    text = (settings.sql / "insights" / f"{table}.sql").read_text(encoding="utf-8")
+    known = {
+        "table": staging_table(table, own),
+        "location": settings.location(day_prefix(table, day, own)),
+        "published_table": answer(context, "step_6_compact")["published_table"],
+        "day": day,
+        "next_day": next_day(day),
+        "rates": found(context)["content"]["rates"],
+        "least_coverage": settings.least_coverage,
+    }
+    earlier = {f"{name}_table": name for name in INSIGHT_TABLES if f"{name}_table" in placeholders(text)}
+    return render_from(text, {**known, **{name: made(context, other)["table"] for name, other in earlier.items()}})
+
+
 def _result(context: Any, task_id: str) -> Any:
     result = context["ti"].xcom_pull(task_ids=task_id)
     if result is None:
@@ -101,4 +133,6 @@ MACROS = {
     "found": found,
     "answer": answer,
     "event": event,
+    "insight": insight,
+    "made": made,
 }

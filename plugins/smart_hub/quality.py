@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from smart_hub.sql import SqlValueError, placeholders, render
+from smart_hub.sql import SqlValueError, render_from
 
 _SEVERITY = re.compile(r"^-- severity: (fatal|warning)$", re.MULTILINE)
 
@@ -33,7 +33,7 @@ class Rule:
         Of ``values`` it takes those that the rule uses. Raises SqlValueError for one that is missing.
         """
         try:
-            query = render(self.text, {name: values[name] for name in placeholders(self.text) & values.keys()})
+            query = render_from(self.text, values)
         except SqlValueError as error:
             raise SqlValueError(f"{self.name}.sql: {error}") from error
         return (

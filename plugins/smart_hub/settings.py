@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _STACK_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,40}")
+_TOPIC_PATTERN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 # Athena's limit of buckets in a CTAS.
 _MOST_FILES_PER_DAY = 100
@@ -28,11 +29,14 @@ class Settings:
     data_bucket: str
     source: str
     mirror: bool
+    skip_empty_days: bool
     aws_conn_id: str
     files_per_day: int
     keep_hours: int
     most_rejected: str
     watts_margin: str
+    least_coverage: str
+    sns_topic_arn: str
     include: Path
     problems: tuple[str, ...] = ()
 
@@ -44,11 +48,14 @@ class Settings:
         SMART_HUB_DATA_BUCKET: the data bucket; it has no default.
         SMART_HUB_SOURCE: folder or ``s3://`` prefix with the raw data (``<include>/data``).
         SMART_HUB_MIRROR: true deletes raw objects that the source no longer has (false).
+        SMART_HUB_SKIP_EMPTY_DAYS: true skips a day for which the source has no usage, instead of failing (false).
         SMART_HUB_AWS_CONN_ID: Airflow connection to AWS (aws_default).
         SMART_HUB_FILES_PER_DAY: Parquet files a published day has (1).
         SMART_HUB_KEEP_HOURS: age in hours from which superseded versions are deleted (24).
         SMART_HUB_MOST_REJECTED: largest share of a day's lines that may be rejected (0.05).
         SMART_HUB_WATTS_MARGIN: how many times its watts a device may seem to draw (1.25).
+        SMART_HUB_LEAST_COVERAGE: share of a day's intervals below which a hub's savings are not shown (0.9).
+        SMART_HUB_SNS_TOPIC_ARN: topic that is told of failed tasks and late runs (none).
         SMART_HUB_INCLUDE: the include folder; else ``<dags>/include``, else ``<dags>/../include``.
         """
         problems: list[str] = []
@@ -67,6 +74,12 @@ class Settings:
             problems.append(f"{name}: expected a decimal number from 0 to {most:g}, got {text!r}")
             return default
 
+        def truth(name: str) -> bool:
+            text = (environ.get(name) or "false").lower()
+            if text not in _TRUTH:
+                problems.append(f"{name}: expected true or false, got {environ[name]!r}")
+            return _TRUTH.get(text, False)
+
         stack = environ.get("SMART_HUB_STACK") or "smart-hub"
         if not _STACK_PATTERN.fullmatch(stack):
             problems.append(f"SMART_HUB_STACK: expected {_STACK_PATTERN.pattern}, got {stack!r}")
@@ -75,9 +88,10 @@ class Settings:
             problems.append(f"SMART_HUB_DATA_BUCKET: not set; it is the output DataBucket of the stack {stack}")
         elif "/" in data_bucket:
             problems.append(f"SMART_HUB_DATA_BUCKET: expected a bucket's name alone, got {data_bucket!r}")
-        mirror = environ.get("SMART_HUB_MIRROR") or "false"
-        if mirror.lower() not in _TRUTH:
-            problems.append(f"SMART_HUB_MIRROR: expected true or false, got {mirror!r}")
+        topic = environ.get("SMART_HUB_SNS_TOPIC_ARN", "")
+        if topic and not _TOPIC_PATTERN.fullmatch(topic):
+            problems.append(f"SMART_HUB_SNS_TOPIC_ARN: expected the ARN of an SNS topic, got {topic!r}")
+            topic = ""
         include = _include_folder(dags, environ)
         if not (include / "sql").is_dir():
             problems.append(f"SMART_HUB_INCLUDE: {include} has no folder sql; set it to the package's include folder")
@@ -85,12 +99,15 @@ class Settings:
             stack=stack,
             data_bucket=data_bucket,
             source=(environ.get("SMART_HUB_SOURCE") or str(include / "data")).rstrip("/"),
-            mirror=_TRUTH.get(mirror.lower(), False),
+            mirror=truth("SMART_HUB_MIRROR"),
+            skip_empty_days=truth("SMART_HUB_SKIP_EMPTY_DAYS"),
             aws_conn_id=environ.get("SMART_HUB_AWS_CONN_ID") or "aws_default",
             files_per_day=number("SMART_HUB_FILES_PER_DAY", 1, _MOST_FILES_PER_DAY),
             keep_hours=number("SMART_HUB_KEEP_HOURS", 24, 24 * 366),
             most_rejected=decimal("SMART_HUB_MOST_REJECTED", "0.05", 1),
             watts_margin=decimal("SMART_HUB_WATTS_MARGIN", "1.25", 100),
+            least_coverage=decimal("SMART_HUB_LEAST_COVERAGE", "0.9", 1),
+            sns_topic_arn=topic,
             include=include,
             problems=tuple(problems),
         )

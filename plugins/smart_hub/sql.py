@@ -4,6 +4,7 @@ Standard library only: the Lambda functions carry this module too.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 _PLACEHOLDER = re.compile(r"\{\{ (\w+) \}\}")
@@ -29,6 +30,11 @@ def render(text: str, values: dict[str, str | int]) -> str:
         if not _SAFE_VALUE.fullmatch(str(value)) or "--" in str(value):
             raise SqlValueError(f"{name}: {value!r} holds characters that have no place in a name, date or location")
     return _PLACEHOLDER.sub(lambda match: str(values[match.group(1)]), statement)
+
+
+def render_from(text: str, known: Mapping[str, str | int]) -> str:
+    """As ``render``, with those of the known values that the statement wants."""
+    return render(text, {name: known[name] for name in placeholders(text) & known.keys()})
 
 
 def placeholders(text: str) -> set[str]:

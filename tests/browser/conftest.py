@@ -12,7 +12,6 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, s
 from ops import processes
 from ops.services import AIRFLOW, airflow_environment, inherited
 from ops.settings import ROOT, Settings
-from tests.browser import insights
 from tests.e2e.environment import Environment
 from tests.ports import free_ports
 
@@ -31,12 +30,11 @@ KNOWN = "An iframe which has both allow-scripts and allow-same-origin"
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    """The demo, run; with the insight tables."""
+    """The demo, run."""
     made = Environment(tmp_path_factory.mktemp("browser") / "local", *free_ports())
     try:
         done = made.make("demo")
         assert done.returncode == 0, done.stdout
-        insights.publish(made)
         yield made
     finally:
         down = made.make("down")

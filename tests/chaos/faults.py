@@ -16,6 +16,7 @@ STATEMENTS = {
     "step_5_transform": "CREATE TABLE staging_usage_cost_{prefix}",
     "step_6_compact": "CREATE TABLE staging_compact_{prefix}",
     "audit": "(?s)every_reading_accounted.*athena-results/{run}",
+    "insights.peak_shift": "CREATE TABLE staging_peak_shift_{prefix}",
     "publish": "(?s)ALTER TABLE usage_cost .*athena-results/{run}",
 }
 FUNCTIONS = {"step_3_convert": "convert", "step_5_transform": "transform", "step_6_compact": "compact"}

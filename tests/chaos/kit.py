@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops import processes
-from ops.airflow_api import Dag
+from ops.airflow_api import FINISHED, Dag
 from smart_hub.layout import run_name, version_name
 from tests.chaos.faults import Fault, Rule
 from tests.e2e import independent
@@ -136,10 +136,33 @@ class Kit:
     def pause(self, paused: bool) -> None:
         self._send("PATCH", "", {"is_paused": paused})
 
-    def clear_failed(self, run_id: str) -> None:
-        """Clear on what failed, with what is downstream, as the UI's button does it."""
-        body = {"dry_run": False, "dag_run_id": run_id, "only_failed": True, "include_downstream": True}
+    def backfill(self, first: str, last: str, **options: Any) -> None:
+        """A run a day, three at once; options: of Airflow's request. Waits until no other backfill is active."""
+        span = {"from_date": f"{first}T00:00:00Z", "to_date": f"{last}T00:00:00Z"}
+        body = {"dag_id": self.dag.dag_id, "max_active_runs": 3, **span, **options}
+        url = f"http://127.0.0.1:{self.environment.airflow_port}/api/v2/backfills"
+        deadline = time.monotonic() + SECONDS
+        while (answer := httpx.post(url, json=body, timeout=180, trust_env=False)).status_code == httpx.codes.CONFLICT:
+            assert time.monotonic() < deadline, answer.text
+            time.sleep(1)
+        answer.raise_for_status()
+
+    def clear(self, run_id: str, *task_ids: str) -> None:
+        """Clear on tasks, or on all that failed, with what is downstream, as the UI's button does it."""
+        which = {"task_ids": list(task_ids)} if task_ids else {"only_failed": True}
+        body = {"dry_run": False, "dag_run_id": run_id, "only_failed": False, "include_downstream": True, **which}
         self._send("POST", "/clearTaskInstances", body)
+
+    def ended(self) -> dict[str, str]:
+        """The state of each run, once none is left that works or waits."""
+        deadline = time.monotonic() + SECONDS
+        while not FINISHED.issuperset((states := self._states()).values()):
+            assert time.monotonic() < deadline, states
+            time.sleep(1)
+        return states
+
+    def _states(self) -> dict[str, str]:
+        return {run.run_id: run.state for run in self.dag.runs()}
 
     def _send(self, method: str, path: str, body: Rule) -> None:
         # Airflow on SQLite can take a minute over a change while tasks report.
@@ -160,6 +183,12 @@ class Kit:
         keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]]
         bodies = [s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys]
         return [row for body in bodies for row in pq.read_table(io.BytesIO(body)).to_pylist()]
+
+    def keys(self, prefix: str) -> list[str]:
+        """Objects of the data bucket."""
+        bucket = "smart-hub-data-000000000000-us-east-1"
+        pages = self.environment.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
     def damage(self, day: str) -> Damage:
         """What is not as plain Python computes it from the source."""
@@ -189,7 +218,7 @@ class Kit:
         waiting, progress = list(trials), time.monotonic()
         while waiting:
             with suppress(httpx.HTTPError):  # the local AWS, or Airflow for a moment, does not answer
-                struck, states = self.struck(), {run.run_id: run.state for run in self.dag.runs()}
+                struck, states = self.struck(), self._states()
                 for trial in list(waiting):
                     trial.struck = max(trial.struck, struck[trial.run_id])
                     if trial.struck and trial.fault.kill and not trial.killed:
@@ -224,7 +253,7 @@ class Kit:
             self.start(trial.current, trial.day)
         elif state == "failed":
             trial.helped = "cleared"
-            self.clear_failed(trial.run_id)
+            self.clear(trial.run_id)
         return ""
 
 

@@ -6,6 +6,7 @@ Both engines get the same: what Trino made of one statement is the input of the 
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sqlglot import exp
 from localaws.athena import ddl
 from localaws.athena.duck.syntax import parse
 from smart_hub import sql
+from smart_hub.layout import INSIGHT_TABLES, INSIGHT_VIEWS
 from smart_hub.quality import read_rules
 from tests.conformance.compare import Finding, Verdict
 from tests.conformance.data import INF, NAN, parquet
@@ -94,7 +96,8 @@ def run(judge: Judge) -> list[Finding]:
     _declare_tables(judge)
     _write_raw_files(judge)
     asked: set[str] = set()
-    findings = [*_converted(judge, asked), *_published(judge, asked), *_audited(judge, asked)]
+    parts = (_converted, _insights, _published, _audited)
+    findings = [finding for part in parts for finding in part(judge, asked)]
     left = {_name(path) for path in STATEMENTS.rglob("*.sql")} - asked
     assert not left, f"no data for {sorted(left)}: give them a place in {__file__}"
     return [_answered(finding) for finding in findings] + _functions()
@@ -130,10 +133,35 @@ def _converted(judge: Judge, asked: set[str]) -> Iterator[Finding]:
         yield from _making(judge, asked, "compact/usage_cost", f"compact_{files}", **values)
 
 
+def _insights(judge: Judge, asked: set[str]) -> Iterator[Finding]:
+    """The insights of the odd day, then of one with savings and an always-on hour."""
+    _rich(judge)
+    for kind, published, coverage in (("odd", "compact_1", "0"), ("rich", "rich_cost", "0.5")):
+        values: dict[str, str | int] = {
+            "published_table": published,
+            "daily_device_cost_table": f"{kind}_daily_device_cost",
+            "peak_shift_table": f"{kind}_peak_shift",
+            "least_coverage": coverage,
+            "rates": CONTENTS["rates"],
+            **DAYS,
+        }
+        for table in INSIGHT_TABLES:
+            name = f"insights/{table}"
+            wanted = sql.placeholders((STATEMENTS / f"{name}.sql").read_text(encoding="utf-8"))
+            used = {key: value for key, value in values.items() if key in wanted}
+            yield from _making(judge, asked, name, f"{kind}_{table}", **used)
+    for table in INSIGHT_TABLES:
+        location = judge.table(TRINO, f"rich_{table}").location
+        _register(judge, table, DAY, location)
+
+
 def _published(judge: Judge, asked: set[str]) -> Iterator[Finding]:
     for data_set, content in CONTENTS.items():
         yield from _making(judge, asked, f"publish/{data_set}", data_set, content=content)
         yield judge.compare("publish", f"SELECT * FROM {data_set}")
+    for view in INSIGHT_VIEWS:
+        yield from _making(judge, asked, f"publish/{view}", view)
+        yield judge.compare("publish", f"SELECT * FROM {view}")
     for name in ("add_partition", "set_location"):
         asked.add(f"publish/{name}")
         location = judge.table(TRINO, "compact_3" if name == "add_partition" else "compact_1").location
@@ -207,9 +235,9 @@ def _called(statement: str) -> set[str]:
 def _declare_tables(judge: Judge) -> None:
     """The tables of the deployment, in the database of each engine."""
     glue = judge.environment.store.client("glue")
-    resources = yaml.load(TEMPLATE.read_text(encoding="utf-8"), _Template)["Resources"]
-    for resource in resources.values():
-        table = resource.get("Properties", {}).get("TableInput", {})
+    template = yaml.load(TEMPLATE.read_text(encoding="utf-8"), _Template)
+    for resource in template["Resources"].values():
+        table = _found_in_map(resource.get("Properties", {}).get("TableInput", {}), template["Mappings"])
         if table.get("TableType") == "EXTERNAL_TABLE":
             for engine in ENGINES:
                 glue.create_table(DatabaseName=engine, TableInput=table)
@@ -220,6 +248,8 @@ class _Template(yaml.SafeLoader):
 
 
 def _function(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
+    if suffix == "FindInMap" and isinstance(node, yaml.SequenceNode):
+        return tuple(loader.construct_sequence(node))
     if not isinstance(node, yaml.ScalarNode):
         return None  # nothing that a table is made of
     text = str(loader.construct_scalar(node))
@@ -227,6 +257,16 @@ def _function(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
 
 
 _Template.add_multi_constructor("!", _function)
+
+
+def _found_in_map(value: Any, mappings: dict[str, Any]) -> Any:
+    """The value with what each !FindInMap in it stands for."""
+    if isinstance(value, tuple):
+        name, first, second = value
+        return mappings[name][first][second]
+    if isinstance(value, dict):
+        return {key: _found_in_map(one, mappings) for key, one in value.items()}
+    return value
 
 
 def _write_raw_files(judge: Judge) -> None:
@@ -259,44 +299,57 @@ def _rates() -> bytes:
 
 
 def _broken(judge: Judge) -> None:
-    store = judge.environment.store
-    table = judge.table(TRINO, "usage_cost")
-    names = [column.name for column in table.columns]
-    rows = [
-        dict(
-            zip(
-                ("loc_id", "device", "location", "ts", "type", "kwh", "cents_per_kwh", "cost", "state", "sensor"),
-                row,
-                strict=True,
-            )
-        )
-        for row in _BROKEN
-    ]
-    arrow = {"timestamp": pa.timestamp("us"), "double": pa.float64(), "varchar": pa.string()}
-    schema = pa.schema([(column.name, arrow[column.type.name]) for column in table.columns])
-    cells = {name: [_cell(row, name) for row in rows] for name in names}
-    for broken, template, content in (
-        ("broken_cost", "usage_cost", parquet(schema, cells)),
-        ("broken_rejects", "usage_rejects", None),
+    names = ("loc_id", "device", "location", "ts", "type", "kwh", "cents_per_kwh", "cost", "state", "sensor")
+    rows = [dict(zip(names, row, strict=True)) for row in _BROKEN]
+    for row in rows:
+        row["ts"] = row["ts_utc"] = row["ts"] and datetime.fromisoformat(row["ts"])
+    _table_like(judge, "broken_cost", "usage_cost", _priced(judge, rows))
+    _table_like(judge, "broken_rejects", "usage_rejects")
+
+
+def _rich(judge: Judge) -> None:
+    """A day of two hubs with three devices: one has all readings, the other half of them."""
+    devices = {"s_01": "Dishwasher", "s_02": "Electric Vehicle Charger", "s_03": "Kühlschrank"}
+    rows = []
+    for hub, state, tz, offset, step in (
+        ("h1", "az", "America/Phoenix", 7, 1),
+        ("h2", "ny", "America/New_York", 5, 2),
     ):
-        location = f"s3://{BUCKET}/own/{broken}/"
-        if content:
-            store.client("s3").put_object(Bucket=BUCKET, Key=f"own/{broken}/file.parquet", Body=content)
-        for engine in ENGINES:
-            found = store.client("glue").get_table(DatabaseName=engine, Name=template)["Table"]
-            entry = {
-                "Name": broken,
-                "TableType": "EXTERNAL_TABLE",
-                "Parameters": found["Parameters"],
-                "StorageDescriptor": {**found["StorageDescriptor"], "Location": location},
-            }
-            store.client("glue").create_table(DatabaseName=engine, TableInput=entry)
+        for interval in range(0, 288, step):
+            local = datetime(2019, 12, 21) + timedelta(minutes=5 * interval)
+            for place, (sensor, device) in enumerate(devices.items()):
+                # thirds, nine decimals, and equal costs of two devices in New York
+                kwh = (interval * (7 if state == "az" else 1) * (place + 1) % 100) / (3, 1e9, 1e3)[place]
+                cents = (7.25 if local.hour < 8 else 9.125) if state == "az" else (8.5, 11.0)[local.hour > 15]
+                kind = ("off-peak", "peak", "partial-peak")[local.hour // 8]
+                row = {"loc_id": hub, "state": state, "tz": tz, "ts": local, "ts_utc": local + timedelta(hours=offset)}
+                row |= {"sensor": sensor, "device": device, "location": "Kitchen", "type": kind}
+                rows.append(row | {"kwh": kwh, "cents_per_kwh": cents, "cost": kwh * cents})
+    _table_like(judge, "rich_cost", "usage_cost", _priced(judge, rows))
 
 
-def _cell(row: dict[str, Any], name: str) -> Any:
-    if name in ("ts", "ts_utc"):
-        return row["ts"] and pa.scalar(row["ts"]).cast(pa.timestamp("us")).as_py()
-    return row.get(name)
+def _priced(judge: Judge, rows: list[dict[str, Any]]) -> bytes:
+    """A Parquet file of priced usage; what a row does not name is NULL."""
+    columns = judge.table(TRINO, "usage_cost").columns
+    arrow = {"timestamp": pa.timestamp("us"), "double": pa.float64(), "varchar": pa.string()}
+    schema = pa.schema([(column.name, arrow[column.type.name]) for column in columns])
+    return parquet(schema, {column.name: [row.get(column.name) for row in rows] for column in columns})
+
+
+def _table_like(judge: Judge, name: str, template: str, content: bytes | None = None) -> None:
+    """A table of the template's columns in both databases, with this file."""
+    store = judge.environment.store
+    if content:
+        store.client("s3").put_object(Bucket=BUCKET, Key=f"own/{name}/file.parquet", Body=content)
+    for engine in ENGINES:
+        found = store.client("glue").get_table(DatabaseName=engine, Name=template)["Table"]
+        entry = {
+            "Name": name,
+            "TableType": "EXTERNAL_TABLE",
+            "Parameters": found["Parameters"],
+            "StorageDescriptor": {**found["StorageDescriptor"], "Location": f"s3://{BUCKET}/own/{name}/"},
+        }
+        store.client("glue").create_table(DatabaseName=engine, TableInput=entry)
 
 
 def _columns(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> dict[str, list[Any]]:

@@ -13,6 +13,8 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, Connection, Variable
 
+from smart_hub.layout import DAILY_DAG
+
 REPOSITORY = Path(__file__).parents[2]
 DAG_FILE = REPOSITORY / "dags" / "smart_hub_usage.py"
 
@@ -27,6 +29,10 @@ STEPS = {
     "step_5_transform": "LambdaInvokeFunctionOperator",
     "step_6_compact": "LambdaInvokeFunctionOperator",
     "audit": "AuditOperator",
+    "insights.daily_device_cost": "InsightOperator",
+    "insights.hourly_load": "InsightOperator",
+    "insights.peak_shift": "InsightOperator",
+    "insights.hub_day_summary": "InsightOperator",
     "publish": "PublishOperator",
     "step_7_clean_up": "CleanUpOperator",
 }
@@ -51,12 +57,12 @@ def bag() -> DagBag:
 
 @pytest.fixture(scope="module")
 def dag(bag: DagBag) -> Any:
-    return bag.dags["smart_hub_usage"]
+    return bag.dags[DAILY_DAG]
 
 
 def test_the_folder_holds_exactly_these_dags_and_no_import_error(bag: DagBag) -> None:
     assert bag.import_errors == {}
-    assert set(bag.dags) == {"smart_hub_usage"}
+    assert set(bag.dags) == {DAILY_DAG, "smart_hub_roll_back"}
 
 
 def test_each_step_is_run_by_its_operator(dag: DAG) -> None:
@@ -72,7 +78,11 @@ def test_steps_follow_each_other_as_the_graph_says(dag: DAG) -> None:
         "step_5_transform": {"step_3_convert", "step_4_convert_rates"},
         "step_6_compact": {"step_5_transform"},
         "audit": {"step_6_compact"},
-        "publish": {"audit"},
+        "insights.daily_device_cost": {"step_6_compact"},
+        "insights.hourly_load": {"insights.daily_device_cost"},
+        "insights.peak_shift": {"insights.daily_device_cost"},
+        "insights.hub_day_summary": {"insights.peak_shift"},
+        "publish": {"audit", "insights.hourly_load", "insights.hub_day_summary"},
         "step_7_clean_up": {"publish"},
     }
 
@@ -138,7 +148,7 @@ def test_the_dag_parses_without_any_setting_and_with_wrong_ones(monkeypatch: pyt
     monkeypatch.setenv("SMART_HUB_INCLUDE", "/nowhere")
     bag = DagBag(dag_folder=DAG_FILE)
     assert bag.import_errors == {}
-    settings = bag.dags["smart_hub_usage"].task_dict["step_1_copy_raw_data"].settings  # type: ignore[union-attr]
+    settings = bag.dags[DAILY_DAG].task_dict["step_1_copy_raw_data"].settings  # type: ignore[union-attr]
     named = {problem.split(":")[0] for problem in settings.problems}
     assert named == {
         "SMART_HUB_DATA_BUCKET",
@@ -190,7 +200,7 @@ def test_dag_files_only_wire() -> None:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"^\s*(def|class|async|lambda) ", text, re.MULTILINE), path
         assert "Variable" not in text, path
-    assert len(DAG_FILE.read_text(encoding="utf-8").splitlines()) <= 170
+    assert len(DAG_FILE.read_text(encoding="utf-8").splitlines()) <= 180
 
 
 def test_parsing_adds_less_than_half_a_second_to_airflow_and_its_operators() -> None:

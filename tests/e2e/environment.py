@@ -52,11 +52,11 @@ class Environment:
         """The runs of the DAG that Airflow knows."""
         return list(self.airflow.get("/dagRuns").raise_for_status().json()["dag_runs"])
 
-    def finished(self, run_id: str) -> dict[str, Any]:
+    def finished(self, run_id: str, dag_id: str = "smart_hub_usage") -> dict[str, Any]:
         """The run, once it has ended."""
         deadline = time.monotonic() + SECONDS
         while True:
-            run: dict[str, Any] = self.airflow.get(f"/dagRuns/{run_id}").raise_for_status().json()
+            run: dict[str, Any] = self.airflow.get(f"../{dag_id}/dagRuns/{run_id}").raise_for_status().json()
             if run["state"] in ("success", "failed"):
                 return run
             assert time.monotonic() < deadline, run

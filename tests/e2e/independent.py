@@ -49,7 +49,7 @@ def costs(source: Path, day: str) -> dict[Key, Cost]:
         for path in sorted(source.glob("mappings/state=*/*"))
         for row in map(json.loads, _lines(path))
     }
-    rates = dict(_rates(source / "rates"))
+    prices = rates(source)
     found: dict[Key, Cost] = {}
     for path in sorted((source / "usage" / f"dt={day}").iterdir()):
         for line in _lines(path):
@@ -62,13 +62,18 @@ def costs(source: Path, day: str) -> dict[Key, Cost]:
             state, tz = homes[reading["loc_id"]]
             start = datetime.fromtimestamp(int(reading["ts"]), UTC)
             wall_clock = start.astimezone(ZoneInfo(tz)).replace(tzinfo=None)
-            kind, cents_per_kwh = rates[state, wall_clock.year, wall_clock.month, wall_clock.hour]
+            kind, cents_per_kwh = prices[state, wall_clock.year, wall_clock.month, wall_clock.hour]
             for sensor, kwh in reading["data"].items():
                 device, room = devices[reading["loc_id"], sensor]
                 found[reading["loc_id"], sensor, start.replace(tzinfo=None)] = Cost(
                     device, room, wall_clock, tz, kind, kwh, cents_per_kwh, state
                 )
     return found
+
+
+def rates(source: Path) -> dict[tuple[str, int, int, int], tuple[str, Decimal]]:
+    """Rate period and cents per kWh by state, local year, month and hour."""
+    return dict(_rates(source / "rates"))
 
 
 def _lines(path: Path) -> list[str]:

@@ -43,6 +43,7 @@ def template(name: str) -> dict[str, Any]:
     return loaded
 
 
+TRINO_TYPES = {"string": "varchar", "int": "integer", "bigint": "bigint", "double": "double", "date": "date"}
 BOOTSTRAP, MAIN = template("bootstrap.yaml"), template("smart_hub.yaml")
 RESOURCES: dict[str, dict[str, Any]] = MAIN["Resources"]
 
@@ -59,6 +60,13 @@ def table_input(name: str) -> dict[str, Any]:
 
 def columns(name: str) -> list[tuple[str, str]]:
     return [(column["Name"], column["Type"]) for column in table_input(name)["StorageDescriptor"]["Columns"]]
+
+
+def selected(statement: str) -> list[str]:
+    """The columns' names in a SELECT: what stands last in each item."""
+    found = re.search(r"\bSELECT\s(.*?)\sFROM\b", statement, re.DOTALL)
+    assert found is not None
+    return [item.split()[-1] for item in found[1].split(",")]
 
 
 def as_list(value: Any) -> list[Any]:
@@ -251,7 +259,6 @@ def test_all_tables_of_readings_have_the_same_ten_sensors() -> None:
     [("mappings", "mapping_versions"), ("locations", "location_versions"), ("rates", "rate_versions")],
 )
 def test_a_view_is_its_table_without_content_and_file_and_empty(view: str, table: str) -> None:
-    types = {"string": "varchar", "int": "integer", "bigint": "bigint", "double": "double"}
     declared = table_input(view)
     text, variables = declared["ViewOriginalText"]["Fn::Sub"]
     definition = json.loads(variables["View"]["Fn::Base64"]["Fn::Sub"])
@@ -260,17 +267,56 @@ def test_a_view_is_its_table_without_content_and_file_and_empty(view: str, table
     assert table_input(table)["PartitionKeys"] == [{"Name": "content", "Type": "string"}]
     shown = [(name, of) for name, of in columns(table) if name != "file"]
     assert columns(view) == shown
-    assert [(c["name"], c["type"]) for c in definition["columns"]] == [(n, types[t]) for n, t in shown]
+    assert [(c["name"], c["type"]) for c in definition["columns"]] == [(n, TRINO_TYPES[t]) for n, t in shown]
     assert definition["originalSql"] == f"SELECT {', '.join(n for n, _ in shown)} FROM {table} WHERE false"
     assert definition["schema"] == "${Database}"
 
 
-def test_a_publish_replaces_the_views_by_the_same_columns() -> None:
-    for view in ("mappings", "locations", "rates"):
-        statement = (INFRASTRUCTURE.parent / "sql" / "publish" / f"{view}.sql").read_text()
-        selected = re.search(r"\bSELECT\s(.*?)\sFROM\b", statement, re.DOTALL)
-        assert selected is not None
-        assert [name.strip() for name in selected[1].split(",")] == [name for name, _ in columns(view)]
+@pytest.mark.parametrize("view", ["always_on", "provider_load"])
+def test_a_view_of_insights_is_deployed_empty_with_its_columns(view: str) -> None:
+    _, variables = table_input(view)["ViewOriginalText"]["Fn::Sub"]
+    definition = json.loads(variables["View"]["Fn::Base64"]["Fn::Sub"])
+    shown = columns(view)
+
+    assert [(c["name"], c["type"]) for c in definition["columns"]] == [(n, TRINO_TYPES[t]) for n, t in shown]
+    assert selected(definition["originalSql"]) == [name for name, _ in shown]
+    assert definition["originalSql"].endswith(" WHERE false")
+    assert definition["schema"] == "${Database}"
+
+
+@pytest.mark.parametrize("view", ["mappings", "locations", "rates", "always_on", "provider_load"])
+def test_a_publish_replaces_a_view_by_the_same_columns(view: str) -> None:
+    statement = (INFRASTRUCTURE.parent / "sql" / "publish" / f"{view}.sql").read_text()
+
+    assert selected(statement) == [name for name, _ in columns(view)]
+
+
+@pytest.mark.parametrize("table", ["daily_device_cost", "hourly_load", "peak_shift", "hub_day_summary"])
+def test_airflow_may_publish_what_it_makes(table: str) -> None:
+    resource = next(name for name, item in of_type("AWS::Glue::Table").items() if item["TableInput"]["Name"] == table)
+    (policy,) = RESOURCES["AirflowRole"]["Properties"]["Policies"]
+    statements = {one["Sid"]: one for one in policy["PolicyDocument"]["Statement"]}
+
+    assert statements["WriteData"]["Resource"] == {"Fn::Sub": "${DataBucket.Arn}/*"}
+    assert any(f"/${{{resource}}}" in one["Fn::Sub"] for one in statements["Publish"]["Resource"])
+
+
+def test_where_a_role_names_tables_alone_its_managed_policy_grants_catalog_and_database() -> None:
+    (staging,) = (
+        one
+        for one in RESOURCES["QueryPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        if one["Sid"] == "WriteStagingTables"
+    )
+    assert [one["Fn::Sub"].rpartition(":")[2] for one in staging["Resource"][:2]] == ["catalog", "database/${Database}"]
+    granted, found = set(staging["Action"]), 0
+    for item in RESOURCES.values():
+        for policy in item["Properties"].get("Policies", []):
+            for one in policy["PolicyDocument"]["Statement"]:
+                if all("table/" in str(resource) for resource in as_list(one["Resource"])):
+                    found += 1
+                    assert set(as_list(one["Action"])) <= granted
+                    assert item["Properties"]["ManagedPolicyArns"] == [{"Ref": "QueryPolicy"}]
+    assert found == 2
 
 
 def test_the_job_is_the_smallest_python_shell() -> None:

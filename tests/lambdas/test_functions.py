@@ -60,6 +60,11 @@ def register(aws: FakeAws, table: str, content: str) -> None:
     aws.partitions[table, content] = f"s3://{BUCKET}/warehouse/{table}/first/"
 
 
+def registered(aws: FakeAws) -> dict[tuple[str, str], str]:
+    """The contents of reference data with their locations."""
+    return {key: location for key, location in aws.partitions.items() if key[0].endswith("_versions")}
+
+
 def created(aws: FakeAws) -> list[str]:
     """The tables that the statements create, in order."""
     return [re.findall(r"CREATE TABLE (\w+)", statement)[0] for statement in aws.statements]
@@ -148,7 +153,7 @@ def test_convert_writes_reference_data_before_the_readings_that_need_them(
     operations = [operation for operation, _ in aws.calls]
     last_start = len(operations) - 1 - operations[::-1].index("StartQueryExecution")
     assert operations.index("CreatePartition") < last_start
-    assert aws.partitions == {
+    assert registered(aws) == {
         ("mapping_versions", content["mappings"]): (
             f"s3://{BUCKET}/warehouse/mapping_versions/content={content['mappings']}/version={VERSION}/"
         ),
@@ -176,7 +181,7 @@ def test_convert_does_not_register_what_changed_meanwhile(
     # When they are, expect an error that says from where to clear, and no registration
     with pytest.raises(RuntimeError, match=r"raw/mappings/ changed .* clear the run from step_1"):
         convert.handler(convert_event, context)
-    assert aws.partitions == {}
+    assert registered(aws) == {}
 
 
 def test_convert_takes_no_marker_of_an_empty_folder_for_a_change(
@@ -184,7 +189,7 @@ def test_convert_takes_no_marker_of_an_empty_folder_for_a_change(
 ) -> None:
     aws.put(BUCKET, "raw/mappings/state=or/", "")
     convert.handler(convert_event, context)
-    assert len(aws.partitions) == 2
+    assert len(registered(aws)) == 2
 
 
 def test_of_two_first_conversions_the_first_registration_stays(
@@ -197,6 +202,36 @@ def test_of_two_first_conversions_the_first_registration_stays(
     assert aws.partitions["mapping_versions", content] == f"s3://{BUCKET}/warehouse/mapping_versions/first/"
 
 
+@pytest.mark.parametrize(("table", "value"), [("raw_usage", DAY), ("raw_mappings", "or"), ("raw_locations", "or")])
+def test_convert_refuses_a_partition_that_differs_from_its_table(
+    aws: FakeAws, convert_event: dict[str, Any], context: Any, table: str, value: str
+) -> None:
+    # given a crawler that has inferred types of its own
+    aws.columns[table, value] = [{"Name": "loc_id", "Type": "int"}]
+    # expect an error that names table, partition, both types and the remedy, before anything is written
+    with pytest.raises(
+        RuntimeError, match=rf"smart_hub\.{table}, partition {value}: columns loc_id int, .* loc_id string.*InheritFrom"
+    ):
+        convert.handler(convert_event, context)
+    assert aws.statements == []
+
+
+def test_convert_says_so_when_the_day_was_not_crawled(
+    aws: FakeAws, convert_event: dict[str, Any], context: Any
+) -> None:
+    del aws.partitions["raw_usage", DAY]
+    with pytest.raises(RuntimeError, match=rf"smart_hub\.raw_usage has no partition {DAY}: no crawl"):
+        convert.handler(convert_event, context)
+
+
+def test_reference_data_that_are_converted_are_not_looked_at_again(
+    aws: FakeAws, convert_event: dict[str, Any], context: Any
+) -> None:
+    aws.columns["raw_mappings", "or"] = []
+    register(aws, "mapping_versions", convert_event["content"]["mappings"])
+    assert convert.handler(convert_event, context)["usage_table"] == f"staging_usage_{VERSION}"
+
+
 def test_convert_stops_its_queries_when_time_runs_out(aws: FakeAws, convert_event: dict[str, Any]) -> None:
     # Given queries that go on, and less time than the function keeps in hand
     aws.outcome = lambda statement: ("RUNNING", "")
@@ -204,7 +239,7 @@ def test_convert_stops_its_queries_when_time_runs_out(aws: FakeAws, convert_even
     with pytest.raises(QueryTimedOut):
         convert.handler(convert_event, context)
     assert sorted(aws.stopped) == ["1", "2"]
-    assert aws.partitions == {}
+    assert registered(aws) == {}
 
 
 def test_a_failed_query_is_reported_with_athenas_reason(

@@ -32,12 +32,22 @@ def readings(aws: Aws) -> Iterator[Aws]:
     s3.delete_bucket(Bucket="crawled")
 
 
-def put(aws: Aws, *keys: str) -> None:
+@pytest.fixture
+def other(readings: Aws) -> Iterator[str]:
+    """A crawler of the same table that is not told to inherit."""
+    create_crawler(readings, "readings", crawler="other", Configuration='{"Version": 1.0}')
+    yield "other"
+    readings.client("glue").delete_crawler(Name="other")
+
+
+def put(aws: Aws, *keys: str, body: bytes = b"{}") -> None:
     for key in keys:
-        aws.client("s3").put_object(Bucket="crawled", Key=key, Body=b"{}")
+        aws.client("s3").put_object(Bucket="crawled", Key=key, Body=body)
 
 
-def create_table(aws: Aws, name: str, location: str, keys: list[str]) -> None:
+def create_table(
+    aws: Aws, name: str, location: str, keys: list[str], serde: str = "org.openx.data.jsonserde.JsonSerDe"
+) -> None:
     aws.client("glue").create_table(
         DatabaseName="crawled",
         TableInput={
@@ -47,20 +57,21 @@ def create_table(aws: Aws, name: str, location: str, keys: list[str]) -> None:
             "StorageDescriptor": {
                 "Columns": COLUMNS,
                 "Location": location,
-                "SerdeInfo": {"SerializationLibrary": "org.openx.data.jsonserde.JsonSerDe"},
+                "SerdeInfo": {"SerializationLibrary": serde},
             },
         },
     )
 
 
-def create_crawler(aws: Aws, name: str, **changes: Any) -> None:
+def create_crawler(aws: Aws, table: str, crawler: str = "", **changes: Any) -> None:
+    """A crawler of a table, of the same name if it has none of its own."""
     definition = {
         "Role": "crawler",
-        "Targets": {"CatalogTargets": [{"DatabaseName": "crawled", "Tables": [name]}]},
+        "Targets": {"CatalogTargets": [{"DatabaseName": "crawled", "Tables": [table]}]},
         "SchemaChangePolicy": LOG,
         "Configuration": INHERIT,
     }
-    aws.client("glue").create_crawler(Name=name, **{**definition, **changes})
+    aws.client("glue").create_crawler(Name=crawler or table, **{**definition, **changes})
 
 
 def crawl(aws: Aws, name: str = "readings") -> dict[str, Any]:
@@ -245,7 +256,6 @@ def test_an_unknown_crawler_cannot_be_started(aws: Aws) -> None:
     ("changes", "message"),
     [
         ({"Targets": {"S3Targets": [{"Path": "s3://crawled/raw/"}]}}, "not S3Targets"),
-        ({"Configuration": '{"Version": 1.0}'}, "InheritFromTable"),
         ({"SchemaChangePolicy": {**LOG, "UpdateBehavior": "UPDATE_IN_DATABASE"}}, "UpdateBehavior LOG only"),
         ({"SchemaChangePolicy": {"UpdateBehavior": "LOG"}}, "DeleteBehavior LOG only"),
         (
@@ -256,7 +266,7 @@ def test_an_unknown_crawler_cannot_be_started(aws: Aws) -> None:
 )
 def test_what_is_not_covered_fails_and_says_so(readings: Aws, changes: dict[str, Any], message: str) -> None:
     # given a crawler of a kind that is not covered
-    create_crawler(readings, "other", **changes)
+    create_crawler(readings, "readings", crawler="other", **changes)
 
     # when it is started
     last = crawl(readings, "other")
@@ -266,6 +276,63 @@ def test_what_is_not_covered_fails_and_says_so(readings: Aws, changes: dict[str,
     assert message in last["ErrorMessage"]
     assert locations(readings) == {}
     readings.client("glue").delete_crawler(Name="other")
+
+
+TYPES = "loc_id:string, ts:int, data:struct<s_01:int,s_02:double>"
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ('{"loc_id":"a","ts":1576915200,"data":{"s_01":0,"s_02":0.5}}', TYPES),
+        ('{"loc_id":"a","ts":1,"data":{"s_01":0}}\n\n{"data":{"s_02":1}}\n{"data":{"S_02":0.5,"s_01":null}}', TYPES),
+        ('{"ts":1}\n{"ts":4000000000}', "ts:bigint"),
+        ('{"ok":true}', "ok:boolean"),
+    ],
+)
+def test_without_inheritance_a_partition_has_the_types_of_its_files(
+    readings: Aws, other: str, lines: str, expected: str
+) -> None:
+    # given a crawler that is not told to inherit, and a day of readings
+    put(readings, "raw/dt=2019-12-23/a.json", body=lines.encode())
+
+    # when it has crawled
+    assert crawl(readings, other)["Status"] == "SUCCEEDED"
+
+    # expect what the file spells, not what the table declares
+    partition = readings.client("glue").get_partition(
+        DatabaseName="crawled", TableName="readings", PartitionValues=["2019-12-23"]
+    )["Partition"]
+    found = [f"{column['Name']}:{column['Type']}" for column in partition["StorageDescriptor"]["Columns"]]
+    assert ", ".join(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ('{"ts":1}\n{"ts":"1"}', "ts is int here and string there"),
+        ('{"data":{"s_01":[1]}}', "data.s_01 is list [1]"),
+        ('{"data":{}}\n{"data":1}', "data is an object here and int there"),
+        ('{"data":1}\n{"data":{}}', "data is int here and an object there"),
+        ('{"ts":1}\nnot json', "line 2 is no JSON"),
+        ("[1]", "line 1 is no JSON object"),
+        ('{"ts":9223372036854775808}', "ts is int 9223372036854775808"),
+    ],
+)
+def test_what_cannot_be_inferred_fails_and_names_the_field(readings: Aws, other: str, lines: str, message: str) -> None:
+    put(readings, "raw/dt=2019-12-20/a.json", body=lines.encode())
+
+    last = crawl(readings, other)
+
+    assert last["Status"] == "FAILED"
+    assert f"s3://crawled/raw/dt=2019-12-20/: no schema can be inferred here: {message}" in last["ErrorMessage"]
+
+
+def test_other_formats_are_not_inferred(readings: Aws, other: str) -> None:
+    readings.client("glue").delete_table(DatabaseName="crawled", Name="readings")
+    create_table(readings, "readings", "s3://crawled/raw/", ["dt"], serde="org.apache.hadoop.hive.serde2.OpenCSVSerde")
+
+    assert "InheritFromTable" in crawl(readings, other)["ErrorMessage"]
 
 
 def test_a_crawl_cut_off_by_a_restart_has_failed(fresh_aws: Aws) -> None:

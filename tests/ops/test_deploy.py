@@ -79,10 +79,50 @@ TABLES = {
         ),
         "dt date",
     ),
+    "daily_device_cost": (
+        (
+            "loc_id string, state string, sensor string, device string, location string, type string,"
+            " intervals bigint, kwh double, cost double, shiftable boolean"
+        ),
+        "dt date",
+    ),
+    "hourly_load": (
+        (
+            "state string, hour int, type string, cents_per_kwh double, hubs bigint, kwh double, cost double,"
+            " shiftable_kwh double, shifted_kwh double, shifted_cost double"
+        ),
+        "dt date",
+    ),
+    "peak_shift": (
+        (
+            "loc_id string, state string, sensor string, device string, location string, peak_kwh double,"
+            " partial_peak_kwh double, cost double, shifted_cost double, saving double, saving_per_year double"
+        ),
+        "dt date",
+    ),
+    "hub_day_summary": (
+        (
+            "loc_id string, state string, tz string, readings bigint, intervals bigint, coverage double,"
+            " kwh double, cost double, peak_kwh double, peak_cost double, peak_share double,"
+            " always_on_kwh double, always_on_cost double, device_1 string, device_1_cost double,"
+            " device_2 string, device_2_cost double, device_3 string, device_3_cost double,"
+            " best_saving_device string, best_saving double"
+        ),
+        "dt date",
+    ),
     "mappings": (MAPPINGS, ""),
     "locations": (LOCATIONS, ""),
     "rates": (RATES, ""),
+    "always_on": (
+        "loc_id string, state string, days bigint, watts double, kwh_per_year double, cost_per_year double",
+        "",
+    ),
+    "provider_load": (
+        "dt date, hour int, kwh double, cost double, shifted_kwh double, shifted_cost double, hubs bigint",
+        "",
+    ),
 }
+VIEWS = {"mappings", "locations", "rates", "always_on", "provider_load"}
 PARQUET = (
     "usage",
     "mapping_versions",
@@ -91,6 +131,10 @@ PARQUET = (
     "usage_cost",
     "usage_rejects",
     "data_quality",
+    "daily_device_cost",
+    "hourly_load",
+    "peak_shift",
+    "hub_day_summary",
 )
 
 
@@ -191,7 +235,7 @@ def test_a_table_has_the_columns_of_the_contract(deployed: Deployed, name: str) 
 
     assert ", ".join(f"{c['Name']} {c['Type']}" for c in table["StorageDescriptor"]["Columns"]) == columns
     assert ", ".join(f"{key['Name']} {key['Type']}" for key in table.get("PartitionKeys", [])) == partition
-    assert table["TableType"] == ("VIRTUAL_VIEW" if name in ("mappings", "locations", "rates") else "EXTERNAL_TABLE")
+    assert table["TableType"] == ("VIRTUAL_VIEW" if name in VIEWS else "EXTERNAL_TABLE")
 
 
 @pytest.mark.parametrize("name", PARQUET)

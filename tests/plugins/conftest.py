@@ -42,7 +42,7 @@ def settings_of(tmp_path: Path) -> Callable[..., Any]:
 class Outlets(dict[Any, Any]):
     def __missing__(self, outlet: Any) -> Any:
         partitions: list[str] = []
-        self[outlet] = SimpleNamespace(partitions=partitions, add_partitions=partitions.append)
+        self[outlet] = SimpleNamespace(partitions=partitions, add_partitions=partitions.append, extra={})
         return self[outlet]
 
 

@@ -1,13 +1,13 @@
 """Step 7: what goes, and above all what does not."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from smart_hub import macros
-from smart_hub.layout import run_name, version_name
+from smart_hub.layout import PUBLISHED_TABLES, run_name, version_name
 from smart_hub.operators import CleanUpOperator, clean_up
 from tests.fake_aws import BUCKET, DAY, RUN, RUN_ID, FakeAws
 
@@ -22,7 +22,7 @@ HOUR = timedelta(hours=1)
 def aws(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> FakeAws:
     """What a run has left after its publish: published tables, and two attempts' intermediate things."""
     monkeypatch.setattr(clean_up, "utcnow", lambda: aws.now)
-    for table in ("usage_rejects", "usage", "usage_cost"):
+    for table in PUBLISHED_TABLES:
         version(aws, table, PUBLISHED, hours=0, published=True)
     leave(aws, RUN, RUN_ID, "first attempt")
     leave(aws, RUN, RUN_ID, "second attempt")
@@ -51,14 +51,25 @@ def version(aws: FakeAws, table: str, name: str, hours: float, published: bool =
 
 @pytest.fixture
 def run(aws: FakeAws, settings_of: Callable[..., Any], context_of: Callable[..., Any]) -> Callable[..., None]:
-    """Runs step 7; the runs that are active, and what was published when the run started, are given."""
+    """Runs step 7; the runs that are active are given."""
 
-    def clean(active: set[str] | None = None, before: str | None = None, **environ: str) -> None:
-        published = dict.fromkeys(("usage_rejects", "usage", "usage_cost"), before)
-        context = context_of({macros.STEP_1: {"published": published}}, active)
+    def clean(active: set[str] | None = None, **environ: str) -> None:
+        context = context_of(active=active)
         CleanUpOperator(task_id="clean", settings=settings_of(**environ), dag=None).execute(context)
 
     return clean
+
+
+def note(aws: FakeAws, hours: float, **versions: str) -> None:
+    """Notes a publication made some hours ago; tables that are not named lay where they lie now."""
+    locations = {table: aws.partitions[table, DAY] for table in PUBLISHED_TABLES}
+    for table, name in versions.items():
+        locations[table] = f"s3://{BUCKET}/warehouse/{table}/dt={DAY}/version={name}/"
+    aws.put(
+        BUCKET,
+        f"publications/dt={DAY}/{(aws.now - hours * HOUR).isoformat()}-v0123456789abcdef.json",
+        json.dumps(locations),
+    )
 
 
 def keys(aws: FakeAws, prefix: str) -> list[str]:
@@ -124,35 +135,47 @@ def test_a_run_whose_id_is_not_written_down_is_left_alone(aws: FakeAws, run: Cal
 
 
 def test_superseded_versions_go_when_they_are_old_enough(aws: FakeAws, run: Callable[..., None]) -> None:
-    # Given, of one table, versions written 100, 50, 26, 25 and 1 hours ago, beside the published one
-    written = {
-        hours: version(aws, "usage_cost", f"v{hours:016x}", hours, published=False) for hours in (100, 50, 26, 25, 1)
-    }
+    # Given versions published 200, 150, 100 and 10 hours ago, the last one being what is published now
+    names = {hours: f"v{hours:016x}" for hours in (200, 150, 100, 10)}
+    written = {hours: version(aws, "usage_cost", name, hours, published=True) for hours, name in names.items()}
+    for hours in names:
+        note(aws, hours, usage_cost=names[hours])
+    # and versions that were never published, written 30 hours and 1 hour ago; and another day's
+    unpublished = {hours: version(aws, "usage_cost", f"v{hours:016x}", hours) for hours in (30, 1)}
     other_day = version(aws, "usage_cost", "v0000000000000abc", hours=500, day="2019-12-22")
-    # and that the one of 50 hours ago was published when this run started
-    before = f"s3://{BUCKET}/warehouse/usage_cost/dt={DAY}/version=v{50:016x}/"
-    # When it cleans up
-    run(before=before)
-    # Expect to stay: the published, the one before it, and what is younger than a day
+    # When this run cleans up
+    run()
+    # Expect to stay: the published, the one before it, and what was written less than a day ago
     left = keys(aws, f"warehouse/usage_cost/dt={DAY}/")
-    published = f"warehouse/usage_cost/dt={DAY}/version={PUBLISHED}/part-0"
-    assert left == sorted([published, written[50], written[1]])
+    assert set(left) == {written[10], written[100], unpublished[1]} | {
+        f"warehouse/usage_cost/dt={DAY}/version={PUBLISHED}/part-0"
+    }
     assert other_day in aws.buckets[BUCKET]
 
 
-def test_the_newest_other_version_stays_however_old(aws: FakeAws, run: Callable[..., None]) -> None:
-    older = version(aws, "usage", "v000000000000000a", hours=200)
-    newer = version(aws, "usage", "v000000000000000b", hours=100)
-    run(before=aws.partitions["usage", DAY])
-    assert newer in aws.buckets[BUCKET]
-    assert older not in aws.buckets[BUCKET]
+def test_a_version_stays_for_its_readers_from_when_it_was_superseded_on(aws: FakeAws, run: Callable[..., None]) -> None:
+    # Given an old version, superseded two hours ago by one that was itself superseded an hour ago
+    names = {200: "v000000000000000a", 2: "v000000000000000b", 1: "v000000000000000c"}
+    written = {hours: version(aws, "usage", name, hours, published=True) for hours, name in names.items()}
+    for hours, name in names.items():
+        note(aws, hours, usage=name)
+    # When this run cleans up, expect all three to stay
+    run()
+    assert set(written.values()) <= set(aws.buckets[BUCKET])
+    # and, for whom an hour is enough, the oldest to go
+    run(SMART_HUB_KEEP_HOURS="1")
+    assert set(written.values()) - set(aws.buckets[BUCKET]) == {written[200]}
 
 
-def test_how_long_superseded_versions_stay_is_a_setting(aws: FakeAws, run: Callable[..., None]) -> None:
-    older = version(aws, "usage", "v000000000000000a", hours=200)
-    version(aws, "usage", "v000000000000000b", hours=100)
-    run(SMART_HUB_KEEP_HOURS="201")
-    assert older in aws.buckets[BUCKET]
+def test_after_a_roll_back_the_newer_version_is_the_one_before(aws: FakeAws, run: Callable[..., None]) -> None:
+    # Given a day that was rolled back from b to a long ago
+    names = {"a": "v000000000000000a", "b": "v000000000000000b"}
+    newer = version(aws, "usage", names["b"], hours=400)
+    older = version(aws, "usage", names["a"], hours=500, published=True)
+    for hours, name in ((500, "a"), (400, "b"), (300, "a")):
+        note(aws, hours, usage=names[name])
+    run()
+    assert {newer, older} <= set(aws.buckets[BUCKET])
 
 
 def test_where_a_day_is_not_at_a_version_nothing_of_it_is_deleted(aws: FakeAws, run: Callable[..., None]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from smart_hub.operators import CopyRawDataOperator
 from tests.fake_aws import BUCKET, DAY, RUN, FakeAws
@@ -68,7 +68,6 @@ def test_everything_is_sent_to_an_empty_bucket(aws: FakeAws, folder: Path, copy:
     assert found["day"] == DAY
     assert found["run"] == RUN
     assert sorted(found["new"]) == ["locations", "mappings", "rates", "usage"]
-    assert found["published"] == {"usage_rejects": None, "usage": None, "usage_cost": None}
     # The run can be told from its name
     assert aws.buckets[BUCKET][f"staging/{RUN}/run_id"].body == b"manual__1"
 
@@ -154,6 +153,18 @@ def test_an_empty_listing_fails_and_changes_nothing(
     assert sent(aws) == set()
 
 
+def test_a_day_without_usage_is_skipped_where_that_is_set(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
+    # Given a source that has all but the day's usage
+    (folder / "usage" / f"dt={DAY}" / "portland.json").unlink()
+    with pytest.raises(AirflowSkipException, match=f"no file under {folder}/usage/dt={DAY}/"):
+        copy(folder, SMART_HUB_SKIP_EMPTY_DAYS="true", SMART_HUB_MIRROR="true")
+    # Expect a source that lacks more to fail all the same: it may be a mistyped one
+    (folder / "rates" / "rates.xml").unlink()
+    with pytest.raises(AirflowFailException, match=f"no file under {folder}/rates/"):
+        copy(folder, SMART_HUB_SKIP_EMPTY_DAYS="true", SMART_HUB_MIRROR="true")
+    assert raw(aws) == {}
+
+
 def test_a_source_that_does_not_exist_is_named(copy: Callable[..., Any], tmp_path: Path) -> None:
     with pytest.raises(AirflowFailException, match=f"SMART_HUB_SOURCE: {tmp_path}/sorce is not a folder"):
         copy(tmp_path / "sorce")
@@ -210,12 +221,6 @@ def test_only_what_is_not_registered_is_new(aws: FakeAws, folder: Path, copy: Ca
     aws.partitions["raw_usage", DAY] = f"s3://the-data/raw/usage/dt={DAY}/"
     # Expect the others to be new
     assert sorted(copy(folder)["new"]) == ["locations", "rates"]
-
-
-def test_what_the_day_points_to_is_noted(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
-    location = f"s3://the-data/warehouse/usage_cost/dt={DAY}/version=v0123456789abcdef/"
-    aws.partitions["usage_cost", DAY] = location
-    assert copy(folder)["published"]["usage_cost"] == location
 
 
 def test_a_missing_setting_is_reported_by_name(

@@ -23,11 +23,14 @@ def test_the_bucket_alone_has_to_be_set(dags: Path) -> None:
         data_bucket="b",
         source=str(dags.parent / "include" / "data"),
         mirror=False,
+        skip_empty_days=False,
         aws_conn_id="aws_default",
         files_per_day=1,
         keep_hours=24,
         most_rejected="0.05",
         watts_margin="1.25",
+        least_coverage="0.9",
+        sns_topic_arn="",
         include=dags.parent / "include",
     )
 
@@ -45,6 +48,14 @@ def test_another_share_of_rejects_is_named(dags: Path, text: str) -> None:
     settings = Settings.from_environment(dags, {"SMART_HUB_DATA_BUCKET": "b", "SMART_HUB_MOST_REJECTED": text})
     with pytest.raises(SettingsError, match="SMART_HUB_MOST_REJECTED: expected a decimal number from 0 to 1, got"):
         settings.check()
+
+
+@pytest.mark.parametrize("text", ["", "0", "0.75", "1"])
+def test_the_least_coverage_is_a_decimal_number(dags: Path, text: str) -> None:
+    given = {"SMART_HUB_DATA_BUCKET": "b", "SMART_HUB_LEAST_COVERAGE": text}
+    settings = Settings.from_environment(dags, given)
+    settings.check()
+    assert settings.least_coverage == (text or "0.9")
 
 
 def test_all_names_derive_from_the_stack(dags: Path) -> None:
@@ -70,10 +81,13 @@ def test_the_include_folder_is_looked_for_in_order(dags: Path, tmp_path: Path) -
         ("SMART_HUB_DATA_BUCKET", "", "not set; it is the output DataBucket of the stack smart-hub"),
         ("SMART_HUB_DATA_BUCKET", "s3://b", "expected a bucket's name alone, got 's3://b'"),
         ("SMART_HUB_MIRROR", "yes", "expected true or false, got 'yes'"),
+        ("SMART_HUB_SKIP_EMPTY_DAYS", "skip", "expected true or false, got 'skip'"),
         ("SMART_HUB_FILES_PER_DAY", "0", "expected a number from 1 to 100, got '0'"),
         ("SMART_HUB_FILES_PER_DAY", "101", "expected a number from 1 to 100, got '101'"),
+        ("SMART_HUB_LEAST_COVERAGE", "90", "expected a decimal number from 0 to 1, got '90'"),
         ("SMART_HUB_KEEP_HOURS", "-1", "got '-1'"),
         ("SMART_HUB_KEEP_HOURS", "a day", "got 'a day'"),
+        ("SMART_HUB_SNS_TOPIC_ARN", "alarms", "expected the ARN of an SNS topic, got 'alarms'"),
         ("SMART_HUB_INCLUDE", "/nowhere", "/nowhere has no folder sql"),
     ],
 )

@@ -1,17 +1,20 @@
-"""docs/data-quality.md: its statements run, its rules and reasons are those of the SQL."""
+"""The pages of docs: their statements run, and what they list is what the SQL and the template have."""
 
 import re
 
 import pytest
 from local_server import ROOT
 
+from smart_hub.layout import INSIGHT_TABLES, INSIGHT_VIEWS
 from smart_hub.quality import read_rules
 from tests.sql.conftest import Day
 
 TEXT = (ROOT / "docs" / "data-quality.md").read_text(encoding="utf-8")
+INSIGHTS = (ROOT / "docs" / "insights.md").read_text(encoding="utf-8")
+STATEMENTS = re.findall(r"```sql\n(.*?)```", TEXT + INSIGHTS, re.DOTALL)
 
 
-@pytest.mark.parametrize("statement", re.findall(r"```sql\n(.*?)```", TEXT, re.DOTALL))
+@pytest.mark.parametrize("statement", STATEMENTS)
 def test_a_statement_of_the_page_runs(day: Day, statement: str) -> None:
     day.athena.run(statement)
 
@@ -31,3 +34,25 @@ def test_the_page_has_all_reasons() -> None:
 
     assert len(reasons) > 8
     assert {reason for reason in reasons if f"`{reason}`" not in TEXT} == set()
+
+
+@pytest.mark.parametrize("table", [*INSIGHT_TABLES, *INSIGHT_VIEWS])
+def test_the_page_tells_of_each_column_of_an_insight_and_queries_it(day: Day, table: str) -> None:
+    entry = day.athena.glue.get_table(DatabaseName=day.athena.database, Name=table)["Table"]
+    columns = [column["Name"] for column in entry["StorageDescriptor"]["Columns"]]
+    section = INSIGHTS.partition("\n## Always on\n" if table == "always_on" else f"\n## {table}\n")[2]
+    section = section.partition("\n## ")[0]
+
+    assert [name for name in columns if f"`{name}`" not in section] == []
+    assert f"FROM {table}\n" in section
+
+
+def test_the_page_has_all_shiftable_devices() -> None:
+    statement = (ROOT / "include" / "sql" / "insights" / "daily_device_cost.sql").read_text(encoding="utf-8")
+    listed = re.findall(r"^        '(.+?)'", statement, re.MULTILINE)
+    told = re.findall(
+        r"^\| ([A-Z][A-Za-z, ]+) \| ", INSIGHTS.partition("| shiftable |")[2].partition("\n\n")[0], re.MULTILINE
+    )
+
+    assert len(listed) > 5
+    assert sorted(", ".join(told).split(", ")) == sorted(listed)

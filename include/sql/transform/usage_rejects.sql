@@ -1,7 +1,7 @@
 -- What was not usable of one day: one row per rejected line (sensor is NULL) or value, with the reason and the line.
 -- Athena knows no line numbers. A reading's line is found by the hub and the interval that the text says; several
--- differing lines of one hub and interval in one file stand together. A reading that lacks one of the two gets, in
--- order, one of the file's lines that belong to no other reading.
+-- differing lines of one hub and interval in one file stand together. Readings without a line of their own (one of the
+-- two is missing, or spelled with an escape) get, in order, those of the file's lines that are no other reading's.
 -- in: the day's staged readings and priced usage; raw_usage_lines of the day
 CREATE TABLE {{ table }}
 WITH (
@@ -9,7 +9,17 @@ WITH (
     write_compression = 'SNAPPY',
     external_location = '{{ location }}'
 ) AS
-WITH rejected AS (
+WITH readings AS (
+    SELECT
+        u.*,
+        row_number() OVER (
+            PARTITION BY u.file, u.loc_id, u.ts
+            ORDER BY CASE WHEN u.verdict = 'used' THEN 0 ELSE 1 END ASC, u.verdict ASC
+        ) AS copy
+    FROM {{ usage_table }} AS u
+),
+
+rejected AS (
     SELECT
         u.loc_id,
         u.ts,
@@ -32,8 +42,9 @@ WITH rejected AS (
                 THEN 'conflicting'
             ELSE u.verdict
         END AS reason,
-        u.file
-    FROM {{ usage_table }} AS u
+        u.file,
+        u.copy
+    FROM readings AS u
     LEFT JOIN {{ usage_table }} AS k ON u.loc_id = k.loc_id AND u.ts = k.ts AND k.verdict = 'used'
     WHERE u.verdict <> 'used'
     UNION ALL
@@ -42,67 +53,67 @@ WITH rejected AS (
         reading_ts AS ts,
         sensor,
         verdict AS reason,
-        file
+        file,
+        1 AS copy  -- of a reading used, which comes first
     FROM {{ cost_table }}
     WHERE verdict <> 'used'
 ),
 
-nameless AS (
-    SELECT
-        r.*,
-        row_number() OVER (PARTITION BY r.file ORDER BY r.loc_id ASC, r.ts ASC) AS place
-    FROM rejected AS r
-    WHERE r.loc_id IS NULL OR r.ts IS NULL
-),
-
--- Keys match in any case, and a number may stand in quotes, as for the reader of raw_usage.
+-- Keys match in any case, the last of equal keys counts, and a number may stand in quotes, as for the reader of
+-- raw_usage.
 lines AS (
     SELECT
         "$path" AS file,
         line,
-        regexp_extract(line, '"[lL][oO][cC]_[iI][dD]"\s*:\s*"([^"]*)"', 1) AS loc_id,
-        TRY_CAST(regexp_extract(line, '"[tT][sS]"\s*:\s*"?(-?[0-9]+)', 1) AS bigint) AS ts
+        regexp_extract(line, '.*"[lL][oO][cC]_[iI][dD]"\s*:\s*"([^"]*)"', 1) AS loc_id,
+        TRY_CAST(regexp_extract(line, '.*"[tT][sS]"\s*:\s*"?(-?[0-9]+)', 1) AS bigint) AS ts
     FROM raw_usage_lines
     WHERE dt = '{{ day }}'
 ),
 
-wanted AS (
-    SELECT DISTINCT
-        file,
-        loc_id,
-        ts
-    FROM rejected
-),
-
 named_lines AS (
     SELECT
-        n.file,
-        n.loc_id,
-        n.ts,
-        array_join(array_agg(DISTINCT l.line ORDER BY l.line ASC), '
-') AS line
-    FROM wanted AS n
-    INNER JOIN lines AS l ON n.file = l.file AND n.loc_id = l.loc_id AND n.ts = l.ts
-    GROUP BY n.file, n.loc_id, n.ts
-),
-
-named AS (
-    SELECT DISTINCT
         file,
         loc_id,
-        ts
-    FROM {{ usage_table }}
+        ts,
+        array_join(array_agg(DISTINCT line ORDER BY line ASC), '
+') AS line
+    FROM lines
     WHERE loc_id IS NOT NULL AND ts IS NOT NULL
+    GROUP BY file, loc_id, ts
+),
+
+nameless AS (
+    SELECT
+        r.file,
+        r.loc_id,
+        r.ts,
+        r.copy,
+        row_number() OVER (PARTITION BY r.file ORDER BY r.ts ASC, r.loc_id ASC, r.copy ASC) AS place
+    FROM readings AS r
+    LEFT JOIN named_lines AS l ON r.file = l.file AND r.loc_id = l.loc_id AND r.ts = l.ts
+    WHERE l.file IS NULL
 ),
 
 spare_lines AS (
     SELECT
         l.file,
         l.line,
-        row_number() OVER (PARTITION BY l.file ORDER BY l.loc_id ASC, l.ts ASC, l.line ASC) AS place
+        row_number() OVER (PARTITION BY l.file ORDER BY l.ts ASC, l.loc_id ASC, l.line ASC) AS place
     FROM lines AS l
-    LEFT JOIN named AS u ON l.file = u.file AND l.loc_id = u.loc_id AND l.ts = u.ts
-    WHERE u.file IS NULL
+    LEFT JOIN readings AS r ON l.file = r.file AND l.loc_id = r.loc_id AND l.ts = r.ts AND r.copy = 1
+    WHERE r.file IS NULL
+),
+
+other_lines AS (
+    SELECT
+        n.file,
+        coalesce(n.loc_id, '') AS loc_id,
+        coalesce(n.ts, -1) AS ts,
+        n.copy,
+        s.line
+    FROM nameless AS n
+    INNER JOIN spare_lines AS s ON n.file = s.file AND n.place = s.place
 )
 
 SELECT
@@ -111,17 +122,12 @@ SELECT
     r.sensor,
     r.reason,
     r.file,
-    l.line
+    coalesce(l.line, o.line) AS line
 FROM rejected AS r
 LEFT JOIN named_lines AS l ON r.file = l.file AND r.loc_id = l.loc_id AND r.ts = l.ts
-WHERE r.loc_id IS NOT NULL AND r.ts IS NOT NULL
-UNION ALL
-SELECT
-    n.loc_id,
-    n.ts,
-    n.sensor,
-    n.reason,
-    n.file,
-    s.line
-FROM nameless AS n
-LEFT JOIN spare_lines AS s ON n.file = s.file AND n.place = s.place
+LEFT JOIN other_lines AS o
+    ON
+        r.file = o.file
+        AND coalesce(r.loc_id, '') = o.loc_id
+        AND coalesce(r.ts, -1) = o.ts
+        AND r.copy = o.copy

@@ -250,8 +250,14 @@ def _cast_text(sql: str, to: Type, tried: bool) -> str:
     )
 
 
+# A decimal of more digits is a long one to Trino, which casts it in another way.
+_SHORT_DECIMAL = 18
+
+
 def _cast_number(value: Value, to: Type, tried: bool) -> str:
     sql, source = value.sql, value.type
+    if source.name == "decimal" and to.is_float and source.args[0] > _SHORT_DECIMAL:
+        return f"CAST(CAST({sql} AS VARCHAR) AS DOUBLE)"  # the double nearest to its text
     if to.is_float or (source.is_integer and common(source, to) == to):
         return coerce(value, to).sql
     in_range = to.is_integer and (source.is_integer or (source.is_float and to != BIGINT))

@@ -3,6 +3,14 @@
 from smart_hub.operators.audit import AuditOperator
 from smart_hub.operators.clean_up import CleanUpOperator
 from smart_hub.operators.copy_raw_data import CopyRawDataOperator
-from smart_hub.operators.publish import PublishOperator
+from smart_hub.operators.insight import InsightOperator
+from smart_hub.operators.publish import PublishOperator, RollBackOperator
 
-__all__ = ["AuditOperator", "CleanUpOperator", "CopyRawDataOperator", "PublishOperator"]
+__all__ = [
+    "AuditOperator",
+    "CleanUpOperator",
+    "CopyRawDataOperator",
+    "InsightOperator",
+    "PublishOperator",
+    "RollBackOperator",
+]

@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from smart_hub import macros
 from smart_hub.layout import QUALITY_TABLE, next_day, quality_prefix
-from smart_hub.operators.base import SmartHubOperator, gone
+from smart_hub.operators.base import SmartHubOperator
 from smart_hub.quality import Result, read_rules
 from smart_hub.sql import statement
 
@@ -47,7 +47,7 @@ class AuditOperator(SmartHubOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         for table in self.tables.values():
-            self._require(table)
+            self.require_table(table)
         day = macros.usage_day(context)
         rules = read_rules(self.settings.sql)
         values = {
@@ -88,9 +88,3 @@ class AuditOperator(SmartHubOperator):
         parquet.write_table(pyarrow.Table.from_pylist(rows, _QUALITY), file)
         key = f"{quality_prefix(day)}{version}.parquet"
         self.s3_client.put_object(Bucket=self.settings.data_bucket, Key=key, Body=file.getvalue())
-
-    def _require(self, table: str) -> None:
-        try:
-            self.glue.get_table(DatabaseName=self.settings.database, Name=table)
-        except self.glue.exceptions.EntityNotFoundException:
-            raise gone(f"{self.settings.database}.{table}") from None

@@ -15,7 +15,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from smart_hub import macros
 from smart_hub.athena import Athena
-from smart_hub.layout import results_prefix
+from smart_hub.layout import DAILY_DAG, PUBLISHED_TABLES, results_prefix, run_id_key, run_name
+from smart_hub.publications import Publications
 from smart_hub.settings import Settings
 
 _VERSION_IN_LOCATION = re.compile(r"/version=(v[0-9a-f]{16})/")
@@ -66,6 +67,45 @@ class SmartHubOperator(BaseOperator):
         pages = self.s3_client.get_paginator("list_objects_v2")
         for page in pages.paginate(Bucket=self.settings.data_bucket, Prefix=prefix):
             yield from (item for item in page.get("Contents", []) if item["Size"] or not item["Key"].endswith("/"))
+
+    @property
+    def publications(self) -> Publications:
+        return Publications(self.s3_client, self.settings.data_bucket)
+
+    def published(self, day: str) -> dict[str, str | None]:
+        """Where the day of each published table lies now."""
+        return {table: self.partition_location(table, day) for table in PUBLISHED_TABLES}
+
+    def runs_of(self, day: str) -> dict[str, str]:
+        """Names and run ids of the day's runs that left something; step 1 writes each run's id down."""
+        s3 = self.s3_client
+        pages = s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.settings.data_bucket, Prefix=f"staging/{day}-", Delimiter="/"
+        )
+        folders = (item["Prefix"] for page in pages for item in page.get("CommonPrefixes", []))
+        runs = {}
+        for run in (folder.split("/")[1] for folder in folders):
+            try:
+                answer = s3.get_object(Bucket=self.settings.data_bucket, Key=run_id_key(run))
+            except s3.exceptions.NoSuchKey:
+                continue
+            run_id = answer["Body"].read().decode()
+            if run == run_name(day, run_id):
+                runs[run] = run_id
+        return runs
+
+    def is_active(self, context: Context, run_id: str) -> bool:
+        """Whether a run of the daily DAG is queued or running."""
+        task_instance: Any = context["ti"]
+        count: int = task_instance.get_dr_count(dag_id=DAILY_DAG, run_ids=[run_id], states=["queued", "running"])
+        return count > 0
+
+    def require_table(self, table: str) -> None:
+        """Fails the task, and says where to clear from, when a staging table of its run is gone."""
+        try:
+            self.glue.get_table(DatabaseName=self.settings.database, Name=table)
+        except self.glue.exceptions.EntityNotFoundException:
+            raise gone(f"{self.settings.database}.{table}") from None
 
     def partition_location(self, table: str, value: str) -> str | None:
         """Where a table's partition lies, or None when the table has no such partition."""

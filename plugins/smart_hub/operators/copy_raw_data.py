@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 from airflow.sdk import Context
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from smart_hub import macros
 from smart_hub.content import content_of
-from smart_hub.layout import PUBLISHED_TABLES, REFERENCE_TABLES, raw_prefix, run_id_key
+from smart_hub.layout import REFERENCE_TABLES, raw_prefix, run_id_key
 from smart_hub.operators.base import SmartHubOperator
 from smart_hub.settings import SettingsError
 from smart_hub.sources import Source, SourceError, is_data, source_of
@@ -33,9 +33,9 @@ class CopyRawDataOperator(SmartHubOperator):
     sent. With mirroring on, objects are deleted that the source no longer has: of this day's usage, of
     mappings, of locations, of rates.
 
-    Returns day, run, content (hash of each reference data set), new (data sets still to be crawled and
-    converted) and published (table -> where its day lies now). Fails, without a retry, when a setting is
-    wrong or the source lacks any of the four data sets.
+    Returns day, run, content (hash of each reference data set) and new (data sets still to be crawled and
+    converted). Fails, without a retry, when a setting is wrong or the source lacks any of the four data sets; with
+    ``settings.skip_empty_days`` a source that lacks the day's usage alone skips the run.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -49,9 +49,9 @@ class CopyRawDataOperator(SmartHubOperator):
         )
         source = source_of(self.settings.source, self.s3)
         # All are looked for before the first is sent: a source that lacks one changes nothing.
-        prefixes = (f"usage/dt={day}/", *(f"{data_set}/" for data_set in REFERENCE_TABLES))
-        names = {prefix: self._names(source, prefix) for prefix in prefixes}
-        for prefix in prefixes:
+        usage = f"usage/dt={day}/"
+        names = {prefix: self._names(source, prefix) for prefix in (*(f"{name}/" for name in REFERENCE_TABLES), usage)}
+        for prefix in names:
             self._copy(source, prefix, names[prefix])
 
         content = {
@@ -62,8 +62,7 @@ class CopyRawDataOperator(SmartHubOperator):
         if not self._has("raw_usage", day):
             new.append("usage")
         self.log.info("To be crawled and converted: %s", ", ".join(new) or "nothing, all is registered")
-        published = {table: self.partition_location(table, day) for table in PUBLISHED_TABLES}
-        return {"day": day, "run": run, "content": content, "new": new, "published": published}
+        return {"day": day, "run": run, "content": content, "new": new}
 
     def _has(self, table: str, value: str) -> bool:
         return self.partition_location(table, value) is not None
@@ -77,6 +76,10 @@ class CopyRawDataOperator(SmartHubOperator):
         names = sorted(name for name in found if is_data(name))
         if left_out := sorted(set(found) - set(names)):
             self.log.warning("Left out, Athena reads no file whose name begins with . or _: %s", ", ".join(left_out))
+        if not names and self.settings.skip_empty_days and prefix.startswith("usage/"):
+            raise AirflowSkipException(
+                f"no file under {self.settings.source}/{prefix}; SMART_HUB_SKIP_EMPTY_DAYS is on"
+            )
         if not names:
             raise AirflowFailException(
                 f"no file under {self.settings.source}/{prefix}: put the data there, or set SMART_HUB_SOURCE"

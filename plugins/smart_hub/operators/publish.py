@@ -1,23 +1,77 @@
-"""After the audit: the day's partitions are pointed at their new version."""
+"""After the audit: the day's partitions are pointed at their new version; or, on request, back at the one before."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.timezone import utcnow
 
-from smart_hub import macros
-from smart_hub.layout import PUBLISHED_TABLES, REFERENCE_TABLES
-from smart_hub.operators.base import SmartHubOperator, gone
+from smart_hub import macros, prices
+from smart_hub.layout import (
+    INSIGHT_TABLES,
+    INSIGHT_VIEWS,
+    MAY_BE_EMPTY,
+    PUBLISHED_TABLES,
+    REFERENCE_TABLES,
+    results_prefix,
+)
+from smart_hub.operators.base import SmartHubOperator, gone, version_at
+from smart_hub.publications import Publication, before
 from smart_hub.sql import statement
 
+# What Athena names a query's files after.
+_QUERY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-class PublishOperator(SmartHubOperator):
-    """Points the day of usage_rejects, usage, usage_cost (in this order) and the views at the run's versions.
+
+class PointingOperator(SmartHubOperator):
+    """Points the day of each published table at a version of its own, and notes it down.
+
+    The order is usage_rejects, usage, usage_cost, then the insights.
+
+    Readers of a table see its old version or its new one.
+    """
+
+    def point(self, context: Context, day: str, locations: Mapping[str, str]) -> None:
+        """locations: table -> S3 location of the version."""
+        athena = self.athena(context)
+        first = [table for table in PUBLISHED_TABLES if table not in INSIGHT_TABLES]
+        for tables in (*([table] for table in first), list(INSIGHT_TABLES)):
+            for name in ("add_partition", "set_location"):
+                athena.run(*(self.statement(name, table=table, day=day, location=locations[table]) for table in tables))
+            for table in tables:
+                self.log.info("%s of %s is at %s now", table, day, locations[table])
+        self.publications.add(day, macros.version(context), Publication(utcnow(), locations))
+
+    def tell(self, context: Context, day: str, locations: Mapping[str, str], **known: Any) -> None:
+        """Has the events of the outlets carry the day as their partition, and say day, version and what is known."""
+        for outlet in self.outlets:
+            event = context["outlet_events"][outlet]
+            event.extra = {"day": day, "version": version_at(locations["usage_cost"]), **known}
+            event.add_partitions(day)
+
+    def lacks_objects(self, locations: Mapping[str, str]) -> str | None:
+        """The first of the locations that has no object though it must."""
+        for table in PUBLISHED_TABLES:
+            if table in MAY_BE_EMPTY:
+                continue
+            prefix = locations[table].removeprefix(self.settings.location(""))
+            if next(self.objects(prefix), None) is None:
+                return locations[table]
+        return None
+
+    def statement(self, name: str, **values: str) -> str:
+        return statement(self.settings.sql / "publish", name, **values)
+
+
+class PublishOperator(PointingOperator):
+    """Publishes the run's versions of the day, and the views of the contents that it joined.
 
     locations: table -> S3 location of the new version.
 
-    Readers of a table see its old version or its new one. Safe to repeat. The events of its outlets carry the
-    day as their partition. Returns the locations.
+    Safe to repeat. The events of its outlets say day, version, rows, rejects, the bytes that the run's queries have
+    scanned, and what it has cost in dollars, estimated. Returns the locations.
     """
 
     template_fields: Sequence[str] = ("locations",)
@@ -27,22 +81,53 @@ class PublishOperator(SmartHubOperator):
         self.locations = locations
 
     def execute(self, context: Context) -> dict[str, str]:
-        # Of rejects there may be none, then Athena writes no object.
-        for table in ("usage", "usage_cost"):
-            prefix = self.locations[table].removeprefix(self.settings.location(""))
-            if next(self.objects(prefix), None) is None:
-                raise gone(self.locations[table])
+        if missing := self.lacks_objects(self.locations):
+            raise gone(missing)
         day = macros.usage_day(context)
-        athena = self.athena(context)
-        for table in PUBLISHED_TABLES:
-            for name in ("add_partition", "set_location"):
-                athena.run(self._statement(name, table=table, day=day, location=self.locations[table]))
-            self.log.info("%s of %s is at %s now", table, day, self.locations[table])
+        self.point(context, day, self.locations)
         content = macros.found(context)["content"]
-        athena.run(*(self._statement(data_set, content=content[data_set]) for data_set in REFERENCE_TABLES))
-        for outlet in self.outlets:
-            context["outlet_events"][outlet].add_partitions(day)
+        self.athena(context).run(
+            *(self.statement(data_set, content=content[data_set]) for data_set in REFERENCE_TABLES),
+            *(self.statement(view) for view in INSIGHT_VIEWS),
+        )
+        if self.outlets:
+            self.tell(context, day, self.locations, **self._account(context))
         return self.locations
 
-    def _statement(self, name: str, **values: str) -> str:
-        return statement(self.settings.sql / "publish", name, **values)
+    def _account(self, context: Context) -> dict[str, Any]:
+        """What the run has published, and what that took."""
+        checked, new = macros.audited(context), macros.found(context)["new"]
+        prefix = results_prefix(macros.run(context))
+        names = (item["Key"].removeprefix(prefix) for item in self.objects(prefix))
+        queries = {found[0] for name in names if (found := _QUERY_ID.match(name))}
+        scanned = self.athena(context).scanned(sorted(queries))
+        return {
+            "rows": checked["complete_rows"],
+            "rejects": checked["every_reject_has_a_reason"],
+            "bytes_scanned": sum(scanned.values()),
+            "estimated_dollars": round(prices.dollars(scanned.values(), len(new), int("rates" in new)), 6),
+        }
+
+
+class RollBackOperator(PointingOperator):
+    """Publishes what was published before what is published now; a second time, it is undone.
+
+    Fails, without a retry, while a run of the day is active, and when the day was published once only. Returns the
+    locations.
+    """
+
+    def execute(self, context: Context) -> dict[str, str]:
+        day = macros.usage_day(context)
+        if active := [run_id for run_id in self.runs_of(day).values() if self.is_active(context, run_id)]:
+            raise AirflowFailException(f"a run of {day} is active and would publish anew: wait for {', '.join(active)}")
+        now = self.published(day)
+        previous = before(self.publications.of(day), now)
+        if previous is None:
+            raise AirflowFailException(f"{day} has no version before the published one: {now}")
+        locations = dict(previous.locations)
+        if missing := self.lacks_objects(locations):
+            raise AirflowFailException(f"{missing}, published before, has no objects any more; {day} stays as it is")
+        self.log.info("%s goes back to what was published at %s", day, previous.at)
+        self.point(context, day, locations)
+        self.tell(context, day, locations)
+        return locations

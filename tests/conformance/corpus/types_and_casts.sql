@@ -12,6 +12,11 @@ SELECT CAST(price AS double), CAST(price AS varchar), CAST(price AS decimal(10, 
 SELECT CAST(price AS integer), CAST(price AS bigint), CAST(price AS decimal(4, 0)) FROM numbers ORDER BY n;
 SELECT CAST(exact AS decimal(12, 3)), CAST(exact AS bigint) FROM numbers ORDER BY n;
 SELECT CAST(wide AS varchar), CAST(wide AS double) FROM numbers ORDER BY n;
+SELECT CAST(12345678901234567890.123456789 AS double), CAST(-9007199254740993.5000 AS double);
+SELECT CAST(CAST(0.1e0 AS decimal(38, 18)) AS double), CAST(CAST(1e-9 AS decimal(38, 9)) AS double);
+SELECT CAST(0.0000000000000000001 AS double), CAST(99999999999999999999999999999999999999 AS double);
+SELECT CAST(sum(CAST(d AS decimal(18, 9))) AS double) FROM numbers WHERE n IN (1, 2, 3, 4, 5, 6, 12);
+SELECT CAST(sum(price) AS double), CAST(sum(wide) AS double) FROM numbers;
 SELECT n, CAST(d AS varchar) FROM numbers ORDER BY n;
 SELECT n, CAST(d AS bigint) FROM numbers WHERE n IN (1, 2, 3, 4, 5, 6, 12) ORDER BY n;
 SELECT CAST(2.5e0 AS bigint), CAST(-2.5e0 AS bigint), CAST(3.5e0 AS integer), CAST(0.5e0 AS bigint);

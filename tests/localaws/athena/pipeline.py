@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 from local_server import ROOT, Aws
@@ -14,11 +14,28 @@ from ops.deploy import deploy
 from smart_hub import sql
 from smart_hub.athena import Athena
 from smart_hub.content import content_of
-from smart_hub.layout import PUBLISHED_TABLES, REFERENCE_TABLES, next_day, raw_prefix, run_name
+from smart_hub.layout import (
+    INSIGHT_TABLES,
+    INSIGHT_VIEWS,
+    PUBLISHED_TABLES,
+    REFERENCE_TABLES,
+    day_prefix,
+    next_day,
+    raw_prefix,
+    run_name,
+    staging_table,
+)
 from smart_hub.quality import read_rules
 
 STATEMENTS = ROOT / "include" / "sql"
 SECONDS = 300
+
+
+class Made(NamedTuple):
+    """A table of its own, and where its objects lie."""
+
+    name: str
+    location: str
 
 
 class Pipeline:
@@ -59,14 +76,37 @@ class Pipeline:
                 "files": 1,
             },
         )
+        insights = self.make_insights(day, compacted["published_table"])
         rules = self._audit({"day": day, **content, **converted, **transformed, **compacted})
-        locations = [transformed["rejects_location"], converted["usage_location"], compacted["cost_location"]]
-        for table, location in zip(PUBLISHED_TABLES, locations, strict=True):
+        locations = {
+            "usage_rejects": transformed["rejects_location"],
+            "usage": converted["usage_location"],
+            "usage_cost": compacted["cost_location"],
+            **{name: made.location for name, made in insights.items()},
+        }
+        for table in PUBLISHED_TABLES:
+            values = {"table": table, "day": day, "location": locations[table]}
             for name in ("add_partition", "set_location"):
-                self.athena.run(sql.statement(STATEMENTS / "publish", name, table=table, day=day, location=location))
+                self.athena.run(sql.statement(STATEMENTS / "publish", name, **values))
         for data_set in REFERENCE_TABLES:
             self.athena.run(sql.statement(STATEMENTS / "publish", data_set, content=content[data_set]))
+        for view in INSIGHT_VIEWS:
+            self.athena.run(sql.statement(STATEMENTS / "publish", view))
         return rules
+
+    def make_insights(self, day: str, published_table: str) -> dict[str, Made]:
+        """The insights of priced usage, each in a new table."""
+        version = _version("insights")
+        made = {
+            table: Made(staging_table(table, version), f"s3://{self.bucket}/{day_prefix(table, day, version)}")
+            for table in INSIGHT_TABLES
+        }
+        known = {"published_table": published_table, "day": day, "next_day": next_day(day), "least_coverage": "0.9"}
+        known |= {"rates": self._content("rates"), **{f"{table}_table": one.name for table, one in made.items()}}
+        for table, one in made.items():
+            text = (STATEMENTS / "insights" / f"{table}.sql").read_text(encoding="utf-8")
+            self.athena.run(sql.render_from(text, {**known, "table": one.name, "location": one.location}))
+        return made
 
     @property
     def athena(self) -> Athena:

@@ -103,6 +103,9 @@ NAN = "0e0 / 0"
         # Texts and numbers.
         ("CAST('+12' AS bigint)", "12"),
         ("CAST('1e3' AS double)", "1000.0"),
+        # A long decimal becomes the double nearest to it: 2^53 + 1 + 0.5 lies between 2^53 and 2^53 + 2.
+        ("CAST(9007199254740993.5000 AS double)", "9.007199254740994E15"),
+        ("CAST(CAST(0.1e0 AS decimal(38, 18)) AS double)", "0.1"),
         ("CAST('.5' AS double)", "0.5"),
         ("CAST(nullif('', '') AS double)", None),
         ("CAST(true AS varchar)", "true"),

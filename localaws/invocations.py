@@ -1,0 +1,47 @@
+"""Invocations of functions: the base's, but a handler's error goes by the name of its class, as on AWS.
+
+The base says "Runtime.HandlerError" whatever was raised. The name stands at the end of the log, in the traceback.
+"""
+
+import base64
+import json
+import re
+
+from localaws.asgi import App, Message, Receive, Send
+
+PATH = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
+_LOG_TYPE, _LOG = b"x-amz-log-type", b"x-amz-log-result"
+
+
+async def invoke(base: App, scope: Message, receive: Receive, send: Send) -> None:
+    """Let the base answer, with the log's tail at hand, which the caller gets only if they asked for it."""
+    asked = dict(scope["headers"]).get(_LOG_TYPE, b"").lower() == b"tail"
+    others = [(name, value) for name, value in scope["headers"] if name != _LOG_TYPE]
+    messages: list[Message] = []
+
+    async def keep(message: Message) -> None:
+        messages.append(message)
+
+    await base({**scope, "headers": [*others, (_LOG_TYPE, b"Tail")]}, receive, keep)
+    if not messages:
+        return
+    start, body = messages[0], b"".join(message.get("body", b"") for message in messages[1:])
+    headers = {name.lower(): value for name, value in start["headers"]}
+    log = base64.b64decode(headers[_LOG]).decode(errors="replace") if _LOG in headers else ""
+    if not asked:
+        headers.pop(_LOG, None)
+    if b"x-amz-function-error" in headers:
+        body = _named(body, log)
+        headers[b"content-length"] = str(len(body)).encode()
+    await send({**start, "headers": list(headers.items())})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _named(body: bytes, log: str) -> bytes:
+    """The error with the class that the log's traceback names before the same message; as it is without one."""
+    error = json.loads(body)
+    if not isinstance(error, dict) or error.get("errorType") != "Runtime.HandlerError":
+        return body
+    first_line = str(error["errorMessage"]).split("\n")[0]
+    classes = re.findall(rf"^(?:\w+\.)*(\w+): {re.escape(first_line)}$", log, re.MULTILINE)
+    return json.dumps({**error, "errorType": classes[-1]}).encode() if classes else body

@@ -1,0 +1,45 @@
+"""Beside the audit: what the day's costs say, computed before it is published with them."""
+
+from typing import Any
+
+from airflow.providers.amazon.aws.operators.athena import AthenaOperator
+from airflow.sdk import Context
+
+from smart_hub import macros
+from smart_hub.athena import request_token
+from smart_hub.layout import day_prefix, results_prefix, staging_table
+from smart_hub.operators.base import SmartHubOperator
+from smart_hub.settings import Settings
+
+
+class InsightOperator(SmartHubOperator, AthenaOperator):
+    """Runs ``include/sql/insights/<insight>.sql``, a CREATE TABLE AS, for the day that is about to be published.
+
+    The provider's operator, with what this package asks of any query: a place for its files that is this attempt's
+    own, and a request token. Returns table and location of what it made.
+    """
+
+    def __init__(self, *, settings: Settings, insight: str, **kwargs: Any) -> None:
+        super().__init__(
+            settings=settings,
+            query=f"{{{{ insight('{insight}') }}}}",
+            database=settings.database,
+            workgroup=settings.workgroup,
+            output_location=settings.location(results_prefix("{{ run() }}")),
+            aws_conn_id=settings.aws_conn_id,
+            sleep_time=1,
+            doc_md=f"Makes the day's `{insight}`: see `docs/insights.md`.",
+            **kwargs,
+        )
+        self.insight = insight
+
+    def execute(self, context: Context) -> dict[str, str]:  # type: ignore[override]
+        self.require_table(macros.answer(context, "step_6_compact")["published_table"])
+        version = macros.version(context)
+        self.client_request_token = request_token(version, self.query)
+        AthenaOperator.execute(self, context)
+        prefix = day_prefix(self.insight, macros.usage_day(context), version)
+        return {"table": staging_table(self.insight, version), "location": self.settings.location(prefix)}
+
+    def on_kill(self) -> None:
+        AthenaOperator.on_kill(self)

@@ -1,0 +1,34 @@
+"""Which failures of the functions are worth another try."""
+
+import json
+from typing import Any
+
+from airflow.sdk import RetryDecision, RetryPolicy
+
+# Error types of include/lambdas/event.py that another try would meet again.
+_UNREPEATABLE = {"InvalidEvent", "Unrepeatable"}
+
+
+class FunctionRetryPolicy(RetryPolicy):
+    """For tasks that invoke a function: none where the function says that another try would end the same way."""
+
+    def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
+        error = _function_error(exception)
+        if error.get("errorType") in _UNREPEATABLE:
+            return RetryDecision.fail(reason=error.get("errorMessage"))
+        return RetryDecision.default()
+
+
+def _function_error(exception: BaseException) -> dict[str, Any]:
+    """What the function raised, as Lambda reports it; empty when the failure is none of the function's.
+
+    LambdaInvokeFunctionOperator raises ValueError(text, {"Payload": JSON, …}).
+    """
+    match exception.args:
+        case (_, {"Payload": str(payload)}):
+            try:
+                error = json.loads(payload)
+            except ValueError:
+                return {}
+            return error if isinstance(error, dict) else {}
+    return {}

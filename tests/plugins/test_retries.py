@@ -1,0 +1,50 @@
+"""Which failures of a function are tried again."""
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import RetryAction
+
+from smart_hub.retries import FunctionRetryPolicy
+
+
+def failure(payload: Any) -> ValueError:
+    """As the provider's operator raises it."""
+    return ValueError("Lambda function execution resulted in error", {"ResponseMetadata": {}, "Payload": payload})
+
+
+def raised(kind: str) -> ValueError:
+    return failure(json.dumps({"errorMessage": "clear the run from step_3_convert", "errorType": kind}))
+
+
+@pytest.mark.parametrize("kind", ["InvalidEvent", "Unrepeatable"])
+def test_what_would_end_the_same_way_is_not_tried_again(kind: str) -> None:
+    decision = FunctionRetryPolicy().evaluate(raised(kind), 1, 3)
+    assert (decision.action, decision.reason) == (RetryAction.FAIL, "clear the run from step_3_convert")
+
+
+@pytest.mark.parametrize(
+    "exception",
+    [
+        raised("QueryFailed"),
+        raised("Sandbox.Timedout"),
+        failure("no JSON"),
+        failure("[]"),
+        failure(None),
+        ValueError("Lambda function did not execute", "{}"),
+        ValueError(),
+        ConnectionError("reset"),
+    ],
+)
+def test_anything_else_is(exception: Exception) -> None:
+    assert FunctionRetryPolicy().evaluate(exception, 1, 3).action == RetryAction.DEFAULT
+
+
+def test_the_names_are_those_of_the_functions_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "include" / "lambdas")
+    event = importlib.import_module("event")
+    names = {name for name, kind in vars(event).items() if isinstance(kind, type) and issubclass(kind, Exception)}
+    assert {"InvalidEvent", "Unrepeatable"} <= names

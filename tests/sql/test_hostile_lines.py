@@ -1,0 +1,111 @@
+"""Raw files as nobody meant them: each line is used or rejected as it came, or the query says what it cannot read."""
+
+import gzip
+import json
+import re
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.sql.conftest import NEW_YORK, Day, reading
+
+DAY, NEXT_DAY = "2019-11-05", "2019-11-06"
+MIDNIGHT = 1572930000  # of the day in New York: 05:00 UTC
+REFERENCES = {"locations": "L", "mappings": "M", "rates": "R"}
+MEGABYTE = 1024 * 1024
+
+TEXTS = st.one_of(
+    st.sampled_from(
+        ["'; DROP TABLE usage; --", '" OR 1=1', "{{ table }}", "\\", "Zürich 🏠", "$path", "%s", "NaN", "", NEW_YORK]
+    ),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\x00\x01"), max_size=20),
+)
+
+
+def line(hub: str, ts: int, escaped: bool) -> str:
+    return json.dumps({"loc_id": hub, "ts": ts, "data": {"s_01": 0}}, ensure_ascii=escaped)
+
+
+# Any text for a line, and readings with any text for a hub.
+LINES = st.one_of(TEXTS, st.builds(line, TEXTS, st.integers(MIDNIGHT, MIDNIGHT + 3600), st.booleans()))
+
+# The rows, or why a query has failed.
+Rejected = Callable[..., tuple[list[tuple[str | None, ...]], str]]
+
+
+@pytest.fixture(scope="module")
+def rejected(day: Day) -> Rejected:
+    """Reason and line of all whole lines that are rejected of a day with these files, name -> body."""
+    athena, numbers = day.athena, count()
+    prefix = f"raw/usage/dt={DAY}/"
+    athena.run(f"ALTER TABLE raw_usage ADD PARTITION (dt = '{DAY}') LOCATION 's3://{athena.bucket}/{prefix}'")
+
+    def run(**files: bytes) -> tuple[list[tuple[str | None, ...]], str]:
+        for key in athena.keys(prefix):
+            athena.s3.delete_object(Bucket=athena.bucket, Key=key)
+        for name, body in files.items():
+            athena.s3.put_object(Bucket=athena.bucket, Key=f"{prefix}{name.replace('_', '.')}", Body=body)
+        usage, cost, rejects = (f"hostile_{kind}_{next(numbers)}" for kind in ("usage", "cost", "rejects"))
+        try:
+            day.make("convert/usage", usage, day=DAY, next_day=NEXT_DAY, locations="L")
+            day.make("transform/usage_cost", cost, usage_table=usage, **REFERENCES)
+            day.make("transform/usage_rejects", rejects, usage_table=usage, cost_table=cost, day=DAY)
+        except AssertionError as error:  # with the error of Athena
+            return [], str(error)
+        return athena.rows(f"SELECT reason, line FROM {rejects} WHERE sensor IS NULL"), ""
+
+    return run
+
+
+@given(lines=st.lists(LINES, min_size=1, max_size=30))
+# Not shrunk: each example takes three queries.
+@settings(
+    max_examples=25,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_no_line_vanishes_changes_or_becomes_sql(day: Day, rejected: Rejected, lines: list[str]) -> None:
+    used = reading(NEW_YORK, MIDNIGHT + 7200)
+    found, refusal = rejected(a_json="".join(f"{text}\n" for text in [used, *lines]).encode())
+    if refusal:  # what the SerDe makes of it is not known here, and the query says so
+        assert "NOT_SUPPORTED" in refusal
+        return
+    # given a reading that can be used, and lines of which those of its hub are used too, one for each interval
+    mine = {json.loads(text)["ts"] for text in lines if text.startswith(f'{{"loc_id": "{NEW_YORK}"')}
+    # expect all others among the rejects; several differing lines of one hub and interval stand together
+    assert len(found) == len(lines) - len(mine)
+    told = {part for _, text in found for part in str(text).split("\n")}
+    assert told <= set(lines)
+    assert {text for text in lines if NEW_YORK not in text} <= told
+
+
+def test_a_line_of_ten_megabytes_is_rejected_as_it_came(rejected: Rejected) -> None:
+    long = "x" * (10 * MEGABYTE)
+
+    found, _ = rejected(a_json=f"{reading(NEW_YORK, MIDNIGHT)}\n{long}\n".encode())
+
+    assert [(reason, text == long) for reason, text in found] == [("malformed", True)]
+
+
+def test_a_gzip_bomb_is_rejected_or_refused_by_name(rejected: Rejected) -> None:
+    # given 60 megabytes in one line that come in 60 kilobytes, and 200 megabytes in one that come in 200
+    small, large = (gzip.compress(b"x" * (size * MEGABYTE)) for size in (60, 200))
+    assert len(large) < MEGABYTE
+    used = gzip.compress(reading(NEW_YORK, MIDNIGHT).encode())
+
+    found, _ = rejected(a_json_gz=used, b_json_gz=small)
+    assert [reason for reason, _ in found] == ["malformed"]
+    _, refusal = rejected(a_json_gz=used, b_json_gz=large)
+    assert re.search(r"NOT_SUPPORTED: a line of more than 67108864 bytes, in s3://.*/b\.json\.gz,", refusal)
+
+
+@pytest.mark.parametrize(
+    "body", [b"\xff\xfe\x00", b"\x80\n", b"\x1f\x8b\x08 cut off"], ids=["utf-16", "latin-1", "gzip"]
+)
+def test_a_file_that_is_no_text_is_rejected_or_named(rejected: Rejected, body: bytes) -> None:
+    found, refusal = rejected(a_json=reading(NEW_YORK, MIDNIGHT).encode(), b_json=body)
+    assert "b.json" in refusal or {reason for reason, _ in found} == {"malformed"}
