@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from ops import processes
 from ops.services import AIRFLOW, airflow_environment, inherited
@@ -26,6 +26,8 @@ FLAGS += ["--disable-component-update", "--disable-sync"]
 FLAGS += ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium has none for root
 # Airflow's own frame around the page brings it about.
 KNOWN = "An iframe which has both allow-scripts and allow-same-origin"
+SECONDS = 30  # for what is to appear, on a busy machine
+expect.set_options(timeout=SECONDS * 1000)
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +114,7 @@ class Watched:
 
 
 def watched(context: BrowserContext) -> Watched:
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(SECONDS * 1000)
     found = Watched(context.new_page())
     found.page.on("console", found.hear)
     found.page.on("pageerror", lambda error: found.wrongs.append(str(error)))

@@ -317,7 +317,6 @@ def test_nobody_sees_it_without_a_login(browser: Browser, guarded: str) -> None:
         page.get_by_label("Username").fill("viewer")
         page.get_by_label("Password").fill("viewer")
         page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url(f"{guarded}/**")
-        page.goto(f"{guarded}/plugin/smart-hub")
+        page.wait_for_url(f"{guarded}/plugin/smart-hub")
         expect(page.frame_locator("iframe").locator(".tile")).to_have_count(5)
         assert context.request.get(f"{guarded}/smart-hub/assets/page.js").status == 200
