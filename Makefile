@@ -16,7 +16,7 @@ AWS_TESTS = tests/localaws tests/sql tests/conformance
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status airflow data test test-glue test-lambda test-clients test-trino test-reruns trino conformance functions chaos lint format lock clean
+.PHONY: help demo up down status airflow report data test test-glue test-lambda test-clients test-trino test-reruns test-browser test-fab trino conformance functions chaos lint format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -42,12 +42,16 @@ status: .venv/synced ## show what runs, and where
 airflow: .venv/synced ## run Airflow's CLI: make airflow ARGS="dags list"
 	@$(RUN) ops.services airflow $(ARGS)
 
+report: .venv/synced ## a hub's figures and charts as one HTML file: make report HUB=… FROM=… TO=…
+	@PYTHONPATH=plugins $(RUN) ops.customer_report --hub '$(HUB)' --from '$(FROM)' --to '$(TO)' $(ARGS)
+
 data: .venv/synced ## make the sample data anew: ARGS go to the generator
 	@$(RUN) generator $(ARGS)
 
 test: .venv/synced .venv-localaws/synced ## run all tests
 	@status=0; \
-	.venv/bin/python -m pytest tests $(AWS_TESTS:%=--ignore=%) --ignore=tests/clients $(ARGS) || status=1; \
+	.venv/bin/python -m pytest tests $(AWS_TESTS:%=--ignore=%) --ignore=tests/clients --ignore=tests/browser \
+	  --ignore=tests/fab $(ARGS) || status=1; \
 	.venv-localaws/bin/python -m pytest $(AWS_TESTS) $(ARGS) || status=1; \
 	[ $$status = 0 ] && echo "All tests passed." || echo "Tests failed: see above."; \
 	exit $$status
@@ -67,6 +71,12 @@ test-trino: .venv/synced .venv-localaws/synced trino ## run the demo with every 
 test-reruns: .venv/synced .venv-localaws/synced ## run ten days again and again: both orders, cleared, late, rolled back
 	.venv/bin/python -m pytest -m long tests/e2e $(ARGS)
 
+test-browser: .venv/synced .venv-localaws/synced .venv-browser/synced ## look at the page Smart Hub with a real Chromium after a demo
+	.venv-browser/bin/python -m pytest tests/browser $(ARGS)
+
+test-fab: .venv-fab/synced ## try the page's access with the FAB auth manager, as MWAA and Astro have it
+	.venv-fab/bin/python -m pytest tests/fab $(ARGS)
+
 trino: .venv/synced .venv-uv/synced ## get Trino, the second query engine
 	@$(RUN) ops.trino install
 
@@ -83,7 +93,7 @@ lint: .venv/synced .venv-localaws/synced .venv-lint/synced ## check style, types
 	@status=0; check() { echo "$$*"; "$$@" || status=1; }; \
 	check .venv-lint/bin/ruff check .; \
 	check .venv-lint/bin/ruff format --check .; \
-	check .venv-lint/bin/mypy --python-executable .venv/bin/python plugins/smart_hub ops generator; \
+	check .venv-lint/bin/mypy --python-executable .venv/bin/python plugins/smart_hub plugins/smart_hub_plugin.py ops generator; \
 	check .venv-lint/bin/mypy --python-executable .venv-localaws/bin/python localaws; \
 	check .venv-lint/bin/sqlfluff lint include/sql ops; \
 	check .venv-lint/bin/cfn-lint include/infrastructure/*.yaml; \
@@ -100,6 +110,9 @@ lock: .venv-uv/synced ## pin the newest permitted versions of all packages
 	  --group test -o requirements/airflow.lock
 	$(COMPILE) --universal --python-version 3.11 --group localaws -o requirements/localaws.lock
 	$(COMPILE) --universal --python-version 3.11 --group lint -o requirements/lint.lock
+	$(COMPILE) --universal --python-version 3.11 --group browser -o requirements/browser.lock
+	$(COMPILE) --universal --python-version 3.11 -c requirements/mwaa-3.3.1-python-3.12.txt requirements.txt \
+	  --group fab -o requirements/fab.lock
 	$(COMPILE) --universal --python-version 3.11 --group java -o requirements/java.lock
 	$(COMPILE) --python-version 3.9 --group glue -o requirements/glue.lock
 	$(COMPILE) --universal --python-version 3.11 --group lambda -o requirements/lambda.lock
@@ -132,8 +145,12 @@ clean: down ## stop everything and remove its state
 # Lambda's Python where it is at hand: the functions must run on any that the project runs on.
 .venv-lambda/synced: BASE = $(shell $(PYTHON313) -c '' 2>/dev/null && echo $(PYTHON313) || echo .venv-uv/bin/python)
 .venv-clients/synced: requirements/clients.lock | .venv-uv/synced
-.venv/synced .venv-localaws/synced .venv-lint/synced .venv-clients/synced: BASE = .venv-uv/bin/python
-.venv/synced .venv-localaws/synced .venv-lint/synced .venv-glue/synced .venv-lambda/synced .venv-clients/synced:
+.venv-browser/synced: requirements/browser.lock | .venv-uv/synced
+.venv-fab/synced: requirements/fab.lock | .venv-uv/synced
+.venv/synced .venv-localaws/synced .venv-lint/synced .venv-clients/synced .venv-browser/synced .venv-fab/synced: \
+  BASE = .venv-uv/bin/python
+.venv/synced .venv-localaws/synced .venv-lint/synced .venv-glue/synced .venv-lambda/synced .venv-clients/synced \
+  .venv-browser/synced .venv-fab/synced:
 	@echo "Installing $< into $(@D)"
 	@[ -x $(@D)/bin/python ] || $(UV) venv --quiet --clear --no-project --python $(BASE) $(@D)
 	@VIRTUAL_ENV=$(@D) $(UV) pip sync --quiet --require-hashes --compile-bytecode $<

@@ -1,0 +1,184 @@
+"""How long the page Smart Hub takes for one hub and 31 days, at 1,000 hubs: ``python -m benchmarks.page --help``.
+
+Writes Parquet files as the pipeline leaves them (usage_cost in order of loc_id, and the insight tables) straight to
+a running local AWS (``make up``), in a bucket and a Glue database of their own, which it removes in the end.
+"""
+
+import argparse
+import io
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import boto3
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ops.settings import Settings
+from smart_hub.page import document
+from smart_hub.page.choice import Choice
+from smart_hub.page.store import SCHEMAS, USAGE_TABLE, Store
+from smart_hub.page.view import build
+
+BUCKET, DATABASE = "smart-hub-page-benchmark", "smart_hub_page_benchmark"
+FIRST = date(2019, 12, 1)
+STATES = ("az", "ca", "co", "ny", "or")
+INTERVALS, SENSORS = 288, 10
+PERIODS = ["off-peak"] * 6 + ["peak"] * 4 + ["partial-peak"] * 7 + ["peak"] * 4 + ["off-peak"] * 3
+CENTS = {"off-peak": 7.032, "partial-peak": 9.1, "peak": 11.5}
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.page", description=__doc__)
+    parser.add_argument("--hubs", type=int, default=1000)
+    parser.add_argument("--days", type=int, default=31)
+    parser.add_argument("--row-group", type=int, default=122_880, help="rows of a row group (default: %(default)s)")
+    parser.add_argument("--repeat", type=int, default=7, help="hubs to ask for (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    settings = Settings.from_environment()
+
+    def client(service: Any) -> Any:
+        return boto3.client(service, **settings.aws_client)
+
+    hubs = [f"{number * 7919 % 10**16:016x}" for number in range(1, options.hubs + 1)]
+    days = [str(FIRST + timedelta(days=number)) for number in range(options.days)]
+    try:
+        publish(client, sorted(hubs), days, options.row_group)
+        measure(lambda: Store(DATABASE, BUCKET, client, "the benchmark"), hubs[: options.repeat], days)
+    finally:
+        remove(client)
+    return 0
+
+
+def measure(make: Callable[[], Store], hubs: Sequence[str], days: Sequence[str]) -> None:
+    """Prints the seconds of a page from nothing, of another hub's page, and of a page seen before."""
+    kept = make()
+
+    def page(store: Store, hub: str) -> tuple[float, float]:
+        begun = time.perf_counter(), time.process_time()
+        view = build(store, Choice(hub=hub, first=days[0], last=days[-1]))
+        text = document.page(view)
+        assert view.usage is not None, view.problems
+        assert len(view.usage.days) == len(days), view.problems
+        assert "$" in text
+        return time.perf_counter() - begun[0], time.process_time() - begun[1]
+
+    page(kept, hubs[0])  # what a process does but once: modules, templates
+    for label, timings in {
+        "nothing cached": [page(make(), hub) for hub in hubs],
+        "another hub, same days": [page(kept, hub) for hub in hubs[1:]],
+        "seen before": [page(kept, hub) for hub in hubs[1:]],
+    }.items():
+        wall, cpu = zip(*timings, strict=True)
+        print(
+            f"{label:24} median {statistics.median(wall):.2f} s, worst {max(wall):.2f} s,"
+            f" CPU {statistics.median(cpu):.2f} s, of {len(wall)}"
+        )
+
+
+def publish(client: Callable[[str], Any], hubs: list[str], days: Sequence[str], row_group: int) -> None:
+    s3, glue = client("s3"), client("glue")
+    s3.create_bucket(Bucket=BUCKET)
+    glue.create_database(DatabaseInput={"Name": DATABASE})
+    files = {name: _file(rows, row_group) for name, rows in _tables(hubs)}
+    print(", ".join(f"{name} {len(file) / 1e6:.2f} MB" for name, file in files.items()), "a day")
+    for name, file in files.items():
+        glue.create_table(DatabaseName=DATABASE, TableInput={"Name": name, "PartitionKeys": [{"Name": "dt"}]})
+        for day in days:
+            prefix = f"warehouse/{name}/dt={day}/version=v0123456789abcdef/"
+            s3.put_object(Bucket=BUCKET, Key=f"{prefix}part-0.parquet", Body=file)
+            place = {"Values": [day], "StorageDescriptor": {"Location": f"s3://{BUCKET}/{prefix}"}}
+            glue.create_partition(DatabaseName=DATABASE, TableName=name, PartitionInput=place)
+
+
+def remove(client: Callable[[str], Any]) -> None:
+    s3, glue = client("s3"), client("glue")
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
+        keys = [{"Key": item["Key"]} for item in page.get("Contents", [])]
+        if keys:
+            s3.delete_objects(Bucket=BUCKET, Delete={"Objects": keys})
+    s3.delete_bucket(Bucket=BUCKET)
+    glue.delete_database(Name=DATABASE)
+
+
+def _tables(hubs: list[str]) -> Iterator[tuple[str, pa.Table]]:
+    yield USAGE_TABLE, _usage(hubs)
+    yield (
+        "hub_day_summary",
+        _rows(
+            "hub_day_summary",
+            [(hub, _state(hub), INTERVALS, 1.0, 2.4, 20.0) for hub in hubs],
+        ),
+    )
+    yield (
+        "peak_shift",
+        _rows(
+            "peak_shift",
+            [(hub, f"s_0{n}", "Dishwasher", "Kitchen", 0.7, 0.2, 9.5, 6.1, 3.4) for hub in hubs for n in (2, 5, 7)],
+        ),
+    )
+    yield (
+        "hourly_load",
+        _rows(
+            "hourly_load",
+            [(state, hour, PERIODS[hour], 80.0, 700.0, 75.0, 650.0) for state in STATES for hour in range(24)],
+        ),
+    )
+    yield "data_quality", _rows("data_quality", [(f"rule_{n}", "fatal", 1000, 0, None) for n in range(22)])
+
+
+def _usage(hubs: list[str]) -> pa.Table:
+    """A day of usage_cost in order of hub, time and device; half of the values are 0."""
+    count = len(hubs) * INTERVALS * SENSORS
+    row = pa.array(range(count), pa.int64())
+    hub = pc.divide(row, INTERVALS * SENSORS)
+    interval = pc.divide(pc.subtract(row, pc.multiply(hub, INTERVALS * SENSORS)), SENSORS)
+    sensor = pc.subtract(row, pc.multiply(pc.divide(row, SENSORS), SENSORS))
+    hour = pc.divide(interval, 12)
+    midnight = int((datetime.fromisoformat(str(FIRST)) - datetime(1970, 1, 1)).total_seconds())
+    seconds = pc.add(pc.multiply(interval, 300), midnight)
+    chance = pc.random(count, initializer=0)
+    kwh = pc.if_else(pc.less(chance, 0.5), 0.0, pc.round(pc.multiply(chance, 0.3), 5))
+    cents = _pick([CENTS[period] for period in PERIODS], hour)
+    columns = {
+        "loc_id": _pick(hubs, hub),
+        "device": _pick([f"Device {n}" for n in range(SENSORS)], sensor),
+        "location": _pick(["Kitchen", "House"] * 5, sensor),
+        "ts": pc.multiply(seconds, 1_000_000).cast(pa.timestamp("us")),
+        "ts_utc": pc.multiply(pc.add(seconds, 7 * 3600), 1_000_000).cast(pa.timestamp("us")),
+        "tz": pa.repeat("America/Phoenix", count),
+        "type": _pick(PERIODS, hour),
+        "kwh": kwh,
+        "cents_per_kwh": cents,
+        "cost": pc.multiply(kwh, cents),
+        "state": _pick([_state(one) for one in hubs], hub),
+        "sensor": _pick([f"s_{n:02d}" for n in range(1, SENSORS + 1)], sensor),
+    }
+    return pa.table(columns, SCHEMAS[USAGE_TABLE])
+
+
+def _pick(values: Sequence[Any], places: Any) -> Any:
+    return pa.array(values).take(places)
+
+
+def _rows(name: str, rows: Sequence[Sequence[Any]]) -> pa.Table:
+    schema = SCHEMAS[name]
+    return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema)
+
+
+def _state(hub: str) -> str:
+    return STATES[int(hub, 16) % len(STATES)]
+
+
+def _file(rows: pa.Table, row_group: int) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(rows, file, row_group_size=row_group)
+    return file.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

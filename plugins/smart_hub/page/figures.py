@@ -1,0 +1,341 @@
+"""The figures of the page, computed from published rows. Energy is kWh, money cents, neither rounded.
+
+A device is a sensor, named after what the newest rows say hangs on it: two sensors may have devices of one name.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+# Rate periods, cheapest first.
+PERIODS = ("off-peak", "partial-peak", "peak")
+PEAK = "peak"
+HOURS = range(24)
+_INTERVALS_PER_HOUR = 12
+
+
+@dataclass(frozen=True)
+class Device:
+    """What one sensor used. cost: cents by rate period; by_hour: kWh by local clock hour."""
+
+    sensor: str
+    name: str
+    room: str
+    kwh: float
+    cost: Mapping[str, float]
+    by_hour: Mapping[int, float]
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} ({self.room})" if self.room else self.name
+
+    @property
+    def total(self) -> float:
+        return sum(self.cost.values())
+
+
+@dataclass(frozen=True)
+class Hour:
+    """A local clock hour. kw: mean power of the readings in it; period: the rate period of most of them."""
+
+    hour: int
+    kw: float
+    period: str
+
+
+@dataclass(frozen=True)
+class Day:
+    day: str
+    kwh: float
+    cost: float
+    peak_cost: float
+
+    @property
+    def peak_share(self) -> float | None:
+        return self.peak_cost / self.cost if self.cost else None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """One hub over the days that have rows of it. devices: the costliest first; hours: those with readings."""
+
+    zone: str
+    state: str
+    days: Sequence[Day]
+    devices: Sequence[Device]
+    hours: Sequence[Hour]
+
+    @property
+    def kwh(self) -> float:
+        return sum(day.kwh for day in self.days)
+
+    @property
+    def cost(self) -> float:
+        return sum(day.cost for day in self.days)
+
+    @property
+    def peak_share(self) -> float | None:
+        """Share of the cost that falls into the rate period peak; None where nothing was paid."""
+        return sum(day.peak_cost for day in self.days) / self.cost if self.cost else None
+
+    @property
+    def periods(self) -> list[str]:
+        """Rate periods in use, cheapest first; names that are not known come last."""
+        return in_order(period for device in self.devices for period in device.cost)
+
+
+def in_order(periods: Iterable[str]) -> list[str]:
+    """Rate periods without repetition, cheapest first; those that are not known come last."""
+    found = set(periods)
+    return [*(period for period in PERIODS if period in found), *sorted(found - set(PERIODS))]
+
+
+def usage(rows: pa.Table) -> Usage:
+    """Figures of one hub's rows of usage_cost with their day in ``dt``; there is at least one row."""
+    rows = rows.append_column("hour", pc.hour(rows["ts"]))
+    costs: dict[str, dict[str, float]] = {}
+    for group in _sums(rows, ["sensor", "type"], "cost"):
+        costs.setdefault(group["sensor"], {})[group["type"]] = group["cost"]
+    hours: dict[str, dict[int, float]] = {}
+    for group in _sums(rows, ["sensor", "hour"], "kwh"):
+        hours.setdefault(group["sensor"], {})[group["hour"]] = group["kwh"]
+    names = rows.group_by(["sensor", "device", "location"]).aggregate([("ts_utc", "max")]).sort_by("ts_utc_max")
+    devices = [
+        Device(
+            sensor=sensor,
+            name=newest["device"] or sensor,
+            room=newest["location"] or "",
+            kwh=sum(hours[sensor].values()),
+            cost=costs[sensor],
+            by_hour=hours[sensor],
+        )
+        for sensor, newest in {name["sensor"]: name for name in names.to_pylist()}.items()
+    ]
+    peak = {group["dt"]: group["cost"] for group in _sums(rows.filter(pc.equal(rows["type"], PEAK)), ["dt"], "cost")}
+    days = [
+        Day(group["dt"], group["kwh"], group["cost"], peak.get(group["dt"], 0.0))
+        for group in _sums(rows, ["dt"], "kwh", "cost")
+    ]
+    one = rows.slice(len(rows) - 1).to_pylist()[0]
+    return Usage(
+        zone=one["tz"],
+        state=one["state"],
+        days=sorted(days, key=lambda day: day.day),
+        devices=sorted(devices, key=lambda device: (-device.total, device.sensor)),
+        hours=_hours(rows),
+    )
+
+
+def _hours(rows: pa.Table) -> list[Hour]:
+    # The readings say how long a clock hour was measured: it comes twice when the clock goes back.
+    periods: dict[int, tuple[int, str]] = {}
+    readings: dict[int, int] = {}
+    counts = rows.group_by(["hour", "type"]).aggregate([("ts_utc", "count_distinct")])
+    for group in counts.to_pylist():
+        hour, count = group["hour"], group["ts_utc_count_distinct"]
+        readings[hour] = readings.get(hour, 0) + count
+        periods[hour] = max(periods.get(hour, (0, "")), (count, group["type"]))
+    kwh = {group["hour"]: group["kwh"] for group in _sums(rows, ["hour"], "kwh")}
+    return [Hour(hour, kwh[hour] * _INTERVALS_PER_HOUR / readings[hour], periods[hour][1]) for hour in sorted(kwh)]
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """A device's use moved to one clock hour. Costs in cents; unpriced: days that keep what they cost."""
+
+    device: Device
+    hour: int
+    kwh: float
+    device_cost: float
+    device_cost_then: float
+    bill: float
+    unpriced: Sequence[str]
+
+    @property
+    def bill_then(self) -> float:
+        return self.bill - self.device_cost + self.device_cost_then
+
+
+def what_if(rows: pa.Table, device: Device, hour: int) -> WhatIf:
+    """What the bill had been, had the device used all that it used on a day within one clock hour of that day.
+
+    Each day's kWh of the sensor cost cents_per_kwh of the hub's readings of that day that start in the hour,
+    on the hub's own clock. A day without such a reading (the hub was silent then, or the clock leapt over the
+    hour) has no such rate: there the device keeps its cost. All else stays as it was.
+
+    rows: as ``usage`` takes them; device: one of theirs; hour: 0 to 23.
+    """
+    rates = {
+        group["dt"]: group["cents_per_kwh_min"]
+        for group in rows.filter(pc.equal(pc.hour(rows["ts"]), hour))
+        .group_by(["dt"])
+        .aggregate([("cents_per_kwh", "min")])
+        .to_pylist()
+    }
+    days = _sums(rows.filter(pc.equal(rows["sensor"], device.sensor)), ["dt"], "kwh", "cost")
+    then = (day["kwh"] * rates[day["dt"]] if day["dt"] in rates else day["cost"] for day in days)
+    return WhatIf(
+        device=device,
+        hour=hour,
+        kwh=sum(day["kwh"] for day in days),
+        device_cost=sum(day["cost"] for day in days),
+        device_cost_then=sum(then),
+        bill=pc.sum(rows["cost"]).as_py(),
+        unpriced=sorted(day["dt"] for day in days if day["dt"] not in rates),
+    )
+
+
+@dataclass(frozen=True)
+class Saving:
+    """What one device costs at peak and partial-peak, and what the same kWh would at the cheapest rate."""
+
+    sensor: str
+    label: str
+    kwh: float
+    cost: float
+    shifted_cost: float
+    saving: float
+    days: int
+
+    @property
+    def per_year(self) -> float:
+        """Cents in 365 such days."""
+        return 365 * self.saving / self.days
+
+
+def savings(rows: pa.Table, hub: str) -> list[Saving]:
+    """What shifting each shiftable device of a hub saves, from rows of peak_shift; the largest first."""
+    found = []
+    for sensor, group in _by(rows.filter(pc.equal(rows["loc_id"], hub)).to_pylist(), "sensor"):
+        last = max(group, key=lambda row: row["dt"])
+        found.append(
+            Saving(
+                sensor=sensor,
+                label=f"{last['device']} ({last['location']})" if last["location"] else last["device"],
+                kwh=sum(row["peak_kwh"] + row["partial_peak_kwh"] for row in group),
+                cost=sum(row["cost"] for row in group),
+                shifted_cost=sum(row["shifted_cost"] for row in group),
+                saving=sum(row["saving"] for row in group),
+                days=len({row["dt"] for row in group}),
+            )
+        )
+    return sorted(found, key=lambda saving: (-saving.saving, saving.sensor))
+
+
+@dataclass(frozen=True)
+class Idle:
+    """What is always on. watts: mean over the days known; cost: cents a day; coverage: by day, 0 to 1."""
+
+    watts: float | None
+    cost: float | None
+    coverage: Mapping[str, float]
+
+
+def idle(rows: pa.Table, hub: str) -> Idle:
+    """Always-on load of a hub from rows of hub_day_summary."""
+    own = rows.filter(pc.equal(rows["loc_id"], hub)).to_pylist()
+    watts = [
+        1000 * row["always_on_kwh"] * _INTERVALS_PER_HOUR / row["intervals"]
+        for row in own
+        if row["always_on_kwh"] is not None and row["intervals"]
+    ]
+    costs = [row["always_on_cost"] for row in own if row["always_on_cost"] is not None]
+    return Idle(
+        watts=sum(watts) / len(watts) if watts else None,
+        cost=sum(costs) / len(costs) if costs else None,
+        coverage={row["dt"]: row["coverage"] for row in own if row["coverage"] is not None},
+    )
+
+
+@dataclass(frozen=True)
+class Load:
+    """The load of all hubs of a state, or of all states, by local clock hour.
+
+    kwh, shifted_kwh: mean of a day; periods: of each hour, empty where states differ; cost, shifted_cost: cents,
+    mean of a day.
+    """
+
+    days: int
+    kwh: Mapping[int, float]
+    shifted_kwh: Mapping[int, float]
+    periods: Mapping[int, str]
+    cost: float
+    shifted_cost: float
+
+    @property
+    def moved_kwh(self) -> float:
+        """kWh that a day's shift takes out of some hour."""
+        return sum(max(0.0, self.kwh[hour] - self.shifted_kwh[hour]) for hour in self.kwh)
+
+
+def load(rows: pa.Table, state: str | None) -> Load | None:
+    """The load from rows of hourly_load; None when there is no row of the state. state None means all."""
+    if state:
+        rows = rows.filter(pc.equal(rows["state"], state))
+    if not len(rows):
+        return None
+    days = pc.count_distinct(rows["dt"]).as_py()
+    sums = _sums(rows, ["hour"], "kwh", "shifted_kwh", "cost", "shifted_cost")
+    sums.sort(key=lambda row: row["hour"])
+    periods: dict[int, set[str]] = {}
+    for row in rows.group_by(["hour", "type"]).aggregate([]).to_pylist():
+        periods.setdefault(row["hour"], set()).add(row["type"])
+    return Load(
+        days=days,
+        kwh={row["hour"]: row["kwh"] / days for row in sums},
+        shifted_kwh={row["hour"]: row["shifted_kwh"] / days for row in sums},
+        periods={hour: found.pop() for hour, found in periods.items() if len(found) == 1},
+        cost=sum(row["cost"] for row in sums) / days,
+        shifted_cost=sum(row["shifted_cost"] for row in sums) / days,
+    )
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The latest audit of a day. broken: its violated rules, fatal ones first."""
+
+    day: str
+    rules: int
+    broken: Sequence[Mapping[str, Any]]
+
+    @property
+    def fatal(self) -> bool:
+        return any(rule["severity"] == "fatal" for rule in self.broken)
+
+
+def audits(rows: pa.Table) -> dict[str, Audit]:
+    """What the audits found, from the rows of data_quality of one audit a day: day -> Audit."""
+    return {
+        day: Audit(
+            day,
+            len(group),
+            sorted(
+                (row for row in group if row["violations"]), key=lambda row: (row["severity"] != "fatal", row["rule"])
+            ),
+        )
+        for day, group in _by(rows.to_pylist(), "dt")
+    }
+
+
+def csv_rows(rows: pa.Table) -> list[list[str | float]]:
+    """Header, then a row for each day, sensor and rate period: what the page's table downloads. Cost in cents."""
+    header: list[str | float] = ["day", "hub", "sensor", "device", "location", "rate_period", "kwh", "cost_cents"]
+    keys = ["dt", "loc_id", "sensor", "device", "location", "type"]
+    groups = sorted(_sums(rows, keys, "kwh", "cost"), key=lambda row: [row[key] or "" for key in keys])
+    return [header, *([*(row[key] for key in keys), row["kwh"], row["cost"]] for row in groups)]
+
+
+def _sums(rows: pa.Table, keys: list[str], *columns: str) -> list[dict[str, Any]]:
+    """Sums of columns by keys, each under the column's own name."""
+    summed = rows.group_by(keys).aggregate([(column, "sum") for column in columns])
+    return list(summed.rename_columns({f"{column}_sum": column for column in columns}).to_pylist())
+
+
+def _by(rows: Iterable[dict[str, Any]], key: str) -> list[tuple[str, list[dict[str, Any]]]]:
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row[key], []).append(row)
+    return sorted(groups.items())

@@ -1,0 +1,156 @@
+"""Published tables as small Parquet files in AWS in memory, and a page that reads them."""
+
+import io
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from smart_hub.page.store import SCHEMAS, Store
+from tests.fake_aws import BUCKET, FakeAws, Refused
+
+HUB, OTHER = "91c1114f1e2b4b8d", "aaaa000000000000"
+DAYS = ["2019-12-21", "2019-12-22"]
+
+
+def reading(
+    sensor: str, at: str, kwh: float, cents: float, period: str, hub: str = HUB, utc_ahead: int = 8, **more: Any
+) -> dict[str, Any]:
+    """A row of usage_cost; ``at`` is the hub's clock, hub and state of Portland unless told otherwise."""
+    names = {"s_01": ("Clothes Dryer", "Laundry"), "s_02": ("Lighting", "House")}
+    ts = datetime.fromisoformat(at)
+    return {
+        "loc_id": hub,
+        "device": names[sensor][0],
+        "location": names[sensor][1],
+        "ts": ts,
+        "ts_utc": ts + timedelta(hours=utc_ahead),
+        "tz": "America/Los_Angeles",
+        "type": period,
+        "kwh": kwh,
+        "cents_per_kwh": cents,
+        "cost": kwh * cents,
+        "state": "or",
+        "sensor": sensor,
+        **more,
+    }
+
+
+# A hub's two days: 4.6 kWh for 44 cents, 28 of them at peak. On the second day it is silent from 17:00 on.
+READINGS = {
+    "2019-12-21": [
+        reading("s_01", "2019-12-21 03:00", 1.0, 5, "off-peak"),
+        reading("s_02", "2019-12-21 03:00", 0.0, 5, "off-peak"),
+        reading("s_01", "2019-12-21 17:00", 0.5, 20, "peak"),
+        reading("s_02", "2019-12-21 17:00", 0.1, 20, "peak"),
+        reading("s_01", "2019-12-21 17:05", 0.5, 20, "peak"),
+        reading("s_02", "2019-12-21 17:05", 0.3, 20, "peak"),
+    ],
+    "2019-12-22": [
+        reading("s_01", "2019-12-22 03:00", 2.0, 5, "off-peak"),
+        reading("s_02", "2019-12-22 03:00", 0.2, 5, "off-peak"),
+    ],
+}
+NEIGHBOUR = [reading("s_01", "2019-12-21 03:00", 9.0, 5, "off-peak", hub=OTHER, state="ca")]
+
+
+def dated(days: dict[str, list[dict[str, Any]]], table: str = "usage_cost") -> pa.Table:
+    """The rows of these days as the store gives them."""
+    schema = SCHEMAS[table].append(pa.field("dt", pa.string()))
+    return pa.Table.from_pylist([{**row, "dt": day} for day, rows in days.items() for row in rows], schema)
+
+
+class PublishedAws(FakeAws):
+    """Adds what reading needs: ranges of objects, and tables that are not there."""
+
+    def _GetObject(self, Bucket: str, Key: str, **kwargs: Any) -> dict[str, Any]:
+        stored = self._object(Bucket, Key, "NoSuchKey")
+        if kwargs["IfMatch"].strip('"') != stored.etag:
+            raise Refused(412, "PreconditionFailed")
+        answer = super()._GetObject(Bucket, Key)
+        start, end = kwargs["Range"].removeprefix("bytes=").split("-")
+        body = answer["Body"].read()[int(start) : int(end) + 1]
+        self.sent.append(len(body))
+        return {"Body": _Body(body)}
+
+    def _GetPartitions(self, DatabaseName: str, TableName: str, **kwargs: Any) -> dict[str, Any]:
+        if not any(table == TableName for table, _ in self.partitions):
+            raise Refused(400, "EntityNotFoundException", f"Table {TableName} not found.")
+        return super()._GetPartitions(DatabaseName, TableName)
+
+    def __init__(self, *buckets: str) -> None:
+        super().__init__(*buckets)
+        self.sent: list[int] = []  # bytes of each GET
+
+    def publish(self, table: str, day: str, rows: Sequence[dict[str, Any]], version: str = "v1", **how: Any) -> str:
+        """A day's version of a table, and the partition pointing at it; gives the key."""
+        file = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(list(rows), SCHEMAS[table]), file, **how)
+        prefix = f"warehouse/{table}/dt={day}/version={version}/"
+        self.put(BUCKET, f"{prefix}part-0.parquet", file.getvalue())
+        self.partitions[table, day] = f"s3://{BUCKET}/{prefix}"
+        return f"{prefix}part-0.parquet"
+
+
+class _Body:
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def read(self) -> bytes:
+        return self._body
+
+
+@pytest.fixture
+def published() -> PublishedAws:
+    """AWS with the two days of usage_cost and no other table."""
+    aws = PublishedAws(BUCKET)
+    aws.publish("usage_cost", DAYS[0], [*READINGS[DAYS[0]], *NEIGHBOUR])
+    aws.publish("usage_cost", DAYS[1], READINGS[DAYS[1]])
+    return aws
+
+
+@pytest.fixture
+def store_of() -> Callable[[FakeAws], Store]:
+    def make(aws: FakeAws) -> Store:
+        return Store("smart_hub", BUCKET, aws.client, "Airflow's connection aws_default")
+
+    return make
+
+
+@pytest.fixture
+def store(published: PublishedAws, store_of: Callable[[FakeAws], Store]) -> Store:
+    return store_of(published)
+
+
+def summary(hub: str, state: str = "or", **more: Any) -> dict[str, Any]:
+    """A row of hub_day_summary."""
+    plain = {"intervals": 288, "coverage": 1.0, "always_on_kwh": 2.4, "always_on_cost": 24.0}
+    return {"loc_id": hub, "state": state, **plain, **more}
+
+
+def shift(sensor: str, saving: float, hub: str = HUB, **more: Any) -> dict[str, Any]:
+    """A row of peak_shift."""
+    plain = {"device": "Clothes Dryer", "location": "Laundry", "peak_kwh": 1.0, "partial_peak_kwh": 0.5}
+    return {
+        "loc_id": hub,
+        "sensor": sensor,
+        **plain,
+        "cost": 20.0 + saving,
+        "shifted_cost": 20.0,
+        "saving": saving,
+        **more,
+    }
+
+
+def load(state: str, hour: int, kwh: float, shifted: float, period: str = "peak") -> dict[str, Any]:
+    """A row of hourly_load at 10 cents."""
+    costs = {"cost": 10 * kwh, "shifted_cost": 10 * shifted}
+    return {"state": state, "hour": hour, "type": period, "kwh": kwh, "shifted_kwh": shifted, **costs}
+
+
+def rule(name: str, violations: int = 0, severity: str = "fatal", sample: str | None = None) -> dict[str, Any]:
+    """A row of data_quality."""
+    return {"rule": name, "severity": severity, "checked": 10, "violations": violations, "sample": sample}
