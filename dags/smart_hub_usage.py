@@ -159,6 +159,8 @@ with DAG(
         task_id="refresh_quicksight",
         ingestion_id="{{ version() }}",
         check_interval=10,
+        # As a crawl, a refresh goes on when its worker dies, and two runs may ask for one at once.
+        retries=4,
         doc_md="Each data set of the dashboard. Skipped unless `SMART_HUB_QUICKSIGHT` is true.",
     ).expand(data_set_id=settings.quicksight_data_sets)
 

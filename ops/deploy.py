@@ -198,7 +198,7 @@ def apply(
         if not any(text in reason for text in _NO_CHANGES):
             raise DeployError(f"stack {name}: the change set failed: {reason}") from None
         report(f"{name}: no changes")
-        return outputs_of(cfn, stack_id)
+        return outputs_of(cfn.describe_stacks(StackName=stack_id)["Stacks"][0])
 
     for page in cfn.get_paginator("describe_change_set").paginate(ChangeSetName=change_set_id):
         for change in page["Changes"]:
@@ -211,7 +211,7 @@ def apply(
     except WaiterError:
         raise DeployError(f"stack {name}: {_first_failure(cfn, stack_id)}") from None
     report(f"{name}: {'created' if creating else 'updated'}")
-    return outputs_of(cfn, stack_id)
+    return outputs_of(cfn.describe_stacks(StackName=stack_id)["Stacks"][0])
 
 
 def delete(cfn: "CloudFormationClient", name: str, report: Report) -> None:
@@ -264,8 +264,8 @@ def describe(cfn: "CloudFormationClient", name: str) -> "StackTypeDef | None":
         return None
 
 
-def outputs_of(cfn: "CloudFormationClient", stack_id: str) -> dict[str, str]:
-    stack = cfn.describe_stacks(StackName=stack_id)["Stacks"][0]
+def outputs_of(stack: "StackTypeDef") -> dict[str, str]:
+    """A stack's outputs by name."""
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 

@@ -38,9 +38,10 @@ def deploy_dashboard(
     cfn = session.client("cloudformation", endpoint_url=endpoint_url, config=deploy.CLIENTS)
     s3 = session.client("s3", endpoint_url=endpoint_url, config=deploy.CLIENTS)
     name = deploy.bootstrap_of(stack)
-    if deploy.describe(cfn, name) is None:
+    bootstrap = deploy.describe(cfn, name)
+    if bootstrap is None:
         raise DeployError(f"there is no stack {name}: deploy the main stack first (python -m ops.deploy)")
-    bucket = deploy.outputs_of(cfn, name)["ArtifactsBucket"]
+    bucket = deploy.outputs_of(bootstrap)["ArtifactsBucket"]
     template = package.quicksight(written_out((root / TEMPLATE).read_text(encoding="utf-8")))
     deploy.upload(s3, bucket, template, report)
     return deploy.apply(
