@@ -209,7 +209,8 @@ def apply(
     try:
         done.wait(StackName=stack_id, WaiterConfig=waiting)
     except WaiterError:
-        raise DeployError(f"stack {name}: {_first_failure(cfn, stack_id)}") from None
+        began = "CREATE_IN_PROGRESS" if creating else "UPDATE_IN_PROGRESS"
+        raise DeployError(f"stack {name}: {_first_failure(cfn, stack_id, began)}") from None
     report(f"{name}: {'created' if creating else 'updated'}")
     return outputs_of(cfn.describe_stacks(StackName=stack_id)["Stacks"][0])
 
@@ -226,7 +227,7 @@ def delete(cfn: "CloudFormationClient", name: str, report: Report) -> None:
     try:
         cfn.get_waiter("stack_delete_complete").wait(StackName=stack_id, WaiterConfig=_waiting(cfn))
     except WaiterError:
-        raise DeployError(f"stack {name}: {_first_failure(cfn, stack_id)}") from None
+        raise DeployError(f"stack {name}: {_first_failure(cfn, stack_id, 'DELETE_IN_PROGRESS')}") from None
     report(f"{name}: deleted")
 
 
@@ -269,18 +270,12 @@ def outputs_of(stack: "StackTypeDef") -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
-def _first_failure(cfn: "CloudFormationClient", stack_id: str) -> str:
-    """Resource and reason of the first failure in the stack's last operation."""
+def _first_failure(cfn: "CloudFormationClient", stack_id: str, began: str) -> str:
+    """Resource and reason of the first failure since the stack was last in the state ``began``."""
     pages = cfn.get_paginator("describe_stack_events").paginate(StackName=stack_id)
     newest_first = (event for page in pages for event in page["StackEvents"])
     last_operation = itertools.takewhile(
-        lambda event: (
-            not (
-                event["PhysicalResourceId"] == stack_id
-                and event["ResourceStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
-            )
-        ),
-        newest_first,
+        lambda event: not (event["PhysicalResourceId"] == stack_id and event["ResourceStatus"] == began), newest_first
     )
     failures = [event for event in last_operation if event["ResourceStatus"].endswith("_FAILED")]
     if not failures:
