@@ -10,6 +10,7 @@ import yaml
 from ops import quicksight
 from smart_hub.page.charts import COLOURS
 from smart_hub.settings import Settings
+from tests.cfn import load
 from tests.quicksight.definition import OWNER, READER, RULES, TEMPLATE, calls, data_sets, faults, nodes, resources
 
 # As CloudFormation gets it.
@@ -123,6 +124,34 @@ def test_the_walk_does_find(old: str, new: str, fault: str) -> None:
     found = faults(resources(TEXT.replace(old, new)), "Dashboard")
 
     assert [one for one in found if re.search(fault, one)], found
+
+
+def test_a_calculated_column_of_what_is_not_there_is_found() -> None:
+    with pytest.raises(AssertionError, match="costs"):
+        data_sets(resources(TEXT.replace("{cost} / 100", "{costs} / 100")))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "taken"),
+    [
+        ("OwnerPrincipal", OWNER, True),
+        ("OwnerPrincipal", "arn:aws:quicksight:us-east-1:111122223333:user/default/analyst@example.com", True),
+        ("OwnerPrincipal", "", False),
+        ("OwnerPrincipal", "analysts", False),
+        ("ReaderPrincipal", "", True),
+        ("ReaderPrincipal", READER, True),
+        ("ReaderPrincipal", "arn:aws:iam::111122223333:user/analyst", False),
+        ("RulesDataSetArn", "", True),
+        ("RulesDataSetArn", RULES, True),
+        ("RulesDataSetArn", READER, False),
+        ("FirstDay", "2019-12-21", True),
+        ("FirstDay", "yesterday", False),
+    ],
+)
+def test_a_parameter_that_cannot_be_meant_is_refused(name: str, value: str, taken: bool) -> None:
+    pattern = load(TEXT)["Parameters"][name]["AllowedPattern"]
+
+    assert bool(re.fullmatch(pattern, value)) == taken
 
 
 def test_every_kind_of_visual_that_was_asked_for_is_there() -> None:
