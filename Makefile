@@ -19,7 +19,7 @@ OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 .PHONY: help demo up down status airflow report data deploy-quicksight test test-glue test-lambda test-clients test-trino test-reruns test-browser test-fab trino conformance functions chaos lint format lock clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "Settings, as in make demo FROM=2019-12-21 TO=2019-12-22:"
 	@echo "  SOURCE        folder or s3:// prefix of the data (include/data)"
