@@ -16,10 +16,10 @@ AWS_TESTS = tests/localaws tests/sql tests/conformance
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status airflow report data test test-glue test-lambda test-clients test-trino test-reruns test-browser test-fab trino conformance functions chaos lint format lock clean
+.PHONY: help demo up down status airflow report data deploy-quicksight test test-glue test-lambda test-clients test-trino test-reruns test-browser test-fab trino conformance functions chaos lint format lock clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "Settings, as in make demo FROM=2019-12-21 TO=2019-12-22:"
 	@echo "  SOURCE        folder or s3:// prefix of the data (include/data)"
@@ -47,6 +47,9 @@ report: .venv/synced ## a hub's figures and charts as one HTML file: make report
 
 data: .venv/synced ## make the sample data anew: ARGS go to the generator
 	@$(RUN) generator $(ARGS)
+
+deploy-quicksight: .venv/synced ## deploy the dashboard to AWS: make deploy-quicksight OWNER=…, or ARGS=--delete
+	@$(RUN) ops.quicksight $(if $(OWNER),--parameter OwnerPrincipal='$(OWNER)') $(ARGS)
 
 test: .venv/synced .venv-localaws/synced ## run all tests
 	@status=0; \
@@ -97,6 +100,7 @@ lint: .venv/synced .venv-localaws/synced .venv-lint/synced ## check style, types
 	check .venv-lint/bin/mypy --python-executable .venv-localaws/bin/python localaws; \
 	check .venv-lint/bin/sqlfluff lint include/sql ops; \
 	check .venv-lint/bin/cfn-lint include/infrastructure/*.yaml; \
+	check sh -c '$(RUN) ops.quicksight --print | .venv-lint/bin/cfn-lint'; \
 	exit $$status
 
 format: .venv-lint/synced ## repair what can be repaired by itself

@@ -13,6 +13,7 @@ One run per local day: raw readings in, the day's published table `usage_cost` o
 | 6 compact | the day as one Parquet file, by the function *compact* |
 | audit, insights | the rules of `include/sql/quality`; beside them what the costs say (`docs/insights.md`) |
 | publish | the day's partitions point at the new version |
+| refresh QuickSight | the data sets of the dashboard, where there is one (`docs/quicksight.md`) |
 | 7 clean up | intermediate tables and objects, query results, superseded versions |
 
 A day runs when it is over everywhere, at 12:00 UTC on the day after. To run another one, trigger the DAG with
@@ -26,28 +27,21 @@ keeps what it made: clear the failed task, or start another run.
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerRunOperator
 from airflow.providers.amazon.aws.operators.lambda_function import LambdaInvokeFunctionOperator
+from airflow.providers.amazon.aws.operators.quicksight import QuickSightCreateIngestionOperator
 from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, TaskGroup
 
+from smart_hub.arguments import INVOCATION, default_args
 from smart_hub.layout import INSIGHT_TABLES
 from smart_hub.macros import MACROS, skip_unless_new
-from smart_hub.notices import when_failed, when_late
+from smart_hub.notices import when_late
 from smart_hub.operators import AuditOperator, CleanUpOperator, CopyRawDataOperator, InsightOperator, PublishOperator
-from smart_hub.retries import FunctionRetryPolicy
 from smart_hub.settings import Settings
 
 settings = Settings.from_environment(dags=Path(__file__).parent)
-
-# A function may take its 900 seconds; boto3 must neither give up before nor invoke it again.
-invocation: dict[str, Any] = {
-    "botocore_config": {"read_timeout": 910, "tcp_keepalive": True, "retries": {"max_attempts": 0}},
-    "execution_timeout": timedelta(minutes=16),
-    "retry_policy": FunctionRetryPolicy(),
-}
 
 with DAG(
     dag_id="smart_hub_usage",
@@ -68,16 +62,7 @@ with DAG(
     },
     user_defined_macros={**MACROS, "settings": settings},
     tags=["smart-hub", "usage", "daily"],
-    default_args={
-        "owner": "smart-hub",
-        "aws_conn_id": settings.aws_conn_id,
-        "retries": 2,
-        "retry_delay": timedelta(seconds=15),
-        "retry_exponential_backoff": 4,
-        "max_retry_delay": timedelta(minutes=5),
-        "execution_timeout": timedelta(minutes=30),
-        "on_failure_callback": when_failed(settings),
-    },
+    default_args=default_args(settings),
     deadline=when_late(settings),
 ):
     step_1_copy_raw_data = CopyRawDataOperator(
@@ -106,7 +91,7 @@ with DAG(
         payload="{{ event('mappings', 'locations') }}",
         trigger_rule="none_failed_min_one_success",
         doc_md="JSON lines and CSV to Parquet. Says for each reading whether it is used, or why not.",
-        **invocation,
+        **INVOCATION,
     )
 
     step_4_convert_rates = GlueJobOperator(
@@ -127,7 +112,7 @@ with DAG(
                             usage_table=answer('step_3_convert').usage_table) }}""",
         trigger_rule="none_failed_min_one_success",
         doc_md="Prices each value by the hub's own clock; what is not usable is rejected, with the reason.",
-        **invocation,
+        **INVOCATION,
     )
 
     step_6_compact = LambdaInvokeFunctionOperator(
@@ -135,7 +120,7 @@ with DAG(
         function_name=settings.resource("compact"),
         payload="{{ event(cost_table=answer('step_5_transform').cost_table, files=settings.files_per_day) }}",
         doc_md="The day as exactly one Parquet file (or `SMART_HUB_FILES_PER_DAY`).",
-        **invocation,
+        **INVOCATION,
     )
 
     audit = AuditOperator(
@@ -169,6 +154,16 @@ with DAG(
         doc_md="Points the day's partitions at the new version: from here on readers see it.",
     )
 
+    # In full, for any day may be published again; a leaf, so that a refresh that fails holds up nothing.
+    refresh_quicksight = QuickSightCreateIngestionOperator.partial(
+        task_id="refresh_quicksight",
+        ingestion_id="{{ version() }}",
+        check_interval=10,
+        # As a crawl, a refresh goes on when its worker dies, and two runs may ask for one at once.
+        retries=4,
+        doc_md="Each data set of the dashboard. Skipped unless `SMART_HUB_QUICKSIGHT` is true.",
+    ).expand(data_set_id=settings.quicksight_data_sets)
+
     step_7_clean_up = CleanUpOperator(
         task_id="step_7_clean_up",
         settings=settings,
@@ -177,4 +172,5 @@ with DAG(
 
     step_1_copy_raw_data >> [step_2_crawl, step_3_convert, step_4_convert_rates]
     step_2_crawl >> step_3_convert >> step_5_transform
-    step_4_convert_rates >> step_5_transform >> step_6_compact >> [audit, insights] >> publish >> step_7_clean_up
+    step_4_convert_rates >> step_5_transform >> step_6_compact >> [audit, insights] >> publish
+    publish >> [refresh_quicksight, step_7_clean_up]

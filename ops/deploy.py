@@ -12,7 +12,7 @@ import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 from urllib.parse import urlsplit
 
 import boto3
@@ -43,10 +43,19 @@ if TYPE_CHECKING:
 
 Report = Callable[[str], None]
 
+
+class Template(TypedDict, total=False):
+    """Where CloudFormation finds a template: in the request, up to 51,200 bytes, or in S3, up to 1 MB."""
+
+    TemplateBody: str
+    TemplateURL: str
+
+
 DEFAULT_REGION = "us-east-1"
 # As in bootstrap.yaml: the longest name of a bucket has to fit into 63 characters.
 STACK_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,23}[a-z0-9]")
 
+CLIENTS = Config(connect_timeout=5, retries={"mode": "standard", "max_attempts": 3})
 _SECONDS = 1800
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 # What only a deletion leads out of.
@@ -78,32 +87,41 @@ def deploy(
             f"{stack!r} is no name for a stack: use 2 to 25 lower-case letters, digits and hyphens,"
             " beginning with a letter"
         )
-    config = Config(connect_timeout=5, retries={"mode": "standard", "max_attempts": 3})
-    cfn = session.client("cloudformation", endpoint_url=endpoint_url, config=config)
-    s3 = session.client("s3", endpoint_url=endpoint_url, config=config)
-    glue = session.client("glue", endpoint_url=endpoint_url, config=config)
+    cfn = session.client("cloudformation", endpoint_url=endpoint_url, config=CLIENTS)
+    s3 = session.client("s3", endpoint_url=endpoint_url, config=CLIENTS)
+    glue = session.client("glue", endpoint_url=endpoint_url, config=CLIENTS)
     infrastructure = root / "include" / "infrastructure"
-    tags: list[TagTypeDef] = [{"Key": "project", "Value": "smart-hub"}, {"Key": "stack", "Value": stack}]
 
-    bootstrap = _apply(
+    bootstrap = apply(
         cfn,
-        f"{stack}-bootstrap",
-        (infrastructure / "bootstrap.yaml").read_text(encoding="utf-8"),
+        bootstrap_of(stack),
+        {"TemplateBody": (infrastructure / "bootstrap.yaml").read_text(encoding="utf-8")},
         {"StackName": stack},
-        tags,
+        tags_of(stack),
         report,
     )
     bucket = bootstrap["ArtifactsBucket"]
     code, script = package.code(root), package.script(root)
     for artifact in (code, script):
-        _upload(s3, bucket, artifact, report)
+        upload(s3, bucket, artifact, report)
     template = (infrastructure / "smart_hub.yaml").read_text(encoding="utf-8")
     values = {"ArtifactsBucket": bucket, "CodeKey": code.key, "ScriptKey": script.key}
     values |= _ready_made_classifier(cfn, glue, stack, template) | dict(parameters or {})
-    return _apply(cfn, stack, template, values, tags, report, role=bootstrap["DeploymentRoleArn"])
+    return apply(
+        cfn, stack, {"TemplateBody": template}, values, tags_of(stack), report, role=bootstrap["DeploymentRoleArn"]
+    )
 
 
-def _upload(s3: "S3Client", bucket: str, artifact: package.Artifact, report: Report) -> None:
+def bootstrap_of(stack: str) -> str:
+    """Name of the stack that a main stack stands on."""
+    return f"{stack}-bootstrap"
+
+
+def tags_of(stack: str) -> "list[TagTypeDef]":
+    return [{"Key": "project", "Value": "smart-hub"}, {"Key": "stack", "Value": stack}]
+
+
+def upload(s3: "S3Client", bucket: str, artifact: package.Artifact, report: Report) -> None:
     """Puts an artifact unless it is there: its key holds its content's hash."""
     try:
         s3.head_object(Bucket=bucket, Key=artifact.key)
@@ -131,17 +149,23 @@ def _ready_made_classifier(
     return {"RatesClassifier": name}
 
 
-def _apply(
+def apply(
     cfn: "CloudFormationClient",
     name: str,
-    template: str,
+    template: Template,
     values: Mapping[str, str],
     tags: Sequence["TagTypeDef"],
     report: Report,
     role: str | None = None,
 ) -> dict[str, str]:
-    """Creates or updates one stack by a change set, waits for it, and gives its outputs."""
-    stack = _describe(cfn, name)
+    """Creates or updates one stack by a change set, waits for it, and gives its outputs by name.
+
+    values: of the template's parameters; those left out keep the value they have. role: the ARN of what
+    CloudFormation works under, else the caller's rights.
+
+    Raises DeployError.
+    """
+    stack = describe(cfn, name)
     if stack and stack["StackStatus"] in _STUCK:
         raise DeployError(
             f"stack {name} is in state {stack['StackStatus']} and cannot be updated: delete it"
@@ -153,11 +177,11 @@ def _apply(
         "StackName": name,
         "ChangeSetName": f"deploy-{uuid.uuid4().hex}",
         "ChangeSetType": "CREATE" if creating else "UPDATE",
-        "TemplateBody": template,
         "Parameters": _parameters(cfn, name, template, values, previous),
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
         "Tags": tags,
     }
+    request.update(template)  # type: ignore[typeddict-item]  # its keys are two of the request's
     if role:
         request["RoleARN"] = role
     if creating:
@@ -174,7 +198,7 @@ def _apply(
         if not any(text in reason for text in _NO_CHANGES):
             raise DeployError(f"stack {name}: the change set failed: {reason}") from None
         report(f"{name}: no changes")
-        return _outputs(cfn, stack_id)
+        return outputs_of(cfn.describe_stacks(StackName=stack_id)["Stacks"][0])
 
     for page in cfn.get_paginator("describe_change_set").paginate(ChangeSetName=change_set_id):
         for change in page["Changes"]:
@@ -185,9 +209,26 @@ def _apply(
     try:
         done.wait(StackName=stack_id, WaiterConfig=waiting)
     except WaiterError:
-        raise DeployError(f"stack {name}: {_first_failure(cfn, stack_id)}") from None
+        began = "CREATE_IN_PROGRESS" if creating else "UPDATE_IN_PROGRESS"
+        raise DeployError(f"stack {name}: {_first_failure(cfn, stack_id, began)}") from None
     report(f"{name}: {'created' if creating else 'updated'}")
-    return _outputs(cfn, stack_id)
+    return outputs_of(cfn.describe_stacks(StackName=stack_id)["Stacks"][0])
+
+
+def delete(cfn: "CloudFormationClient", name: str, report: Report) -> None:
+    """Deletes one stack, if there is one, and waits for it. Raises DeployError."""
+    stack = describe(cfn, name)
+    if stack is None:
+        report(f"{name}: there is no such stack")
+        return
+    # By its id, for the name of a deleted stack is nobody's.
+    stack_id = stack["StackId"]
+    cfn.delete_stack(StackName=stack_id)
+    try:
+        cfn.get_waiter("stack_delete_complete").wait(StackName=stack_id, WaiterConfig=_waiting(cfn))
+    except WaiterError:
+        raise DeployError(f"stack {name}: {_first_failure(cfn, stack_id, 'DELETE_IN_PROGRESS')}") from None
+    report(f"{name}: deleted")
 
 
 def _waiting(cfn: "CloudFormationClient") -> "WaiterConfigTypeDef":
@@ -199,10 +240,10 @@ def _waiting(cfn: "CloudFormationClient") -> "WaiterConfigTypeDef":
 
 
 def _parameters(
-    cfn: "CloudFormationClient", name: str, template: str, values: Mapping[str, str], previous: set[str]
+    cfn: "CloudFormationClient", name: str, template: Template, values: Mapping[str, str], previous: set[str]
 ) -> list["ParameterTypeDef"]:
     """The template's parameters: as given, else as before, else left to their default."""
-    known = [p["ParameterKey"] for p in cfn.get_template_summary(TemplateBody=template)["Parameters"]]
+    known = [p["ParameterKey"] for p in cfn.get_template_summary(**template)["Parameters"]]
     if unknown := sorted(set(values) - set(known)):
         raise DeployError(f"stack {name} has no parameter {', '.join(unknown)}; it has {', '.join(sorted(known))}")
     given: list[ParameterTypeDef] = [
@@ -214,7 +255,8 @@ def _parameters(
     return given + kept
 
 
-def _describe(cfn: "CloudFormationClient", name: str) -> "StackTypeDef | None":
+def describe(cfn: "CloudFormationClient", name: str) -> "StackTypeDef | None":
+    """The stack, or None where there is none of the name."""
     try:
         return cfn.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
@@ -223,23 +265,17 @@ def _describe(cfn: "CloudFormationClient", name: str) -> "StackTypeDef | None":
         return None
 
 
-def _outputs(cfn: "CloudFormationClient", stack_id: str) -> dict[str, str]:
-    stack = cfn.describe_stacks(StackName=stack_id)["Stacks"][0]
+def outputs_of(stack: "StackTypeDef") -> dict[str, str]:
+    """A stack's outputs by name."""
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
-def _first_failure(cfn: "CloudFormationClient", stack_id: str) -> str:
-    """Resource and reason of the first failure in the stack's last operation."""
+def _first_failure(cfn: "CloudFormationClient", stack_id: str, began: str) -> str:
+    """Resource and reason of the first failure since the stack was last in the state ``began``."""
     pages = cfn.get_paginator("describe_stack_events").paginate(StackName=stack_id)
     newest_first = (event for page in pages for event in page["StackEvents"])
     last_operation = itertools.takewhile(
-        lambda event: (
-            not (
-                event["PhysicalResourceId"] == stack_id
-                and event["ResourceStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
-            )
-        ),
-        newest_first,
+        lambda event: not (event["PhysicalResourceId"] == stack_id and event["ResourceStatus"] == began), newest_first
     )
     failures = [event for event in last_operation if event["ResourceStatus"].endswith("_FAILED")]
     if not failures:
@@ -249,9 +285,9 @@ def _first_failure(cfn: "CloudFormationClient", stack_id: str) -> str:
     return f"{first['ResourceType']} {first['LogicalResourceId']} failed: {reason}"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; gives the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m ops.deploy", description="Deploy the AWS resources of Smart Hub.")
+def parser_of(command: str, description: str, template: str) -> argparse.ArgumentParser:
+    """The options that every deployment has. template: its file, which lists the parameters."""
+    parser = argparse.ArgumentParser(prog=f"python -m {command}", description=description)
     parser.add_argument("--stack", default="smart-hub", help="name that all others derive from (default: %(default)s)")
     parser.add_argument("--region", help=f"AWS region (default: as configured for AWS, else {DEFAULT_REGION})")
     parser.add_argument("--endpoint-url", help="address of a local AWS (default: AWS itself)")
@@ -260,18 +296,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="value of a parameter of include/infrastructure/smart_hub.yaml; may be repeated",
+        help=f"value of a parameter of {template}; may be repeated",
     )
+    return parser
+
+
+def session_of(options: argparse.Namespace) -> boto3.Session:
+    return boto3.Session(region_name=options.region or boto3.Session().region_name or DEFAULT_REGION)
+
+
+def parameters_of(options: argparse.Namespace) -> dict[str, str]:
+    return dict(item.partition("=")[::2] for item in options.parameter)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; gives the exit status."""
+    parser = parser_of("ops.deploy", "Deploy the AWS resources of Smart Hub.", "include/infrastructure/smart_hub.yaml")
     options = parser.parse_args(arguments)
-    parameters = dict(item.partition("=")[::2] for item in options.parameter)
-    region = options.region or boto3.Session().region_name or DEFAULT_REGION
-    try:
-        outputs = deploy(
-            boto3.Session(region_name=region),
+    return run(
+        lambda: deploy(
+            session_of(options),
             options.stack,
             endpoint_url=options.endpoint_url,
-            parameters=parameters,
+            parameters=parameters_of(options),
         )
+    )
+
+
+def run(command: Callable[[], Mapping[str, str]]) -> int:
+    """Runs a deployment and prints its outputs, or what went wrong; gives the exit status."""
+    try:
+        outputs = command()
     except DeployError as error:
         print(error, file=sys.stderr)
         return 1

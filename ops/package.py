@@ -61,5 +61,11 @@ def script(root: Path = ROOT) -> Artifact:
     return Artifact(f"glue/{_hash(body)}/{SCRIPT}", body)
 
 
+def quicksight(template: str) -> Artifact:
+    """QuickSight's template as CloudFormation takes it, at ``quicksight/<hash>.yaml``."""
+    body = template.encode()
+    return Artifact(f"quicksight/{_hash(body)}.yaml", body)
+
+
 def _hash(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()[:16]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 _STACK_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _TOPIC_PATTERN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
+_QUICKSIGHT_DATA_SETS = ("usage_cost", "daily_device_cost", "hourly_load", "peak_shift", "locations", "rates")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 # Athena's limit of buckets in a CTAS.
 _MOST_FILES_PER_DAY = 100
@@ -37,6 +38,7 @@ class Settings:
     watts_margin: str
     least_coverage: str
     sns_topic_arn: str
+    quicksight: bool
     include: Path
     problems: tuple[str, ...] = ()
 
@@ -56,6 +58,7 @@ class Settings:
         SMART_HUB_WATTS_MARGIN: how many times its watts a device may seem to draw (1.25).
         SMART_HUB_LEAST_COVERAGE: share of a day's intervals below which a hub's savings are not shown (0.9).
         SMART_HUB_SNS_TOPIC_ARN: topic that is told of failed tasks and late runs (none).
+        SMART_HUB_QUICKSIGHT: true refreshes the data sets of the dashboard in QuickSight after a publish (false).
         SMART_HUB_INCLUDE: the include folder; else ``<dags>/include``, else ``<dags>/../include``.
         """
         problems: list[str] = []
@@ -108,6 +111,7 @@ class Settings:
             watts_margin=decimal("SMART_HUB_WATTS_MARGIN", "1.25", 100),
             least_coverage=decimal("SMART_HUB_LEAST_COVERAGE", "0.9", 1),
             sns_topic_arn=topic,
+            quicksight=truth("SMART_HUB_QUICKSIGHT"),
             include=include,
             problems=tuple(problems),
         )
@@ -127,8 +131,13 @@ class Settings:
         return self.stack
 
     def resource(self, name: str) -> str:
-        """Full name of a crawler (usage, …), function (convert, …) or job (rates)."""
+        """Full name of a crawler (usage, …), function (convert, …), job (rates) or data set (usage_cost, …)."""
         return f"{self.stack}-{name}"
+
+    @property
+    def quicksight_data_sets(self) -> list[str]:
+        """Ids of the data sets of the dashboard, as include/quicksight has them; none where there is no dashboard."""
+        return [self.resource(name) for name in _QUICKSIGHT_DATA_SETS] if self.quicksight else []
 
     @property
     def sql(self) -> Path:

@@ -34,6 +34,7 @@ STEPS = {
     "insights.peak_shift": "InsightOperator",
     "insights.hub_day_summary": "InsightOperator",
     "publish": "PublishOperator",
+    "refresh_quicksight": "MappedOperator",
     "step_7_clean_up": "CleanUpOperator",
 }
 CRAWLS = {task_id for task_id in STEPS if task_id.startswith("step_2_crawl.")}
@@ -83,6 +84,7 @@ def test_steps_follow_each_other_as_the_graph_says(dag: DAG) -> None:
         "insights.peak_shift": {"insights.daily_device_cost"},
         "insights.hub_day_summary": {"insights.peak_shift"},
         "publish": {"audit", "insights.hourly_load", "insights.hub_day_summary"},
+        "refresh_quicksight": {"publish"},
         "step_7_clean_up": {"publish"},
     }
 
@@ -107,9 +109,34 @@ def test_no_function_is_invoked_twice_or_given_up_early(dag: DAG) -> None:
         assert task.execution_timeout > timedelta(seconds=task.botocore_config["read_timeout"])
 
 
-def test_retries_outlast_a_crawl_that_a_lost_worker_left_running(dag: DAG) -> None:
+def test_a_refresh_that_fails_holds_nothing_up(dag: DAG) -> None:
+    assert dag.task_dict["refresh_quicksight"].downstream_task_ids == set()
+
+
+def test_each_data_set_of_the_dashboard_is_refreshed_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.providers.amazon.aws.operators.quicksight import QuickSightCreateIngestionOperator
+
+    monkeypatch.setenv("SMART_HUB_STACK", "other-hub")
+    monkeypatch.setenv("SMART_HUB_QUICKSIGHT", "true")
+    task: Any = DagBag(dag_folder=DAG_FILE).dags[DAILY_DAG].task_dict["refresh_quicksight"]
+
+    assert len(task.expand_input.value["data_set_id"]) == 6
+    assert "other-hub-usage_cost" in task.expand_input.value["data_set_id"]
+    one = task.unmap({"data_set_id": "other-hub-usage_cost"})
+    assert isinstance(one, QuickSightCreateIngestionOperator)
+    assert one.ingestion_type == "FULL_REFRESH"
+
+
+def test_without_a_dashboard_the_refresh_has_nothing_to_do(dag: DAG) -> None:
+    # which Airflow shows as one skipped task:
+    # https://airflow.apache.org/docs/apache-airflow/stable/authoring-and-scheduling/dynamic-task-mapping.html
+    task: Any = dag.task_dict["refresh_quicksight"]
+    assert task.expand_input.value == {"data_set_id": []}
+
+
+def test_retries_outlast_what_a_lost_worker_left_running(dag: DAG) -> None:
     # Given the waits between tries as Airflow computes them: delay * factor^(try - 1), up to the longest.
-    for task_id in CRAWLS:
+    for task_id in (*CRAWLS, "refresh_quicksight"):
         task: Any = dag.task_dict[task_id]
         delay, longest = task.retry_delay.total_seconds(), task.max_retry_delay.total_seconds()
         waits = [min(delay * task.retry_exponential_backoff**n, longest) for n in range(task.retries)]
@@ -134,7 +161,7 @@ def test_every_aws_operator_uses_the_connection_of_the_settings(monkeypatch: pyt
     monkeypatch.setenv("SMART_HUB_AWS_CONN_ID", "aws_other")
     dag: Any = DagBag(dag_folder=DAG_FILE).dags["smart_hub_usage"]
     # Expect it everywhere
-    for task in dag.tasks:
+    for task in (task.unmap({"data_set_id": "any"}) if task.is_mapped else task for task in dag.tasks):
         settings = getattr(task, "settings", None)
         assert (settings.aws_conn_id if settings else task.aws_conn_id) == "aws_other", task.task_id
     assert dag.task_dict["step_2_crawl.usage"].crawler_name == "other-hub-usage"

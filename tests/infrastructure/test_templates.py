@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.cfn import load
+
 INFRASTRUCTURE = Path(__file__).resolve().parents[2] / "include" / "infrastructure"
 
 # Actions of Glue that no resource can be named for:
@@ -22,25 +24,8 @@ WITHOUT_RESOURCE = {
 }
 
 
-class Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms, ``!Ref X`` read as ``{"Ref": "X"}``."""
-
-
-def _short_form(loader: Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
-    name = tag if tag in ("Ref", "Condition") else f"Fn::{tag}"
-    if isinstance(node, yaml.ScalarNode):
-        return {name: loader.construct_scalar(node)}
-    assert isinstance(node, yaml.SequenceNode)
-    return {name: loader.construct_sequence(node, deep=True)}
-
-
-Loader.add_multi_constructor("!", _short_form)
-
-
 def template(name: str) -> dict[str, Any]:
-    loaded = yaml.load((INFRASTRUCTURE / name).read_text(), Loader)
-    assert isinstance(loaded, dict)
-    return loaded
+    return load((INFRASTRUCTURE / name).read_text())
 
 
 TRINO_TYPES = {"string": "varchar", "int": "integer", "bigint": "bigint", "double": "double", "date": "date"}

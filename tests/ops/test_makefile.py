@@ -68,6 +68,12 @@ def test_help_is_the_default_and_lists_every_command() -> None:
         ),
         (["airflow", "ARGS=dags list"], ".venv/bin/python -m ops.services airflow dags list"),
         (["up"], ".venv/bin/python -m ops.services up"),
+        (["deploy-quicksight", "ARGS=--delete"], ".venv/bin/python -m ops.quicksight  --delete"),
+        (
+            ["deploy-quicksight", "OWNER=arn:aws:quicksight:us-east-1:111122223333:group/default/analysts"],
+            ".venv/bin/python -m ops.quicksight --parameter"
+            " OwnerPrincipal='arn:aws:quicksight:us-east-1:111122223333:group/default/analysts'",
+        ),
         (["down"], ".venv/bin/python -m ops.services down"),
     ],
 )

@@ -31,6 +31,7 @@ def test_the_bucket_alone_has_to_be_set(dags: Path) -> None:
         watts_margin="1.25",
         least_coverage="0.9",
         sns_topic_arn="",
+        quicksight=False,
         include=dags.parent / "include",
     )
 
@@ -64,6 +65,19 @@ def test_all_names_derive_from_the_stack(dags: Path) -> None:
     assert settings.workgroup == "hub-two"
     assert settings.resource("convert") == "hub-two-convert"
     assert settings.location("raw/rates/") == "s3://b/raw/rates/"
+
+
+def test_only_where_there_is_a_dashboard_it_has_data_sets(dags: Path) -> None:
+    given = {"SMART_HUB_STACK": "hub-two", "SMART_HUB_DATA_BUCKET": "b"}
+    assert Settings.from_environment(dags, given).quicksight_data_sets == []
+    assert Settings.from_environment(dags, {**given, "SMART_HUB_QUICKSIGHT": "true"}).quicksight_data_sets == [
+        "hub-two-usage_cost",
+        "hub-two-daily_device_cost",
+        "hub-two-hourly_load",
+        "hub-two-peak_shift",
+        "hub-two-locations",
+        "hub-two-rates",
+    ]
 
 
 def test_the_include_folder_is_looked_for_in_order(dags: Path, tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""Deploys the dashboard in QuickSight, and deletes it: ``python -m ops.quicksight --help``.
+
+A stack of its own, ``<stack>-quicksight``, beside the main one, whose artifacts bucket takes the template: written
+out, it is longer than a request may be. The caller's own rights are used, not those of CloudFormation's role, which
+goes for the main stack alone.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import boto3
+import yaml
+
+from ops import deploy, package
+from ops.deploy import DeployError, Report
+
+TEMPLATE = Path("include", "quicksight", "quicksight.yaml")
+
+
+def deploy_dashboard(
+    session: boto3.Session,
+    stack: str = "smart-hub",
+    *,
+    endpoint_url: str | None = None,
+    parameters: Mapping[str, str] | None = None,
+    root: Path = package.ROOT,
+    report: Report = print,
+) -> dict[str, str]:
+    """Creates or updates the stack of the dashboard; gives its outputs by name.
+
+    stack: the main stack's name. parameters: values for the template's parameters, by name; those left out keep
+    the value they have. report: called with each line of progress.
+
+    Raises DeployError, and botocore's errors as they come (no credentials, no connection, access denied).
+    """
+    cfn = session.client("cloudformation", endpoint_url=endpoint_url, config=deploy.CLIENTS)
+    s3 = session.client("s3", endpoint_url=endpoint_url, config=deploy.CLIENTS)
+    name = deploy.bootstrap_of(stack)
+    bootstrap = deploy.describe(cfn, name)
+    if bootstrap is None:
+        raise DeployError(f"there is no stack {name}: deploy the main stack first (python -m ops.deploy)")
+    bucket = deploy.outputs_of(bootstrap)["ArtifactsBucket"]
+    template = package.quicksight(written_out((root / TEMPLATE).read_text(encoding="utf-8")))
+    deploy.upload(s3, bucket, template, report)
+    return deploy.apply(
+        cfn,
+        dashboard_of(stack),
+        {"TemplateURL": f"https://{bucket}.s3.{session.region_name}.amazonaws.com/{template.key}"},
+        {"StackName": stack, **(parameters or {})},
+        deploy.tags_of(stack),
+        report,
+    )
+
+
+def delete_dashboard(
+    session: boto3.Session, stack: str = "smart-hub", *, endpoint_url: str | None = None, report: Report = print
+) -> dict[str, str]:
+    """Deletes the stack of the dashboard, with all that is in it; gives no outputs. Raises DeployError."""
+    cfn = session.client("cloudformation", endpoint_url=endpoint_url, config=deploy.CLIENTS)
+    deploy.delete(cfn, dashboard_of(stack), report)
+    return {}
+
+
+def dashboard_of(stack: str) -> str:
+    """Name of the stack that holds a main stack's dashboard."""
+    return f"{stack}-quicksight"
+
+
+def written_out(template: str) -> str:
+    """A template with what its aliases stand for in their place, for CloudFormation takes none.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
+    """
+    return yaml.serialize(_copy(yaml.compose(template)), width=120)
+
+
+def _copy(node: Any) -> yaml.Node:
+    """A node that shares none with another one: what is shared would be written as an alias."""
+    match node:
+        case yaml.MappingNode():
+            pairs = [(_copy(key), _copy(value)) for key, value in node.value]
+            return yaml.MappingNode(node.tag, pairs, flow_style=node.flow_style)
+        case yaml.SequenceNode():
+            return yaml.SequenceNode(node.tag, [_copy(item) for item in node.value], flow_style=node.flow_style)
+        case _:
+            return yaml.ScalarNode(node.tag, node.value, style=node.style)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; gives the exit status."""
+    parser = deploy.parser_of("ops.quicksight", "Deploy the dashboard of Smart Hub in QuickSight.", str(TEMPLATE))
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--delete", action="store_true", help="delete it instead")
+    other.add_argument("--print", action="store_true", help="print the template as CloudFormation gets it instead")
+    options = parser.parse_args(arguments)
+    if options.print:
+        print(written_out((package.ROOT / TEMPLATE).read_text(encoding="utf-8")), end="")
+        return 0
+    session, endpoint_url = deploy.session_of(options), options.endpoint_url
+    if options.delete:
+        return deploy.run(lambda: delete_dashboard(session, options.stack, endpoint_url=endpoint_url))
+    parameters = deploy.parameters_of(options)
+    return deploy.run(
+        lambda: deploy_dashboard(session, options.stack, endpoint_url=endpoint_url, parameters=parameters)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,272 @@
+"""QuickSight's template against AWS's own models: nothing here deploys these resources, so the models stand in."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ops import quicksight
+from smart_hub.page.charts import COLOURS
+from smart_hub.settings import Settings
+from tests.cfn import load
+from tests.quicksight.definition import OWNER, READER, RULES, TEMPLATE, calls, data_sets, faults, nodes, resources
+
+# As CloudFormation gets it.
+TEXT = quicksight.written_out(TEMPLATE.read_text())
+EVERYTHING = {"ReaderPrincipal": READER, "RulesDataSetArn": RULES, "AirflowRoleName": "mwaa"}
+PAGE = Path(__file__).resolve().parents[2] / "plugins" / "smart_hub" / "page" / "assets" / "page.css"
+
+
+def of_type(kind: str, made: Any = None) -> dict[str, Any]:
+    made = made or resources()
+    return {name: one["Properties"] for name, one in made.items() if one["Type"] == f"AWS::QuickSight::{kind}"}
+
+
+def problems(text: str, **parameters: str) -> list[str]:
+    """What AWS's models have against the calls that a template comes to."""
+    made = resources(text, **parameters).values()
+    return [f"{call.operation} {problem}" for one in made for call in calls(one) for problem in call.problems()]
+
+
+def test_what_is_deployed_is_the_template_without_aliases() -> None:
+    assert [event for event in yaml.parse(TEMPLATE.read_text()) if isinstance(event, yaml.AliasEvent)]
+    assert not [event for event in yaml.parse(TEXT) if isinstance(event, yaml.AliasEvent)]
+    assert resources(TEXT, **EVERYTHING) == resources(**EVERYTHING)
+    # in S3: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+    assert len(TEXT.encode()) < 1_000_000
+
+
+@pytest.mark.parametrize("parameters", [{}, EVERYTHING], ids=["defaults", "everything"])
+@pytest.mark.parametrize("name", resources())
+def test_a_resource_comes_to_calls_that_aws_takes(name: str, parameters: dict[str, str]) -> None:
+    made = calls(resources(TEXT, **parameters)[name])
+
+    assert made
+    assert [problem for call in made for problem in call.problems()] == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("ColumnSpan: 12", "ColumnSpam: 12", "CreateAnalysis Unknown parameter in Definition.Sheets.*ColumnSpam"),
+        ("RowSpan: 7", "RowSpan: seven", "CreateAnalysis Invalid type for parameter .*RowSpan"),
+        ("RowSpan: 7", "RowSpan: 22", "CreateAnalysis .*RowSpan: 22 is outside"),
+        ("VisualId: heat", "Visual: heat", 'CreateAnalysis Missing required parameter in .*HeatMapVisual: "VisualId"'),
+        ("VisualId: heat", "VisualId: the heat", "CreateAnalysis .*VisualId: 'the heat' does not match"),
+        (
+            "SimpleNumericalAggregation: SUM",
+            "SimpleNumericalAggregation: TOTAL",
+            "CreateDashboard .*'TOTAL' is none of",
+        ),
+        ("Color: '#A63A00'", "Color: '#a63a00'", "CreateAnalysis .*'#a63a00' does not match"),
+        ("Accent: '#0B6BCB'", "Accent: blue", "CreateTheme .*Accent: 'blue' does not match"),
+        ("Type: ATHENA", "Type: ATHENS", "CreateDataSource .*'ATHENS' is none of"),
+        ("ImportMode: SPICE", "ImportMode: FAST", "CreateDataSet .*'FAST' is none of"),
+        ("SubType: FLOAT", "SubType: DOUBLE", "CreateDataSet .*'DOUBLE' is none of"),
+        ("SizeUnit: DAY", "SizeUnit: DAYS", "PutDataSetRefreshProperties .*'DAYS' is none of"),
+        ("Interval: DAILY", "Every: DAILY", 'CreateRefreshSchedule Missing required .*: "Interval"'),
+        ("PolicyName: query", "Name: query", "PutRolePolicy .*PolicyName"),
+    ],
+)
+def test_the_models_do_refuse(old: str, new: str, problem: str) -> None:
+    assert old in TEXT
+
+    assert [one for one in problems(TEXT.replace(old, new)) if re.match(problem, one)]
+
+
+@pytest.mark.parametrize("name", ["Analysis", "Dashboard"])
+def test_all_that_a_definition_names_is_there_and_of_its_kind(name: str) -> None:
+    assert faults(resources(TEXT), name) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("ColumnName: lon}", "ColumnName: longitude}", "no column daily_device_cost.longitude"),
+        (
+            "DataSetIdentifier: rates, ColumnName: hour",
+            "DataSetIdentifier: prices, ColumnName: hour",
+            "no data set prices",
+        ),
+        (
+            "{Identifier: rates, DataSetArn: !GetAtt 'Rates.Arn'}",
+            "{Identifier: rates, DataSetArn: !GetAtt 'Theme.Arn'}",
+            "data set rates is Theme, which is none",
+        ),
+        ("sum({saving})", "sum({savings})", "no field savings for"),
+        ("{Parameter: FirstHour}", "{Parameter: EarlyHour}", "parameter EarlyHour is none"),
+        ("{Name: LastHour,", "{Name: LateHour,", "parameter LateHour is not used"),
+        ("SourceFilterId: hub", "SourceFilterId: home", "a control is for home, which is none"),
+        ("SourceFilterId: hub", "SourceFilterId: state", "filter hub has no control on sheet savings"),
+        ("ElementId: heat,", "ElementId: heap,", r"sheet costs lays out .*heap.*heat"),
+        ("VisualId: heat", "VisualId: map", "sheet costs lays out"),
+        ("FieldSort: {FieldId: kwh,", "FieldSort: {FieldId: power,", "heat: no field power to sort by"),
+        ("HierarchyId: state-hub-device}", "HierarchyId: state-hub}", "drill: no way down hierarchy state-hub"),
+        ("ColumnName: hour_start", "ColumnName: hour", "usage: hour is INTEGER, no DateDimensionField"),
+        (
+            "daily_device_cost, ColumnName: cost_dollars",
+            "daily_device_cost, ColumnName: state",
+            "total: state is STRING, no NumericalMeasureField",
+        ),
+        ("ColumnGeographicRole: LATITUDE", "ColumnGeographicRole: COUNTY", "map: lat is no place"),
+        (
+            "{Name: hour, Type: INTEGER}",
+            "{Name: hour, Type: STRING}",
+            "heat: hour is STRING, no NumericalDimensionField",
+        ),
+    ],
+)
+def test_the_walk_does_find(old: str, new: str, fault: str) -> None:
+    assert old in TEXT
+
+    found = faults(resources(TEXT.replace(old, new)), "Dashboard")
+
+    assert [one for one in found if re.search(fault, one)], found
+
+
+def test_a_calculated_column_of_what_is_not_there_is_found() -> None:
+    with pytest.raises(AssertionError, match="costs"):
+        data_sets(resources(TEXT.replace("{cost} / 100", "{costs} / 100")))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "taken"),
+    [
+        ("OwnerPrincipal", OWNER, True),
+        ("OwnerPrincipal", "arn:aws:quicksight:us-east-1:111122223333:user/default/analyst@example.com", True),
+        ("OwnerPrincipal", "", False),
+        ("OwnerPrincipal", "analysts", False),
+        ("ReaderPrincipal", "", True),
+        ("ReaderPrincipal", READER, True),
+        ("ReaderPrincipal", "arn:aws:iam::111122223333:user/analyst", False),
+        ("RulesDataSetArn", "", True),
+        ("RulesDataSetArn", RULES, True),
+        ("RulesDataSetArn", READER, False),
+        ("FirstDay", "2019-12-21", True),
+        ("FirstDay", "yesterday", False),
+    ],
+)
+def test_a_parameter_that_cannot_be_meant_is_refused(name: str, value: str, taken: bool) -> None:
+    pattern = load(TEXT)["Parameters"][name]["AllowedPattern"]
+
+    assert bool(re.fullmatch(pattern, value)) == taken
+
+
+def test_every_kind_of_visual_that_was_asked_for_is_there() -> None:
+    visuals = {
+        body["VisualId"]: kind
+        for sheet in resources()["Dashboard"]["Properties"]["Definition"]["Sheets"]
+        for visual in sheet["Visuals"]
+        for kind, body in visual.items()
+    }
+    assert visuals == {
+        "total": "KPIVisual",
+        "map": "GeospatialMapVisual",
+        "devices": "PieChartVisual",
+        "drill": "BarChartVisual",
+        "heat": "HeatMapVisual",
+        "periods": "BarChartVisual",
+        "usage": "LineChartVisual",
+        "share": "KPIVisual",
+        "savings": "BarChartVisual",
+        "load": "LineChartVisual",
+        "bill": "BarChartVisual",
+        "rates": "BarChartVisual",
+        "places": "TableVisual",
+    }
+
+
+def test_every_visual_is_documented() -> None:
+    documented = (TEMPLATE.parents[2] / "docs" / "quicksight.md").read_text()
+    for node in nodes(resources()["Dashboard"]["Properties"]["Definition"]["Sheets"]):
+        if "VisualId" in node:
+            assert f"| {node['Title']['FormatText']['PlainText']} |" in documented
+
+
+def test_analysis_and_dashboard_are_the_same() -> None:
+    made = resources(TEXT)
+    assert made["Analysis"]["Properties"]["Definition"] == made["Dashboard"]["Properties"]["Definition"]
+
+
+def test_airflow_refreshes_the_data_sets_that_there_are(tmp_path: Path) -> None:
+    settings = Settings.from_environment(tmp_path, {"SMART_HUB_STACK": "hub-two", "SMART_HUB_QUICKSIGHT": "true"})
+    made = of_type("DataSet", resources(StackName="hub-two"))
+
+    assert sorted(one["DataSetId"] for one in made.values()) == sorted(settings.quicksight_data_sets)
+
+
+def test_each_data_set_has_a_daily_schedule_incremental_where_it_has_days() -> None:
+    sets, read = of_type("DataSet"), data_sets(resources())
+    schedules = {one["DataSetId"]: one["Schedule"]["RefreshType"] for one in of_type("RefreshSchedule").values()}
+
+    assert schedules.keys() == {one["DataSetId"] for one in sets.values()}
+    for name, properties in sets.items():
+        incremental = schedules[properties["DataSetId"]] == "INCREMENTAL_REFRESH"
+        assert incremental == ("DataSetRefreshProperties" in properties) == (read[name].columns.get("dt") == "DATETIME")
+
+
+def test_rules_go_for_every_data_set_that_has_hubs_and_only_where_there_are_some() -> None:
+    read = data_sets(resources())
+    ruled = {
+        name: one["RowLevelPermissionDataSet"]["Arn"]
+        for name, one in of_type("DataSet", resources(RulesDataSetArn=RULES)).items()
+        if "RowLevelPermissionDataSet" in one
+    }
+
+    assert ruled == {name: RULES for name, one in read.items() if "loc_id" in one.columns}
+    assert len(ruled) == 4
+    assert not [one for one in of_type("DataSet").values() if "RowLevelPermissionDataSet" in one]
+
+
+def test_readers_see_the_dashboard_and_change_nothing() -> None:
+    made = resources(ReaderPrincipal=READER)
+    allowed: dict[str, set[str]] = {READER: set(), OWNER: set()}
+    for node in nodes(dict(made)):
+        if "Principal" in node and "Actions" in node:
+            allowed[node["Principal"]] |= set(node["Actions"])
+
+    assert "quicksight:QueryDashboard" in allowed[READER]
+    assert not [action for action in allowed[READER] if not re.match(r"quicksight:(Describe|List|Query)", action)]
+    assert allowed[READER] < allowed[OWNER]
+    assert READER not in str(resources())
+
+
+def test_airflow_may_start_and_follow_a_refresh_and_nothing_else() -> None:
+    made = resources(StackName="hub-two")["RefreshPolicy"]["Properties"]
+    (statement,) = made["PolicyDocument"]["Statement"]
+
+    assert made["Roles"] == ["hub-two-airflow"]
+    assert statement["Action"] == ["quicksight:CreateIngestion", "quicksight:DescribeIngestion"]
+    assert statement["Resource"] == ["arn:aws:quicksight:us-east-1:111122223333:dataset/hub-two-*"]
+    assert resources(AirflowRoleName="mwaa")["RefreshPolicy"]["Properties"]["Roles"] == ["mwaa"]
+
+
+def test_quicksight_reads_the_tables_and_writes_results_alone() -> None:
+    (policy,) = resources(StackName="hub-two")["QueryRole"]["Properties"]["Policies"]
+    statements = policy["PolicyDocument"]["Statement"]
+    writes = [one for one in statements if "s3:PutObject" in one["Action"]]
+    bucket = "arn:aws:s3:::hub-two-data-111122223333-us-east-1"
+
+    assert [one["Resource"] for one in writes] == [f"{bucket}/athena-results/*"]
+    assert "*" not in [one["Resource"] for one in statements]
+    for one in statements:
+        for action in [one["Action"]] if isinstance(one["Action"], str) else one["Action"]:
+            assert re.match(r"(athena|glue|s3):(Get|List|BatchGet|Start|Stop|Abort|Put)", action)
+
+
+def test_the_colours_are_those_of_the_page() -> None:
+    theme = resources()["Theme"]["Properties"]["Configuration"]
+    light = dict(re.findall(r"--([a-z-]+): (#\w+);", PAGE.read_text().partition("}")[0]))
+    ui = {name: colour.lower() for name, colour in theme["UIColorPalette"].items()}
+
+    assert theme["DataColorPalette"]["Colors"][:3] == [colour.upper() for colour in COLOURS.values()]
+    assert (ui["PrimaryForeground"], ui["SecondaryForeground"]) == (light["text"], light["soft"])
+    assert (ui["PrimaryBackground"], ui["SecondaryBackground"]) == (light["card"], light["back"])
+    assert (ui["Accent"], ui["Success"], ui["Danger"]) == (light["accent"], light["good"], light["bad"])
+    assert (ui["Warning"], ui["DangerForeground"]) == (light["warn"], light["bad-back"])
+    for column in resources()["Dashboard"]["Properties"]["Definition"]["ColumnConfigurations"]:
+        if "ColorsConfiguration" in column:
+            custom = column["ColorsConfiguration"]["CustomColors"]
+            assert {one["FieldValue"]: one["Color"].lower() for one in custom} == COLOURS

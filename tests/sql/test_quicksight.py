@@ -1,0 +1,85 @@
+"""What QuickSight reads, on the local Athena after a day has run through."""
+
+from collections.abc import Iterator
+
+import pytest
+from athena.pipeline import Pipeline
+from local_server import Aws
+
+from tests.localaws.athena.client import AthenaClient
+from tests.quicksight.definition import DataSet, data_sets, resources
+
+DAY = "2019-12-21"
+SETS = data_sets(resources())
+# Athena's types -> QuickSight's. FIXED, which DECIMAL is without FLOAT, keeps four decimals.
+# https://docs.aws.amazon.com/quicksight/latest/APIReference/API_InputColumn.html
+TYPES = {
+    "varchar": "STRING",
+    "integer": "INTEGER",
+    "bigint": "INTEGER",
+    "double": "DECIMAL FLOAT",
+    "date": "DATETIME",
+    "timestamp": "DATETIME",
+}
+
+
+@pytest.fixture(scope="module")
+def athena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AthenaClient]:
+    """A local AWS on which a day of the sample data was published."""
+    server = Aws(tmp_path_factory.mktemp("quicksight") / "state")
+    try:
+        pipeline = Pipeline(server)
+        pipeline.run(DAY)
+        yield AthenaClient(server, pipeline.bucket, "smart_hub")
+    finally:
+        server.kill()
+
+
+def columns(athena: AthenaClient, sql: str) -> dict[str, str]:
+    """Names and QuickSight's types of a query's columns, in order."""
+    execution = athena.run(sql)["QueryExecutionId"]
+    metadata = athena.api.get_query_results(QueryExecutionId=execution)["ResultSet"]["ResultSetMetadata"]
+    return {column["Name"]: TYPES[column["Type"]] for column in metadata["ColumnInfo"]}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_data_set_reads_columns_of_the_types_it_declares(athena: AthenaClient, name: str) -> None:
+    assert list(columns(athena, SETS[name].sql).items()) == list(SETS[name].read.items())
+    assert athena.rows(f"SELECT count(*) FROM ({SETS[name].sql})") != [("0",)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "declared"),
+    [
+        ("SELECT hour FROM smart_hub.hourly_load", {"hour": "DECIMAL FLOAT"}),
+        ("SELECT kwh FROM smart_hub.hourly_load", {"kwh": "DECIMAL"}),
+        ("SELECT dt AS day FROM smart_hub.hourly_load", {"dt": "DATETIME"}),
+    ],
+)
+def test_another_type_or_name_is_told_from_it(athena: AthenaClient, sql: str, declared: dict[str, str]) -> None:
+    assert columns(athena, sql) != declared
+
+
+def total(athena: AthenaClient, source: str) -> list[tuple[str | None, ...]]:
+    """Rows, and sums to a hundredth, which the order of addition does not touch."""
+    return athena.rows(f"SELECT round(sum(kwh), 2), round(sum(cost), 2) FROM {source}")
+
+
+@pytest.mark.parametrize(("name", "table"), [("UsageCost", "usage_cost"), ("DailyDeviceCost", "daily_device_cost")])
+def test_what_is_summed_or_joined_is_all_there_is(athena: AthenaClient, name: str, table: str) -> None:
+    assert total(athena, f"({SETS[name].sql})") == total(athena, table)
+
+
+def test_each_row_has_its_place_and_none_comes_twice(athena: AthenaClient) -> None:
+    joined: DataSet = SETS["DailyDeviceCost"]
+    (counts,) = athena.rows(
+        f"SELECT count(*), count(lon), count(lat), (SELECT count(*) FROM daily_device_cost) FROM ({joined.sql})"
+    )
+    assert len(set(counts)) == 1
+
+
+def test_an_hour_of_a_device_and_rate_period_is_one_row(athena: AthenaClient) -> None:
+    hourly, key = SETS["UsageCost"].sql, "loc_id, device, location, type, hour_start"
+    (rows,) = athena.rows(f"SELECT count(*), count_if(hour = hour(hour_start)) FROM ({hourly})")
+    ((keys,),) = athena.rows(f"SELECT count(*) FROM (SELECT {key} FROM ({hourly}) GROUP BY {key})")
+    assert {*rows} == {keys}
