@@ -28,17 +28,16 @@ keeps what it made: clear the failed task, or start another run.
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerRunOperator
 from airflow.providers.amazon.aws.operators.lambda_function import LambdaInvokeFunctionOperator
 from airflow.providers.amazon.aws.operators.quicksight import QuickSightCreateIngestionOperator
 from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, TaskGroup
 
+from smart_hub import operators
 from smart_hub.arguments import INVOCATION, default_args
 from smart_hub.layout import INSIGHT_TABLES
 from smart_hub.macros import MACROS, skip_unless_new
 from smart_hub.notices import when_late
-from smart_hub.operators import AuditOperator, CleanUpOperator, CopyRawDataOperator, InsightOperator, PublishOperator
 from smart_hub.settings import Settings
 
 settings = Settings.from_environment(dags=Path(__file__).parent)
@@ -65,7 +64,7 @@ with DAG(
     default_args=default_args(settings),
     deadline=when_late(settings),
 ):
-    step_1_copy_raw_data = CopyRawDataOperator(
+    step_1_copy_raw_data = operators.CopyRawDataOperator(
         task_id="step_1_copy_raw_data",
         settings=settings,
         execution_timeout=timedelta(hours=2),
@@ -94,7 +93,7 @@ with DAG(
         **INVOCATION,
     )
 
-    step_4_convert_rates = GlueJobOperator(
+    step_4_convert_rates = operators.StrictGlueJobOperator(
         task_id="step_4_convert_rates",
         job_name=settings.resource("rates"),
         script_args={"--content": "{{ found().content.rates }}", "--version": "{{ version() }}"},
@@ -123,7 +122,7 @@ with DAG(
         **INVOCATION,
     )
 
-    audit = AuditOperator(
+    audit = operators.AuditOperator(
         task_id="audit",
         settings=settings,
         tables={
@@ -136,11 +135,13 @@ with DAG(
     )
 
     with TaskGroup("insights", tooltip="What the day's costs say") as insights:
-        made = {name: InsightOperator(task_id=name, insight=name, settings=settings) for name in INSIGHT_TABLES}
+        made = {
+            name: operators.InsightOperator(task_id=name, insight=name, settings=settings) for name in INSIGHT_TABLES
+        }
         made["daily_device_cost"] >> [made["hourly_load"], made["peak_shift"]]
         made["peak_shift"] >> made["hub_day_summary"]
 
-    publish = PublishOperator(
+    publish = operators.PublishOperator(
         task_id="publish",
         settings=settings,
         locations={
@@ -164,7 +165,7 @@ with DAG(
         doc_md="Each data set of the dashboard. Skipped unless `SMART_HUB_QUICKSIGHT` is true.",
     ).expand(data_set_id=settings.quicksight_data_sets)
 
-    step_7_clean_up = CleanUpOperator(
+    step_7_clean_up = operators.CleanUpOperator(
         task_id="step_7_clean_up",
         settings=settings,
         doc_md="Intermediate tables and objects, query results, superseded versions.",

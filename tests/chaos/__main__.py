@@ -84,11 +84,16 @@ def _line(outcome: Outcome, seconds: float) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
-    parser.add_argument("--only", metavar="TEXT", default="", help="faults whose name or task holds this text")
-    options = parser.parse_args()
-    faults = [fault for fault in all_faults() if options.only in f"{fault.name} {fault.task}"]
+    parser.add_argument(
+        "--only",
+        metavar="TEXT",
+        action="append",
+        help="faults whose name or task holds this text; may be repeated (default: all)",
+    )
+    texts = parser.parse_args().only or [""]
+    faults = [fault for fault in all_faults() if any(text in f"{fault.name} {fault.task}" for text in texts)]
     if not faults:
-        parser.error(f"no fault's name or task holds {options.only!r}")
+        parser.error(f"no fault's name or task holds {' or '.join(map(repr, texts))}")
     folder = Path(tempfile.mkdtemp(prefix="smart-hub-chaos-"))
     outcomes, begun = [], time.monotonic()
     with environment(folder) as kit:

@@ -25,7 +25,7 @@ STEPS = {
     "step_2_crawl.locations": "GlueCrawlerRunOperator",
     "step_2_crawl.rates": "GlueCrawlerRunOperator",
     "step_3_convert": "LambdaInvokeFunctionOperator",
-    "step_4_convert_rates": "GlueJobOperator",
+    "step_4_convert_rates": "StrictGlueJobOperator",
     "step_5_transform": "LambdaInvokeFunctionOperator",
     "step_6_compact": "LambdaInvokeFunctionOperator",
     "audit": "AuditOperator",

@@ -3,6 +3,7 @@
 from smart_hub.operators.audit import AuditOperator
 from smart_hub.operators.clean_up import CleanUpOperator
 from smart_hub.operators.copy_raw_data import CopyRawDataOperator
+from smart_hub.operators.glue_job import StrictGlueJobOperator
 from smart_hub.operators.insight import InsightOperator
 from smart_hub.operators.publish import PublishOperator, RollBackOperator
 
@@ -13,4 +14,5 @@ __all__ = [
     "InsightOperator",
     "PublishOperator",
     "RollBackOperator",
+    "StrictGlueJobOperator",
 ]
