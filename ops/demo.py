@@ -74,6 +74,7 @@ def demo(settings: Settings, first: date, last: date, console: Console) -> int:
         f"{len(runs) - len(failed)} of {len(runs)} runs succeeded, "
         f"{time.monotonic() - begun:.0f} s in all.\n\n"
         f"Airflow    {settings.airflow_url}/dags/{DAG}\n"
+        f"Smart Hub  {settings.airflow_url}/plugin/smart-hub\n"
         f"Local AWS  {settings.aws_url}\n"
         f'Go on with make airflow ARGS="dags list"; make down stops both.',
         highlight=False,
