@@ -83,6 +83,17 @@ class FakeAws:
         self.buckets[bucket][key] = stored
         return stored
 
+    def crawl(self) -> None:
+        """Registers the day of usage, and a state of mappings and locations, as their tables declare them."""
+        for data_set, value in (("usage", DAY), ("mappings", "or"), ("locations", "or")):
+            self.tables[f"raw_{data_set}"] = f"s3://{BUCKET}/raw/{data_set}/"
+            self.partitions[f"raw_{data_set}", value] = f"s3://{BUCKET}/raw/{data_set}/{value}/"
+
+    @property
+    def converted(self) -> dict[tuple[str, str], str]:
+        """The registered contents of reference data with their locations."""
+        return {key: location for key, location in self.partitions.items() if key[0].endswith("_versions")}
+
     def called(self, operation: str) -> list[dict[str, Any]]:
         return [parameters for name, parameters in self.calls if name == operation]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.fake_aws import BUCKET, DAY, FakeAws
+from tests.fake_aws import BUCKET, FakeAws
 
 REPOSITORY = Path(__file__).parents[2]
 sys.path.insert(0, str(REPOSITORY / "include" / "lambdas"))
@@ -21,9 +21,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
     fake = FakeAws(BUCKET)
     for table in ("mapping_versions", "location_versions", "rate_versions"):
         fake.tables[table] = f"s3://{BUCKET}/warehouse/{table}/"
-    for table, value in (("raw_usage", DAY), ("raw_mappings", "or"), ("raw_locations", "or")):
-        fake.tables[table] = f"s3://{BUCKET}/{table.replace('_', '/')}/"
-        fake.partitions[table, value] = f"{fake.tables[table]}{value}/"
+    fake.crawl()
     monkeypatch.setattr(event, "boto3", SimpleNamespace(client=fake.client))
     monkeypatch.setattr(event, "SQL", REPOSITORY / "include" / "sql")
     monkeypatch.setattr("time.sleep", lambda seconds: None)

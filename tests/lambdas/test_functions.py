@@ -60,11 +60,6 @@ def register(aws: FakeAws, table: str, content: str) -> None:
     aws.partitions[table, content] = f"s3://{BUCKET}/warehouse/{table}/first/"
 
 
-def registered(aws: FakeAws) -> dict[tuple[str, str], str]:
-    """The contents of reference data with their locations."""
-    return {key: location for key, location in aws.partitions.items() if key[0].endswith("_versions")}
-
-
 def created(aws: FakeAws) -> list[str]:
     """The tables that the statements create, in order."""
     return [re.findall(r"CREATE TABLE (\w+)", statement)[0] for statement in aws.statements]
@@ -153,7 +148,7 @@ def test_convert_writes_reference_data_before_the_readings_that_need_them(
     operations = [operation for operation, _ in aws.calls]
     last_start = len(operations) - 1 - operations[::-1].index("StartQueryExecution")
     assert operations.index("CreatePartition") < last_start
-    assert registered(aws) == {
+    assert aws.converted == {
         ("mapping_versions", content["mappings"]): (
             f"s3://{BUCKET}/warehouse/mapping_versions/content={content['mappings']}/version={VERSION}/"
         ),
@@ -181,7 +176,7 @@ def test_convert_does_not_register_what_changed_meanwhile(
     # When they are, expect an error that says from where to clear, and no registration
     with pytest.raises(RuntimeError, match=r"raw/mappings/ changed .* clear the run from step_1"):
         convert.handler(convert_event, context)
-    assert registered(aws) == {}
+    assert aws.converted == {}
 
 
 def test_convert_takes_no_marker_of_an_empty_folder_for_a_change(
@@ -189,7 +184,7 @@ def test_convert_takes_no_marker_of_an_empty_folder_for_a_change(
 ) -> None:
     aws.put(BUCKET, "raw/mappings/state=or/", "")
     convert.handler(convert_event, context)
-    assert len(registered(aws)) == 2
+    assert len(aws.converted) == 2
 
 
 def test_of_two_first_conversions_the_first_registration_stays(
@@ -239,7 +234,7 @@ def test_convert_stops_its_queries_when_time_runs_out(aws: FakeAws, convert_even
     with pytest.raises(QueryTimedOut):
         convert.handler(convert_event, context)
     assert sorted(aws.stopped) == ["1", "2"]
-    assert registered(aws) == {}
+    assert aws.converted == {}
 
 
 def test_a_failed_query_is_reported_with_athenas_reason(

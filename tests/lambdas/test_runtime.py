@@ -68,12 +68,13 @@ def launch(task: Path, tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture
 def aws() -> FakeAws:
-    """AWS where all raw data lie, readings and priced usage are staged, and rates are converted."""
+    """AWS where all raw data lie and were crawled, readings and priced usage are staged, and rates are converted."""
     fake = FakeAws(BUCKET)
     for table in ("mapping_versions", "location_versions", "rate_versions", READINGS, PRICED):
         fake.tables[table] = f"s3://{BUCKET}/warehouse/{table}/"
     for data_set, etag in {"mappings": "m", "locations": "l", "rates": "r"}.items():
         fake.put(BUCKET, f"raw/{data_set}/file", data_set, etag=etag)
+    fake.crawl()
     return fake
 
 
@@ -216,7 +217,7 @@ def test_a_failed_query_gives_athenas_reason(aws: FakeAws, start: Start) -> None
     first_line = f"CREATE TABLE staging_mappings_{VERSION}"
     assert answer.body["errorMessage"] == f"FAILED: {reason} (query 1: {first_line} …)"
     assert aws.stopped == ["2"]
-    assert aws.partitions == {}
+    assert aws.converted == {}
     # and the same process to do it once the data are right
     aws.outcome = lambda statement: ("SUCCEEDED", "")
     assert function.invoke(EVENTS["convert"]).kind == "response"
@@ -233,7 +234,7 @@ def test_queries_are_stopped_before_lambda_ends_the_function(aws: FakeAws, start
     first_line = f"CREATE TABLE staging_mappings_{VERSION}"
     assert answer.body["errorMessage"] == f"stopped, time ran out while RUNNING (query 1: {first_line} …)"
     assert sorted(aws.stopped) == ["1", "2"]
-    assert aws.partitions == {}
+    assert aws.converted == {}
     # and the same process to do it when Athena has recovered
     aws.outcome = lambda statement: ("SUCCEEDED", "")
     assert function.invoke(EVENTS["convert"]).kind == "response"
