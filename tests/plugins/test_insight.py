@@ -75,6 +75,17 @@ def test_a_statement_has_what_earlier_tasks_made(aws: FakeAws, run: Callable[...
     assert f"TIMESTAMP '{DAY} 00:00:00'" in third
 
 
+def test_a_deferred_query_hands_on_the_same(settings_of: Callable[..., Any], context_of: Callable[..., Any]) -> None:
+    # given a deployment that defers all operators, when the query has ended
+    context = context_of(EARLIER)
+    operator = InsightOperator(task_id="insight", insight="peak_shift", settings=settings_of())
+    answer = operator.execute_complete(context, {"status": "success", "value": "a-query"})
+    # expect what the tasks after it ask for
+    version = macros.version(context)
+    location = f"s3://{BUCKET}/warehouse/peak_shift/dt={DAY}/version={version}/"
+    assert answer == {"table": f"staging_peak_shift_{version}", "location": location}
+
+
 def test_a_failed_query_is_reported_with_athenas_reason(aws: FakeAws, run: Callable[..., Any]) -> None:
     aws.outcome = lambda statement: ("FAILED", "HIVE_BAD_DATA: field 3")
     with pytest.raises(AirflowException, match="HIVE_BAD_DATA: field 3"):

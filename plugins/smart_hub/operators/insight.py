@@ -35,9 +35,19 @@ class InsightOperator(SmartHubOperator, AthenaOperator):
 
     def execute(self, context: Context) -> dict[str, str]:  # type: ignore[override]
         self.require_table(macros.answer(context, "step_6_compact")["published_table"])
-        version = macros.version(context)
-        self.client_request_token = request_token(version, self.query)
+        self.client_request_token = request_token(macros.version(context), self.query)
         AthenaOperator.execute(self, context)
+        return self._made(context)
+
+    def execute_complete(  # type: ignore[override]
+        self, context: Context, event: dict[str, Any] | None = None
+    ) -> dict[str, str]:
+        """What a deferred query comes back to: a deployment may defer all operators."""
+        AthenaOperator.execute_complete(self, context, event)
+        return self._made(context)
+
+    def _made(self, context: Context) -> dict[str, str]:
+        version = macros.version(context)
         prefix = day_prefix(self.insight, macros.usage_day(context), version)
         return {"table": staging_table(self.insight, version), "location": self.settings.location(prefix)}
 
