@@ -19,7 +19,7 @@ from ops.deploy import deploy
 from ops.settings import ROOT, Settings
 
 sys.path.insert(0, str(ROOT / "tests" / "localaws"))
-from local_server import Aws  # noqa: E402 -- as the tests of the local AWS import it
+from local_server import Aws
 
 FIRST = date(2019, 11, 1)
 RAW_TABLES = ("raw_mappings", "raw_locations")  # whose partitions a new day alone would not add
