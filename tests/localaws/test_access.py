@@ -3,11 +3,10 @@
 import json
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import boto3
 import pytest
-from athena.client import TEXT, AthenaClient
+from athena.client import TEXT, Asking, AthenaClient
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from local_server import Aws
@@ -15,7 +14,8 @@ from local_server import Aws
 REGION = "us-east-1"
 CATALOG = f"arn:aws:glue:{REGION}:000000000000"
 WORKGROUP = f"arn:aws:athena:{REGION}:000000000000:workgroup/primary"
-# What SELECT * FROM access.lines needs, by the action.
+LINES = "SELECT * FROM access.lines"
+# What that needs, by the action.
 SELECT = {
     "athena:StartQueryExecution": WORKGROUP,
     "athena:GetQueryExecution": WORKGROUP,
@@ -38,47 +38,19 @@ def athena(aws: Aws) -> AthenaClient:
     return made
 
 
-class Asking:
-    """A caller with these rights alone."""
-
-    def __init__(self, athena: AthenaClient, rights: Mapping[str, str]) -> None:
-        self.session = athena.aws.session("asking", rights)
-        self.endpoint = athena.aws.endpoint
-
-    def client(self, service: str) -> Any:
-        config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
-        return self.session.client(service, endpoint_url=self.endpoint, config=config)
-
-    def select(self, sql: str = "SELECT * FROM access.lines") -> list[str]:
-        """The query's rows, the header first. Raises AssertionError with the query's reason when it fails."""
-        client = self.client("athena")
-        output = {"OutputLocation": "s3://access/results/"}
-        query = client.start_query_execution(QueryString=sql, ResultConfiguration=output)["QueryExecutionId"]
-        deadline = time.monotonic() + 60
-        while True:
-            status = client.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]
-            if status["State"] not in ("QUEUED", "RUNNING"):
-                break
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        assert status["State"] == "SUCCEEDED", status["StateChangeReason"]
-        rows = client.get_query_results(QueryExecutionId=query)["ResultSet"]["Rows"]
-        return [row["Data"][0]["VarCharValue"] for row in rows]
-
-
 def without(rights: Mapping[str, str], *actions: str) -> dict[str, str]:
     return {action: resource for action, resource in rights.items() if action not in actions}
 
 
 def test_who_has_the_rights_reads(athena: AthenaClient) -> None:
-    assert Asking(athena, SELECT).select() == ["line", "one", "two"]
+    assert Asking(athena.aws, SELECT).select(LINES) == ["line", "one", "two"]
 
 
 @pytest.mark.parametrize("action", list(SELECT))
 def test_without_a_right_nothing_is_read(athena: AthenaClient, action: str) -> None:
     # given a caller with all rights but one, when they query, expect AWS's refusal, which names it
     with pytest.raises((ClientError, AssertionError)) as raised:
-        Asking(athena, without(SELECT, action)).select()
+        Asking(athena.aws, without(SELECT, action)).select(LINES)
     if action == "s3:GetObject":  # the engine reads in place, and tells the object
         assert "Permission denied on S3 path: s3://access/lines/file" in str(raised.value)
     else:
@@ -101,7 +73,7 @@ def test_what_changes_the_catalog_needs_the_right(
     athena: AthenaClient, sql: str, rights: Mapping[str, str], wanted: str
 ) -> None:
     with pytest.raises(AssertionError, match=f"is not authorized to perform: {wanted}"):
-        Asking(athena, {**SELECT, **rights}).select(sql)
+        Asking(athena.aws, {**SELECT, **rights}).select(sql)
 
 
 def test_a_table_is_written_with_the_callers_rights(athena: AthenaClient) -> None:
@@ -111,7 +83,7 @@ def test_a_table_is_written_with_the_callers_rights(athena: AthenaClient) -> Non
 
     # when they make one elsewhere, expect a refusal that names the place
     with pytest.raises(AssertionError, match="Permission denied on S3 path: s3://access/elsewhere/"):
-        Asking(athena, rights).select(sql)
+        Asking(athena.aws, rights).select(sql)
 
 
 @pytest.mark.parametrize("resource", ["catalog", "database/access", "table/access/lines"])
@@ -135,7 +107,7 @@ def test_a_table_needs_catalog_database_and_itself(athena: AthenaClient, resourc
 
 def test_what_is_not_known_is_refused_to_all_but_the_root(athena: AthenaClient) -> None:
     # given a caller who may do everything
-    glue = Asking(athena, {"*": "*"}).client("glue")
+    glue = Asking(athena.aws, {"*": "*"}).client("glue")
 
     # when they ask for what nobody has looked up, expect a refusal that says so; root may
     with pytest.raises(ClientError, match="does not know what rights glue:CreateDatabase needs"):
@@ -145,7 +117,7 @@ def test_what_is_not_known_is_refused_to_all_but_the_root(athena: AthenaClient) 
 
 def test_a_wrong_signature_is_refused(athena: AthenaClient) -> None:
     # given the key of a session with another secret
-    keys = Asking(athena, SELECT).session.get_credentials()
+    keys = Asking(athena.aws, SELECT).session.get_credentials()
     assert keys is not None
     forged = boto3.session.Session(keys.access_key, "guessed", keys.token, region_name=REGION)
 
