@@ -40,7 +40,12 @@ def resolved(template: dict[str, Any], **parameters: str) -> dict[str, dict[str,
     """
     values = {name: str(item["Default"]) for name, item in template["Parameters"].items() if "Default" in item}
     values |= parameters
-    values |= {"AWS::AccountId": ACCOUNT, "AWS::Region": REGION, "AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com"}
+    values |= {
+        "AWS::AccountId": ACCOUNT,
+        "AWS::Region": REGION,
+        "AWS::Partition": "aws",
+        "AWS::URLSuffix": "amazonaws.com",
+    }
     assert values.keys() >= template["Parameters"].keys()
     resolver = _Resolver(values, template)
     return {

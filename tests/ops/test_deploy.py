@@ -374,10 +374,10 @@ def test_changed_code_is_deployed_and_nothing_else(deployed: Deployed, tmp_path:
     assert f"uploaded s3://other-artifacts-000000000000-us-east-1/{code.key}" in lines
     # Airflow's role names the functions, so CloudFormation looks at it again.
     assert [line for line in lines if line.startswith("other: ")] == [
-        "other: modify AWS::IAM::Role AirflowRole",
-        "other: modify AWS::Lambda::Function CompactFunction",
-        "other: modify AWS::Lambda::Function ConvertFunction",
-        "other: modify AWS::Lambda::Function TransformFunction",
+        "other: modify AWS::IAM::Role AirflowRole, replacement: no",
+        "other: modify AWS::Lambda::Function CompactFunction, replacement: no",
+        "other: modify AWS::Lambda::Function ConvertFunction, replacement: no",
+        "other: modify AWS::Lambda::Function TransformFunction, replacement: no",
         "other: updated",
     ]
     function = deployed.client("lambda").get_function_configuration(FunctionName="other-convert")
