@@ -1,16 +1,12 @@
 """The deploy command against an emulated AWS of its own: the bare base of the local AWS."""
 
 import base64
-import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
-import signal
 import socket
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +16,6 @@ import pytest
 from ops import deploy, package
 
 ROOT = Path(__file__).resolve().parents[2]
-PYTHON = ROOT / ".venv-localaws" / "bin" / "python"
 
 SENSORS = ", ".join(f"s_{number:02} double" for number in range(1, 11))
 MAPPINGS = (
@@ -136,40 +131,6 @@ PARQUET = (
     "peak_shift",
     "hub_day_summary",
 )
-
-
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("aws")
-    # The port is open before the process is: the first request waits for it, and is refused when it has died.
-    with socket.create_server(("127.0.0.1", 0)) as listening, (folder / "log").open("w") as log:
-        port = listening.getsockname()[1]
-        process = subprocess.Popen(
-            [PYTHON, "-m", "hypercorn", "ministack.app:app", "--bind", f"fd://{listening.fileno()}"],
-            cwd=folder,
-            env={
-                "PATH": os.environ["PATH"],
-                "TMPDIR": str(folder),
-                "STATE_DIR": str(folder / "state"),
-                "S3_DATA_DIR": str(folder / "s3"),
-                "GATEWAY_PORT": str(port),
-                "IOT_MTLS_ENABLED": "0",
-                "SFTP_ENABLED": "0",
-            },
-            stdout=log,
-            stderr=log,
-            pass_fds=[listening.fileno()],
-            start_new_session=True,
-        )
-    yield f"http://127.0.0.1:{port}"
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait(timeout=10)
-
-
-@pytest.fixture(scope="module")
-def session() -> boto3.Session:
-    return boto3.Session("test", "test", region_name="us-east-1")
 
 
 class Deployed:
