@@ -59,7 +59,7 @@ class Holdings:
 
     def lines(self) -> list[str]:
         """In words, a line for the stack and one for each bucket."""
-        counts = [f"{self.resources[kind]} {name}" for kind, name in _KINDS.items() if self.resources[kind]]
+        counts = [f"{name} {self.resources[kind]}" for kind, name in _KINDS.items() if self.resources[kind]]
         return [
             f"stack {self.stack} ({self.status}): {', '.join(counts) or 'nothing yet'}",
             *(f"bucket {one.name}: {one.objects:,} objects, {one.size:,} bytes" for one in self.buckets),

@@ -1,22 +1,25 @@
-"""An emulated AWS of the tests' own: the bare base of the local AWS."""
+"""An emulated AWS of the tests' own: the local AWS, or its bare base, which lets everybody do everything."""
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 
-PYTHON = Path(__file__).resolve().parents[2] / ".venv-localaws" / "bin" / "python"
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = ROOT / ".venv-localaws" / "bin" / "python"
 
 
 @contextlib.contextmanager
-def emulated(folder: Path, **settings: str) -> Iterator[str]:
-    """Address of an AWS that keeps its state in a folder. settings: further ones of the base."""
+def emulated(folder: Path) -> Iterator[str]:
+    """Address of the bare base of the local AWS, which keeps its state in a folder."""
     # The port is open before the process is: the first request waits for it, and is refused when it has died.
     with socket.create_server(("127.0.0.1", 0)) as listening, (folder / "log").open("w") as log:
         port = listening.getsockname()[1]
@@ -31,7 +34,6 @@ def emulated(folder: Path, **settings: str) -> Iterator[str]:
                 "GATEWAY_PORT": str(port),
                 "IOT_MTLS_ENABLED": "0",
                 "SFTP_ENABLED": "0",
-                **settings,
             },
             stdout=log,
             stderr=log,
@@ -41,9 +43,34 @@ def emulated(folder: Path, **settings: str) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(timeout=10)
+        _kill(process)
+
+
+@contextlib.contextmanager
+def local_aws(folder: Path) -> Iterator[str]:
+    """Address of the local AWS, with IAM in force; ``test`` is its root user."""
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [PYTHON, "-m", "localaws", "--port", "0", "--state", str(folder / "state")],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+    try:
+        assert process.stdout is not None
+        found = re.search(r"http://\S+?(?=,)", process.stdout.readline())
+        assert found, (folder / "log").read_text()
+        yield found[0]
+    finally:
+        _kill(process)
+
+
+def _kill(process: subprocess.Popen[Any]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=10)
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +80,9 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def strict_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An AWS that asks IAM about every request; ``test`` is its root user."""
-    with emulated(tmp_path_factory.mktemp("strict-aws"), AUTH="true") as address:
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an AWS that asks IAM about every request."""
+    with local_aws(tmp_path_factory.mktemp("local-aws")) as address:
         yield address
 
 
