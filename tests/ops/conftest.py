@@ -80,12 +80,5 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of an AWS that asks IAM about every request."""
-    with local_aws(tmp_path_factory.mktemp("local-aws")) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
 def session() -> boto3.Session:
     return boto3.Session("test", "test", region_name="us-east-1")
