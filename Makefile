@@ -12,11 +12,14 @@ COMPILE = $(UV) pip compile --quiet --upgrade --generate-hashes
 # Tests that work in the environment of the local AWS.
 AWS_TESTS = tests/localaws tests/sql tests/conformance
 
+# Where on AWS: make deploy and make destroy name both.
+WHERE = $(if $(REGION),--region '$(REGION)') $(if $(STACK),--stack '$(STACK)')
+
 # Trino is got only where it is asked for, and not when the user names one of their own.
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status airflow report data deploy-quicksight test test-glue test-lambda test-clients test-trino test-reruns test-access test-browser test-fab trino conformance functions chaos lint format lock clean
+.PHONY: help demo up down status airflow report data deploy destroy deploy-quicksight test test-glue test-lambda test-clients test-trino test-reruns test-access test-browser test-fab trino conformance functions chaos lint format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +50,13 @@ report: .venv/synced ## a hub's figures and charts as one HTML file: make report
 
 data: .venv/synced ## make the sample data anew: ARGS go to the generator
 	@$(RUN) generator $(ARGS)
+
+deploy: .venv/synced ## deploy to AWS: make deploy REGION=… [STACK=…] [SOURCE=s3://…] [KMS_KEY=…] [DRY_RUN=1]
+	@$(RUN) ops.deploy $(WHERE) $(if $(SOURCE),--source '$(SOURCE)') $(if $(KMS_KEY),--kms-key '$(KMS_KEY)') \
+	  $(if $(DRY_RUN),--dry-run) $(ARGS)
+
+destroy: .venv/synced ## delete all of it from AWS, data included; asks first: make destroy REGION=… [STACK=…]
+	@$(RUN) ops.destroy $(WHERE) $(if $(YES),--yes) $(ARGS)
 
 deploy-quicksight: .venv/synced ## deploy the dashboard to AWS: make deploy-quicksight OWNER=…, or ARGS=--delete
 	@$(RUN) ops.quicksight $(if $(OWNER),--parameter OwnerPrincipal='$(OWNER)') $(ARGS)
@@ -95,7 +105,7 @@ functions: .venv-localaws/synced trino ## record the functions that the real Tri
 chaos: .venv/synced .venv-localaws/synced ## break the pipeline on purpose, fault by fault; see docs/faults.md
 	@PYTHONPATH=plugins .venv/bin/python -u -m tests.chaos $(ARGS)
 
-lint: .venv/synced .venv-localaws/synced .venv-lint/synced ## check style, types, SQL and templates; repair nothing
+lint: .venv/synced .venv-localaws/synced .venv-lint/synced .venv-checkov/synced ## check style, types, SQL and templates; repair nothing
 	@status=0; check() { echo "$$*"; "$$@" || status=1; }; \
 	check .venv-lint/bin/ruff check .; \
 	check .venv-lint/bin/ruff format --check .; \
@@ -104,6 +114,8 @@ lint: .venv/synced .venv-localaws/synced .venv-lint/synced ## check style, types
 	check .venv-lint/bin/sqlfluff lint include/sql ops; \
 	check .venv-lint/bin/cfn-lint include/infrastructure/*.yaml; \
 	check sh -c '$(RUN) ops.quicksight --print | .venv-lint/bin/cfn-lint'; \
+	check .venv-checkov/bin/checkov --quiet --compact --config-file .checkov.yaml; \
+	check .venv-checkov/bin/python -W ignore -m tests.policies; \
 	exit $$status
 
 format: .venv-lint/synced ## repair what can be repaired by itself
@@ -146,6 +158,7 @@ clean: down ## stop everything and remove its state
 .venv/synced: requirements/airflow.lock | .venv-uv/synced
 .venv-localaws/synced: requirements/localaws.lock | .venv-uv/synced
 .venv-lint/synced: requirements/lint.lock | .venv-uv/synced
+.venv-checkov/synced: requirements/checkov.lock | .venv-uv/synced
 .venv-glue/synced: requirements/glue.lock | .venv-uv/synced
 .venv-glue/synced: BASE = $(PYTHON39)
 .venv-lambda/synced: requirements/lambda.lock | .venv-uv/synced
@@ -154,10 +167,10 @@ clean: down ## stop everything and remove its state
 .venv-clients/synced: requirements/clients.lock | .venv-uv/synced
 .venv-browser/synced: requirements/browser.lock | .venv-uv/synced
 .venv-fab/synced: requirements/fab.lock | .venv-uv/synced
-.venv/synced .venv-localaws/synced .venv-lint/synced .venv-clients/synced .venv-browser/synced .venv-fab/synced: \
-  BASE = .venv-uv/bin/python
-.venv/synced .venv-localaws/synced .venv-lint/synced .venv-glue/synced .venv-lambda/synced .venv-clients/synced \
-  .venv-browser/synced .venv-fab/synced:
+.venv/synced .venv-localaws/synced .venv-lint/synced .venv-checkov/synced .venv-clients/synced .venv-browser/synced \
+  .venv-fab/synced: BASE = .venv-uv/bin/python
+.venv/synced .venv-localaws/synced .venv-lint/synced .venv-checkov/synced .venv-glue/synced .venv-lambda/synced \
+  .venv-clients/synced .venv-browser/synced .venv-fab/synced:
 	@echo "Installing $< into $(@D)"
 	@[ -x $(@D)/bin/python ] || $(UV) venv --quiet --clear --no-project --python $(BASE) $(@D)
 	@VIRTUAL_ENV=$(@D) $(UV) pip sync --quiet --require-hashes --compile-bytecode $<

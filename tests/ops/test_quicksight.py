@@ -13,13 +13,14 @@ from botocore.stub import ANY, Stubber
 
 from ops import package, quicksight
 from ops.deploy import DeployError
+from smart_hub.stacks import StackError
 
 BUCKET, URL = "smart-hub-artifacts-111122223333-us-east-1", "https://us-east-1.quicksight.aws.amazon.com/sn/dashboards/"
 STACK_ID = "arn:aws:cloudformation:us-east-1:111122223333:stack/smart-hub-quicksight/1"
 CHANGES_ID = "arn:aws:cloudformation:us-east-1:111122223333:changeSet/deploy-1/1"
 OWNER = "arn:aws:quicksight:us-east-1:111122223333:group/default/analysts"
 TEMPLATE = package.quicksight(quicksight.written_out((package.ROOT / quicksight.TEMPLATE).read_text()))
-TEMPLATE_URL = f"https://{BUCKET}.s3.us-east-1.amazonaws.com/{TEMPLATE.key}"
+TEMPLATE_URL = f"http://127.0.0.1:9/{BUCKET}/{TEMPLATE.key}"
 KNOWN = [{"ParameterKey": key} for key in ("StackName", "OwnerPrincipal", "ReaderPrincipal")]
 TAGS = [{"Key": "project", "Value": "smart-hub"}, {"Key": "stack", "Value": "smart-hub"}]
 
@@ -201,7 +202,7 @@ def test_a_deletion_that_fails_names_the_resource(aws: Aws) -> None:
     events = [{**event, **kind, **failed}, {**event, **began}, {**event, **kind, **before}]
     aws.cfn.add_response("describe_stack_events", {"StackEvents": events}, {"StackName": STACK_ID})
 
-    with pytest.raises(DeployError, match="smart-hub-quicksight: AWS::QuickSight::DataSet Rates failed: in use"):
+    with pytest.raises(StackError, match="smart-hub-quicksight: AWS::QuickSight::DataSet Rates failed: in use"):
         quicksight.delete_dashboard(aws)  # type: ignore[arg-type]
 
 

@@ -6,6 +6,7 @@ from smart_hub.operators.copy_raw_data import CopyRawDataOperator
 from smart_hub.operators.glue_job import StrictGlueJobOperator
 from smart_hub.operators.insight import InsightOperator
 from smart_hub.operators.publish import PublishOperator, RollBackOperator
+from smart_hub.operators.teardown import RemoveStackOperator, WhatWouldGoOperator, exactly
 
 __all__ = [
     "AuditOperator",
@@ -13,6 +14,9 @@ __all__ = [
     "CopyRawDataOperator",
     "InsightOperator",
     "PublishOperator",
+    "RemoveStackOperator",
     "RollBackOperator",
     "StrictGlueJobOperator",
+    "WhatWouldGoOperator",
+    "exactly",
 ]
