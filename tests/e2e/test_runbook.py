@@ -348,7 +348,7 @@ def test_costs_are_shown_and_limited(kit: Kit, book: Book) -> None:
     # a limit
     book.do("Costs are too high", "BytesScannedCutoff")
     workgroup = kit.environment.client("athena").get_work_group(WorkGroup="smart-hub")["WorkGroup"]
-    assert workgroup["Configuration"]["BytesScannedCutoffPerQuery"] == 10_000_000_000
+    assert int(workgroup["Configuration"]["BytesScannedCutoffPerQuery"]) == 10_000_000_000
 
 
 def test_another_stack_takes_over_with_the_same_rows(kit: Kit, book: Book) -> None:
@@ -358,7 +358,7 @@ def test_another_stack_takes_over_with_the_same_rows(kit: Kit, book: Book) -> No
 
     # when another one is deployed on its raw data, and runs the days
     book.do("Move", "dags pause")
-    assert kit.environment.airflow.get("").raise_for_status().json()["is_paused"]
+    assert kit.environment.airflow.get("../smart_hub_usage").raise_for_status().json()["is_paused"]
     shown = book.do("Move", "make deploy")
     assert f"SMART_HUB_SOURCE=s3://{BUCKET}/raw" in shown
     assert "SMART_HUB_STACK=smart-hub-new" in shown
