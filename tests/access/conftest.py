@@ -66,6 +66,8 @@ class Pipeline:
         source.write(self.source)
         with (self.source / "rates" / "rates.xml").open("a") as rates:
             rates.write(f"<!-- {day} -->")
+        with (self.source / "usage" / f"dt={day}" / "usage-01.json").open("a") as usage:
+            usage.write("not a reading\n")  # so that there are rejects to write
         glue = self.aws.client("glue")
         for table in RAW_TABLES:
             for partition in glue.get_partitions(DatabaseName="smart_hub", TableName=table)["Partitions"]:

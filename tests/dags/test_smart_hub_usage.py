@@ -20,10 +20,10 @@ DAG_FILE = REPOSITORY / "dags" / "smart_hub_usage.py"
 
 STEPS = {
     "step_1_copy_raw_data": "CopyRawDataOperator",
-    "step_2_crawl.usage": "GlueCrawlerRunOperator",
-    "step_2_crawl.mappings": "GlueCrawlerRunOperator",
-    "step_2_crawl.locations": "GlueCrawlerRunOperator",
-    "step_2_crawl.rates": "GlueCrawlerRunOperator",
+    "step_2_crawl.usage": "CrawlOperator",
+    "step_2_crawl.mappings": "CrawlOperator",
+    "step_2_crawl.locations": "CrawlOperator",
+    "step_2_crawl.rates": "CrawlOperator",
     "step_3_convert": "LambdaInvokeFunctionOperator",
     "step_4_convert_rates": "StrictGlueJobOperator",
     "step_5_transform": "LambdaInvokeFunctionOperator",
