@@ -1,0 +1,93 @@
+"""The first task of a run: what it says of settings that are wrong, or that name what AWS does not have."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
+from botocore.exceptions import ClientError, NoRegionError
+
+from smart_hub import deployment
+from smart_hub.operators import CopyRawDataOperator, RollBackOperator
+from tests.fake_aws import FakeAws, Refused
+
+FIRST_TASKS = [CopyRawDataOperator, RollBackOperator]
+
+
+def test_of_what_is_there_nothing_is_said(aws: FakeAws, settings_of: Callable[..., Any]) -> None:
+    assert deployment.problems(settings_of()) == []
+    # and it took no more than this
+    assert [name for name, _ in aws.calls] == ["ListObjectsV2", "GetWorkGroup"]
+
+
+def test_a_bucket_and_a_stack_that_are_not_there_are_named(aws: FakeAws, settings_of: Callable[..., Any]) -> None:
+    settings = settings_of(SMART_HUB_DATA_BUCKET="another-data", SMART_HUB_STACK="another-hub")
+    assert deployment.problems(settings) == [
+        "SMART_HUB_DATA_BUCKET: there is no bucket another-data in us-east-1",
+        "SMART_HUB_STACK: there is no stack another-hub with its workgroup in us-east-1",
+    ]
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InvalidAccessKeyId", "UnrecognizedClientException"])
+def test_rights_that_are_lacking_are_told_with_the_words_of_aws(
+    aws: FakeAws, settings_of: Callable[..., Any], code: str
+) -> None:
+    aws.refusal = Refused(403, code, "the user may not")
+    bucket, stack = deployment.problems(settings_of())
+    assert bucket.startswith("SMART_HUB_DATA_BUCKET or SMART_HUB_AWS_CONN_ID: AWS refuses the connection aws_default: ")
+    assert stack.startswith("SMART_HUB_STACK or SMART_HUB_AWS_CONN_ID: AWS refuses the connection aws_default: ")
+    assert bucket.endswith("the user may not")
+
+
+def test_what_may_pass_by_itself_is_left_to_the_retries(aws: FakeAws, settings_of: Callable[..., Any]) -> None:
+    aws.refusal = Refused(400, "ThrottlingException", "Rate exceeded")
+    with pytest.raises(ClientError, match="Rate exceeded"):
+        deployment.problems(settings_of())
+
+
+def test_a_connection_of_the_users_own_has_to_be_there(
+    aws: FakeAws, settings_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connection(conn_id: str) -> None:
+        raise AirflowNotFoundException(conn_id)
+
+    monkeypatch.setattr(AwsBaseHook, "get_connection", connection)
+    # the one that Airflow's provider does without is not asked for
+    assert deployment.problems(settings_of()) == []
+    assert deployment.problems(settings_of(SMART_HUB_AWS_CONN_ID="aws_hub")) == [
+        "SMART_HUB_AWS_CONN_ID: there is no connection aws_hub"
+    ]
+
+
+def test_a_connection_without_a_region_is_named(
+    settings_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def get_conn(hook: AwsBaseHook) -> None:  # type: ignore[type-arg]
+        raise NoRegionError
+
+    monkeypatch.setattr(AwsBaseHook, "get_conn", get_conn)
+    problems = deployment.problems(settings_of())
+    assert set(problems) == {
+        "SMART_HUB_AWS_CONN_ID: the connection aws_default does not do: You must specify a region."
+    }
+
+
+@pytest.mark.parametrize("operator", FIRST_TASKS)
+def test_a_first_task_names_every_setting_before_it_asks_aws(
+    operator: Any, aws: FakeAws, settings_of: Callable[..., Any], context_of: Callable[..., Any]
+) -> None:
+    task = operator(task_id="first", settings=settings_of(SMART_HUB_DATA_BUCKET="", SMART_HUB_KEEP_HOURS="a day"))
+    with pytest.raises(AirflowFailException, match=r"SMART_HUB_DATA_BUCKET: not set.*SMART_HUB_KEEP_HOURS: expected"):
+        task.execute(context_of())
+    assert aws.calls == []
+
+
+@pytest.mark.parametrize("operator", FIRST_TASKS)
+def test_a_first_task_fails_before_it_does_anything_where_the_stack_is_not_there(
+    operator: Any, aws: FakeAws, settings_of: Callable[..., Any], context_of: Callable[..., Any]
+) -> None:
+    task = operator(task_id="first", settings=settings_of(SMART_HUB_STACK="another-hub"))
+    with pytest.raises(AirflowFailException, match="SMART_HUB_STACK: there is no stack another-hub"):
+        task.execute(context_of())
+    assert [name for name, _ in aws.calls] == ["ListObjectsV2", "GetWorkGroup"]
