@@ -36,7 +36,7 @@ def problems(settings: Settings) -> list[str]:
             # The provider would go on with whatever credentials it finds.
             return [f"{_CONNECTION}: there is no connection {connection}"]
 
-    def ask(service: str, call: Callable[[Any], object], name: str, absent: str) -> str | None:
+    def ask(service: str, call: Callable[[Any], object], name: str, what: str) -> str | None:
         region = "?"
         try:
             client: Any = AwsBaseHook(aws_conn_id=connection, client_type=service).get_conn()
@@ -47,7 +47,7 @@ def problems(settings: Settings) -> list[str]:
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code in _ABSENT:
-                return f"{name}: {absent} in {region}"
+                return f"{name}: there is no {what} in {region}; is the stack deployed there?"
             if code in _REFUSED:
                 return f"{name} or {_CONNECTION}: AWS refuses the connection {connection}: {error}"
             raise
@@ -59,13 +59,13 @@ def problems(settings: Settings) -> list[str]:
             "s3",
             lambda s3: s3.list_objects_v2(Bucket=bucket, MaxKeys=1),
             "SMART_HUB_DATA_BUCKET",
-            f"there is no bucket {bucket}",
+            f"bucket {bucket}",
         ),
         ask(
             "athena",
             lambda athena: athena.get_work_group(WorkGroup=workgroup),
             "SMART_HUB_STACK",
-            f"there is no stack {workgroup} with its workgroup",
+            f"workgroup {workgroup}",
         ),
     )
     return [problem for problem in found if problem]

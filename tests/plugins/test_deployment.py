@@ -24,8 +24,8 @@ def test_of_what_is_there_nothing_is_said(aws: FakeAws, settings_of: Callable[..
 def test_a_bucket_and_a_stack_that_are_not_there_are_named(aws: FakeAws, settings_of: Callable[..., Any]) -> None:
     settings = settings_of(SMART_HUB_DATA_BUCKET="another-data", SMART_HUB_STACK="another-hub")
     assert deployment.problems(settings) == [
-        "SMART_HUB_DATA_BUCKET: there is no bucket another-data in us-east-1",
-        "SMART_HUB_STACK: there is no stack another-hub with its workgroup in us-east-1",
+        "SMART_HUB_DATA_BUCKET: there is no bucket another-data in us-east-1; is the stack deployed there?",
+        "SMART_HUB_STACK: there is no workgroup another-hub in us-east-1; is the stack deployed there?",
     ]
 
 
@@ -88,6 +88,6 @@ def test_a_first_task_fails_before_it_does_anything_where_the_stack_is_not_there
     operator: Any, aws: FakeAws, settings_of: Callable[..., Any], context_of: Callable[..., Any]
 ) -> None:
     task = operator(task_id="first", settings=settings_of(SMART_HUB_STACK="another-hub"))
-    with pytest.raises(AirflowFailException, match="SMART_HUB_STACK: there is no stack another-hub"):
+    with pytest.raises(AirflowFailException, match="SMART_HUB_STACK: there is no workgroup another-hub"):
         task.execute(context_of())
     assert [name for name, _ in aws.calls] == ["ListObjectsV2", "GetWorkGroup"]
