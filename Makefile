@@ -88,9 +88,9 @@ test-browser: .venv/synced .venv-localaws/synced .venv-browser/synced ## look at
 test-fab: .venv-fab/synced ## try the page's access with the FAB auth manager, as MWAA and Astro have it
 	.venv-fab/bin/python -m pytest tests/fab $(ARGS)
 
-test-versions: .venv-oldest/synced .venv-newest/synced .venv-localaws/synced ## run DAGs, units and a demo on the oldest and on the newest versions
-	@status=0; for environment in .venv-oldest .venv-newest; do \
-	  $$environment/bin/python -m tests.versions || status=1; \
+test-versions: .venv-oldest/synced .venv-newest/synced .venv-localaws/synced ## run DAGs, units and a demo on the oldest and the newest versions of Airflow
+	@status=0; for leg in oldest:3.12 newest:3.13; do environment=.venv-$${leg%:*}; \
+	  $$environment/bin/python -m tests.versions $${leg#*:} && \
 	  AIRFLOW_ENV=$$environment $$environment/bin/python -m pytest $(VERSIONS_TESTS) $(ARGS) || status=1; \
 	done; \
 	exit $$status

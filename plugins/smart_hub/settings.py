@@ -147,7 +147,7 @@ class Settings:
     quicksight: bool = _setting(
         "false", _SWITCH, "true refreshes the data sets of the dashboard after a publish", "refresh_quicksight"
     )
-    include: Path = _setting(
+    include: Path = _setting(  # noqa: RUF009 - it gives a field
         "<dags>/include, else <dags>/../include", _INCLUDE, "the package's include folder", "all tasks"
     )
     problems: tuple[str, ...] = ()
@@ -175,7 +175,7 @@ class Settings:
             if value is None:
                 unset = "" if environ.get(name) else ", its default"
                 problems.append(f"{name}: expected {setting.kind.expected}, got {text!r}{unset}")
-                value = own.type(text) if own.type in (str, Path) else setting.kind.read(default)  # type: ignore[operator]
+                value = own.type(text) if own.type in (str, Path) else setting.kind.read(default)
             values[own.name] = value
         return cls(**values, problems=(*problems, *_unknown(environ)))
 

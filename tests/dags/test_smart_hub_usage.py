@@ -199,7 +199,9 @@ def test_the_first_tasks_of_every_dag_name_the_settings_that_are_wrong(monkeypat
         with pytest.raises(AirflowFailException) as raised:
             task.execute({})
         assert "SMART_HUB_DATA_BUCKET: not set" in str(raised.value), task.task_id
-        assert "SMART_HUB_DATA_BUKET: there is no such setting; the closest is SMART_HUB_DATA_BUCKET" in str(raised.value)
+        assert "SMART_HUB_DATA_BUKET: there is no such setting; the closest is SMART_HUB_DATA_BUCKET" in str(
+            raised.value
+        )
 
 
 def test_the_dag_survives_serialization(dag: DAG) -> None:

@@ -71,7 +71,9 @@ def test_a_refresh_that_fails_fails_its_task(
         quicksight.add_response("describe_ingestion", ingestion(version, status, **error))
 
     # the older provider tells the reason of a failure in the error, the newer one in the log above it
-    with pytest.raises((AirflowException, RuntimeError), match=rf"DATA_SOURCE_AUTH_FAILED|cancelled|{status}") as raised:
+    with pytest.raises(
+        (AirflowException, RuntimeError), match=rf"DATA_SOURCE_AUTH_FAILED|cancelled|{status}"
+    ) as raised:
         start()
     if status == "FAILED":
         assert "DATA_SOURCE_AUTH_FAILED" in str(raised.value) + caplog.text

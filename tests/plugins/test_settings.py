@@ -146,7 +146,9 @@ def test_a_default_that_is_not_there_is_reported_as_one(dags: Path) -> None:
     assert problem.endswith(", its default")
 
 
-@pytest.mark.parametrize("source", ["s3://upstream", "s3://upstream/", "s3://upstream/export..2/", "s3://up.stream/a/b"])
+@pytest.mark.parametrize(
+    "source", ["s3://upstream", "s3://upstream/", "s3://upstream/export..2/", "s3://up.stream/a/b"]
+)
 def test_a_source_may_lie_in_s3(dags: Path, source: str) -> None:
     settings = Settings.from_environment(dags, {**REQUIRED, "SMART_HUB_SOURCE": source})
     assert settings.problems == ()
