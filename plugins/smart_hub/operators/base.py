@@ -31,7 +31,7 @@ class SmartHubOperator(BaseOperator):
         self._athena: Athena | None = None
 
     def check_settings(self) -> None:
-        """For the first task of a run: fails it, without a retry, where a setting is wrong or AWS lacks what it says."""
+        """For the first task of a run: fails it, without a retry, if a setting is wrong or AWS lacks what it says."""
         try:
             self.settings.check()
         except SettingsError as error:
