@@ -49,7 +49,10 @@ def problems(settings: Settings) -> list[str]:
             if code in _ABSENT:
                 return f"{name}: there is no {what} in {region}; is the stack deployed there?"
             if code in _REFUSED:
-                return f"{name} or {_CONNECTION}: AWS refuses the connection {connection}: {error}"
+                # A role that cannot be assumed has nothing to do with what was asked for.
+                if error.operation_name.startswith("AssumeRole"):
+                    return f"{_CONNECTION}: the connection {connection} does not do: {error}"
+                return f"{name} or {_CONNECTION}: AWS refuses {what} to the connection {connection}: {error}"
             raise
         return None
 
@@ -68,4 +71,4 @@ def problems(settings: Settings) -> list[str]:
             f"workgroup {workgroup}",
         ),
     )
-    return [problem for problem in found if problem]
+    return list(dict.fromkeys(problem for problem in found if problem))

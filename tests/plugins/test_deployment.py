@@ -35,9 +35,13 @@ def test_rights_that_are_lacking_are_told_with_the_words_of_aws(
 ) -> None:
     aws.refusal = Refused(403, code, "the user may not")
     bucket, stack = deployment.problems(settings_of())
-    assert bucket.startswith("SMART_HUB_DATA_BUCKET or SMART_HUB_AWS_CONN_ID: AWS refuses the connection aws_default: ")
-    assert stack.startswith("SMART_HUB_STACK or SMART_HUB_AWS_CONN_ID: AWS refuses the connection aws_default: ")
-    assert bucket.endswith("the user may not")
+    settings, said = bucket.split(": ", 1)
+    assert settings == "SMART_HUB_DATA_BUCKET or SMART_HUB_AWS_CONN_ID"
+    assert said.startswith("AWS refuses bucket the-data to the connection aws_default: ")
+    assert said.endswith("the user may not")
+    assert stack.startswith(
+        "SMART_HUB_STACK or SMART_HUB_AWS_CONN_ID: AWS refuses workgroup smart-hub to the connection"
+    )
 
 
 def test_what_may_pass_by_itself_is_left_to_the_retries(aws: FakeAws, settings_of: Callable[..., Any]) -> None:
@@ -60,17 +64,26 @@ def test_a_connection_of_the_users_own_has_to_be_there(
     ]
 
 
-def test_a_connection_without_a_region_is_named(
-    settings_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (NoRegionError(), "You must specify a region."),
+        (
+            ClientError({"Error": {"Code": "AccessDenied", "Message": "not this role"}}, "AssumeRole"),
+            "An error occurred (AccessDenied) when calling the AssumeRole operation: not this role",
+        ),
+    ],
+)
+def test_a_connection_that_leads_nowhere_is_named_once(
+    settings_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
 ) -> None:
-    def get_conn(hook: AwsBaseHook) -> None:  # type: ignore[type-arg]
-        raise NoRegionError
+    def get_conn(hook: Any) -> None:
+        raise error
 
     monkeypatch.setattr(AwsBaseHook, "get_conn", get_conn)
-    problems = deployment.problems(settings_of())
-    assert set(problems) == {
-        "SMART_HUB_AWS_CONN_ID: the connection aws_default does not do: You must specify a region."
-    }
+    assert deployment.problems(settings_of()) == [
+        f"SMART_HUB_AWS_CONN_ID: the connection aws_default does not do: {said}"
+    ]
 
 
 @pytest.mark.parametrize("operator", FIRST_TASKS)
