@@ -4,19 +4,27 @@
 
 PYTHON ?= python3 python3.13 python3.12 python3.11
 PYTHON39 ?= python3.9
+PYTHON312 ?= python3.12
 PYTHON313 ?= python3.13
 UV = UV_PYTHON_DOWNLOADS=never .venv-uv/bin/uv
-RUN = .venv/bin/python -m
+# Where Airflow is installed: test-versions runs the same commands on other versions.
+AIRFLOW_ENV ?= .venv
+RUN = $(AIRFLOW_ENV)/bin/python -m
 COMPILE = $(UV) pip compile --quiet --upgrade --generate-hashes
 
 # Tests that work in the environment of the local AWS.
 AWS_TESTS = tests/localaws tests/sql tests/conformance
 
+# What does not go without Airflow, and one run of the demo.
+VERSIONS_TESTS = tests/dags tests/plugins tests/lambdas tests/properties \
+  tests/e2e/test_demo.py::test_the_demo_makes_one_run_a_day_and_no_other \
+  tests/e2e/test_demo.py::test_every_row_equals_an_independent_computation
+
 # Trino is got only where it is asked for, and not when the user names one of their own.
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status airflow report data deploy-quicksight test test-glue test-lambda test-clients test-trino test-reruns test-access test-browser test-fab trino conformance functions chaos lint format lock clean
+.PHONY: help demo up down status airflow report data deploy-quicksight test test-glue test-lambda test-clients test-trino test-reruns test-access test-browser test-fab test-versions trino conformance functions chaos lint format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -27,25 +35,25 @@ help: ## list the commands
 	@echo "  ENGINE        what runs Athena's queries: duckdb or trino (duckdb); TRINO_URL a Trino of your own"
 	@echo "  AIRFLOW_PORT  8080       AWS_PORT  4566       TRINO_PORT  8090       PYTHON  python3"
 
-demo: .venv/synced .venv-localaws/synced $(OWN_TRINO) ## start everything, run the sample days, show what came out
+demo: $(AIRFLOW_ENV)/synced .venv-localaws/synced $(OWN_TRINO) ## start everything, run the sample days, show what came out
 	@$(RUN) ops.demo $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)')
 
-up: .venv/synced .venv-localaws/synced $(OWN_TRINO) ## start the local AWS and Airflow in the background
+up: $(AIRFLOW_ENV)/synced .venv-localaws/synced $(OWN_TRINO) ## start the local AWS and Airflow in the background
 	@$(RUN) ops.services up
 
-down: .venv/synced ## stop what `up` or `demo` started
+down: $(AIRFLOW_ENV)/synced ## stop what `up` or `demo` started
 	@$(RUN) ops.services down
 
-status: .venv/synced ## show what runs, and where
+status: $(AIRFLOW_ENV)/synced ## show what runs, and where
 	@$(RUN) ops.services status
 
-airflow: .venv/synced ## run Airflow's CLI: make airflow ARGS="dags list"
+airflow: $(AIRFLOW_ENV)/synced ## run Airflow's CLI: make airflow ARGS="dags list"
 	@$(RUN) ops.services airflow $(ARGS)
 
-report: .venv/synced ## a hub's figures and charts as one HTML file: make report HUB=… FROM=… TO=…
+report: $(AIRFLOW_ENV)/synced ## a hub's figures and charts as one HTML file: make report HUB=… FROM=… TO=…
 	@PYTHONPATH=plugins $(RUN) ops.customer_report --hub '$(HUB)' --from '$(FROM)' --to '$(TO)' $(ARGS)
 
-data: .venv/synced ## make the sample data anew: ARGS go to the generator
+data: $(AIRFLOW_ENV)/synced ## make the sample data anew: ARGS go to the generator
 	@$(RUN) generator $(ARGS)
 
 deploy-quicksight: .venv/synced ## deploy the dashboard to AWS: make deploy-quicksight OWNER=…, or ARGS=--delete
@@ -83,6 +91,13 @@ test-browser: .venv/synced .venv-localaws/synced .venv-browser/synced ## look at
 test-fab: .venv-fab/synced ## try the page's access with the FAB auth manager, as MWAA and Astro have it
 	.venv-fab/bin/python -m pytest tests/fab $(ARGS)
 
+test-versions: .venv-oldest/synced .venv-newest/synced .venv-localaws/synced ## run DAGs, units and a demo on the oldest and the newest versions of Airflow
+	@status=0; for leg in oldest:3.12 newest:3.13; do environment=.venv-$${leg%:*}; \
+	  $$environment/bin/python -m tests.versions $${leg#*:} && \
+	  AIRFLOW_ENV=$$environment $$environment/bin/python -m pytest $(VERSIONS_TESTS) $(ARGS) || status=1; \
+	done; \
+	exit $$status
+
 trino: .venv/synced .venv-uv/synced ## get Trino, the second query engine
 	@$(RUN) ops.trino install
 
@@ -115,6 +130,7 @@ lock: .venv-uv/synced ## pin the newest permitted versions of all packages
 	$(COMPILE) --universal --python-version 3.11 --group uv -o requirements/uv.lock
 	$(COMPILE) --universal --python-version 3.11 -c requirements/mwaa-3.3.1-python-3.12.txt requirements.txt \
 	  --group test -o requirements/airflow.lock
+	$(COMPILE) --universal --python-version 3.13 requirements.txt --group tools -o requirements/airflow-newest.lock
 	$(COMPILE) --universal --python-version 3.11 --group localaws -o requirements/localaws.lock
 	$(COMPILE) --universal --python-version 3.11 --group lint -o requirements/lint.lock
 	$(COMPILE) --universal --python-version 3.11 --group browser -o requirements/browser.lock
@@ -154,11 +170,16 @@ clean: down ## stop everything and remove its state
 .venv-clients/synced: requirements/clients.lock | .venv-uv/synced
 .venv-browser/synced: requirements/browser.lock | .venv-uv/synced
 .venv-fab/synced: requirements/fab.lock | .venv-uv/synced
+.venv-oldest/synced: requirements/airflow.lock | .venv-uv/synced
+.venv-oldest/synced: BASE = $(PYTHON312)
+.venv-newest/synced: requirements/airflow-newest.lock | .venv-uv/synced
+.venv-newest/synced: BASE = $(PYTHON313)
 .venv/synced .venv-localaws/synced .venv-lint/synced .venv-clients/synced .venv-browser/synced .venv-fab/synced: \
   BASE = .venv-uv/bin/python
 .venv/synced .venv-localaws/synced .venv-lint/synced .venv-glue/synced .venv-lambda/synced .venv-clients/synced \
-  .venv-browser/synced .venv-fab/synced:
+  .venv-browser/synced .venv-fab/synced .venv-oldest/synced .venv-newest/synced:
 	@echo "Installing $< into $(@D)"
-	@[ -x $(@D)/bin/python ] || $(UV) venv --quiet --clear --no-project --python $(BASE) $(@D)
+	@[ -x $(@D)/bin/python ] || $(UV) venv --quiet --clear --no-project --python $(BASE) $(@D) || { \
+	  echo "error: $(@D) needs another Python: install it, or name it as PYTHON39, PYTHON312 or PYTHON313" >&2; exit 1; }
 	@VIRTUAL_ENV=$(@D) $(UV) pip sync --quiet --require-hashes --compile-bytecode $<
 	@touch $@

@@ -158,7 +158,6 @@ with DAG(
     refresh_quicksight = QuickSightCreateIngestionOperator.partial(
         task_id="refresh_quicksight",
         ingestion_id="{{ version() }}",
-        check_interval=10,
         # As a crawl, a refresh goes on when its worker dies, and two runs may ask for one at once.
         retries=4,
         doc_md="Each data set of the dashboard. Skipped unless `SMART_HUB_QUICKSIGHT` is true.",

@@ -37,8 +37,8 @@ from ops.settings import ROOT, Settings, UserError
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
 
-PYTHON = ROOT / ".venv" / "bin" / "python"
-AIRFLOW = ROOT / ".venv" / "bin" / "airflow"
+PYTHON = Path(sys.prefix) / "bin" / "python"  # of the environment that this command runs in, as make chose it
+AIRFLOW = PYTHON.with_name("airflow")
 AWS_PYTHON = ROOT / ".venv-localaws" / "bin" / "python"
 START_SECONDS = 180  # a cold, busy laptop; a warm start takes a tenth of it
 AIRFLOW_COMPONENTS = {  # service: its command, and its name in Airflow's health report
@@ -123,6 +123,9 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",  # a changed file is seen within seconds,
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # an unchanged one left alone
         "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
+        # What the user has set goes for the DAGs too, but for what leads them to this environment.
+        **settings.package,
+        "SMART_HUB_AWS_CONN_ID": "aws_default",
         "SMART_HUB_STACK": settings.stack,
         "SMART_HUB_DATA_BUCKET": settings.data_bucket,
         "SMART_HUB_SOURCE": settings.source,
@@ -150,7 +153,7 @@ def query_engine(settings: Settings) -> list[Service]:
 
 def airflow(settings: Settings) -> list[Service]:
     environment = airflow_environment(settings)
-    code = (ROOT / "plugins", ROOT / "requirements" / "airflow.lock")
+    code = (ROOT / "plugins", *sorted((ROOT / "requirements").glob("airflow*.lock")))
     ports = {"api-server": settings.airflow_port, "task-api": settings.task_api_port}
     return [
         Service(
