@@ -75,7 +75,7 @@ test-glue: .venv-glue/synced ## run the Glue job's tests as on Glue: Python 3.9 
 test-lambda: .venv-lambda/synced .venv-localaws/synced ## run the functions' tests as on Lambda: its Python and runtime client
 	.venv-lambda/bin/python -m pytest tests/lambdas $(ARGS)
 
-test-clients: .venv-clients/synced .venv-localaws/synced ## run AWS CLI, boto3, PyAthena and awswrangler against the local Athena
+test-clients: .venv-clients/synced .venv-localaws/synced .venv/synced ## run AWS CLI, boto3, PyAthena, awswrangler against the local AWS
 	.venv-clients/bin/python -m pytest tests/clients $(ARGS)
 
 test-trino: .venv/synced .venv-localaws/synced trino ## run the demo with every query on a real Trino

@@ -115,7 +115,9 @@ def deploy(
         upload(s3, bucket, artifact, report, dry_run=dry_run)
     values = {"ArtifactsBucket": bucket, "CodeKey": code.key, "ScriptKey": script.key}
     with _uploaded(s3, bucket, template, report, keep=not dry_run) as url:
-        values |= _ready_made_classifier(cfn, glue, stack, {"TemplateURL": url}, dry_run) | parameters
+        if "RatesClassifier" not in parameters:
+            values |= _ready_made_classifier(cfn, glue, stack, {"TemplateURL": url}, dry_run)
+        values |= parameters
         return apply(
             cfn,
             stack,
@@ -244,25 +246,30 @@ def apply(
         request["OnStackFailure"] = "DELETE"
     change_set = cfn.create_change_set(**request)
     change_set_id, stack_id = change_set["Id"], change_set["StackId"]
+    # The id of the change set would do; rights are looked up by the stack.
     try:
-        cfn.get_waiter("change_set_create_complete").wait(ChangeSetName=change_set_id, WaiterConfig=waiting(cfn))
+        cfn.get_waiter("change_set_create_complete").wait(
+            ChangeSetName=change_set_id, StackName=stack_id, WaiterConfig=waiting(cfn)
+        )
     except WaiterError:
-        reason = cfn.describe_change_set(ChangeSetName=change_set_id).get("StatusReason", "for no reason given")
-        _discard(cfn, change_set_id, stack_id if stack is None else None)
+        failed = cfn.describe_change_set(ChangeSetName=change_set_id, StackName=stack_id)
+        reason = failed.get("StatusReason", "for no reason given")
+        _discard(cfn, change_set_id, stack_id, made=stack is None)
         if not any(text in reason for text in _NO_CHANGES):
             raise DeployError(f"stack {name}: the change set failed: {reason}") from None
         report(f"{name}: no changes")
         return outputs_of(cfn.describe_stacks(StackName=stack_id)["Stacks"][0])
 
-    for page in cfn.get_paginator("describe_change_set").paginate(ChangeSetName=change_set_id):
+    pages = cfn.get_paginator("describe_change_set").paginate(ChangeSetName=change_set_id, StackName=stack_id)
+    for page in pages:
         for change in page["Changes"]:
             item = change["ResourceChange"]
             replaced = f", replacement: {_REPLACEMENT[item['Replacement']]}" if item.get("Replacement") else ""
             report(f"{name}: {item['Action'].lower()} {item['ResourceType']} {item['LogicalResourceId']}{replaced}")
     if dry_run:
-        _discard(cfn, change_set_id, stack_id if stack is None else None)
+        _discard(cfn, change_set_id, stack_id, made=stack is None)
         return {} if stack is None else outputs_of(stack)
-    cfn.execute_change_set(ChangeSetName=change_set_id)
+    cfn.execute_change_set(ChangeSetName=change_set_id, StackName=stack_id)
     done = cfn.get_waiter("stack_create_complete") if creating else cfn.get_waiter("stack_update_complete")
     try:
         done.wait(StackName=stack_id, WaiterConfig=waiting(cfn))
@@ -273,12 +280,12 @@ def apply(
     return outputs_of(cfn.describe_stacks(StackName=stack_id)["Stacks"][0])
 
 
-def _discard(cfn: "CloudFormationClient", change_set_id: str, made: str | None) -> None:
-    """Deletes a change set, and the stack without resources that came into being with it, if one did."""
-    cfn.delete_change_set(ChangeSetName=change_set_id)
+def _discard(cfn: "CloudFormationClient", change_set_id: str, stack_id: str, *, made: bool) -> None:
+    """Deletes a change set, and with it the stack without resources, if that came into being with it."""
+    cfn.delete_change_set(ChangeSetName=change_set_id, StackName=stack_id)
     if made:
-        cfn.delete_stack(StackName=made)
-        cfn.get_waiter("stack_delete_complete").wait(StackName=made, WaiterConfig=waiting(cfn))
+        cfn.delete_stack(StackName=stack_id)
+        cfn.get_waiter("stack_delete_complete").wait(StackName=stack_id, WaiterConfig=waiting(cfn))
 
 
 def _parameters(
