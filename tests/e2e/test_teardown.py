@@ -22,6 +22,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     made = Environment(tmp_path_factory.mktemp("teardown") / "local", *free_ports())
     up = made.make("up")
     assert up.returncode == 0, up.stdout
+    made.airflow.patch("../smart_hub_usage", json={"is_paused": False}).raise_for_status()
     yield made
     made.make("down")
 
