@@ -20,11 +20,14 @@ VERSIONS_TESTS = tests/dags tests/plugins tests/lambdas tests/properties \
   tests/e2e/test_demo.py::test_the_demo_makes_one_run_a_day_and_no_other \
   tests/e2e/test_demo.py::test_every_row_equals_an_independent_computation
 
+# Where on AWS: make deploy and make destroy name both.
+WHERE = $(if $(REGION),--region '$(REGION)') $(if $(STACK),--stack '$(STACK)')
+
 # Trino is got only where it is asked for, and not when the user names one of their own.
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status airflow report data deploy-quicksight test test-glue test-lambda test-clients test-trino test-reruns test-access test-browser test-fab test-versions trino conformance functions chaos lint format lock clean
+.PHONY: help demo up down status airflow report data deploy destroy deploy-quicksight test test-glue test-lambda test-clients test-trino test-reruns test-access test-browser test-fab test-versions trino conformance functions chaos lint format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +59,13 @@ report: $(AIRFLOW_ENV)/synced ## a hub's figures and charts as one HTML file: ma
 data: $(AIRFLOW_ENV)/synced ## make the sample data anew: ARGS go to the generator
 	@$(RUN) generator $(ARGS)
 
+deploy: .venv/synced ## deploy to AWS: make deploy REGION=… [STACK=…] [SOURCE=s3://…] [KMS_KEY=…] [DRY_RUN=1]
+	@$(RUN) ops.deploy $(WHERE) $(if $(SOURCE),--source '$(SOURCE)') $(if $(KMS_KEY),--kms-key '$(KMS_KEY)') \
+	  $(if $(DRY_RUN),--dry-run) $(ARGS)
+
+destroy: .venv/synced ## delete all of it from AWS, data included; asks first: make destroy REGION=… [STACK=…]
+	@$(RUN) ops.destroy $(WHERE) $(if $(YES),--yes) $(ARGS)
+
 deploy-quicksight: .venv/synced ## deploy the dashboard to AWS: make deploy-quicksight OWNER=…, or ARGS=--delete
 	@$(RUN) ops.quicksight $(if $(OWNER),--parameter OwnerPrincipal='$(OWNER)') $(ARGS)
 
@@ -73,7 +83,7 @@ test-glue: .venv-glue/synced ## run the Glue job's tests as on Glue: Python 3.9 
 test-lambda: .venv-lambda/synced .venv-localaws/synced ## run the functions' tests as on Lambda: its Python and runtime client
 	.venv-lambda/bin/python -m pytest tests/lambdas $(ARGS)
 
-test-clients: .venv-clients/synced .venv-localaws/synced ## run AWS CLI, boto3, PyAthena and awswrangler against the local Athena
+test-clients: .venv-clients/synced .venv-localaws/synced .venv/synced ## run AWS CLI, boto3, PyAthena, awswrangler against the local AWS
 	.venv-clients/bin/python -m pytest tests/clients $(ARGS)
 
 test-trino: .venv/synced .venv-localaws/synced trino ## run the demo with every query on a real Trino
@@ -110,7 +120,7 @@ functions: .venv-localaws/synced trino ## record the functions that the real Tri
 chaos: .venv/synced .venv-localaws/synced ## break the pipeline on purpose, fault by fault; see docs/faults.md
 	@PYTHONPATH=plugins .venv/bin/python -u -m tests.chaos $(ARGS)
 
-lint: .venv/synced .venv-localaws/synced .venv-lint/synced ## check style, types, SQL and templates; repair nothing
+lint: .venv/synced .venv-localaws/synced .venv-lint/synced .venv-checkov/synced ## check style, types, SQL and templates; repair nothing
 	@status=0; check() { echo "$$*"; "$$@" || status=1; }; \
 	check .venv-lint/bin/ruff check .; \
 	check .venv-lint/bin/ruff format --check .; \
@@ -119,6 +129,8 @@ lint: .venv/synced .venv-localaws/synced .venv-lint/synced ## check style, types
 	check .venv-lint/bin/sqlfluff lint include/sql ops; \
 	check .venv-lint/bin/cfn-lint include/infrastructure/*.yaml; \
 	check sh -c '$(RUN) ops.quicksight --print | .venv-lint/bin/cfn-lint'; \
+	check .venv-checkov/bin/checkov --quiet --compact --config-file .checkov.yaml; \
+	check .venv-checkov/bin/python -W ignore -m tests.policies; \
 	exit $$status
 
 format: .venv-lint/synced ## repair what can be repaired by itself
@@ -158,10 +170,16 @@ clean: down ## stop everything and remove its state
 	echo "Install one, or name it: make PYTHON=/path/to/python3" >&2; \
 	exit 1
 
+# Their Python is that of .venv-uv, but for those that have one of their own.
+ENVIRONMENTS = .venv .venv-localaws .venv-lint .venv-checkov .venv-glue .venv-lambda .venv-clients .venv-browser \
+  .venv-fab .venv-oldest .venv-newest
+$(ENVIRONMENTS:%=%/synced): BASE = .venv-uv/bin/python
+
 # Bytecode is compiled on installation: without it every start of an Airflow process takes three seconds longer.
 .venv/synced: requirements/airflow.lock | .venv-uv/synced
 .venv-localaws/synced: requirements/localaws.lock | .venv-uv/synced
 .venv-lint/synced: requirements/lint.lock | .venv-uv/synced
+.venv-checkov/synced: requirements/checkov.lock | .venv-uv/synced
 .venv-glue/synced: requirements/glue.lock | .venv-uv/synced
 .venv-glue/synced: BASE = $(PYTHON39)
 .venv-lambda/synced: requirements/lambda.lock | .venv-uv/synced
@@ -174,10 +192,7 @@ clean: down ## stop everything and remove its state
 .venv-oldest/synced: BASE = $(PYTHON312)
 .venv-newest/synced: requirements/airflow-newest.lock | .venv-uv/synced
 .venv-newest/synced: BASE = $(PYTHON313)
-.venv/synced .venv-localaws/synced .venv-lint/synced .venv-clients/synced .venv-browser/synced .venv-fab/synced: \
-  BASE = .venv-uv/bin/python
-.venv/synced .venv-localaws/synced .venv-lint/synced .venv-glue/synced .venv-lambda/synced .venv-clients/synced \
-  .venv-browser/synced .venv-fab/synced .venv-oldest/synced .venv-newest/synced:
+$(ENVIRONMENTS:%=%/synced):
 	@echo "Installing $< into $(@D)"
 	@[ -x $(@D)/bin/python ] || $(UV) venv --quiet --clear --no-project --python $(BASE) $(@D) || { \
 	  echo "error: $(@D) needs another Python: install it, or name it as PYTHON39, PYTHON312 or PYTHON313" >&2; exit 1; }

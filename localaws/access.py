@@ -110,14 +110,19 @@ class Access:
                 return [f"workgroup/{body.get('WorkGroup', 'primary')}"]
             if service == "athena" and action in _OF_QUERY:
                 # Who asks for an unknown query is told so by the service.
-                workgroup = self._workgroup_of(body["QueryExecutionId"])
-                return [f"workgroup/{workgroup}"] if workgroup else []
+                return self._of_queries([body["QueryExecutionId"]])
+            if service == "athena" and action == "BatchGetQueryExecution":
+                return self._of_queries(body["QueryExecutionIds"])
         except KeyError as missing:
             raise ServiceError("InvalidInputException", f"{action} without {missing}") from missing
         raise ServiceError(
             "AccessDeniedException",
             f"The local AWS does not know what rights {service}:{action} needs: it refuses it to all but the root",
         )
+
+    def _of_queries(self, queries: list[str]) -> Sequence[str]:
+        """The workgroups of the queries that are known."""
+        return sorted({f"workgroup/{found}" for query in queries if (found := self._workgroup_of(query))})
 
 
 def is_root(caller: Caller | Store) -> bool:

@@ -1,4 +1,4 @@
-"""The artifacts of a deployment: the functions' code as one zip file, and the Glue job's script.
+"""The artifacts of a deployment: the functions' code as one zip file, the Glue job's script, and templates.
 
 Keys hold the content's hash: the same content has the same key on every machine, and a change of one byte is
 a change that CloudFormation sees.
@@ -59,6 +59,12 @@ def script(root: Path = ROOT) -> Artifact:
     """The Glue job's script, at ``glue/<hash>/rates_xml_to_parquet.py``."""
     body = (root / "include" / "glue" / SCRIPT).read_bytes()
     return Artifact(f"glue/{_hash(body)}/{SCRIPT}", body)
+
+
+def main_template(root: Path = ROOT) -> Artifact:
+    """The main template, too long for a request, at ``template/<hash>.yaml``."""
+    body = (root / "include" / "infrastructure" / "smart_hub.yaml").read_bytes()
+    return Artifact(f"template/{_hash(body)}.yaml", body)
 
 
 def quicksight(template: str) -> Artifact:

@@ -14,7 +14,9 @@ import boto3
 import yaml
 
 from ops import deploy, package
-from ops.deploy import DeployError, Report
+from ops.deploy import DeployError
+from smart_hub import stacks
+from smart_hub.stacks import Report, dashboard_of
 
 TEMPLATE = Path("include", "quicksight", "quicksight.yaml")
 
@@ -38,7 +40,7 @@ def deploy_dashboard(
     cfn = session.client("cloudformation", endpoint_url=endpoint_url, config=deploy.CLIENTS)
     s3 = session.client("s3", endpoint_url=endpoint_url, config=deploy.CLIENTS)
     name = deploy.bootstrap_of(stack)
-    bootstrap = deploy.describe(cfn, name)
+    bootstrap = stacks.describe(cfn, name)
     if bootstrap is None:
         raise DeployError(f"there is no stack {name}: deploy the main stack first (python -m ops.deploy)")
     bucket = deploy.outputs_of(bootstrap)["ArtifactsBucket"]
@@ -47,7 +49,7 @@ def deploy_dashboard(
     return deploy.apply(
         cfn,
         dashboard_of(stack),
-        {"TemplateURL": f"https://{bucket}.s3.{session.region_name}.amazonaws.com/{template.key}"},
+        {"TemplateURL": deploy.url_of(s3, bucket, template.key)},
         {"StackName": stack, **(parameters or {})},
         deploy.tags_of(stack),
         report,
@@ -57,15 +59,10 @@ def deploy_dashboard(
 def delete_dashboard(
     session: boto3.Session, stack: str = "smart-hub", *, endpoint_url: str | None = None, report: Report = print
 ) -> dict[str, str]:
-    """Deletes the stack of the dashboard, with all that is in it; gives no outputs. Raises DeployError."""
+    """Deletes the stack of the dashboard, with all that is in it; gives no outputs. Raises StackError."""
     cfn = session.client("cloudformation", endpoint_url=endpoint_url, config=deploy.CLIENTS)
-    deploy.delete(cfn, dashboard_of(stack), report)
+    stacks.delete(cfn, dashboard_of(stack), report)
     return {}
-
-
-def dashboard_of(stack: str) -> str:
-    """Name of the stack that holds a main stack's dashboard."""
-    return f"{stack}-quicksight"
 
 
 def written_out(template: str) -> str:

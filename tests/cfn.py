@@ -1,5 +1,6 @@
 """CloudFormation's templates as Python reads them, and what becomes of their functions."""
 
+import base64
 import re
 from typing import Any
 
@@ -34,16 +35,23 @@ def load(text: str) -> dict[str, Any]:
 def resolved(template: dict[str, Any], **parameters: str) -> dict[str, dict[str, Any]]:
     """The resources' types and properties with every function worked out, by logical id.
 
-    parameters: those without a default, and others. Every attribute is an ARN, whose last part is the logical id.
+    parameters: those without a default, and others; also what a Ref or GetAtt is to be, by the resource's name
+    (``Bucket``, ``Bucket.Arn``), else an ARN whose last part is the logical id.
     """
     values = {name: str(item["Default"]) for name, item in template["Parameters"].items() if "Default" in item}
     values |= parameters
-    values |= {"AWS::AccountId": ACCOUNT, "AWS::Region": REGION, "AWS::Partition": "aws"}
+    values |= {
+        "AWS::AccountId": ACCOUNT,
+        "AWS::Region": REGION,
+        "AWS::Partition": "aws",
+        "AWS::URLSuffix": "amazonaws.com",
+    }
     assert values.keys() >= template["Parameters"].keys()
     resolver = _Resolver(values, template)
     return {
         name: {"Type": item["Type"], "Properties": resolver.value(item["Properties"])}
         for name, item in template["Resources"].items()
+        if "Condition" not in item or resolver.value(template["Conditions"][item["Condition"]])
     }
 
 
@@ -52,6 +60,7 @@ class _Resolver:
         self.values = values
         self.conditions = template.get("Conditions", {})
         self.resources = template["Resources"]
+        self.mappings = template.get("Mappings", {})
 
     def value(self, node: Any) -> Any:
         match node:
@@ -71,6 +80,10 @@ class _Resolver:
                 return self.value(text).split(separator)
             case {"Fn::If": [str(condition), yes, no]}:
                 return self.value(yes if self.value(self.conditions[condition]) else no)
+            case {"Fn::FindInMap": [str(name), str(top), str(second)]}:
+                return self.mappings[name][top][second]
+            case {"Fn::Base64": text}:
+                return base64.b64encode(self.value(text).encode()).decode()
             case {"Fn::Equals": [one, other]}:
                 return self.value(one) == self.value(other)
             case {"Fn::Not": [one]}:

@@ -29,6 +29,8 @@ PUBLISHED_TABLES = ("usage_rejects", "usage", "usage_cost", *INSIGHT_TABLES)
 MAY_BE_EMPTY = {"usage_rejects", "peak_shift"}
 # The DAG that makes a run a day.
 DAILY_DAG = "smart_hub_usage"
+# DAGs whose runs write to the stack.
+WRITING_DAGS = (DAILY_DAG, "smart_hub_roll_back")
 # What each audit found.
 QUALITY_TABLE = "data_quality"
 

@@ -3,10 +3,16 @@
 import json
 from typing import Any
 
-from airflow.sdk import RetryDecision, RetryPolicy
+from airflow.providers.standard.exceptions import HITLRejectException, HITLTimeoutError
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryDecision, RetryPolicy, RetryRule
 
 # Error types of include/lambdas/event.py that another try would meet again.
 _UNREPEATABLE = {"InvalidEvent", "Unrepeatable"}
+
+# For a task that asks somebody: an answer, and none in time, are not asked for again.
+ANSWERED = ExceptionRetryPolicy(
+    rules=[RetryRule(exception=[HITLRejectException, HITLTimeoutError], action=RetryAction.FAIL)]
+)
 
 
 class FunctionRetryPolicy(RetryPolicy):

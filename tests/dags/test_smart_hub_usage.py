@@ -63,7 +63,7 @@ def dag(bag: DagBag) -> Any:
 
 def test_the_folder_holds_exactly_these_dags_and_no_import_error(bag: DagBag) -> None:
     assert bag.import_errors == {}
-    assert set(bag.dags) == {DAILY_DAG, "smart_hub_roll_back"}
+    assert set(bag.dags) == {DAILY_DAG, "smart_hub_roll_back", "smart_hub_teardown"}
 
 
 def test_each_step_is_run_by_its_operator(dag: DAG) -> None:

@@ -6,6 +6,7 @@ from smart_hub.operators.copy_raw_data import CopyRawDataOperator
 from smart_hub.operators.glue import CrawlOperator, StrictGlueJobOperator
 from smart_hub.operators.insight import InsightOperator
 from smart_hub.operators.publish import PublishOperator, RollBackOperator
+from smart_hub.operators.teardown import RemoveStackOperator, WhatWouldGoOperator, exactly
 
 __all__ = [
     "AuditOperator",
@@ -14,6 +15,9 @@ __all__ = [
     "CrawlOperator",
     "InsightOperator",
     "PublishOperator",
+    "RemoveStackOperator",
     "RollBackOperator",
     "StrictGlueJobOperator",
+    "WhatWouldGoOperator",
+    "exactly",
 ]
