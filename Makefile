@@ -4,6 +4,7 @@
 
 PYTHON ?= python3 python3.13 python3.12 python3.11
 PYTHON39 ?= python3.9
+PYTHON312 ?= python3.12
 PYTHON313 ?= python3.13
 UV = UV_PYTHON_DOWNLOADS=never .venv-uv/bin/uv
 RUN = .venv/bin/python -m
@@ -16,7 +17,7 @@ AWS_TESTS = tests/localaws tests/sql tests/conformance
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status airflow report data deploy-quicksight test test-glue test-lambda test-clients test-trino test-reruns test-browser test-fab trino conformance functions chaos lint format lock clean
+.PHONY: help demo up down status airflow report data deploy-quicksight mwaa mwaa-sync test test-glue test-lambda test-clients test-trino test-reruns test-browser test-fab test-mwaa trino conformance functions chaos lint format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -51,10 +52,18 @@ data: .venv/synced ## make the sample data anew: ARGS go to the generator
 deploy-quicksight: .venv/synced ## deploy the dashboard to AWS: make deploy-quicksight OWNER=…, or ARGS=--delete
 	@$(RUN) ops.quicksight $(if $(OWNER),--parameter OwnerPrincipal='$(OWNER)') $(ARGS)
 
+mwaa: .venv/synced ## write dist/mwaa for an environment of MWAA: make mwaa STACK=… REGION=… SETTINGS=file
+	@$(RUN) ops.mwaa build $(if $(STACK),--stack '$(STACK)') $(if $(REGION),--region '$(REGION)') \
+	  $(if $(SETTINGS),--settings '$(SETTINGS)') $(ARGS)
+
+mwaa-sync: .venv/synced ## put dist/mwaa into its bucket: make mwaa-sync BUCKET=… ENVIRONMENT=… REGION=…
+	@$(RUN) ops.mwaa sync --bucket '$(BUCKET)' $(if $(ENVIRONMENT),--environment '$(ENVIRONMENT)') \
+	  $(if $(REGION),--region '$(REGION)') $(ARGS)
+
 test: .venv/synced .venv-localaws/synced ## run all tests
 	@status=0; \
 	.venv/bin/python -m pytest tests $(AWS_TESTS:%=--ignore=%) --ignore=tests/clients --ignore=tests/browser \
-	  --ignore=tests/fab $(ARGS) || status=1; \
+	  --ignore=tests/fab --ignore=tests/mwaa $(ARGS) || status=1; \
 	.venv-localaws/bin/python -m pytest $(AWS_TESTS) $(ARGS) || status=1; \
 	[ $$status = 0 ] && echo "All tests passed." || echo "Tests failed: see above."; \
 	exit $$status
@@ -79,6 +88,9 @@ test-browser: .venv/synced .venv-localaws/synced .venv-browser/synced ## look at
 
 test-fab: .venv-fab/synced ## try the page's access with the FAB auth manager, as MWAA and Astro have it
 	.venv-fab/bin/python -m pytest tests/fab $(ARGS)
+
+test-mwaa: .venv/synced .venv-localaws/synced .venv-mwaa/synced ## run a day as MWAA would: its packages, folders and variables
+	.venv/bin/python -m pytest tests/mwaa $(ARGS)
 
 trino: .venv/synced .venv-uv/synced ## get Trino, the second query engine
 	@$(RUN) ops.trino install
@@ -117,6 +129,8 @@ lock: .venv-uv/synced ## pin the newest permitted versions of all packages
 	$(COMPILE) --universal --python-version 3.11 --group browser -o requirements/browser.lock
 	$(COMPILE) --universal --python-version 3.11 -c requirements/mwaa-3.3.1-python-3.12.txt requirements.txt \
 	  --group fab -o requirements/fab.lock
+	$(COMPILE) --universal --python-version 3.12 -c requirements/mwaa-3.3.1-python-3.12.txt --group mwaa \
+	  -o requirements/mwaa.lock
 	$(COMPILE) --universal --python-version 3.11 --group java -o requirements/java.lock
 	$(COMPILE) --python-version 3.9 --group glue -o requirements/glue.lock
 	$(COMPILE) --universal --python-version 3.11 --group lambda -o requirements/lambda.lock
@@ -151,10 +165,12 @@ clean: down ## stop everything and remove its state
 .venv-clients/synced: requirements/clients.lock | .venv-uv/synced
 .venv-browser/synced: requirements/browser.lock | .venv-uv/synced
 .venv-fab/synced: requirements/fab.lock | .venv-uv/synced
+.venv-mwaa/synced: requirements/mwaa.lock | .venv-uv/synced
+.venv-mwaa/synced: BASE = $(PYTHON312)
 .venv/synced .venv-localaws/synced .venv-lint/synced .venv-clients/synced .venv-browser/synced .venv-fab/synced: \
   BASE = .venv-uv/bin/python
 .venv/synced .venv-localaws/synced .venv-lint/synced .venv-glue/synced .venv-lambda/synced .venv-clients/synced \
-  .venv-browser/synced .venv-fab/synced:
+  .venv-browser/synced .venv-fab/synced .venv-mwaa/synced:
 	@echo "Installing $< into $(@D)"
 	@[ -x $(@D)/bin/python ] || $(UV) venv --quiet --clear --no-project --python $(BASE) $(@D)
 	@VIRTUAL_ENV=$(@D) $(UV) pip sync --quiet --require-hashes --compile-bytecode $<
