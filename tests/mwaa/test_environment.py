@@ -1,0 +1,189 @@
+"""What `make mwaa` makes, in MWAA's own packages, folders and variables: it changes no package, and runs a day."""
+
+import json
+import re
+import shlex
+import time
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e import independent
+from tests.e2e.environment import Environment
+from tests.mwaa.conftest import Cloud
+from tests.mwaa.environment import CONSTRAINTS, LOCK, ROOT, SECONDS, Mwaa
+
+DAY = "2019-12-21"
+DAGS = sorted(path.stem for path in (ROOT / "dags").glob("*.py"))
+
+
+def pins(path: Path) -> dict[str, str]:
+    found = re.findall(r"^([\w.-]+)==([^\s;]+)", path.read_text(), re.MULTILINE)
+    return {name.lower().replace("_", "-").replace(".", "-"): version for name, version in found}
+
+
+def test_the_requirements_change_no_package_of_mwaa(installed: Mwaa) -> None:
+    # given the packages of MWAA's image, as locked
+    assert installed.before.items() >= {
+        ("apache-airflow", "3.3.1"),
+        ("apache-airflow-providers-amazon", "9.34.0"),
+        ("apache-airflow-providers-fab", "3.8.0"),
+        ("boto3", "1.43.56"),
+    }
+    assert set(installed.before) <= set(pins(LOCK))
+
+    # expect, once the requirements are installed, the same and no more than what the package needs
+    assert {name: installed.after.get(name) for name in installed.before} == installed.before
+    assert set(installed.after) - set(installed.before) == {"narwhals", "plotly", "pyarrow"}
+
+
+def test_what_mwaa_lists_has_its_version(installed: Mwaa) -> None:
+    listed = pins(CONSTRAINTS)
+
+    wrong = {
+        name: (version, listed[name])
+        for name, version in installed.after.items()
+        if listed.get(name, version) != version
+    }
+
+    # boto3's stubs are of no use when anything runs
+    assert {name for name in wrong if not name.startswith(("boto3-stubs", "botocore-stubs", "mypy-boto3"))} == set()
+    assert installed.after["pyarrow"] == listed["pyarrow"] == "25.0.0"
+
+
+def test_nothing_of_the_repository_can_be_imported(installed: Mwaa) -> None:
+    program = (
+        "import importlib.util, json, sys; from airflow import settings;"
+        "settings.prepare_syspath_for_config_and_plugins();"
+        "print(json.dumps([sys.path, *(importlib.util.find_spec(n) is not None"
+        " for n in ('ops', 'tests', 'include', 'smart_hub', 'smart_hub_plugin'))]))"
+    )
+
+    path, *found = json.loads(installed.run("python", "-P", "-c", program).splitlines()[-1])
+
+    assert found == [False, False, False, True, True]
+    assert str(installed.home / "plugins") in path
+    assert not {str(installed.home), str(ROOT), str(ROOT / "plugins")} & set(path)
+
+
+def test_the_startup_script_exports_the_settings_and_nothing_else(installed: Mwaa, cloud: Cloud) -> None:
+    exported = installed.exported({"PATH": "/usr/bin:/bin"})
+
+    connection = json.loads(exported.pop("AIRFLOW_CONN_SMART_HUB"))
+    assert exported == {
+        "SMART_HUB_STACK": "smart-hub",
+        "SMART_HUB_DATA_BUCKET": cloud.outputs["DataBucket"],
+        "SMART_HUB_AWS_CONN_ID": "smart_hub",
+    }
+    assert connection == {
+        "conn_type": "aws",
+        "extra": {"role_arn": cloud.outputs["AirflowRoleArn"], "region_name": "us-east-1"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "decision"),
+    [
+        ("sts:AssumeRole", "AirflowRoleArn", "allowed"),
+        ("sts:AssumeRole", "arn:aws:iam::000000000000:role/other", "implicitDeny"),
+        ("s3:GetObject", "arn:aws:s3:::smart-hub-data-000000000000-us-east-1/x", "implicitDeny"),
+    ],
+)
+def test_the_execution_policy_allows_to_assume_airflows_role_and_nothing_else(
+    cloud: Cloud, action: str, resource: str, decision: str
+) -> None:
+    answer = cloud.aws.client("iam").simulate_custom_policy(
+        PolicyInputList=[cloud.outputs["MwaaExecutionPolicy"]],
+        ActionNames=[action],
+        ResourceArns=[cloud.outputs.get(resource, resource)],
+    )
+
+    assert [result["EvalDecision"] for result in answer["EvaluationResults"]] == [decision]
+
+
+def test_all_dags_are_found_without_errors(mwaa: Mwaa) -> None:
+    client = mwaa.client()
+
+    deadline = time.monotonic() + SECONDS
+    while sorted(dag["dag_id"] for dag in (client.get("/api/v2/dags").json()["dags"])) != DAGS:
+        assert client.get("/api/v2/importErrors").json()["import_errors"] == []
+        assert time.monotonic() < deadline, mwaa.log("dag-processor").read_text()[-3000:]
+        time.sleep(0.5)
+
+    assert client.get("/api/v2/importErrors").json()["import_errors"] == []
+
+
+def test_the_plugin_registers_its_page(mwaa: Mwaa) -> None:
+    client = mwaa.client()
+
+    assert client.get("/api/v2/plugins/importErrors").raise_for_status().json()["import_errors"] == []
+    (plugin,) = (p for p in client.get("/api/v2/plugins").json()["plugins"] if p["name"] == "smart_hub")
+    assert [view["url_route"] for view in plugin["external_views"]] == ["smart-hub"]
+    assert client.get("/smart-hub/", headers={"Authorization": ""}).status_code == 401
+
+
+@pytest.fixture(scope="session")
+def run(mwaa: Mwaa) -> dict[str, Any]:
+    """A run of the day, started by the commands of the docs, once it has ended."""
+    client = mwaa.client()
+    deadline = time.monotonic() + SECONDS
+    while client.get("/api/v2/dags/smart_hub_usage").status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    answers = [rest(client, command) for command in rest_commands()]
+    run_id = answers[-1]["dag_run_id"]
+    while True:
+        found: dict[str, Any] = client.get(f"/api/v2/dags/smart_hub_usage/dagRuns/{run_id}").raise_for_status().json()
+        if found["state"] in ("success", "failed"):
+            return found
+        assert time.monotonic() < deadline, found
+        time.sleep(0.5)
+
+
+def rest_commands() -> list[list[str]]:
+    """The calls of Airflow's REST API in the docs."""
+    text = (ROOT / "docs" / "mwaa.md").read_text().replace("\\\n", " ")
+    return [shlex.split(line) for line in text.splitlines() if line.startswith("aws mwaa invoke-rest-api")]
+
+
+def rest(client: Any, command: list[str]) -> dict[str, Any]:
+    """What MWAA does for `aws mwaa invoke-rest-api`: the call below /api/v2."""
+    options = dict(zip(command[3::2], command[4::2], strict=True))
+    answer = client.request(options["--method"], f"/api/v2{options['--path']}", json=json.loads(options["--body"]))
+    assert answer.is_success, answer.text
+    return dict(answer.json())
+
+
+def test_the_day_is_published_as_plain_python_computes_it(
+    mwaa: Mwaa, run: dict[str, Any], published: Environment
+) -> None:
+    assert run["state"] == "success", failures(mwaa, run)
+    expected = independent.costs(ROOT / "include" / "data", DAY)
+
+    rows = published.select(
+        "SELECT loc_id, sensor, ts_utc, device, kwh, cents_per_kwh, cast(dt AS varchar) FROM usage_cost"
+    )
+
+    found = {
+        (loc_id, sensor, datetime.fromisoformat(ts)): (device, Decimal(kwh), Decimal(cents), dt)
+        for loc_id, sensor, ts, device, kwh, cents, dt in rows
+    }
+    assert len(rows) == len(found)
+    assert found == {key: (cost.device, cost.kwh, cost.cents_per_kwh, DAY) for key, cost in expected.items()}
+
+
+def failures(mwaa: Mwaa, run: dict[str, Any]) -> str:
+    logs = mwaa.home / "logs" / "dag_id=smart_hub_usage" / f"run_id={run['dag_run_id']}"
+    return "\n".join(
+        path.read_text()[-3000:] for path in sorted(logs.rglob("*.log")) if '"level":"error"' in path.read_text()
+    )
+
+
+def test_the_page_shows_the_day(mwaa: Mwaa, run: dict[str, Any]) -> None:
+    answer = mwaa.client().get("/smart-hub/")
+
+    assert answer.status_code == 200, answer.text
+    assert DAY in answer.text
