@@ -4,7 +4,7 @@ After https://github.com/aws/amazon-mwaa-docker-images, images/airflow/3.3.1: Do
 PYTHONPATH, python/mwaa/config/airflow.py Airflow's options, python/mwaa/config/setup_environment.py what goes before
 what, python/mwaa/utils/user_requirements.py the installation, python/mwaa/execute_command.py the components.
 
-Other than there: LocalExecutor instead of Celery on SQS, SQLite instead of PostgreSQL, logs in files, and no login by IAM.
+Other than there: LocalExecutor instead of Celery on SQS, SQLite instead of PostgreSQL, logs in files, no login by IAM.
 """
 
 import base64

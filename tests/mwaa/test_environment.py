@@ -84,6 +84,19 @@ def test_the_startup_script_exports_the_settings_and_nothing_else(installed: Mwa
     }
 
 
+def test_the_connection_works_under_airflows_role(installed: Mwaa) -> None:
+    # given the session of the execution role, as the containers have it
+    program = (
+        "from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook;"
+        "print([AwsBaseHook(aws_conn_id=connection, client_type='sts').get_conn().get_caller_identity()['Arn']"
+        " for connection in (None, 'smart_hub')])"
+    )
+
+    arns = installed.run("python", "-P", "-c", program).splitlines()[-1]
+
+    assert re.findall(r"assumed-role/([\w-]+)/", arns) == ["execution", "smart-hub-airflow"], arns
+
+
 @pytest.mark.parametrize(
     ("action", "resource", "decision"),
     [
