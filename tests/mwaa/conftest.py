@@ -2,23 +2,21 @@
 
 import json
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from local_server import Aws
 
 from ops import deploy
 from tests.e2e.environment import Environment
+from tests.mwaa.docs import ACCOUNT, BUCKET, REGION, ROLE, commands
 from tests.mwaa.environment import ROOT, Mwaa
 from tests.ports import free_ports
-
-REGION = "us-east-1"
-BUCKET = "airflow-environment"
 
 
 @dataclass(frozen=True)
@@ -46,12 +44,13 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         "Action": "sts:AssumeRole",
     }
     role = iam.create_role(
-        RoleName="execution",
+        RoleName=ROLE,
         AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
     )["Role"]["Arn"]
-    session = boto3.Session("test", "test", region_name=REGION)
-    outputs = deploy.deploy(session, endpoint_url=aws.endpoint, parameters={"AirflowPrincipal": role}, report=str)
-    iam.put_role_policy(RoleName="execution", PolicyName="smart-hub", PolicyDocument=outputs["MwaaExecutionPolicy"])
+    (deployment,) = commands(".venv/bin/python -m ops.deploy")
+    execute(f"{deployment.replace(ACCOUNT, account)} --endpoint-url {aws.endpoint}")
+    outputs = deploy.outputs_of(aws.client("cloudformation").describe_stacks(StackName="smart-hub")["Stacks"][0])
+    iam.put_role_policy(RoleName=ROLE, PolicyName="smart-hub", PolicyDocument=outputs["MwaaExecutionPolicy"])
     keys = sts.assume_role(RoleArn=role, RoleSessionName="mwaa")["Credentials"]
     credentials = {
         "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
@@ -64,26 +63,28 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="session")
 def bucket(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The environment's bucket, filled by the two commands of the docs."""
+    """The environment's bucket, filled by the commands of the docs."""
     s3 = cloud.aws.client("s3")
     s3.create_bucket(Bucket=BUCKET)
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     common = f"--endpoint-url {cloud.aws.endpoint} --out {tmp_path_factory.mktemp('dist') / 'mwaa'}"
-    make("mwaa", "STACK=smart-hub", f"REGION={REGION}", f"ARGS={common}")
-    make("mwaa-sync", f"BUCKET={BUCKET}", f"REGION={REGION}", f"ARGS={common}")
+    for command in [commands("make mwaa ")[0], *commands("make mwaa-sync ")]:
+        execute(f"{command} ARGS='{common}'")
     return BUCKET
 
 
-def make(*arguments: str) -> None:
+def execute(command: str) -> str:
+    """A command of the docs, in the repository: what it prints."""
     users = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "AWS_"))}
     done = subprocess.run(
-        ["make", *arguments],
+        shlex.split(command),
         cwd=ROOT,
         env={**users, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="session")

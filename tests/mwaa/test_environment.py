@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 import time
 from datetime import datetime
 from decimal import Decimal
@@ -13,7 +12,8 @@ import pytest
 
 from tests.e2e import independent
 from tests.e2e.environment import Environment
-from tests.mwaa.conftest import Cloud
+from tests.mwaa.conftest import Cloud, execute
+from tests.mwaa.docs import PAGE, ROLE, commands, options
 from tests.mwaa.environment import CONSTRAINTS, LOCK, ROOT, SECONDS, Mwaa
 
 DAY = "2019-12-21"
@@ -84,6 +84,29 @@ def test_the_startup_script_exports_the_settings_and_nothing_else(installed: Mwa
     }
 
 
+def test_the_settings_file_of_the_docs_is_one_that_is_taken(cloud: Cloud, tmp_path: Path) -> None:
+    (text,) = re.findall(r"^```\n(SMART_HUB_.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    (command,) = (line for line in commands("make mwaa ") if "SETTINGS=" in line)
+    (tmp_path / "production.env").write_text(text)
+
+    execute(
+        f"{command.replace('production.env', str(tmp_path / 'production.env'))}"
+        f" ARGS='--endpoint-url {cloud.aws.endpoint} --out {tmp_path / 'dist'}'"
+    )
+
+    script = (tmp_path / "dist" / "startup.sh").read_text()
+    assert all(f"export {line}\n" in script for line in text.splitlines())
+    assert cloud.outputs["DataBucket"] in script
+
+
+def test_each_command_of_the_docs_is_run_by_a_test() -> None:
+    # here, and those of the AWS CLI in tests/clients/test_mwaa_docs.py
+    run_by_tests = (".venv/bin/python -m ops.deploy ", "make mwaa ", "make mwaa-sync ", "aws ")
+
+    assert [line for line in commands("") if not line.startswith(run_by_tests)] == []
+    assert len(commands("make mwaa ")) == 2
+
+
 def test_the_connection_works_under_airflows_role(installed: Mwaa) -> None:
     # given the session of the execution role, as the containers have it
     program = (
@@ -94,7 +117,7 @@ def test_the_connection_works_under_airflows_role(installed: Mwaa) -> None:
 
     arns = installed.run("python", "-P", "-c", program).splitlines()[-1]
 
-    assert re.findall(r"assumed-role/([\w-]+)/", arns) == ["execution", "smart-hub-airflow"], arns
+    assert re.findall(r"assumed-role/([\w-]+)/", arns) == [ROLE, "smart-hub-airflow"], arns
 
 
 @pytest.mark.parametrize(
@@ -146,7 +169,7 @@ def run(mwaa: Mwaa) -> dict[str, Any]:
     while client.get("/api/v2/dags/smart_hub_usage").status_code != 200:
         assert time.monotonic() < deadline
         time.sleep(0.5)
-    answers = [rest(client, command) for command in rest_commands()]
+    answers = [rest(client, command) for command in commands("aws mwaa invoke-rest-api")]
     run_id = answers[-1]["dag_run_id"]
     while True:
         found: dict[str, Any] = client.get(f"/api/v2/dags/smart_hub_usage/dagRuns/{run_id}").raise_for_status().json()
@@ -156,16 +179,10 @@ def run(mwaa: Mwaa) -> dict[str, Any]:
         time.sleep(0.5)
 
 
-def rest_commands() -> list[list[str]]:
-    """The calls of Airflow's REST API in the docs."""
-    text = (ROOT / "docs" / "mwaa.md").read_text().replace("\\\n", " ")
-    return [shlex.split(line) for line in text.splitlines() if line.startswith("aws mwaa invoke-rest-api")]
-
-
-def rest(client: Any, command: list[str]) -> dict[str, Any]:
+def rest(client: Any, command: str) -> dict[str, Any]:
     """What MWAA does for `aws mwaa invoke-rest-api`: the call below /api/v2."""
-    options = dict(zip(command[3::2], command[4::2], strict=True))
-    answer = client.request(options["--method"], f"/api/v2{options['--path']}", json=json.loads(options["--body"]))
+    of = options(command)
+    answer = client.request(of["--method"], f"/api/v2{of['--path']}", json=json.loads(of["--body"]))
     assert answer.is_success, answer.text
     return dict(answer.json())
 
