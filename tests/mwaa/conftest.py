@@ -32,8 +32,20 @@ class Cloud:
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """The stack, trusting the execution role alone, which has its policy from the stack and no other."""
     aws = Aws(tmp_path_factory.mktemp("aws") / "state", python=str(ROOT / ".venv-localaws" / "bin" / "python"))
-    iam, sts = aws.client("iam"), aws.client("sts")
-    account = sts.get_caller_identity()["Account"]
+    try:
+        account = aws.client("sts").get_caller_identity()["Account"]
+        execution_role(aws, ROLE)
+        (deployment,) = commands(".venv/bin/python -m ops.deploy")
+        execute(f"{deployment.replace(ACCOUNT, account)} --endpoint-url {aws.endpoint}")
+        outputs = deploy.outputs_of(aws.client("cloudformation").describe_stacks(StackName="smart-hub")["Stacks"][0])
+        yield Cloud(aws, outputs, session(aws, ROLE, outputs["MwaaExecutionPolicy"]))
+    finally:
+        aws.kill()
+
+
+def execution_role(aws: Aws, name: str) -> None:
+    """Makes a role as an environment has it, without rights."""
+    account = aws.client("sts").get_caller_identity()["Account"]
     # MWAA's services assume it; the account's root so that the test can.
     trust = {
         "Effect": "Allow",
@@ -43,22 +55,22 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         },
         "Action": "sts:AssumeRole",
     }
-    role = iam.create_role(
-        RoleName=ROLE,
-        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
-    )["Role"]["Arn"]
-    (deployment,) = commands(".venv/bin/python -m ops.deploy")
-    execute(f"{deployment.replace(ACCOUNT, account)} --endpoint-url {aws.endpoint}")
-    outputs = deploy.outputs_of(aws.client("cloudformation").describe_stacks(StackName="smart-hub")["Stacks"][0])
-    iam.put_role_policy(RoleName=ROLE, PolicyName="smart-hub", PolicyDocument=outputs["MwaaExecutionPolicy"])
-    keys = sts.assume_role(RoleArn=role, RoleSessionName="mwaa")["Credentials"]
-    credentials = {
+    aws.client("iam").create_role(
+        RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )
+
+
+def session(aws: Aws, name: str, policy: str) -> dict[str, str]:
+    """Variables with credentials of the role, which has this policy and no other."""
+    iam = aws.client("iam")
+    iam.put_role_policy(RoleName=name, PolicyName="smart-hub", PolicyDocument=policy)
+    arn = iam.get_role(RoleName=name)["Role"]["Arn"]
+    keys = aws.client("sts").assume_role(RoleArn=arn, RoleSessionName="mwaa")["Credentials"]
+    return {
         "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
         "AWS_SESSION_TOKEN": keys["SessionToken"],
     }
-    yield Cloud(aws, outputs, credentials)
-    aws.kill()
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ LOCK = ROOT / "requirements" / "mwaa.lock"
 CONSTRAINTS = ROOT / "requirements" / "mwaa-3.3.1-python-3.12.txt"
 VENV = ROOT / ".venv-mwaa"
 UV = ROOT / ".venv-uv" / "bin"
-SECONDS = 300
+SECONDS = 600  # for a busy machine; an idle one takes a tenth of it
 
 # What a startup script cannot set: it is MWAA's own.
 PROTECTED = {

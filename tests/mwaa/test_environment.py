@@ -2,18 +2,21 @@
 
 import json
 import re
+import shutil
 import time
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.e2e import independent
 from tests.e2e.environment import Environment
-from tests.mwaa.conftest import Cloud, execute
-from tests.mwaa.docs import PAGE, ROLE, commands, options
+from tests.mwaa.conftest import Cloud, execute, execution_role, session
+from tests.mwaa.docs import PAGE, REGION, ROLE, commands, options
 from tests.mwaa.environment import CONSTRAINTS, LOCK, ROOT, SECONDS, Mwaa
 
 DAY = "2019-12-21"
@@ -140,6 +143,21 @@ def test_the_execution_policy_allows_to_assume_airflows_role_and_nothing_else(
     assert [result["EvalDecision"] for result in answer["EvaluationResults"]] == [decision]
 
 
+def test_the_stack_trusts_the_execution_role_alone(cloud: Cloud) -> None:
+    # given another environment's role with the same policy
+    execution_role(cloud.aws, "other-execution-role")
+    keys = session(cloud.aws, "other-execution-role", cloud.outputs["MwaaExecutionPolicy"])
+    sts = boto3.client(
+        "sts",
+        endpoint_url=cloud.aws.endpoint,
+        region_name=REGION,
+        **{name.lower(): value for name, value in keys.items()},
+    )
+
+    with pytest.raises(ClientError, match=r"AccessDenied.*sts:AssumeRole"):
+        sts.assume_role(RoleArn=cloud.outputs["AirflowRoleArn"], RoleSessionName="other")
+
+
 def test_all_dags_are_found_without_errors(mwaa: Mwaa) -> None:
     client = mwaa.client()
 
@@ -150,6 +168,20 @@ def test_all_dags_are_found_without_errors(mwaa: Mwaa) -> None:
         time.sleep(0.5)
 
     assert client.get("/api/v2/importErrors").json()["import_errors"] == []
+
+
+def test_in_a_folder_below_those_of_others_the_dags_find_what_they_need(installed: Mwaa, tmp_path: Path) -> None:
+    # given the files as `--dags dags/smart-hub` puts them
+    shutil.copytree(installed.home / "dags", tmp_path / "dags" / "smart-hub")
+    program = (
+        "import json, sys; from airflow.dag_processing.dagbag import DagBag; bag = DagBag(sys.argv[1]);"
+        "settings = bag.dags['smart_hub_usage'].user_defined_macros['settings'];"
+        "print(json.dumps([sorted(bag.dags), bag.import_errors, str(settings.include), settings.problems]))"
+    )
+
+    printed = installed.run("python", "-P", "-c", program, str(tmp_path / "dags"))
+
+    assert json.loads(printed.splitlines()[-1]) == [DAGS, {}, str(tmp_path / "dags" / "smart-hub" / "include"), []]
 
 
 def test_the_plugin_registers_its_page(mwaa: Mwaa) -> None:
