@@ -27,7 +27,9 @@ WHERE = $(if $(REGION),--region '$(REGION)') $(if $(STACK),--stack '$(STACK)')
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status airflow report data deploy destroy deploy-quicksight test test-glue test-lambda test-clients test-trino test-reruns test-access test-browser test-fab test-versions trino conformance functions chaos lint format lock clean
+.PHONY: help demo up down status airflow report data deploy destroy deploy-quicksight mwaa mwaa-sync \
+  test test-glue test-lambda test-clients test-trino test-reruns test-access test-browser test-fab test-mwaa \
+  test-versions trino conformance functions chaos lint format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -69,10 +71,18 @@ destroy: .venv/synced ## delete all of it from AWS, data included; asks first: m
 deploy-quicksight: .venv/synced ## deploy the dashboard to AWS: make deploy-quicksight OWNER=…, or ARGS=--delete
 	@$(RUN) ops.quicksight $(if $(OWNER),--parameter OwnerPrincipal='$(OWNER)') $(ARGS)
 
+mwaa: .venv/synced ## write dist/mwaa for an environment of MWAA: make mwaa STACK=… REGION=… SETTINGS=file
+	@$(RUN) ops.mwaa build $(if $(STACK),--stack '$(STACK)') $(if $(REGION),--region '$(REGION)') \
+	  $(if $(SETTINGS),--settings '$(SETTINGS)') $(ARGS)
+
+mwaa-sync: .venv/synced ## put dist/mwaa into its bucket: make mwaa-sync BUCKET=… ENVIRONMENT=… REGION=…
+	@$(RUN) ops.mwaa sync --bucket '$(BUCKET)' $(if $(ENVIRONMENT),--environment '$(ENVIRONMENT)') \
+	  $(if $(REGION),--region '$(REGION)') $(ARGS)
+
 test: .venv/synced .venv-localaws/synced ## run all tests
 	@status=0; \
 	.venv/bin/python -m pytest tests $(AWS_TESTS:%=--ignore=%) --ignore=tests/clients --ignore=tests/browser \
-	  --ignore=tests/fab --ignore=tests/access $(ARGS) || status=1; \
+	  --ignore=tests/fab --ignore=tests/access --ignore=tests/mwaa $(ARGS) || status=1; \
 	.venv-localaws/bin/python -m pytest $(AWS_TESTS) $(ARGS) || status=1; \
 	[ $$status = 0 ] && echo "All tests passed." || echo "Tests failed: see above."; \
 	exit $$status
@@ -107,6 +117,9 @@ test-versions: .venv-oldest/synced .venv-newest/synced .venv-localaws/synced ## 
 	  AIRFLOW_ENV=$$environment $$environment/bin/python -m pytest $(VERSIONS_TESTS) $(ARGS) || status=1; \
 	done; \
 	exit $$status
+
+test-mwaa: .venv/synced .venv-localaws/synced .venv-mwaa/synced ## run a day as MWAA would: its packages, folders and variables
+	.venv/bin/python -m pytest tests/mwaa $(ARGS)
 
 trino: .venv/synced .venv-uv/synced ## get Trino, the second query engine
 	@$(RUN) ops.trino install
@@ -148,6 +161,8 @@ lock: .venv-uv/synced ## pin the newest permitted versions of all packages
 	$(COMPILE) --universal --python-version 3.11 --group browser -o requirements/browser.lock
 	$(COMPILE) --universal --python-version 3.11 -c requirements/mwaa-3.3.1-python-3.12.txt requirements.txt \
 	  --group fab -o requirements/fab.lock
+	$(COMPILE) --universal --python-version 3.12 -c requirements/mwaa-3.3.1-python-3.12.txt --group mwaa \
+	  -o requirements/mwaa.lock
 	$(COMPILE) --universal --python-version 3.11 --group java -o requirements/java.lock
 	$(COMPILE) --python-version 3.9 --group glue -o requirements/glue.lock
 	$(COMPILE) --universal --python-version 3.11 --group lambda -o requirements/lambda.lock
@@ -172,7 +187,7 @@ clean: down ## stop everything and remove its state
 
 # Their Python is that of .venv-uv, but for those that have one of their own.
 ENVIRONMENTS = .venv .venv-localaws .venv-lint .venv-checkov .venv-glue .venv-lambda .venv-clients .venv-browser \
-  .venv-fab .venv-oldest .venv-newest
+  .venv-fab .venv-mwaa .venv-oldest .venv-newest
 $(ENVIRONMENTS:%=%/synced): BASE = .venv-uv/bin/python
 
 # Bytecode is compiled on installation: without it every start of an Airflow process takes three seconds longer.
@@ -192,6 +207,8 @@ $(ENVIRONMENTS:%=%/synced): BASE = .venv-uv/bin/python
 .venv-oldest/synced: BASE = $(PYTHON312)
 .venv-newest/synced: requirements/airflow-newest.lock | .venv-uv/synced
 .venv-newest/synced: BASE = $(PYTHON313)
+.venv-mwaa/synced: requirements/mwaa.lock | .venv-uv/synced
+.venv-mwaa/synced: BASE = $(PYTHON312)
 $(ENVIRONMENTS:%=%/synced):
 	@echo "Installing $< into $(@D)"
 	@[ -x $(@D)/bin/python ] || $(UV) venv --quiet --clear --no-project --python $(BASE) $(@D) || { \

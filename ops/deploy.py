@@ -8,7 +8,6 @@ what would change.
 import argparse
 import contextlib
 import json
-import re
 import shlex
 import sys
 import uuid
@@ -30,6 +29,7 @@ from botocore.exceptions import (
 )
 
 from ops import package
+from smart_hub.settings import STACK_PATTERN
 from smart_hub.stacks import Report, StackError, describe, first_failure, waiting
 
 if TYPE_CHECKING:
@@ -52,8 +52,6 @@ class Template(TypedDict, total=False):
 
 
 DEFAULT_REGION = "us-east-1"
-# As in bootstrap.yaml: the longest name of a bucket has to fit into 63 characters.
-STACK_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,23}[a-z0-9]")
 
 CLIENTS = Config(connect_timeout=5, retries={"mode": "standard", "max_attempts": 3})
 # What both stacks have to know.

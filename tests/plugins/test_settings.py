@@ -197,11 +197,9 @@ def test_mirroring_is_on_or_off(dags: Path, text: str, mirror: bool) -> None:
 
 
 def test_a_stack_is_named_as_its_deployment_takes_it() -> None:
-    from ops import deploy
 
     bootstrap = (REPOSITORY / "include" / "infrastructure" / "bootstrap.yaml").read_text(encoding="utf-8")
     assert f"AllowedPattern: '{STACK_PATTERN.pattern}'" in bootstrap
-    assert deploy.STACK_PATTERN == STACK_PATTERN
 
 
 def test_the_docs_list_every_setting() -> None:

@@ -30,13 +30,16 @@ class SmartHubOperator(BaseOperator):
         self.settings = settings
         self._athena: Athena | None = None
 
-    def check_settings(self) -> None:
-        """For the first task of a run: fails it, without a retry, if a setting is wrong or AWS lacks what it says."""
+    def check_settings(self, *, deployed: bool = True) -> None:
+        """For the first task of a run: fails it, without a retry, if a setting is wrong or AWS lacks what it says.
+
+        deployed: whether what it says has to be there on AWS.
+        """
         try:
             self.settings.check()
         except SettingsError as error:
             raise _unfit(str(error)) from None
-        if problems := deployment.problems(self.settings):
+        if deployed and (problems := deployment.problems(self.settings)):
             raise _unfit("; ".join(problems))
 
     @cached_property

@@ -1,6 +1,8 @@
 """Steps 2 and 4: the provider's operators of Glue, which say why a crawl or a job has failed, and take no other end for
 success."""
 
+from typing import Any
+
 from airflow.providers.amazon.aws.hooks.glue import GlueJobHook
 from airflow.providers.amazon.aws.hooks.glue_crawler import GlueCrawlerHook
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
@@ -45,7 +47,8 @@ class StrictGlueJobHook(GlueJobHook):
         try:
             return super().job_completion(job_name, run_id, verbose, sleep_before_return)
         except AirflowException as error:
-            run = self.conn.get_job_run(JobName=job_name, RunId=run_id)["JobRun"]
+            client: Any = self.conn
+            run = client.get_job_run(JobName=job_name, RunId=run_id)["JobRun"]
             raise AirflowException(f"{error}: {run.get('ErrorMessage', 'no reason given')}") from error
 
 
