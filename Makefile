@@ -158,6 +158,7 @@ lock: .venv-uv/synced ## pin the newest permitted versions of all packages
 	$(COMPILE) --universal --python-version 3.13 requirements.txt --group tools -o requirements/airflow-newest.lock
 	$(COMPILE) --universal --python-version 3.11 --group localaws -o requirements/localaws.lock
 	$(COMPILE) --universal --python-version 3.11 --group lint -o requirements/lint.lock
+	$(COMPILE) --universal --python-version 3.11 --group checkov -o requirements/checkov.lock
 	$(COMPILE) --universal --python-version 3.11 --group browser -o requirements/browser.lock
 	$(COMPILE) --universal --python-version 3.11 -c requirements/mwaa-3.3.1-python-3.12.txt requirements.txt \
 	  --group fab -o requirements/fab.lock
