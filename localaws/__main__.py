@@ -101,6 +101,7 @@ def configure_base(port: int, endpoint: str, state: Path, region: str, log_level
         S3_DATA_DIR=str(state / "s3"),
         LOG_LEVEL=log_level.upper(),
         LAMBDA_EXECUTOR="local",
+        AUTH="true",  # IAM is in force: see localaws/access.py
         # Listeners of services that nobody asked for, one of them on all addresses.
         SFTP_ENABLED="0",
         IOT_MTLS_ENABLED="0",

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from ministack.app import app as base
 from ministack.core import lambda_runtime
 
-from localaws import invocations
+from localaws import access, invocations
 from localaws.asgi import Message, Receive, Send, read, replaying, respond
 from localaws.athena.duck.engine import DuckEngine
 from localaws.athena.service import Athena
@@ -72,8 +72,10 @@ class Catalog(Service):
 class LocalAws:
     """The application; `services` are ours, everything that they do not have is the base's."""
 
-    def __init__(self, services: Sequence[Service]) -> None:
+    def __init__(self, services: Sequence[Service], store: Store, rights: access.Access) -> None:
         self._services = services
+        self._store = store
+        self._rights = rights
         self._handlers = {f"{s.target}.{action}": s for s in services for action in s.actions}
         self._amenders = {f"{s.target}.{action}": s for s in services for action in s.amended}
         self._saver = StateSaver()
@@ -85,21 +87,38 @@ class LocalAws:
         if scope["type"] != "http":
             await base(scope, receive, send)
             return
+        # The loopback stands for TLS: policies that refuse anything else hold, and are met.
+        scope = {**scope, "headers": [*scope["headers"], (b"x-forwarded-proto", b"https")]}
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         target = headers.get("x-amz-target", "")
         if scope["path"] == HEALTH_PATH:
             await _respond(send, 200, {"status": "ok"})
-        elif target in self._handlers or target in PRETENDED:
-            await self._handle(target, headers, receive, send)
-        elif target in self._amenders:
-            await self._amend(target, headers, scope, receive, send)
+        elif target.partition(".")[0] in access.SERVICES:
+            await self._decide(target, headers, scope, receive, send)
         elif invocations.PATH.fullmatch(scope["path"]):
             await invocations.invoke(base, scope, receive, self._saving(scope, headers, send))
         else:
             await base(scope, receive, self._saving(scope, headers, send))
 
-    async def _handle(self, target: str, headers: dict[str, str], receive: Receive, send: Send) -> None:
-        body = await read(receive)
+    async def _decide(self, target: str, headers: dict[str, str], scope: Message, receive: Receive, send: Send) -> None:
+        """Let Athena or Glue answer whom their rights allow it."""
+        body, caller = await read(receive), _caller(headers)
+        try:
+            self._rights.check(target, caller, scope, body)
+        except ServiceError as error:
+            await _refuse(send, error)
+            return
+        receive = replaying(body, receive)
+        if not access.is_root(caller):
+            scope = access.as_root(scope, self._store)
+        if target in self._handlers or target in PRETENDED:
+            await self._handle(target, caller, body, send)
+        elif target in self._amenders:
+            await self._amend(target, caller, headers, scope, body, receive, send)
+        else:
+            await base(scope, receive, self._saving(scope, headers, send))
+
+    async def _handle(self, target: str, caller: Caller, body: bytes, send: Send) -> None:
         action = target.rpartition(".")[2]
 
         def answer() -> dict[str, Any]:
@@ -109,18 +128,26 @@ class LocalAws:
                 document = json.loads(body or b"{}")
             except ValueError as error:
                 raise ServiceError("SerializationException", f"The request is not JSON: {error}") from error
-            return self._handlers[target].handle(action, document, _caller(headers))
+            return self._handlers[target].handle(action, document, caller)
 
         await _respond_with(send, answer)
 
-    async def _amend(self, target: str, headers: dict[str, str], scope: Message, receive: Receive, send: Send) -> None:
-        body = await read(receive)
+    async def _amend(
+        self,
+        target: str,
+        caller: Caller,
+        headers: dict[str, str],
+        scope: Message,
+        body: bytes,
+        receive: Receive,
+        send: Send,
+    ) -> None:
         messages: list[Message] = []
 
         async def keep(message: Message) -> None:
             messages.append(message)
 
-        await base(scope, replaying(body, receive), self._saving(scope, headers, keep))
+        await base(scope, receive, self._saving(scope, headers, keep))
         if not messages or messages[0]["status"] != 200:
             for message in messages:
                 await send(message)
@@ -128,7 +155,7 @@ class LocalAws:
         request = json.loads(body or b"{}")
         answer = json.loads(b"".join(message.get("body", b"") for message in messages[1:]))
         amender, action = self._amenders[target], target.rpartition(".")[2]
-        await _respond_with(send, lambda: amender.amend(action, request, answer, _caller(headers)))
+        await _respond_with(send, lambda: amender.amend(action, request, answer, caller))
 
     def _saving(self, scope: Message, headers: dict[str, str], send: Send) -> Send:
         """A `send` that lets the answer out once what the request changed is on disk."""
@@ -165,7 +192,8 @@ def create_app(endpoint: str, state: Path, region: str, trino_url: str | None = 
     engine = TrinoEngine(trino_url) if trino_url else DuckEngine(state / "tmp" / "duckdb")
     athena = Athena(store, records, engine)
     services = [athena, Catalog(store), Crawlers(store, records), Jobs(store, records, state / "jobs")]
-    return Faults(LocalAws(services), store, two_files=trino_url is None)
+    rights = access.Access(athena.workgroup_of)
+    return Faults(LocalAws(services, store, rights), store, two_files=trino_url is None)
 
 
 def _caller(headers: dict[str, str]) -> Caller:
@@ -179,7 +207,11 @@ async def _respond_with(send: Send, answer: Callable[[], dict[str, Any]]) -> Non
     try:
         await _respond(send, 200, await asyncio.to_thread(answer))
     except ServiceError as error:
-        await _respond(send, error.status, {"__type": error.code, "message": error.message}, error.code)
+        await _refuse(send, error)
+
+
+async def _refuse(send: Send, error: ServiceError) -> None:
+    await _respond(send, error.status, {"__type": error.code, "message": error.message}, error.code)
 
 
 async def _respond(send: Send, status: int, document: dict[str, Any], code: str | None = None) -> None:

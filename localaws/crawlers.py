@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localaws.access import under_role
 from localaws.athena.duck.serdes import OPENX_JSON
 from localaws.faults import injected
 from localaws.inference import CannotInfer, columns_of
@@ -88,6 +89,7 @@ class Crawlers(Service):
 
     def _start(self, name: str) -> dict[str, Any]:
         definition = self._definition(name)
+        store = under_role(self._store, definition["Role"], "glue.amazonaws.com", "AWS-Crawler")
         with self._lock:
             if name in self._running:
                 raise ServiceError("CrawlerRunningException", f"Crawler with name {name} has already started")
@@ -98,7 +100,8 @@ class Crawlers(Service):
                 "State": "RUNNING",
                 "StartTime": time.time(),
             }
-            crawl = Crawl(record, threading.Thread(target=self._run, args=(definition, record, injected("crawl"))))
+            run = threading.Thread(target=self._run, args=(definition, record, store, injected("crawl")))
+            crawl = Crawl(record, run)
             self._records.put("crawl", record["CrawlId"], record)
             self._running[name] = crawl
             crawl.thread.start()
@@ -115,15 +118,19 @@ class Crawlers(Service):
             crawl.stop.set()
         return {}
 
-    def _run(self, definition: dict[str, Any], record: dict[str, Any], fault: str) -> None:
+    def _run(self, definition: dict[str, Any], record: dict[str, Any], store: Store, fault: str) -> None:
+        """Crawl. store: with the rights of the crawler's role."""
         crawl = self._running[definition["Name"]]
         counts = {"TablesUpdated": 0, "PartitionsAdded": 0}
         state, error = "FAILED", "Internal error; the log of the local AWS has its traceback"
         try:
             if fault:
                 raise CrawlError("A fault was asked for")
+            for classifier in definition.get("Classifiers", []):
+                store.client("glue").get_classifier(Name=classifier)
             for database, table in catalog_tables(definition):
-                added = self._crawl_table(database, table, crawl, inherits_from_table(definition))
+                store.client("glue").get_database(Name=database)
+                added = _crawl_table(store, database, table, crawl, inherits_from_table(definition))
                 counts["PartitionsAdded"] += added
                 counts["TablesUpdated"] += added > 0
             state, error = "COMPLETED", ""
@@ -143,98 +150,6 @@ class Crawlers(Service):
             ended["ErrorMessage"] = error
             log.warning("crawler %s: %s", record["CrawlerName"], error)
         self._records.put("crawl", record["CrawlId"], ended)
-
-    def _crawl_table(self, database: str, name: str, crawl: "Crawl", inherit: bool) -> int:
-        """Register what is missing; the number of partitions touched.
-
-        With ``inherit`` they have the table's columns, and those that differ get them; else each that is missing
-        has the columns found in its files.
-        """
-        glue = self._store.client("glue")
-        table = glue.get_table(DatabaseName=database, Name=name)["Table"]
-        location = table["StorageDescriptor"].get("Location", "")
-        if urlsplit(location).scheme != "s3":
-            raise CrawlError(f"Table {database}.{name} has no S3 location: {location!r}")
-        keys = [key["Name"] for key in table.get("PartitionKeys", [])]
-        if not keys:
-            return 0  # its schema is declared and nothing else can be found
-        known = {
-            tuple(partition["Values"]): partition
-            for page in glue.get_paginator("get_partitions").paginate(DatabaseName=database, TableName=name)
-            for partition in page["Partitions"]
-        }
-        missing, stale = [], []
-        for values, folder in self._partition_folders(location, keys, crawl):
-            partition = known.get(values)
-            if partition is None:
-                if self._holds_objects(folder):
-                    columns = None if inherit else self._inferred(table, folder)
-                    missing.append(_partition_input(table, values, folder, columns))
-            elif inherit and not _inherits(partition, table):
-                location = partition["StorageDescriptor"]["Location"]
-                stale.append(_partition_input(table, values, location))
-        for batch in _batches(missing):
-            answer = glue.batch_create_partition(DatabaseName=database, TableName=name, PartitionInputList=batch)
-            # A partition that somebody else registered meanwhile is there, which is what was wanted.
-            _raise_errors(answer, database, name, but="AlreadyExistsException")
-        for batch in _batches(stale):
-            entries = [{"PartitionValueList": item["Values"], "PartitionInput": item} for item in batch]
-            answer = glue.batch_update_partition(DatabaseName=database, TableName=name, Entries=entries)
-            _raise_errors(answer, database, name)
-        return len(missing) + len(stale)
-
-    def _partition_folders(
-        self, location: str, keys: list[str], crawl: "Crawl"
-    ) -> Iterator[tuple[tuple[str, ...], str]]:
-        """Values and URL of each folder `key=value/...` below the table's location, one level a key."""
-        if not keys:
-            yield (), location
-            return
-        for folder in self._folders(location):
-            if crawl.stop.is_set():
-                raise Stopped
-            key, equals, value = folder.removesuffix("/").rpartition("/")[2].partition("=")
-            if not equals or key.lower() != keys[0] or not value:
-                log.warning("%s left out: a folder %s=... was expected", folder, keys[0])
-                continue
-            for values, leaf in self._partition_folders(folder, keys[1:], crawl):
-                yield (unquote(value), *values), leaf
-
-    def _folders(self, location: str) -> Iterator[str]:
-        """The URLs of the folders right below the folder at `location`."""
-        bucket, prefix = _bucket_and_prefix(location)
-        pages = (
-            self._store.client("s3")
-            .get_paginator("list_objects_v2")
-            .paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
-        )
-        for page in pages:
-            for folder in page.get("CommonPrefixes", []):
-                yield f"s3://{bucket}/{folder['Prefix']}"
-
-    def _holds_objects(self, folder: str) -> bool:
-        bucket, prefix = _bucket_and_prefix(folder)
-        # Two keys tell: the first may be the empty object with which consoles mark a folder.
-        found = self._store.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=2)
-        return any(item["Key"] != prefix for item in found.get("Contents", []))
-
-    def _inferred(self, table: dict[str, Any], folder: str) -> list[dict[str, str]]:
-        """The columns of a partition as its files spell them."""
-        if table["StorageDescriptor"].get("SerdeInfo", {}).get("SerializationLibrary") != OPENX_JSON:
-            raise CrawlError(
-                f"Table {table['Name']}: a schema is inferred here for JSON lines alone; set"
-                " CrawlerOutput.Partitions.AddOrUpdateBehavior to InheritFromTable in the crawler's Configuration"
-            )
-        bucket, prefix = _bucket_and_prefix(folder)
-        client = self._store.client("s3")
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        keys = (item["Key"] for page in pages for item in page.get("Contents", []) if item["Key"] != prefix)
-        try:
-            return columns_of(
-                line for key in keys for line in client.get_object(Bucket=bucket, Key=key)["Body"].iter_lines()
-            )
-        except CannotInfer as error:
-            raise CrawlError(f"{folder}: no schema can be inferred here: {error}") from error
 
     def _definitions(self) -> list[dict[str, Any]]:
         pages = self._store.client("glue").get_paginator("get_crawlers").paginate()
@@ -316,6 +231,106 @@ def inherits_from_table(crawler: dict[str, Any]) -> bool:
     configuration = json.loads(crawler.get("Configuration") or "{}")
     partitions = configuration.get("CrawlerOutput", {}).get("Partitions", {})
     return bool(partitions.get("AddOrUpdateBehavior") == "InheritFromTable")
+
+
+def _crawl_table(store: Store, database: str, name: str, crawl: "Crawl", inherit: bool) -> int:
+    """Register what is missing; the number of partitions touched.
+
+    With ``inherit`` they have the table's columns, and those that differ get them; else each that is missing
+    has the columns found in its files.
+    """
+    glue = store.client("glue")
+    table = glue.get_table(DatabaseName=database, Name=name)["Table"]
+    location = table["StorageDescriptor"].get("Location", "")
+    if urlsplit(location).scheme != "s3":
+        raise CrawlError(f"Table {database}.{name} has no S3 location: {location!r}")
+    keys = [key["Name"] for key in table.get("PartitionKeys", [])]
+    if not keys:
+        _read_one(store, location)
+        return 0  # its schema is declared and nothing else can be found
+    known = {
+        tuple(partition["Values"]): partition
+        for page in glue.get_paginator("get_partitions").paginate(DatabaseName=database, TableName=name)
+        for partition in page["Partitions"]
+    }
+    missing, stale = [], []
+    for values, folder in _partition_folders(store, location, keys, crawl):
+        partition = known.get(values)
+        if partition is None:
+            if _read_one(store, folder):
+                columns = None if inherit else _inferred(store, table, folder)
+                missing.append(_partition_input(table, values, folder, columns))
+        elif inherit and not _inherits(partition, table):
+            location = partition["StorageDescriptor"]["Location"]
+            stale.append(_partition_input(table, values, location))
+    for batch in _batches(missing):
+        answer = glue.batch_create_partition(DatabaseName=database, TableName=name, PartitionInputList=batch)
+        # A partition that somebody else registered meanwhile is there, which is what was wanted.
+        _raise_errors(answer, database, name, but="AlreadyExistsException")
+    for batch in _batches(stale):
+        entries = [{"PartitionValueList": item["Values"], "PartitionInput": item} for item in batch]
+        answer = glue.batch_update_partition(DatabaseName=database, TableName=name, Entries=entries)
+        _raise_errors(answer, database, name)
+    return len(missing) + len(stale)
+
+
+def _partition_folders(
+    store: Store, location: str, keys: list[str], crawl: "Crawl"
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Values and URL of each folder `key=value/...` below the table's location, one level a key."""
+    if not keys:
+        yield (), location
+        return
+    for folder in _folders(store, location):
+        if crawl.stop.is_set():
+            raise Stopped
+        key, equals, value = folder.removesuffix("/").rpartition("/")[2].partition("=")
+        if not equals or key.lower() != keys[0] or not value:
+            log.warning("%s left out: a folder %s=... was expected", folder, keys[0])
+            continue
+        for values, leaf in _partition_folders(store, folder, keys[1:], crawl):
+            yield (unquote(value), *values), leaf
+
+
+def _folders(store: Store, location: str) -> Iterator[str]:
+    """The URLs of the folders right below the folder at `location`."""
+    bucket, prefix = _bucket_and_prefix(location)
+    pages = store.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+    for page in pages:
+        for folder in page.get("CommonPrefixes", []):
+            yield f"s3://{bucket}/{folder['Prefix']}"
+
+
+def _read_one(store: Store, folder: str) -> bool:
+    """Whether the folder holds an object, of which the beginning is read, as a crawler does to classify it."""
+    bucket, prefix = _bucket_and_prefix(folder)
+    client = store.client("s3")
+    # Two keys tell: the first may be the empty object with which consoles mark a folder.
+    found = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=2)
+    for item in found.get("Contents", []):
+        if item["Key"] != prefix:
+            client.get_object(Bucket=bucket, Key=item["Key"])["Body"].read(1)
+            return True
+    return False
+
+
+def _inferred(store: Store, table: dict[str, Any], folder: str) -> list[dict[str, str]]:
+    """The columns of a partition as its files spell them."""
+    if table["StorageDescriptor"].get("SerdeInfo", {}).get("SerializationLibrary") != OPENX_JSON:
+        raise CrawlError(
+            f"Table {table['Name']}: a schema is inferred here for JSON lines alone; set"
+            " CrawlerOutput.Partitions.AddOrUpdateBehavior to InheritFromTable in the crawler's Configuration"
+        )
+    bucket, prefix = _bucket_and_prefix(folder)
+    client = store.client("s3")
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    keys = (item["Key"] for page in pages for item in page.get("Contents", []) if item["Key"] != prefix)
+    try:
+        return columns_of(
+            line for key in keys for line in client.get_object(Bucket=bucket, Key=key)["Body"].iter_lines()
+        )
+    except CannotInfer as error:
+        raise CrawlError(f"{folder}: no schema can be inferred here: {error}") from error
 
 
 def _partition_input(

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localaws.access import under_role
 from localaws.faults import injected
 from localaws.records import Records
 from localaws.service import Caller, Service, ServiceError, Store
@@ -115,6 +116,7 @@ class Jobs(Service):
                 "InvalidInputException",
                 f"Job {name}: the local AWS runs {' and '.join(LOG_GROUPS)}, not {kind}",
             )
+        store = under_role(self._store, job["Role"], "glue.amazonaws.com", "GlueJobRunnerSession")
         now = time.time()
         record = {
             "Id": f"jr_{uuid.uuid4().hex}{uuid.uuid4().hex}",
@@ -139,7 +141,7 @@ class Jobs(Service):
             run = Run(record)
             if fault := injected("job"):
                 run.end(fault, None if fault == "STOPPED" else "A fault was asked for")
-            run.thread = threading.Thread(target=self._run, args=(job, run, arguments))
+            run.thread = threading.Thread(target=self._run, args=(job, run, arguments, store))
             self._processes[record["Id"]] = run
             run.thread.start()
         return {"JobRunId": record["Id"]}
@@ -164,7 +166,8 @@ class Jobs(Service):
             errors.append({"JobName": name, "JobRunId": id, "ErrorDetail": detail})
         return {"SuccessfulSubmissions": successful, "Errors": errors}
 
-    def _run(self, job: dict[str, Any], run: "Run", arguments: dict[str, str]) -> None:
+    def _run(self, job: dict[str, Any], run: "Run", arguments: dict[str, str], store: Store) -> None:
+        """Run the script. store: with the rights of the job's role."""
         folder = self._folder / run.record["Id"]
         state: str = "FAILED"
         error: str | None = "Internal error; the log of the local AWS has its traceback"
@@ -173,9 +176,9 @@ class Jobs(Service):
                 state, error = run.outcome
                 return
             folder.mkdir(parents=True)
-            script = self._download(job["Command"]["ScriptLocation"], folder)
+            script = _download(store, job["Command"]["ScriptLocation"], folder)
             argv = [str(script), *script_arguments(job, run.record["Id"], arguments)]
-            state, error = self._execute(run, argv, folder)
+            state, error = self._execute(run, argv, folder, store)
         except (ClientError, BotoCoreError, OSError, ValueError) as failure:
             error = str(failure)
         finally:  # a run ends in a state whatever happens in its thread
@@ -183,22 +186,13 @@ class Jobs(Service):
                 self._end(run.record, state, error)
                 del self._processes[run.record["Id"]]
 
-    def _download(self, location: str, folder: Path) -> Path:
-        url = urlsplit(location, allow_fragments=False)
-        script = folder / Path(url.path).name
-        try:
-            self._store.client("s3").download_file(url.netloc, url.path.lstrip("/"), str(script))
-        except ClientError as error:
-            raise ValueError(f"The script {location} cannot be read: {error}") from error
-        return script
-
-    def _execute(self, run: "Run", argv: list[str], folder: Path) -> tuple[str, str | None]:
+    def _execute(self, run: "Run", argv: list[str], folder: Path, store: Store) -> tuple[str, str | None]:
         """Run the script until it ends, is stopped or times out; the state of the run and its error."""
         with (folder / "output.log").open("wb") as output, (folder / "error.log").open("wb") as errors:
             run.start(
                 [sys.executable, "-c", GUARD, sys.executable, *argv],
                 folder,
-                self._environment(),
+                _environment(store),
                 output,
                 errors,
             )
@@ -210,18 +204,6 @@ class Jobs(Service):
         if status == 0:
             return "SUCCEEDED", None
         return "FAILED", error_message((folder / "error.log").read_text(errors="replace"), status)
-
-    def _environment(self) -> dict[str, str]:
-        """What a script of a job sees: the way to AWS, nothing of the server's own settings."""
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
-        return {
-            **kept,
-            "AWS_ENDPOINT_URL": self._store.endpoint,
-            "AWS_DEFAULT_REGION": self._store.region,
-            "AWS_REGION": self._store.region,
-            "AWS_ACCESS_KEY_ID": self._store.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": self._store.secret_access_key,
-        }
 
     def _put(self, record: dict[str, Any], **changes: Any) -> None:
         record.update(changes, LastModifiedOn=time.time())
@@ -273,6 +255,30 @@ class Jobs(Service):
                         properties: dict[str, Any] = declared["Properties"]
                         return properties
         return {}
+
+
+def _download(store: Store, location: str, folder: Path) -> Path:
+    url = urlsplit(location, allow_fragments=False)
+    script = folder / Path(url.path).name
+    try:
+        store.client("s3").download_file(url.netloc, url.path.lstrip("/"), str(script))
+    except ClientError as error:
+        raise ValueError(f"The script {location} cannot be read: {error}") from error
+    return script
+
+
+def _environment(store: Store) -> dict[str, str]:
+    """What a script of a job sees: the way to AWS, nothing of the server's own settings."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
+    return {
+        **kept,
+        "AWS_ENDPOINT_URL": store.endpoint,
+        "AWS_DEFAULT_REGION": store.region,
+        "AWS_REGION": store.region,
+        "AWS_ACCESS_KEY_ID": store.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": store.secret_access_key,
+        **({"AWS_SESSION_TOKEN": store.session_token} if store.session_token else {}),
+    }
 
 
 class Run:

@@ -1,7 +1,8 @@
 """What all services of our own share: their interface, their error, who calls, and clients to the store."""
 
+import threading
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import boto3
@@ -35,23 +36,34 @@ class Store:
     region: str = "us-east-1"
     access_key_id: str = "test"
     secret_access_key: str = "test"
+    session_token: str | None = None
 
-    @cache  # noqa: B019 -- one store lives as long as its process; boto3 clients are thread-safe
     def client(self, service: str) -> Any:
         """A boto3 client of `service` ("s3", "glue", ...) that retries nothing: what fails here stays so."""
-        session: Any = boto3.session.Session()  # whose stubs know services by literal names alone
-        return session.client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=self.region,
-            aws_access_key_id=self.access_key_id,
-            aws_secret_access_key=self.secret_access_key,
-            config=Config(
-                retries={"total_max_attempts": 1},
-                max_pool_connections=32,
-                s3={"addressing_style": "path"},
-            ),
-        )
+        with _making:
+            return _client(self, service)
+
+
+# Sessions of roles come and go, and each has clients of its own; they share what botocore has read.
+_session: Any = boto3.session.Session()  # whose stubs know services by literal names alone
+_making = threading.Lock()  # for clients are thread-safe, but not their making
+
+
+@lru_cache(maxsize=128)
+def _client(store: Store, service: str) -> Any:
+    return _session.client(
+        service,
+        endpoint_url=store.endpoint,
+        region_name=store.region,
+        aws_access_key_id=store.access_key_id,
+        aws_secret_access_key=store.secret_access_key,
+        aws_session_token=store.session_token,
+        config=Config(
+            retries={"total_max_attempts": 1},
+            max_pool_connections=32,
+            s3={"addressing_style": "path"},
+        ),
+    )
 
 
 class Service:

@@ -72,7 +72,7 @@ class Service:
 
 
 def aws_environment(settings: Settings) -> dict[str, str]:
-    """Variables that lead every AWS client to the local AWS."""
+    """Variables that lead every AWS client to the local AWS, as the account's root."""
     return {
         "AWS_ENDPOINT_URL": settings.aws_url,
         "AWS_ACCESS_KEY_ID": "test",
@@ -85,14 +85,22 @@ def aws_environment(settings: Settings) -> dict[str, str]:
 def airflow_environment(settings: Settings) -> dict[str, str]:
     """Airflow's whole configuration. Makes the environment's secrets on first use."""
     home = settings.airflow_home
+    # As on AWS, all that Airflow does is done under its role. Clients without the connection have no credentials.
     connection = {
         "conn_type": "aws",
         "login": "test",
         "password": "test",
-        "extra": {"endpoint_url": settings.aws_url, "region_name": settings.region},
+        "extra": {
+            "endpoint_url": settings.aws_url,
+            "service_config": {"sts": {"endpoint_url": settings.aws_url}},
+            "region_name": settings.region,
+            "role_arn": settings.airflow_role,
+        },
     }
     return {
-        **aws_environment(settings),
+        "AWS_ENDPOINT_URL": settings.aws_url,
+        "AWS_DEFAULT_REGION": settings.region,
+        "AWS_EC2_METADATA_DISABLED": "true",
         **_secrets(home / "secrets.json"),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),

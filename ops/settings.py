@@ -113,6 +113,10 @@ class Settings:
         return f"{self.stack}-data-{self.account}-{self.region}"
 
     @property
+    def airflow_role(self) -> str:
+        return f"arn:aws:iam::{self.account}:role/{self.stack}-airflow"
+
+    @property
     def aws_client(self) -> AwsClient:
         """Arguments of `boto3.client` that lead to the local AWS, whatever the user's own settings say."""
         return {

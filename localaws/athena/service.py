@@ -8,11 +8,13 @@ import threading
 import time
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localaws.access import DENIED, acting_for
 from localaws.athena import ddl
 from localaws.athena.catalog import Column
 from localaws.athena.engine import Engine, Outcome, Running
@@ -34,9 +36,13 @@ _MANIFEST = "-manifest.csv"  # the file that lists what a CTAS or UNLOAD wrote
 
 @dataclass
 class _Execution:
-    """A query that has not ended. fault: it is to have; statement: once it runs; stopped: it was asked to stop."""
+    """A query that has not ended.
+
+    store: with its caller's rights; fault: it is to have; statement: once it runs; stopped: it was asked to stop.
+    """
 
     document: dict[str, Any]
+    store: Store
     fault: str = ""
     future: "Future[None] | None" = None
     statement: Running | None = None
@@ -77,13 +83,15 @@ class Athena(Service):
 
     def handle(self, action: str, body: dict[str, Any], caller: Caller) -> dict[str, Any]:
         handlers = {
-            "StartQueryExecution": self._start,
             "StopQueryExecution": self._stop,
             "GetQueryExecution": self._get,
             "BatchGetQueryExecution": self._batch_get,
             "ListQueryExecutions": self._list,
-            "GetQueryResults": self._results,
         }
+        if action == "StartQueryExecution":
+            return self._start(body, acting_for(self.store, caller))
+        if action == "GetQueryResults":
+            return self._results(body, acting_for(self.store, caller))
         return handlers[action](body)
 
     def amend(self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller) -> dict[str, Any]:
@@ -101,7 +109,13 @@ class Athena(Service):
 
     # Starting and stopping
 
-    def _start(self, body: dict[str, Any]) -> dict[str, Any]:
+    def workgroup_of(self, execution_id: str) -> str | None:
+        """The workgroup of a query, None for an unknown id."""
+        document = self.records.get(_KIND, execution_id)
+        return None if document is None else str(document["WorkGroup"])
+
+    def _start(self, body: dict[str, Any], store: Store) -> dict[str, Any]:
+        """store: with the caller's rights, under which the query reads and writes."""
         sql = body.get("QueryString", "")
         if not sql.strip():
             raise _invalid("Query string cannot be empty")
@@ -110,6 +124,7 @@ class Athena(Service):
         workgroup = body.get("WorkGroup", "primary")
         configuration = self._configuration(workgroup)
         output = _output_location(body, configuration)
+        _find_bucket(store, output)
         names = ("QueryString", "QueryExecutionContext", "ResultConfiguration", "WorkGroup", "ExecutionParameters")
         request = {name: body.get(name) for name in names}
         token = body.get("ClientRequestToken")
@@ -127,7 +142,7 @@ class Athena(Service):
             self.records.put(_KIND, execution_id, document)
             if token:
                 self.records.put("client_request_token", token, {"id": execution_id, "request": request})
-            execution = self.executions[execution_id] = _Execution(document, injected("query"))
+            execution = self.executions[execution_id] = _Execution(document, store, injected("query"))
             execution.future = self.threads.submit(self._execute, execution, configuration)
         return {"QueryExecutionId": execution_id}
 
@@ -169,7 +184,7 @@ class Athena(Service):
             self._finish(document, "CANCELLED", str(error))
         except (ClientError, BotoCoreError) as error:
             # The catalog or the store said no to the query: Athena shows its words.
-            self._finish(document, "FAILED", f"GENERIC_INTERNAL_ERROR: {error}")
+            self._finish(document, "FAILED", _said_no(error))
         except Exception as error:
             # A defect of ours must not leave the query RUNNING for ever; it stays visible in the log.
             log.exception("query %s: %s", document["QueryExecutionId"], document["Query"])
@@ -190,13 +205,15 @@ class Athena(Service):
         cutoff = configuration.get("BytesScannedCutoffPerQuery")
         parameters = document.get("ExecutionParameters", [])
         # Hive's quotes about the database, which awswrangler's describe_table writes, are Hive DDL's alone.
-        statement = ddl.find(sql, database.strip("`"), self.store.client("glue"))
+        store = execution.store
+        _open_default_database(store)
+        statement = ddl.find(sql, database.strip("`"), store.client("glue"))
         is_ddl = statement is not None
         if is_ddl and parameters:
             raise not_parameterised()
         output, execution_id = document["ResultConfiguration"]["OutputLocation"], document["QueryExecutionId"]
         running: Running = statement or prepare(sql, parameters, f"{output}tables/{execution_id}/", execution_id).on(
-            breaking(self.engine, execution.fault), database, self.store, int(cutoff) if cutoff else None
+            breaking(self.engine, execution.fault), database, store, int(cutoff) if cutoff else None
         )
         running = broken(running, execution.fault)
         document["Status"]["State"] = "RUNNING"
@@ -208,7 +225,7 @@ class Athena(Service):
             execution.statement = running
         outcome = running.run()
         ended = time.monotonic()
-        location = self._write(document, outcome, is_ddl)
+        location = _write(store, document, outcome, is_ddl)
         document["ResultConfiguration"]["OutputLocation"] = location
         document["StatementType"] = outcome.statement_type
         document["Statistics"] = {
@@ -221,24 +238,6 @@ class Athena(Service):
             document["Statistics"]["DataManifestLocation"] = f"{location}{_MANIFEST}"
         document["columns"] = [_column_info(column, is_ddl) for column in outcome.columns]
         self._finish(document, "SUCCEEDED")
-
-    def _write(self, document: dict[str, Any], outcome: Outcome, is_ddl: bool) -> str:
-        """The result's file; gives its location, which a statement without a result has, too, but no file.
-
-        https://docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.html
-        """
-        suffix = ".txt" if is_ddl else ".csv" if outcome.columns else ""
-        folder = "tables/" if outcome.files is not None and outcome.statement_type == "DDL" else ""
-        location = f"{document['ResultConfiguration']['OutputLocation']}{folder}{document['QueryExecutionId']}{suffix}"
-        if outcome.files is not None:
-            self._put(f"{location}{_MANIFEST}", "".join(f"{file}\n" for file in outcome.files).encode())
-        if suffix:
-            self._put(location, as_lines(outcome.rows) if is_ddl else as_csv(outcome))
-        return location
-
-    def _put(self, location: str, text: bytes) -> None:
-        bucket, _, key = location.removeprefix("s3://").partition("/")
-        self.store.client("s3").put_object(Bucket=bucket, Key=key, Body=text)
 
     def _finish(self, document: dict[str, Any], state: str, reason: str | None = None) -> None:
         document["Status"] |= {"State": state, "CompletionDateTime": time.time()}
@@ -285,7 +284,7 @@ class Athena(Service):
             answer["NextToken"] = str(first + size)
         return answer
 
-    def _results(self, body: dict[str, Any]) -> dict[str, Any]:
+    def _results(self, body: dict[str, Any], store: Store) -> dict[str, Any]:
         document = self._document(body["QueryExecutionId"])
         state = document["Status"]["State"]
         if state in ("QUEUED", "RUNNING"):
@@ -299,7 +298,7 @@ class Athena(Service):
         rows: list[list[str | None]] = []
         answer: dict[str, Any] = {"UpdateCount": 0}
         if columns:
-            data = self._read(location, begin)
+            data = _read(store, location, begin)
             rows, length = line_rows(data, most) if location.endswith(".txt") else csv_rows(data, most)
             if length < len(data):
                 answer["NextToken"] = str(begin + length)  # the next page begins at that byte of the file
@@ -309,16 +308,62 @@ class Athena(Service):
         }
         return answer
 
-    def _read(self, location: str, begin: int) -> bytes:
-        bucket, _, key = location.removeprefix("s3://").partition("/")
-        try:
-            answer = self.store.client("s3").get_object(Bucket=bucket, Key=key, Range=f"bytes={begin}-")
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "InvalidRange":  # a list without lines is an empty file
-                return b""
-            raise _invalid(f"Could not find results at {location}") from error
-        data: bytes = answer["Body"].read()
-        return data
+
+def _write(store: Store, document: dict[str, Any], outcome: Outcome, is_ddl: bool) -> str:
+    """The result's file; gives its location, which a statement without a result has, too, but no file.
+
+    https://docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.html
+    """
+    suffix = ".txt" if is_ddl else ".csv" if outcome.columns else ""
+    folder = "tables/" if outcome.files is not None and outcome.statement_type == "DDL" else ""
+    location = f"{document['ResultConfiguration']['OutputLocation']}{folder}{document['QueryExecutionId']}{suffix}"
+    if outcome.files is not None:
+        _put(store, f"{location}{_MANIFEST}", "".join(f"{file}\n" for file in outcome.files).encode())
+    if suffix:
+        _put(store, location, as_lines(outcome.rows) if is_ddl else as_csv(outcome))
+    return location
+
+
+def _put(store: Store, location: str, text: bytes) -> None:
+    bucket, _, key = location.removeprefix("s3://").partition("/")
+    store.client("s3").put_object(Bucket=bucket, Key=key, Body=text)
+
+
+def _read(store: Store, location: str, begin: int) -> bytes:
+    bucket, _, key = location.removeprefix("s3://").partition("/")
+    try:
+        answer = store.client("s3").get_object(Bucket=bucket, Key=key, Range=f"bytes={begin}-")
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "InvalidRange":  # a list without lines is an empty file
+            return b""
+        raise _invalid(f"Could not find results at {location}") from error
+    data: bytes = answer["Body"].read()
+    return data
+
+
+def _find_bucket(store: Store, output: str) -> None:
+    """Look for the bucket of the results, as Athena does with its caller's rights before anything else."""
+    bucket = output.removeprefix("s3://").partition("/")[0]
+    try:
+        store.client("s3").get_bucket_location(Bucket=bucket)
+    except ClientError as error:
+        raise _invalid(f"Unable to verify/create output bucket {bucket}: {error}") from error
+
+
+def _open_default_database(store: Store) -> None:
+    """Ask for the database ``default``, as Athena does before every query, whether there is one or not.
+
+    https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html
+    """
+    glue = store.client("glue")
+    with suppress(glue.exceptions.EntityNotFoundException):
+        glue.get_database(Name="default")
+
+
+def _said_no(error: ClientError | BotoCoreError) -> str:
+    if isinstance(error, ClientError) and error.response["Error"]["Code"] in DENIED:
+        return f"Insufficient permissions to execute the query. {error}"
+    return f"GENERIC_INTERNAL_ERROR: {error}"
 
 
 def _output_location(body: dict[str, Any], configuration: dict[str, Any]) -> str:

@@ -2,12 +2,14 @@
 
 import contextlib
 import io
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import boto3
 from botocore.config import Config
 
 ROOT = Path(__file__).resolve().parents[2]
+SERVICES = ["glue.amazonaws.com", "lambda.amazonaws.com"]
 
 
 class Aws:
@@ -54,6 +57,16 @@ class Aws:
             aws_secret_access_key="test",
             config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
         )
+
+    def role(self, name: str, allow: Sequence[str] = ("*",)) -> str:
+        """The ARN of a role for Glue and Lambda that may do these actions, on everything."""
+        trust = {"Effect": "Allow", "Principal": {"Service": SERVICES}, "Action": "sts:AssumeRole"}
+        rights = {"Effect": "Allow", "Action": list(allow), "Resource": "*"}
+        iam = self.client("iam")
+        with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
+            iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+        iam.put_role_policy(RoleName=name, PolicyName="rights", PolicyDocument=json.dumps({"Statement": [rights]}))
+        return f"arn:aws:iam::000000000000:role/{name}"
 
     def stop(self) -> int:
         """End it as a user does, with SIGTERM; the exit status."""

@@ -66,7 +66,7 @@ def create_table(
 def create_crawler(aws: Aws, table: str, crawler: str = "", **changes: Any) -> None:
     """A crawler of a table, of the same name if it has none of its own."""
     definition = {
-        "Role": "crawler",
+        "Role": aws.role("crawler"),
         "Targets": {"CatalogTargets": [{"DatabaseName": "crawled", "Tables": [table]}]},
         "SchemaChangePolicy": LOG,
         "Configuration": INHERIT,

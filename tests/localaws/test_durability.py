@@ -176,8 +176,7 @@ def test_partitions_registered_at_once_are_all_kept(fresh_aws: Aws) -> None:
 
 def test_a_function_runs_again(fresh_aws: Aws) -> None:
     # given a function that ran
-    role = "arn:aws:iam::000000000000:role/function"
-    fresh_aws.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument="{}")
+    role = fresh_aws.role("function")
     fresh_aws.client("lambda").create_function(
         FunctionName="kept",
         Runtime="python3.12",

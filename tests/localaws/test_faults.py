@@ -301,7 +301,7 @@ def test_a_job_ends_as_asked_for_without_its_script(aws: Aws, faults: Admin) -> 
     # given a job whose script does not exist
     glue = aws.client("glue")
     command = {"Name": "pythonshell", "ScriptLocation": "s3://faulty/no-script.py"}
-    glue.create_job(Name="faulty", Role="job", Command=command)
+    glue.create_job(Name="faulty", Role=aws.role("job"), Command=command)
 
     # when it is to end in a state, expect it to be in that one
     for state in ("STOPPED", "ERROR", "FAILED"):
@@ -330,7 +330,7 @@ def test_a_crawl_fails(aws: Aws, faults: Admin, athena: AthenaClient) -> None:
     configuration = {"Version": 1.0, "CrawlerOutput": {"Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}}}
     glue.create_crawler(
         Name="faulty",
-        Role="crawler",
+        Role=aws.role("crawler"),
         Targets={"CatalogTargets": [{"DatabaseName": "faulty", "Tables": ["crawled"]}]},
         SchemaChangePolicy={"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"},
         Configuration=json.dumps(configuration),
@@ -362,7 +362,7 @@ def test_a_function_times_out_and_works_on_until_the_server_ends(fresh_aws: Aws)
         FunctionName="faulty",
         Runtime="python3.11",
         Handler="index.handler",
-        Role="arn:aws:iam::000000000000:role/function",
+        Role=fresh_aws.role("function"),
         Timeout=600,
         Code={"ZipFile": archive(FUNCTION)},
     )

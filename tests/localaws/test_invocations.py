@@ -42,7 +42,7 @@ def function(aws: Aws) -> Any:
         FunctionName="raising",
         Runtime="python3.11",
         Handler="index.handler",
-        Role="arn:aws:iam::000000000000:role/function",
+        Role=aws.role("function"),
         Code={"ZipFile": file.getvalue()},
     )
     return lambda event, **more: client.invoke(FunctionName="raising", Payload=json.dumps(event), **more)

@@ -43,7 +43,7 @@ def glue(aws: Aws) -> Iterator[Any]:
 def create_job(aws: Aws, script: str, **changes: Any) -> None:
     aws.client("s3").put_object(Bucket="jobs", Key="code/script.py", Body=script.encode())
     definition = {
-        "Role": "job",
+        "Role": aws.role("job"),
         "Command": {"Name": "pythonshell", "ScriptLocation": "s3://jobs/code/script.py"},
     }
     aws.client("glue").create_job(Name="job", **{**definition, **changes})
@@ -154,8 +154,11 @@ def test_stopping_a_run_ends_all_its_processes(aws: Aws, glue: Any) -> None:
     assert [item["ErrorDetail"]["ErrorCode"] for item in again] == ["InvalidInputException"]
 
 
-def test_a_run_past_its_timeout_is_ended(aws: Aws, glue: Any, tmp_path: Path) -> None:
-    # given jobs whose minutes last a tenth of a second, and a run that may last five
+def test_a_run_past_its_timeout_is_ended(
+    aws: Aws, glue: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given jobs in this process, under no role, whose minutes last a tenth of a second, and a run that may last five
+    monkeypatch.setattr("localaws.jobs.under_role", lambda store, *_: store)
     create_job(aws, WAIT, Timeout=5)
     jobs = Jobs(Store(aws.endpoint), Records(tmp_path / "records.sqlite"), tmp_path, seconds_per_minute=0.1)
     id = jobs.handle("StartJobRun", {"JobName": "job"}, CALLER)["JobRunId"]

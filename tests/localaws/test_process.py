@@ -101,11 +101,10 @@ def test_a_stop_is_clean_and_leaves_no_process(fresh_aws: Aws, handler: str) -> 
     # given a function whose worker process is warm, or in the middle of an invocation
     s3 = fresh_aws.client("s3")
     s3.create_bucket(Bucket="told")
-    fresh_aws.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument="{}")
     fresh_aws.client("lambda").create_function(
         FunctionName="function",
         Runtime="python3.12",
-        Role="arn:aws:iam::000000000000:role/function",
+        Role=fresh_aws.role("function"),
         Handler=f"index.{handler}",
         Code={"ZipFile": archive(FUNCTION)},
         Timeout=600,

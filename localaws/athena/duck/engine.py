@@ -136,8 +136,9 @@ def connect(engine: DuckEngine, store: Any, spill: str) -> duckdb.DuckDBPyConnec
     )
     connection.execute(f"LOAD {quote(str(_HTTPFS))}")
     connection.execute("SET TimeZone = 'UTC'")
+    token = f", SESSION_TOKEN {quote(store.session_token)}" if store.session_token else ""
     connection.execute(
-        f"CREATE SECRET (TYPE s3, KEY_ID {quote(store.access_key_id)},"
+        f"CREATE SECRET (TYPE s3, KEY_ID {quote(store.access_key_id)}{token},"
         f" SECRET {quote(store.secret_access_key)}, REGION {quote(store.region)}, ENDPOINT {quote(store.endpoint.removeprefix('http://'))},"
         " URL_STYLE 'path', USE_SSL false)"
     )
