@@ -16,7 +16,7 @@ AWS_TESTS = tests/localaws tests/sql tests/conformance
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status airflow report data deploy-quicksight test test-glue test-lambda test-clients test-trino test-reruns test-browser test-fab trino conformance functions chaos lint format lock clean
+.PHONY: help demo up down status airflow report data deploy-quicksight compose-env test test-glue test-lambda test-clients test-trino test-reruns test-browser test-fab test-compose trino conformance functions chaos lint format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,9 @@ data: .venv/synced ## make the sample data anew: ARGS go to the generator
 deploy-quicksight: .venv/synced ## deploy the dashboard to AWS: make deploy-quicksight OWNER=…, or ARGS=--delete
 	@$(RUN) ops.quicksight $(if $(OWNER),--parameter OwnerPrincipal='$(OWNER)') $(ARGS)
 
+compose-env: .venv-uv/synced ## make .env with random keys, which docker compose up needs
+	@.venv-uv/bin/python -m ops.keys $(ARGS)
+
 test: .venv/synced .venv-localaws/synced ## run all tests
 	@status=0; \
 	.venv/bin/python -m pytest tests $(AWS_TESTS:%=--ignore=%) --ignore=tests/clients --ignore=tests/browser \
@@ -79,6 +82,9 @@ test-browser: .venv/synced .venv-localaws/synced .venv-browser/synced ## look at
 
 test-fab: .venv-fab/synced ## try the page's access with the FAB auth manager, as MWAA and Astro have it
 	.venv-fab/bin/python -m pytest tests/fab $(ARGS)
+
+test-compose: .venv/synced ## run docker-compose.yaml for real, with Docker: ARGS=--trino for Trino, too
+	@$(RUN) tests.compose $(ARGS)
 
 trino: .venv/synced .venv-uv/synced ## get Trino, the second query engine
 	@$(RUN) ops.trino install

@@ -75,7 +75,9 @@ def main(arguments: Sequence[str]) -> int:
         if options.again or not set(days) <= {run.day for run in dag.runs() if run.state == "success"}:
             succeeded = demo.run(settings, days, console, begun)
         else:
-            console.print("The days have run; `docker compose run --rm demo python -m ops.compose --again` repeats them")
+            console.print(
+                "The days have run; `docker compose run --rm demo python -m ops.compose --again` repeats them"
+            )
     except (UserError, QueryFailed, QueryTimedOut) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

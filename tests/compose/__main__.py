@@ -255,8 +255,10 @@ def main(arguments: Sequence[str]) -> int:
             leaves_nothing,
         ]
         try:
-            print(f"Docker {docker('version', '--format', '{{.Server.Version}}').strip()}, "
-                  f"Compose {docker('compose', 'version', '--short').strip()}, project {project.name}")
+            print(
+                f"Docker {docker('version', '--format', '{{.Server.Version}}').strip()}, "
+                f"Compose {docker('compose', 'version', '--short').strip()}, project {project.name}"
+            )
             timed("compose file is valid", lambda: project.compose("config", "--quiet"))
             timed("images are built", lambda: project.compose("build", loud=True))
             timed("services are started", lambda: project.compose("up", "--detach", loud=True))

@@ -154,9 +154,7 @@ def test_stopping_a_run_ends_all_its_processes(aws: Aws, glue: Any) -> None:
     assert [item["ErrorDetail"]["ErrorCode"] for item in again] == ["InvalidInputException"]
 
 
-def test_a_run_past_its_timeout_is_ended(
-    aws: Aws, glue: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_past_its_timeout_is_ended(aws: Aws, glue: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # given jobs in this process, under no role, whose minutes last a tenth of a second, and a run that may last five
     monkeypatch.setattr("localaws.jobs.under_role", lambda store, *_: store)
     create_job(aws, WAIT, Timeout=5)
