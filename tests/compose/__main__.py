@@ -23,6 +23,7 @@ from typing import Any
 import httpx
 
 from ops import keys
+from tests.dockerignore import context
 from tests.e2e.environment import DAYS, ROOT, Environment
 from tests.ports import free_ports
 
@@ -56,9 +57,11 @@ class Project:
     """A Compose project with an .env of its own."""
 
     env_file: Path
+    trino: bool = False
     ports: tuple[int, int] = field(default_factory=free_ports)
     name: str = field(default_factory=lambda: f"smart-hub-test-{secrets.token_hex(3)}")
     settings: dict[str, str] = field(default_factory=dict)
+    ran: list[str] = field(default_factory=list)  # the arguments of every `docker compose` so far
 
     @property
     def aws(self) -> Environment:
@@ -67,6 +70,7 @@ class Project:
 
     def compose(self, *arguments: str, loud: bool = False, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `docker compose`; its output to ours when `loud`, else captured. Raises Failed when it fails."""
+        self.ran.append(" ".join(arguments))
         airflow, aws = map(str, self.ports)
         names = [*keys.compose(), "AIRFLOW_PORT", "AWS_PORT", "SOURCE", "FROM", "TO", "ENGINE", "COMPOSE_PROFILES"]
         users = {name: value for name, value in os.environ.items() if name not in names}
@@ -135,6 +139,12 @@ def docker(*arguments: str) -> str:
     return done.stdout
 
 
+def make_keys(file: Path) -> None:
+    done = subprocess.run(["make", "compose-env", f"ARGS=--file {file}"], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise Failed(f"make compose-env ended with {done.returncode}: {done.stderr}")
+
+
 # The promises
 
 
@@ -150,10 +160,19 @@ def publishes_both_days(project: Project) -> None:
     expect("rows published", [row[:2] for row in project.aws.select(SUMMARY)], ROWS)
     runs = [(run["partition_key"], run["state"]) for run in project.aws.runs()]
     expect("runs", runs, [(day, "success") for day in DAYS])
-    shown = project.compose("logs", "--no-log-prefix", "demo").stdout
+    shown = project.compose("logs", "--follow", "demo").stdout
     for label in ("values published, a row each", "2 of 2 runs succeeded"):
         if label not in shown:
             raise Failed(f"the demo's log has no {label!r}:\n{shown}")
+
+
+def shows_what_runs(project: Project) -> None:
+    shown = project.compose("ps").stdout
+    if missing := [name for name in RUNNING if name not in shown]:
+        raise Failed(f"docker compose ps shows no {missing}:\n{shown}")
+    dags = project.compose("exec", "scheduler", "airflow", "dags", "list").stdout
+    if "smart_hub_usage" not in dags:
+        raise Failed(f"Airflow's command line shows no smart_hub_usage:\n{dags}")
 
 
 def serves_page_and_logs(project: Project) -> None:
@@ -193,18 +212,29 @@ def listens_on_loopback(project: Project) -> None:
     expect("published ports", bound, wanted)
 
 
-def keeps_its_state(project: Project) -> None:
+def survives_a_crash(project: Project) -> None:
     before, runs = project.aws.select(SUMMARY), run_ids(project)
     project.compose("kill", "local-aws", "postgres")
-    project.compose("up", "--detach", "--quiet-pull")
+    project.compose("up", "--detach")
     project.wait(RUNNING, ONCE)
-    expect("rows after a restart", project.aws.select(SUMMARY), before)
-    expect("runs after a restart: the demo must not run again", run_ids(project), runs)
+    expect("rows after a crash", project.aws.select(SUMMARY), before)
+    expect("runs after a crash: the demo must not run again", run_ids(project), runs)
+
+
+def keeps_its_state_through_an_update(project: Project) -> None:
+    before, runs = project.aws.select(SUMMARY), run_ids(project)
+    project.compose("stop")
+    project.compose("down")
+    expect("what is left", project.left().keys(), {"volumes"})
+    project.compose("up", "--build", "--detach")
+    project.wait(RUNNING, ONCE)
+    expect("rows after an update", project.aws.select(SUMMARY), before)
+    expect("runs after an update: the demo must not run again", run_ids(project), runs)
 
 
 def runs_a_day_again(project: Project) -> None:
     before, runs = project.aws.select(SUMMARY), run_ids(project)
-    project.compose("run", "--rm", "--no-TTY", "demo", "python", "-m", "ops.compose", "--again")
+    project.compose("run", "--rm", "demo", "python", "-m", "ops.compose", "--again")
     expect("rows after another demo", project.aws.select(SUMMARY), before)
     if set(run_ids(project)) & set(runs):
         raise Failed("the demo did not run again")
@@ -213,12 +243,12 @@ def runs_a_day_again(project: Project) -> None:
 def runs_on_trino(project: Project) -> None:
     before = project.aws.select(SUMMARY)
     project.settings.update(ENGINE="trino")
-    project.compose("--profile", "trino", "up", "--detach", "--quiet-pull")
+    project.compose("--profile", "trino", "up", "--detach")
     project.wait([*RUNNING, "trino"], ONCE)
     runs_a_day_again(project)
     expect("what Trino published", project.aws.select(SUMMARY), before)
     told = "curl -fsS -H 'X-Trino-User: test' http://127.0.0.1:8080/v1/query"
-    queries = project.compose("--profile", "trino", "exec", "--no-TTY", "trino", "sh", "-c", told).stdout
+    queries = project.compose("--profile", "trino", "exec", "trino", "sh", "-c", told).stdout
     finished = [one for one in json.loads(queries) if one["state"] == "FINISHED"]
     if not any(re.search(r"CREATE TABLE.*usage_cost", one["query"], re.DOTALL) for one in finished):
         raise Failed(f"Trino has not run the queries of the days, but {[one['query'] for one in finished]}")
@@ -226,13 +256,38 @@ def runs_on_trino(project: Project) -> None:
     listens_on_loopback(project)
 
 
+def sends_astro_what_a_deployment_needs(project: Project) -> None:
+    """The build context of Astro's image, by Docker's own reading of .dockerignore."""
+    image = container = f"{project.name}-context"
+    folder = project.env_file.with_name("context")
+    dockerfile = project.env_file.with_name("Dockerfile")
+    dockerfile.write_text("FROM scratch\nCOPY . /project\n")
+    docker("build", "--quiet", "--tag", image, "--file", str(dockerfile), str(ROOT))
+    try:
+        docker("create", "--name", container, image, "none")
+        docker("cp", f"{container}:/project", str(folder))
+    finally:
+        for command in (["rm", "--force", container], ["image", "rm", "--force", image]):
+            docker(*command)
+    found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    expect("the files of Astro's image", found, context(ROOT))
+
+
 def run_ids(project: Project) -> list[str]:
     return [run["dag_run_id"] for run in project.aws.runs()]
 
 
 def leaves_nothing(project: Project) -> None:
-    project.compose("--profile", "trino", "down", "--volumes")
+    project.compose("down", "--volumes")
     expect("what is left", project.left(), {})
+
+
+def ran_each_command_of_the_docs(project: Project) -> None:
+    """docs/docker-compose.md shows no command that was not run here; `up` without --detach is the same in sight."""
+    text = (ROOT / "docs" / "docker-compose.md").read_text()
+    shown = re.findall(r"^(?:\w+=\S+ )?docker compose ([^#\n]+?) *(?:#.*)?$", text, re.MULTILINE)
+    documented = {command for command in shown if project.trino or "trino" not in command}
+    expect("commands of the docs that were not run", documented - {*project.ran, "up"}, set())
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -241,24 +296,28 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by SIGTERM, clean up as on Ctrl-C
     with tempfile.TemporaryDirectory(prefix="smart-hub-compose-") as folder:
-        project = Project(Path(folder) / "env")
-        keys.complete(project.env_file, ROOT / ".env.example")
+        project = Project(Path(folder) / "env", options.trino)
         checks: list[Callable[[Project], None]] = [
             refuses_to_start_without_keys,
             publishes_both_days,
+            shows_what_runs,
             serves_page_and_logs,
             runs_without_root,
             listens_on_loopback,
-            keeps_its_state,
+            survives_a_crash,
+            keeps_its_state_through_an_update,
             runs_a_day_again,
             *([runs_on_trino] if options.trino else []),
+            sends_astro_what_a_deployment_needs,
             leaves_nothing,
+            ran_each_command_of_the_docs,
         ]
         try:
             print(
                 f"Docker {docker('version', '--format', '{{.Server.Version}}').strip()}, "
                 f"Compose {docker('compose', 'version', '--short').strip()}, project {project.name}"
             )
+            timed("keys are made", lambda: make_keys(project.env_file))
             timed("compose file is valid", lambda: project.compose("config", "--quiet"))
             timed("images are built", lambda: project.compose("build", loud=True))
             timed("services are started", lambda: project.compose("up", "--detach", loud=True))

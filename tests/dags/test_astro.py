@@ -14,7 +14,10 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from tests.dockerignore import context, sent
+
 ROOT = Path(__file__).parents[2]
+IGNORE = ROOT / ".dockerignore"
 DAGS = {path.stem for path in (ROOT / "dags").glob("*.py")}
 
 # Asked in a process of its own, in an image's layout. They are the questions of the tests that `astro dev init` lays
@@ -51,35 +54,13 @@ Path(sys.argv[2]).write_text(json.dumps(answers))
 """
 
 
-def sent(path: str) -> bool:
-    """Whether Docker sends a file of the project for the image: the last line of .dockerignore that matches it, or
-    a folder that it lies in, decides (https://docs.docker.com/build/concepts/context/#dockerignore-files)."""
-    folders = [Path(path), *Path(path).parents][:-1]
-    answer = True
-    for line in (ROOT / ".dockerignore").read_text().splitlines():
-        if line and not line.startswith("#"):
-            pattern = re.compile(_regex(line.removeprefix("!").strip("/")))
-            if any(pattern.fullmatch(folder.as_posix()) for folder in folders):
-                answer = line.startswith("!")
-    return answer
-
-
-def _regex(pattern: str) -> str:
-    parts = re.split(r"(\*\*/|\*)", pattern)
-    return "".join({"**/": "(.*/)?", "*": "[^/]*"}.get(part, re.escape(part)) for part in parts)
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The image's /usr/local/airflow: the checkout's files, less what .dockerignore leaves out."""
     target = tmp_path_factory.mktemp("image") / "usr" / "local" / "airflow"
-    for top in ("dags", "plugins", "include", "requirements.txt", "packages.txt"):
-        source = ROOT / top
-        for path in source.rglob("*") if source.is_dir() else [source]:
-            name = path.relative_to(ROOT).as_posix()
-            if path.is_file() and sent(name):
-                (target / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(path, target / name)
+    for name in context(ROOT):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, target / name)
     return target
 
 
@@ -148,7 +129,7 @@ def test_the_include_folder_is_found_without_a_setting(answers: dict[str, Any], 
     ],
 )
 def test_the_image_is_not_sent(path: str) -> None:
-    assert not sent(path)
+    assert not sent(path, IGNORE)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +148,7 @@ def test_the_image_is_not_sent(path: str) -> None:
 )
 def test_the_image_is_sent(path: str) -> None:
     assert (ROOT / path).is_file()
-    assert sent(path)
+    assert sent(path, IGNORE)
 
 
 def test_the_runtime_brings_an_airflow_that_the_requirements_admit() -> None:
