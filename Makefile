@@ -16,7 +16,7 @@ AWS_TESTS = tests/localaws tests/sql tests/conformance
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status airflow report data deploy-quicksight compose-env test test-glue test-lambda test-clients test-trino test-reruns test-browser test-fab test-compose trino conformance functions chaos lint format lock clean
+.PHONY: help demo up down status airflow report data deploy-quicksight compose-env test test-glue test-lambda test-clients test-trino test-reruns test-access test-browser test-fab test-compose trino conformance functions chaos lint format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -57,7 +57,7 @@ compose-env: .venv-uv/synced ## make .env with random keys, which docker compose
 test: .venv/synced .venv-localaws/synced ## run all tests
 	@status=0; \
 	.venv/bin/python -m pytest tests $(AWS_TESTS:%=--ignore=%) --ignore=tests/clients --ignore=tests/browser \
-	  --ignore=tests/fab $(ARGS) || status=1; \
+	  --ignore=tests/fab --ignore=tests/access $(ARGS) || status=1; \
 	.venv-localaws/bin/python -m pytest $(AWS_TESTS) $(ARGS) || status=1; \
 	[ $$status = 0 ] && echo "All tests passed." || echo "Tests failed: see above."; \
 	exit $$status
@@ -76,6 +76,9 @@ test-trino: .venv/synced .venv-localaws/synced trino ## run the demo with every 
 
 test-reruns: .venv/synced .venv-localaws/synced ## run ten days again and again: both orders, cleared, late, rolled back
 	.venv/bin/python -m pytest -m long tests/e2e $(ARGS)
+
+test-access: .venv/synced .venv-localaws/synced ## take each statement of each policy away in turn: the day must fail for want of it
+	.venv/bin/python -m pytest tests/access $(ARGS)
 
 test-browser: .venv/synced .venv-localaws/synced .venv-browser/synced ## look at the page Smart Hub with a real Chromium after a demo
 	.venv-browser/bin/python -m pytest tests/browser $(ARGS)

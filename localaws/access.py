@@ -24,7 +24,7 @@ from ministack.core.responses import set_request_account_id, set_request_region
 from ministack.services.sts import register_session
 
 from localaws.asgi import Message
-from localaws.service import Caller, ServiceError, Store
+from localaws.service import ACCOUNT, Caller, ServiceError, Store
 
 Body = dict[str, Any]
 
@@ -99,13 +99,7 @@ class Access:
             raise ServiceError(failure.code, failure.message, 403)
         for resource in [] if is_root(caller) else self._resources(service, action, _document(body)):
             arn = "*" if resource == "*" else f"arn:aws:{service}:{caller.region}:{caller.account}:{resource}"
-            denied = iam_evaluator.enforce(caller.access_key_id, f"{service}:{action}", service, caller.region, arn)
-            if isinstance(denied, iam_evaluator.AuthError):
-                raise ServiceError(denied.code, denied.message, 403)
-            if denied is not None:
-                explicit = denied.decision == "Deny"
-                message = identity_denial_message(f"{service}:{action}", denied.principal_arn, arn, explicit)
-                raise ServiceError("AccessDeniedException", message)
+            _enforce(caller.access_key_id, f"{service}:{action}", caller.region, arn)
 
     def _resources(self, service: str, action: str, body: Body) -> Sequence[str]:
         """What the action is checked against: ARNs from their resource part on, or "*"."""
@@ -126,9 +120,35 @@ class Access:
         )
 
 
-def is_root(caller: Caller) -> bool:
+def is_root(caller: Caller | Store) -> bool:
     """Whether it is the account itself, who may do everything."""
     return bool(caller.access_key_id) and iam_evaluator.is_root_access_key(caller.access_key_id)
+
+
+def require(store: Store, action: str, arn: str) -> None:
+    """For what is done in a caller's stead, not with their credentials, which the store has.
+
+    action: as policies name it, s3:GetObject. Raises ServiceError when the caller may not do it.
+    """
+    set_request_account_id(ACCOUNT)
+    set_request_region(store.region)
+    iam_evaluator.pin_request_origin("127.0.0.1", True)
+    _enforce(store.access_key_id, action, store.region, arn)
+
+
+def table_arns(store: Store, database: str, table: str) -> list[str]:
+    """What an action on a table is checked against."""
+    named = {"DatabaseName": database, "TableName": table}
+    return [f"arn:aws:glue:{store.region}:{ACCOUNT}:{one}" for one in _GLUE["GetPartition"](named)]
+
+
+def _enforce(key: str, action: str, region: str, arn: str) -> None:
+    denied = iam_evaluator.enforce(key, action, action.partition(":")[0], region, arn)
+    if isinstance(denied, iam_evaluator.AuthError):
+        raise ServiceError(denied.code, denied.message, 403)
+    if denied is not None:
+        message = identity_denial_message(action, denied.principal_arn, arn, denied.decision == "Deny")
+        raise ServiceError("AccessDeniedException", message)
 
 
 def as_root(scope: Message, store: Store) -> Message:

@@ -21,9 +21,8 @@ from localaws.faults import Faults
 from localaws.jobs import Jobs
 from localaws.persistence import StateSaver, service_changed_by
 from localaws.records import Records
-from localaws.service import Caller, Service, ServiceError, Store
+from localaws.service import ACCOUNT, Caller, Service, ServiceError, Store
 
-ACCOUNT = "000000000000"
 HEALTH_PATH = "/_localaws/health"
 
 # The base would answer these by pretence: refused where no service of ours has them.

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 import boto3
 from botocore.config import Config
 
+ACCOUNT = "000000000000"
+
 
 class ServiceError(Exception):
     """An error that goes to the caller as AWS words it: a code, a message and an HTTP status."""

@@ -6,6 +6,7 @@ session. What only Trino has (statements, table properties, clauses of views) is
 """
 
 import base64
+import json
 import re
 import threading
 from collections.abc import Sequence
@@ -20,12 +21,15 @@ from sqlglot.errors import TokenError
 from trino.client import ClientSession, TrinoQuery, TrinoRequest
 from trino.exceptions import HttpError, TrinoConnectionError, TrinoQueryError
 
-from localaws.athena.catalog import Column
+from localaws.access import is_root, require, table_arns
+from localaws.athena.catalog import Catalog, Column
 from localaws.athena.engine import Outcome
 from localaws.athena.errors import Cancelled, QueryError
 from localaws.athena.properties import after_name, place, properties, unexpected
+from localaws.athena.statements import Edited
 from localaws.athena.text import java_double
 from localaws.athena.types import Type
+from localaws.service import ServiceError
 
 CATALOG = "awsdatacatalog"
 _QUERIES = ("SELECT", "WITH", "VALUES", "TABLE", "(")
@@ -37,6 +41,7 @@ _FORMATS = ("PARQUET", "ORC", "AVRO", "JSON", "TEXTFILE")
 _CODECS = ("NONE", "SNAPPY", "GZIP", "ZSTD", "LZ4")
 # A writer of its own for each thread would each have that limit of 100 partitions and buckets.
 _ONE_WRITER = {"task_min_writer_count": "1", "task_max_writer_count": "1"}
+_EXPLAIN_IO = "EXPLAIN (TYPE IO, FORMAT JSON) "
 _REQUEST_SECONDS = 60  # for one request of many: an answer is due within a second, if only "go on asking"
 
 
@@ -67,6 +72,8 @@ class TrinoStatement:
         self.cancelled.set()
 
     def run(self) -> Outcome:
+        if not is_root(self.store):
+            self._require_rights()
         view = self.translated.view
         if view is None:
             return self._send(self.translated)
@@ -79,6 +86,50 @@ class TrinoStatement:
         outcome = self._send(self.translated)
         self._declare(view.database or self.database, view.name, declared)
         return outcome
+
+    def _require_rights(self) -> None:
+        """See that the caller may do what the statement will: the server itself has the root's rights.
+
+        Raises QueryError where they may not, and for a statement that cannot be planned.
+        """
+        explained = Edited(self.translated.explained, [(0, 0, _EXPLAIN_IO)])
+        try:
+            ((plan,),) = self._send(Translated(explained.text, "UTILITY", self.translated.session)).rows
+        except QueryError as error:
+            raise explained.in_original(error) from error
+        io = json.loads(plan or "{}")
+        written = [io["outputTable"]] if "outputTable" in io else []
+        view = self.translated.view
+        try:
+            for table in (one["table"]["schemaTable"] for one in io["inputTableColumnInfos"]):
+                self._require_reading(table["schema"], table["table"])
+            for table in (one["schemaTable"] for one in written):
+                self._require_writing(table["schema"], table["table"])
+            if view is not None:
+                self._require_making(view.database or self.database, view.name)
+        except ServiceError as error:
+            raise QueryError("PERMISSION_DENIED", error.message) from error
+
+    def _require_reading(self, database: str, table: str) -> None:
+        for arn in table_arns(self.store, database, table):
+            require(self.store, "glue:GetTable", arn)
+            require(self.store, "glue:GetPartitions", arn)
+        found = Catalog(self.store.client("glue")).find(database, table)
+        if found is not None:
+            bucket, _, prefix = found.location.removeprefix("s3://").partition("/")
+            require(self.store, "s3:ListBucket", f"arn:aws:s3:::{bucket}")
+            require(self.store, "s3:GetObject", f"arn:aws:s3:::{bucket}/{prefix}*")
+
+    def _require_writing(self, database: str, table: str) -> None:
+        found = Catalog(self.store.client("glue")).find(database, table)
+        if found is None:
+            self._require_making(database, table)
+        location = self.translated.location if found is None else found.location
+        require(self.store, "s3:PutObject", f"arn:aws:s3:::{location.removeprefix('s3://')}*")
+
+    def _require_making(self, database: str, table: str) -> None:
+        for arn in table_arns(self.store, database, table):
+            require(self.store, "glue:CreateTable", arn)
 
     def _declare(self, database: str, view: str, columns: list[dict[str, str]]) -> None:
         """Give the catalog the view's columns, as Athena does: Trino leaves there one that is called dummy."""
@@ -167,6 +218,13 @@ class Translated:
     statement_type: str
     session: dict[str, str] = field(default_factory=dict)
     view: View | None = None
+    location: str = ""  # of the table that it makes
+    query: str = ""  # what an EXPLAIN explains
+
+    @property
+    def explained(self) -> str:
+        """What can be asked for the tables that it reads and writes."""
+        return self.view.query if self.view else self.query or self.sql
 
     @classmethod
     def of(cls, sql: str) -> "Translated":
@@ -180,7 +238,8 @@ class Translated:
         sql = sql[: tokens[-1].end + 1] if tokens else ""
         words = [token.text.upper() for token in tokens]
         if explain := tokens and _EXPLAIN.match(sql, tokens[0].start):
-            return cls(sql[: explain.end()] + _query(sql[explain.end() :]), "UTILITY")
+            query = _query(sql[explain.end() :])
+            return cls(sql[: explain.end()] + query, "UTILITY", query=query)
         if words and words[0] in _QUERIES:
             return cls(sql, "DML")
         if words[:2] == ["INSERT", "INTO"]:
@@ -239,7 +298,8 @@ def _create_table(sql: str, tokens: Sequence[Token]) -> Translated:
         session[f"{CATALOG}.compression_codec"] = codec
     kept = [one for one in given if one.name in _KEPT_PROPERTIES]
     spans = [span for one in kept[:-1] for span in (one.span, one.comma)] + [kept[-1].span]
-    return Translated(_blank(sql, tokens[at + 1].end + 1, tokens[end].start, spans), "DDL", session)
+    text = _blank(sql, tokens[at + 1].end + 1, tokens[end].start, spans)
+    return Translated(text, "DDL", session, location=values["external_location"].rstrip("/") + "/")
 
 
 def _not_covered(what: str) -> QueryError:

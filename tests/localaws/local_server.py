@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ import boto3
 from botocore.config import Config
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = ["glue.amazonaws.com", "lambda.amazonaws.com"]
+TRUSTED = {"Service": ["glue.amazonaws.com", "lambda.amazonaws.com"], "AWS": "arn:aws:iam::000000000000:root"}
+EVERYTHING = {"*": "*"}
 
 
 class Aws:
@@ -58,15 +59,22 @@ class Aws:
             config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
         )
 
-    def role(self, name: str, allow: Sequence[str] = ("*",)) -> str:
-        """The ARN of a role for Glue and Lambda that may do these actions, on everything."""
-        trust = {"Effect": "Allow", "Principal": {"Service": SERVICES}, "Action": "sts:AssumeRole"}
-        rights = {"Effect": "Allow", "Action": list(allow), "Resource": "*"}
+    def role(self, name: str, rights: Mapping[str, str] = EVERYTHING) -> str:
+        """The ARN of a role for Glue, Lambda and users of the account; rights: resources by the action on them."""
+        trust = {"Effect": "Allow", "Principal": TRUSTED, "Action": "sts:AssumeRole"}
+        allowed = [{"Effect": "Allow", "Action": what, "Resource": where} for what, where in rights.items()]
         iam = self.client("iam")
         with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
             iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
-        iam.put_role_policy(RoleName=name, PolicyName="rights", PolicyDocument=json.dumps({"Statement": [rights]}))
+        iam.put_role_policy(RoleName=name, PolicyName="rights", PolicyDocument=json.dumps({"Statement": allowed}))
         return f"arn:aws:iam::000000000000:role/{name}"
+
+    def session(self, name: str, rights: Mapping[str, str]) -> boto3.session.Session:
+        """A session of a role that has these rights alone."""
+        role = self.role(name, rights)
+        given = self.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+        keys = (given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+        return boto3.session.Session(*keys, region_name="us-east-1")
 
     def stop(self) -> int:
         """End it as a user does, with SIGTERM; the exit status."""

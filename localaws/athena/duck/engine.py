@@ -148,6 +148,7 @@ def connect(engine: DuckEngine, store: Any, spill: str) -> duckdb.DuckDBPyConnec
 _OWN_ERROR = re.compile(r"\b([A-Z][A-Z_]{4,}): (.*)")
 # DuckDB's error repeats the line before it says what is wrong with it.
 _LINE_TOO_LONG = re.compile(r"^Maximum line size of (\d+) bytes exceeded.*?^ *file = (\S+)$", re.DOTALL | re.MULTILINE)
+_FORBIDDEN = re.compile(r"(?:http://[^/]+|s3:/)/([^\s?':]+).*\b403\b", re.DOTALL)  # reading, or writing
 _CODES: list[tuple[type[duckdb.Error], str, str]] = [
     (duckdb.InvalidInputException, "More than one row returned", "SUBQUERY_MULTIPLE_ROWS"),
     (duckdb.OutOfRangeException, "", "NUMERIC_VALUE_OUT_OF_RANGE"),
@@ -165,6 +166,8 @@ def as_query_error(error: duckdb.Error) -> QueryError:
         return QueryError(own[1], own[2])
     if too_long := _LINE_TOO_LONG.search(text):
         return not_supported(f"a line of more than {too_long[1]} bytes, in {too_long[2]},")
+    if denied := _FORBIDDEN.search(text):
+        return QueryError("PERMISSION_DENIED", f"Permission denied on S3 path: s3://{denied[1]}")
     line = text.splitlines()[0]
     for kind, words, code in _CODES:
         if isinstance(error, kind) and words in text:

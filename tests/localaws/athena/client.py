@@ -1,8 +1,10 @@
 """Athena as its users call it, by boto3."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
+from botocore.config import Config
 from local_server import Aws
 
 PARQUET = {
@@ -128,3 +130,34 @@ class AthenaClient:
 def _columns(text: str) -> list[dict[str, str]]:
     words = [one.split(" ") for one in text.split(", ") if one]
     return [{"Name": name, "Type": of} for name, of in words]
+
+
+class Asking:
+    """A caller with these rights alone: resources by the action on them."""
+
+    def __init__(self, aws: Aws, rights: Mapping[str, str]) -> None:
+        self.session = aws.session("asking", rights)
+        self.endpoint = aws.endpoint
+
+    def client(self, service: str) -> Any:
+        config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+        return self.session.client(service, endpoint_url=self.endpoint, config=config)
+
+    def select(self, sql: str, database: str = "access", output: str = "s3://access/results/") -> list[str]:
+        """The first column of the query's rows, the header first. Raises AssertionError with its reason if it fails."""
+        client = self.client("athena")
+        query = client.start_query_execution(
+            QueryString=sql,
+            QueryExecutionContext={"Database": database},
+            ResultConfiguration={"OutputLocation": output},
+        )["QueryExecutionId"]
+        deadline = time.monotonic() + SECONDS
+        while True:
+            status = client.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]
+            if status["State"] in ENDED:
+                break
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert status["State"] == "SUCCEEDED", status["StateChangeReason"]
+        rows = client.get_query_results(QueryExecutionId=query)["ResultSet"]["Rows"]
+        return [row["Data"][0]["VarCharValue"] for row in rows]

@@ -20,7 +20,7 @@ from localaws.athena.errors import QueryError
 from localaws.athena.trino import TrinoEngine
 from localaws.service import Store
 from smart_hub.layout import PUBLISHED_TABLES
-from tests.localaws.athena.client import AthenaClient
+from tests.localaws.athena.client import Asking, AthenaClient
 
 pytestmark = pytest.mark.trino
 
@@ -67,7 +67,7 @@ class Trino:
         try:
             with urllib.request.urlopen(f"{self.url}/v1/info", timeout=10) as answer:
                 return json.load(answer)["starting"] is False
-        except (urllib.error.URLError, ConnectionError):
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
 
     def stop(self) -> None:
@@ -164,6 +164,45 @@ def test_a_view_of_what_hive_cannot_type_is_refused_and_leaves_the_one_before(
     assert trino.select("SELECT * FROM kept") == [("1",)]
     with pytest.raises(QueryError, match=r"^COLUMN_NOT_FOUND: line 1:42: Column 'nope'"):
         trino.select("CREATE OR REPLACE VIEW kept AS SELECT 1, nope AS n")
+
+
+READING = {
+    "athena:*": "*",
+    "glue:GetDatabase": "*",
+    "glue:GetTable": "*",
+    "glue:GetPartitions": "*",
+    "s3:GetBucketLocation": "*",
+    "s3:ListBucket": "*",
+    "s3:GetObject": "*",
+    "s3:PutObject": "arn:aws:s3:::*/athena-results/*",
+}
+MADE = (
+    "CREATE TABLE made WITH (external_location = 's3://smart-hub-data-000000000000-us-east-1/made/') AS SELECT 1 AS n"
+)
+
+
+@pytest.mark.parametrize(
+    ("sql", "more", "wanted"),
+    [
+        ("SELECT count(*) FROM usage_cost", {"s3:GetObject": "arn:aws:s3:::*/raw/*"}, "s3:GetObject"),
+        ("SELECT count(*) FROM mappings", {"glue:GetPartitions": "arn:aws:glue:*:*:catalog"}, "glue:GetPartitions"),
+        ("EXPLAIN ANALYZE SELECT count(*) FROM usage", {"s3:ListBucket": "arn:aws:s3:::other"}, "s3:ListBucket"),
+        (MADE, {}, "glue:CreateTable"),
+        (MADE, {"glue:CreateTable": "*"}, "s3:PutObject"),
+        ("CREATE VIEW of_nobody AS SELECT 1 AS n", {}, "glue:CreateTable"),
+        ("SELECT nope FROM usage_cost", {}, "Column 'nope' cannot be resolved"),
+    ],
+)
+def test_the_caller_needs_the_rights_that_trino_has(
+    pipeline: tuple[Pipeline, Any], trino: Trino, sql: str, more: dict[str, str], wanted: str
+) -> None:
+    # given a caller without a right, when they query, expect AWS's refusal; a query of their right is answered
+    asking = Asking(trino.aws, {**READING, **more})
+    with pytest.raises(AssertionError, match=wanted):
+        asking.select(sql, "smart_hub", f"s3://{pipeline[0].bucket}/athena-results/")
+    asking = Asking(trino.aws, READING)
+    rows = asking.select("SELECT count(*) FROM usage_cost", "smart_hub", f"s3://{pipeline[0].bucket}/athena-results/")
+    assert rows == ["_col0", "17280"]
 
 
 def test_a_partition_of_inferred_types_is_coerced_by_trino_and_refused_here(

@@ -1,0 +1,82 @@
+"""A local AWS and an Airflow of these tests' own; the DAG runs in this process, a new day each time."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from generator.source import Source
+from ops import services
+from ops.deploy import deploy
+from ops.settings import ROOT, Settings
+
+sys.path.insert(0, str(ROOT / "tests" / "localaws"))
+from local_server import Aws
+
+FIRST = date(2019, 11, 1)
+RAW_TABLES = ("raw_mappings", "raw_locations")  # whose partitions a new day alone would not add
+
+
+class Pipeline:
+    """The stack on a local AWS, and Airflow, which works under its role there."""
+
+    def __init__(self, aws: Aws, home: Path) -> None:
+        self.aws = aws
+        self.source = home / "source"
+        self.days = iter(FIRST + timedelta(days=number) for number in range(60))
+        settings = Settings(local=home, aws_port=int(aws.endpoint.rpartition(":")[2]), source=str(self.source))
+        for name in [name for name in os.environ if name.startswith(("AWS_", "AIRFLOW", "SMART_HUB_"))]:
+            del os.environ[name]
+        os.environ |= services.airflow_environment(settings)
+        subprocess.run([services.AIRFLOW, "db", "migrate"], check=True, stdout=subprocess.DEVNULL)
+        session = boto3.Session("test", "test", region_name=settings.region)
+        self.outputs = deploy(session, endpoint_url=aws.endpoint, report=lambda text: None)
+
+    def run(self) -> dict[str, str]:
+        """Run the DAG for a day not run before, with new reference data; what the tasks that failed raised."""
+        from airflow.dag_processing.dagbag import DagBag  # not before its settings are made
+
+        day = next(self.days)
+        self._supply(day)
+        dag = DagBag(ROOT / "dags" / "smart_hub_usage.py").dags["smart_hub_usage"]
+        failures: dict[str, str] = {}
+
+        def note(context: Any) -> None:
+            failures[context["ti"].task_id] = f"{type(context['exception']).__name__}: {context['exception']}"
+
+        for task in dag.tasks:
+            task.retries = 0
+            task.on_failure_callback = [note]
+        run = dag.test(run_conf={"usage_date": day.isoformat()}, logical_date=None)
+        assert (run.state == "failed") == bool(failures)
+        return failures
+
+    def _supply(self, day: date) -> None:
+        """A source with the day's usage and references of another content; the catalog does not know their states."""
+        shutil.rmtree(self.source, ignore_errors=True)
+        source = Source(hubs=1, first=day, last=day, seed=day.toordinal(), files_per_day=1, gzip=False, clean=True)
+        source.write(self.source)
+        with (self.source / "rates" / "rates.xml").open("a") as rates:
+            rates.write(f"<!-- {day} -->")
+        glue = self.aws.client("glue")
+        for table in RAW_TABLES:
+            for partition in glue.get_partitions(DatabaseName="smart_hub", TableName=table)["Partitions"]:
+                glue.delete_partition(DatabaseName="smart_hub", TableName=table, PartitionValues=partition["Values"])
+
+
+@pytest.fixture(scope="session")
+def pipeline() -> Iterator[Pipeline]:
+    with tempfile.TemporaryDirectory(prefix="smart-hub-access-") as home:
+        aws = Aws(Path(home) / "aws", python=str(services.AWS_PYTHON))
+        try:
+            yield Pipeline(aws, Path(home))
+        finally:
+            aws.kill()
