@@ -27,9 +27,9 @@ WHERE = $(if $(REGION),--region '$(REGION)') $(if $(STACK),--stack '$(STACK)')
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status airflow report data deploy destroy deploy-quicksight mwaa mwaa-sync \
+.PHONY: help demo up down status airflow report data deploy destroy deploy-quicksight mwaa mwaa-sync compose-env \
   test test-glue test-lambda test-clients test-trino test-reruns test-access test-browser test-fab test-mwaa \
-  test-versions trino conformance functions chaos lint format lock clean
+  test-versions test-compose trino conformance functions chaos lint format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -79,6 +79,9 @@ mwaa-sync: .venv/synced ## put dist/mwaa into its bucket: make mwaa-sync BUCKET=
 	@$(RUN) ops.mwaa sync --bucket '$(BUCKET)' $(if $(ENVIRONMENT),--environment '$(ENVIRONMENT)') \
 	  $(if $(REGION),--region '$(REGION)') $(ARGS)
 
+compose-env: .venv-uv/synced ## make .env with random keys, which docker compose up needs
+	@.venv-uv/bin/python -m ops.keys $(ARGS)
+
 test: .venv/synced .venv-localaws/synced ## run all tests
 	@status=0; \
 	.venv/bin/python -m pytest tests $(AWS_TESTS:%=--ignore=%) --ignore=tests/clients --ignore=tests/browser \
@@ -120,6 +123,9 @@ test-versions: .venv-oldest/synced .venv-newest/synced .venv-localaws/synced ## 
 
 test-mwaa: .venv/synced .venv-localaws/synced .venv-mwaa/synced ## run a day as MWAA would: its packages, folders and variables
 	.venv/bin/python -m pytest tests/mwaa $(ARGS)
+
+test-compose: .venv/synced ## run docker-compose.yaml for real, with Docker: ARGS=--trino for Trino, too
+	@$(RUN) tests.compose $(ARGS)
 
 trino: .venv/synced .venv-uv/synced ## get Trino, the second query engine
 	@$(RUN) ops.trino install

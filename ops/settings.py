@@ -99,6 +99,11 @@ class Settings:
         return self.external_trino or self.own_trino_url
 
     @property
+    def trino_log(self) -> str:
+        """Where the user finds what Trino has to say."""
+        return str(self.logs / "trino.log")
+
+    @property
     def airflow_home(self) -> Path:
         return self.local / "airflow"
 
