@@ -349,15 +349,20 @@ def source_parameters(source: str) -> dict[str, str]:
     return {"SourceBucket": bucket, "SourcePrefix": f"{prefix}/" if prefix else ""}
 
 
-def airflow_settings(stack: str, outputs: Mapping[str, str], region: str) -> dict[str, str]:
-    """Environment variables that lead an Airflow to a deployed stack."""
-    connection = {"conn_type": "aws", "extra": {"region_name": region, "role_arn": outputs["AirflowRoleArn"]}}
+def settings_of(stack: str, outputs: Mapping[str, str]) -> dict[str, str]:
+    """The package's settings that follow from a deployed stack."""
     settings = {"SMART_HUB_STACK": stack, "SMART_HUB_DATA_BUCKET": outputs["DataBucket"]}
     if "Source" in outputs:
         settings["SMART_HUB_SOURCE"] = outputs["Source"].rstrip("/")
     if "NotificationTopicArn" in outputs:
         settings["SMART_HUB_SNS_TOPIC_ARN"] = outputs["NotificationTopicArn"]
-    return settings | {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection)}
+    return settings
+
+
+def airflow_settings(stack: str, outputs: Mapping[str, str], region: str) -> dict[str, str]:
+    """Environment variables that lead an Airflow to a deployed stack."""
+    connection = {"conn_type": "aws", "extra": {"region_name": region, "role_arn": outputs["AirflowRoleArn"]}}
+    return settings_of(stack, outputs) | {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

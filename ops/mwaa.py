@@ -46,8 +46,6 @@ OURS = ("include/", "smart_hub_")
 MARK = "smart-hub-sha256"
 
 _PREFIX = "SMART_HUB_"
-# Outputs of the stack that are settings; not every template, or deployment, has each.
-_OUTPUTS = {"DataBucket": "DATA_BUCKET", "Source": "SOURCE", "NotificationTopicArn": "SNS_TOPIC_ARN"}
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 
 
@@ -258,7 +256,7 @@ def settings_of(options: argparse.Namespace) -> tuple[dict[str, str], dict[str, 
                 f" --region, or give --setting {_PREFIX}DATA_BUCKET=… and --role-arn"
             )
         outputs = deploy.outputs_of(deployed)
-        given = {f"{_PREFIX}{_OUTPUTS[name]}": value for name, value in outputs.items() if name in _OUTPUTS} | given
+        given = deploy.settings_of(stack, outputs) | given
         role = role or outputs["AirflowRoleArn"]
     if not own_connection:
         return given, None
