@@ -37,6 +37,7 @@ help: ## list the commands
 	@echo "Settings, as in make demo FROM=2019-12-21 TO=2019-12-22:"
 	@echo "  SOURCE        folder or s3:// prefix of the data (include/data)"
 	@echo "  FROM, TO      first and last day of the demo"
+	@echo "  STACK         name of the stack (smart-hub)"
 	@echo "  ENGINE        what runs Athena's queries: duckdb or trino (duckdb); TRINO_URL a Trino of your own"
 	@echo "  AIRFLOW_PORT  8080       AWS_PORT  4566       TRINO_PORT  8090       PYTHON  python3"
 
@@ -102,7 +103,7 @@ test-clients: .venv-clients/synced .venv-localaws/synced .venv/synced ## run AWS
 test-trino: .venv/synced .venv-localaws/synced trino ## run the demo with every query on a real Trino
 	.venv/bin/python -m pytest -m trino tests/e2e $(ARGS)
 
-test-reruns: .venv/synced .venv-localaws/synced ## run ten days again and again: both orders, cleared, late, rolled back
+test-reruns: .venv/synced .venv-localaws/synced .venv-clients/synced ## run days again and again, and do what docs/runbook.md says
 	.venv/bin/python -m pytest -m long tests/e2e $(ARGS)
 
 test-access: .venv/synced .venv-localaws/synced ## take each statement of each policy away in turn: the day must fail for want of it

@@ -45,7 +45,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Settings of SMART_HUB_LOCAL, AIRFLOW_PORT, AWS_PORT and SOURCE; of the second query engine ENGINE,
+        """Settings of SMART_HUB_LOCAL, AIRFLOW_PORT, AWS_PORT, SOURCE and STACK; of the second query engine ENGINE,
         TRINO_URL (which means ENGINE=trino), TRINO_PORT, TRINO_MEMORY and TRINO_HOME. Empty means default. The
         other variables SMART_HUB_… are the DAGs'; they are handed on as they are.
 
@@ -66,6 +66,7 @@ class Settings:
             airflow_port=_port(environment, "AIRFLOW_PORT", cls.airflow_port),
             aws_port=_port(environment, "AWS_PORT", cls.aws_port),
             source=source if source.startswith("s3://") else str(Path(source).expanduser().resolve()),
+            stack=environment.get("STACK") or cls.stack,
             engine=engine,
             external_trino=external,
             trino_port=_port(environment, "TRINO_PORT", cls.trino_port),
