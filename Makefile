@@ -4,13 +4,21 @@
 
 PYTHON ?= python3 python3.13 python3.12 python3.11
 PYTHON39 ?= python3.9
+PYTHON312 ?= python3.12
 PYTHON313 ?= python3.13
 UV = UV_PYTHON_DOWNLOADS=never .venv-uv/bin/uv
-RUN = .venv/bin/python -m
+# Where Airflow is installed: test-versions runs the same commands on other versions.
+AIRFLOW_ENV ?= .venv
+RUN = $(AIRFLOW_ENV)/bin/python -m
 COMPILE = $(UV) pip compile --quiet --upgrade --generate-hashes
 
 # Tests that work in the environment of the local AWS.
 AWS_TESTS = tests/localaws tests/sql tests/conformance
+
+# What does not go without Airflow, and one run of the demo.
+VERSIONS_TESTS = tests/dags tests/plugins tests/lambdas tests/properties \
+  tests/e2e/test_demo.py::test_the_demo_makes_one_run_a_day_and_no_other \
+  tests/e2e/test_demo.py::test_every_row_equals_an_independent_computation
 
 # Where on AWS: make deploy and make destroy name both.
 WHERE = $(if $(REGION),--region '$(REGION)') $(if $(STACK),--stack '$(STACK)')
@@ -19,7 +27,9 @@ WHERE = $(if $(REGION),--region '$(REGION)') $(if $(STACK),--stack '$(STACK)')
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status airflow report data deploy destroy deploy-quicksight test test-glue test-lambda test-clients test-trino test-reruns test-access test-browser test-fab trino conformance functions chaos lint format lock clean
+.PHONY: help demo up down status airflow report data deploy destroy deploy-quicksight mwaa mwaa-sync compose-env \
+  test test-glue test-lambda test-clients test-trino test-reruns test-access test-browser test-fab test-mwaa \
+  test-versions test-compose trino conformance functions chaos lint format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -31,25 +41,25 @@ help: ## list the commands
 	@echo "  ENGINE        what runs Athena's queries: duckdb or trino (duckdb); TRINO_URL a Trino of your own"
 	@echo "  AIRFLOW_PORT  8080       AWS_PORT  4566       TRINO_PORT  8090       PYTHON  python3"
 
-demo: .venv/synced .venv-localaws/synced $(OWN_TRINO) ## start everything, run the sample days, show what came out
+demo: $(AIRFLOW_ENV)/synced .venv-localaws/synced $(OWN_TRINO) ## start everything, run the sample days, show what came out
 	@$(RUN) ops.demo $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)')
 
-up: .venv/synced .venv-localaws/synced $(OWN_TRINO) ## start the local AWS and Airflow in the background
+up: $(AIRFLOW_ENV)/synced .venv-localaws/synced $(OWN_TRINO) ## start the local AWS and Airflow in the background
 	@$(RUN) ops.services up
 
-down: .venv/synced ## stop what `up` or `demo` started
+down: $(AIRFLOW_ENV)/synced ## stop what `up` or `demo` started
 	@$(RUN) ops.services down
 
-status: .venv/synced ## show what runs, and where
+status: $(AIRFLOW_ENV)/synced ## show what runs, and where
 	@$(RUN) ops.services status
 
-airflow: .venv/synced ## run Airflow's CLI: make airflow ARGS="dags list"
+airflow: $(AIRFLOW_ENV)/synced ## run Airflow's CLI: make airflow ARGS="dags list"
 	@$(RUN) ops.services airflow $(ARGS)
 
-report: .venv/synced ## a hub's figures and charts as one HTML file: make report HUB=… FROM=… TO=…
+report: $(AIRFLOW_ENV)/synced ## a hub's figures and charts as one HTML file: make report HUB=… FROM=… TO=…
 	@PYTHONPATH=plugins $(RUN) ops.customer_report --hub '$(HUB)' --from '$(FROM)' --to '$(TO)' $(ARGS)
 
-data: .venv/synced ## make the sample data anew: ARGS go to the generator
+data: $(AIRFLOW_ENV)/synced ## make the sample data anew: ARGS go to the generator
 	@$(RUN) generator $(ARGS)
 
 deploy: .venv/synced ## deploy to AWS: make deploy REGION=… [STACK=…] [SOURCE=s3://…] [KMS_KEY=…] [DRY_RUN=1]
@@ -62,10 +72,21 @@ destroy: .venv/synced ## delete all of it from AWS, data included; asks first: m
 deploy-quicksight: .venv/synced ## deploy the dashboard to AWS: make deploy-quicksight OWNER=…, or ARGS=--delete
 	@$(RUN) ops.quicksight $(if $(OWNER),--parameter OwnerPrincipal='$(OWNER)') $(ARGS)
 
+mwaa: .venv/synced ## write dist/mwaa for an environment of MWAA: make mwaa STACK=… REGION=… SETTINGS=file
+	@$(RUN) ops.mwaa build $(if $(STACK),--stack '$(STACK)') $(if $(REGION),--region '$(REGION)') \
+	  $(if $(SETTINGS),--settings '$(SETTINGS)') $(ARGS)
+
+mwaa-sync: .venv/synced ## put dist/mwaa into its bucket: make mwaa-sync BUCKET=… ENVIRONMENT=… REGION=…
+	@$(RUN) ops.mwaa sync --bucket '$(BUCKET)' $(if $(ENVIRONMENT),--environment '$(ENVIRONMENT)') \
+	  $(if $(REGION),--region '$(REGION)') $(ARGS)
+
+compose-env: .venv-uv/synced ## make .env with random keys, which docker compose up needs
+	@.venv-uv/bin/python -m ops.keys $(ARGS)
+
 test: .venv/synced .venv-localaws/synced ## run all tests
 	@status=0; \
 	.venv/bin/python -m pytest tests $(AWS_TESTS:%=--ignore=%) --ignore=tests/clients --ignore=tests/browser \
-	  --ignore=tests/fab --ignore=tests/access $(ARGS) || status=1; \
+	  --ignore=tests/fab --ignore=tests/access --ignore=tests/mwaa $(ARGS) || status=1; \
 	.venv-localaws/bin/python -m pytest $(AWS_TESTS) $(ARGS) || status=1; \
 	[ $$status = 0 ] && echo "All tests passed." || echo "Tests failed: see above."; \
 	exit $$status
@@ -76,7 +97,7 @@ test-glue: .venv-glue/synced ## run the Glue job's tests as on Glue: Python 3.9 
 test-lambda: .venv-lambda/synced .venv-localaws/synced ## run the functions' tests as on Lambda: its Python and runtime client
 	.venv-lambda/bin/python -m pytest tests/lambdas $(ARGS)
 
-test-clients: .venv-clients/synced .venv-localaws/synced ## run AWS CLI, boto3, PyAthena and awswrangler against the local Athena
+test-clients: .venv-clients/synced .venv-localaws/synced .venv/synced ## run AWS CLI, boto3, PyAthena, awswrangler against the local AWS
 	.venv-clients/bin/python -m pytest tests/clients $(ARGS)
 
 test-trino: .venv/synced .venv-localaws/synced trino ## run the demo with every query on a real Trino
@@ -93,6 +114,19 @@ test-browser: .venv/synced .venv-localaws/synced .venv-browser/synced ## look at
 
 test-fab: .venv-fab/synced ## try the page's access with the FAB auth manager, as MWAA and Astro have it
 	.venv-fab/bin/python -m pytest tests/fab $(ARGS)
+
+test-versions: .venv-oldest/synced .venv-newest/synced .venv-localaws/synced ## run DAGs, units and a demo on the oldest and the newest versions of Airflow
+	@status=0; for leg in oldest:3.12 newest:3.13; do environment=.venv-$${leg%:*}; \
+	  $$environment/bin/python -m tests.versions $${leg#*:} && \
+	  AIRFLOW_ENV=$$environment $$environment/bin/python -m pytest $(VERSIONS_TESTS) $(ARGS) || status=1; \
+	done; \
+	exit $$status
+
+test-mwaa: .venv/synced .venv-localaws/synced .venv-mwaa/synced ## run a day as MWAA would: its packages, folders and variables
+	.venv/bin/python -m pytest tests/mwaa $(ARGS)
+
+test-compose: .venv/synced ## run docker-compose.yaml for real, with Docker: ARGS=--trino for Trino, too
+	@$(RUN) tests.compose $(ARGS)
 
 trino: .venv/synced .venv-uv/synced ## get Trino, the second query engine
 	@$(RUN) ops.trino install
@@ -128,11 +162,15 @@ lock: .venv-uv/synced ## pin the newest permitted versions of all packages
 	$(COMPILE) --universal --python-version 3.11 --group uv -o requirements/uv.lock
 	$(COMPILE) --universal --python-version 3.11 -c requirements/mwaa-3.3.1-python-3.12.txt requirements.txt \
 	  --group test -o requirements/airflow.lock
+	$(COMPILE) --universal --python-version 3.13 requirements.txt --group tools -o requirements/airflow-newest.lock
 	$(COMPILE) --universal --python-version 3.11 --group localaws -o requirements/localaws.lock
 	$(COMPILE) --universal --python-version 3.11 --group lint -o requirements/lint.lock
+	$(COMPILE) --universal --python-version 3.11 --group checkov -o requirements/checkov.lock
 	$(COMPILE) --universal --python-version 3.11 --group browser -o requirements/browser.lock
 	$(COMPILE) --universal --python-version 3.11 -c requirements/mwaa-3.3.1-python-3.12.txt requirements.txt \
 	  --group fab -o requirements/fab.lock
+	$(COMPILE) --universal --python-version 3.12 -c requirements/mwaa-3.3.1-python-3.12.txt --group mwaa \
+	  -o requirements/mwaa.lock
 	$(COMPILE) --universal --python-version 3.11 --group java -o requirements/java.lock
 	$(COMPILE) --python-version 3.9 --group glue -o requirements/glue.lock
 	$(COMPILE) --universal --python-version 3.11 --group lambda -o requirements/lambda.lock
@@ -155,6 +193,11 @@ clean: down ## stop everything and remove its state
 	echo "Install one, or name it: make PYTHON=/path/to/python3" >&2; \
 	exit 1
 
+# Their Python is that of .venv-uv, but for those that have one of their own.
+ENVIRONMENTS = .venv .venv-localaws .venv-lint .venv-checkov .venv-glue .venv-lambda .venv-clients .venv-browser \
+  .venv-fab .venv-mwaa .venv-oldest .venv-newest
+$(ENVIRONMENTS:%=%/synced): BASE = .venv-uv/bin/python
+
 # Bytecode is compiled on installation: without it every start of an Airflow process takes three seconds longer.
 .venv/synced: requirements/airflow.lock | .venv-uv/synced
 .venv-localaws/synced: requirements/localaws.lock | .venv-uv/synced
@@ -168,11 +211,15 @@ clean: down ## stop everything and remove its state
 .venv-clients/synced: requirements/clients.lock | .venv-uv/synced
 .venv-browser/synced: requirements/browser.lock | .venv-uv/synced
 .venv-fab/synced: requirements/fab.lock | .venv-uv/synced
-.venv/synced .venv-localaws/synced .venv-lint/synced .venv-checkov/synced .venv-clients/synced .venv-browser/synced \
-  .venv-fab/synced: BASE = .venv-uv/bin/python
-.venv/synced .venv-localaws/synced .venv-lint/synced .venv-checkov/synced .venv-glue/synced .venv-lambda/synced \
-  .venv-clients/synced .venv-browser/synced .venv-fab/synced:
+.venv-oldest/synced: requirements/airflow.lock | .venv-uv/synced
+.venv-oldest/synced: BASE = $(PYTHON312)
+.venv-newest/synced: requirements/airflow-newest.lock | .venv-uv/synced
+.venv-newest/synced: BASE = $(PYTHON313)
+.venv-mwaa/synced: requirements/mwaa.lock | .venv-uv/synced
+.venv-mwaa/synced: BASE = $(PYTHON312)
+$(ENVIRONMENTS:%=%/synced):
 	@echo "Installing $< into $(@D)"
-	@[ -x $(@D)/bin/python ] || $(UV) venv --quiet --clear --no-project --python $(BASE) $(@D)
+	@[ -x $(@D)/bin/python ] || $(UV) venv --quiet --clear --no-project --python $(BASE) $(@D) || { \
+	  echo "error: $(@D) needs another Python: install it, or name it as PYTHON39, PYTHON312 or PYTHON313" >&2; exit 1; }
 	@VIRTUAL_ENV=$(@D) $(UV) pip sync --quiet --require-hashes --compile-bytecode $<
 	@touch $@

@@ -28,7 +28,6 @@ keeps what it made: clear the failed task, or start another run.
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerRunOperator
 from airflow.providers.amazon.aws.operators.lambda_function import LambdaInvokeFunctionOperator
 from airflow.providers.amazon.aws.operators.quicksight import QuickSightCreateIngestionOperator
 from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, TaskGroup
@@ -73,7 +72,7 @@ with DAG(
 
     with TaskGroup("step_2_crawl", tooltip="Registers the new partitions of the raw tables") as step_2_crawl:
         for data_set in ("usage", "mappings", "locations", "rates"):
-            GlueCrawlerRunOperator(
+            operators.CrawlOperator(
                 task_id=data_set,
                 crawler_name=settings.resource(data_set),
                 poll_interval=1,
@@ -159,7 +158,6 @@ with DAG(
     refresh_quicksight = QuickSightCreateIngestionOperator.partial(
         task_id="refresh_quicksight",
         ingestion_id="{{ version() }}",
-        check_interval=10,
         # As a crawl, a refresh goes on when its worker dies, and two runs may ask for one at once.
         retries=4,
         doc_md="Each data set of the dashboard. Skipped unless `SMART_HUB_QUICKSIGHT` is true.",

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 from typing import IO, cast
 
-HOST = "127.0.0.1"
+HOST = "127.0.0.1"  # also where its own functions, jobs and queries reach it, wherever it listens
+EVERYWHERE = "0.0.0.0"
 
 
 def main() -> None:
@@ -20,7 +21,7 @@ def main() -> None:
     arguments = parse_arguments()
     state = Path(arguments.state).absolute()
     lock = lock_folder(state)
-    listener = listen(arguments.port)
+    listener = listen(arguments.host, arguments.port)
     endpoint = f"http://{HOST}:{listener.getsockname()[1]}"
     configure_base(listener.getsockname()[1], endpoint, state, arguments.region, arguments.log_level)
     asyncio.run(serve(listener, endpoint, state, arguments))
@@ -32,7 +33,13 @@ def parse_arguments() -> argparse.Namespace:
         prog="python -m localaws",
         description="A local AWS on 127.0.0.1: S3, IAM, CloudFormation, Lambda, Glue, Athena.",
     )
-    parser.add_argument("--port", type=int, default=4566, help="port on 127.0.0.1; 0 takes a free one (4566)")
+    parser.add_argument(
+        "--host",
+        default=HOST,
+        choices=[HOST, EVERYWHERE],
+        help=f"address to listen on; {EVERYWHERE}, all addresses, is for containers alone ({HOST})",
+    )
+    parser.add_argument("--port", type=int, default=4566, help="port to listen on; 0 takes a free one (4566)")
     parser.add_argument("--state", default=".local/aws", help="folder that keeps everything (.local/aws)")
     parser.add_argument("--region", default="us-east-1", help="region of what is made without one (us-east-1)")
     parser.add_argument(
@@ -59,16 +66,16 @@ def lock_folder(state: Path) -> IO[str]:
     return lock
 
 
-def listen(port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, port))
+        listener.bind((host, port))
         listener.listen(128)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        sys.exit(f"Port {port} on {HOST} is taken: stop what uses it, or choose another port with --port")
+        sys.exit(f"Port {port} on {host} is taken: stop what uses it, or choose another port with --port")
     return listener
 
 

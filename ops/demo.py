@@ -30,8 +30,8 @@ def main(arguments: Sequence[str]) -> int:
     console = Console(soft_wrap=not sys.stdout.isatty())
     parser = argparse.ArgumentParser(prog="python -m ops.demo", description=__doc__)
     parser.add_argument("--source", help="folder or s3:// prefix of the data (default: $SOURCE, else include/data)")
-    parser.add_argument("--from", dest="first", type=_day, default=FIRST, help="first day (default: %(default)s)")
-    parser.add_argument("--to", dest="last", type=_day, default=LAST, help="last day (default: %(default)s)")
+    parser.add_argument("--from", dest="first", type=day, default=FIRST, help="first day (default: %(default)s)")
+    parser.add_argument("--to", dest="last", type=day, default=LAST, help="last day (default: %(default)s)")
     options = parser.parse_args(arguments)
     try:
         source = {"SOURCE": options.source} if options.source else {}
@@ -57,6 +57,23 @@ def demo(settings: Settings, first: date, last: date, console: Console) -> int:
     if settings.source.startswith("s3://"):
         check_prefix(settings, days)
 
+    succeeded = run(settings, days, console, begun)
+    console.print(
+        f"\nAirflow    {settings.airflow_url}/dags/{DAG}\n"
+        f"Smart Hub  {settings.airflow_url}/plugin/smart-hub\n"
+        f"Local AWS  {settings.aws_url}\n"
+        f'Go on with make airflow ARGS="dags list"; make down stops both.',
+        highlight=False,
+        markup=False,
+    )
+    return 0 if succeeded else 1
+
+
+def run(settings: Settings, days: Sequence[str], console: Console, begun: float) -> bool:
+    """Run the days on an Airflow that is up, and print what came out; True when all runs succeeded.
+
+    `begun` is when the whole began, by the monotonic clock.
+    """
     dag = Dag(settings.airflow_url)
     console.print(f"Running {DAG} for {days[0]} to {days[-1]}", highlight=False)
     runs = progress.watch(dag, start(dag, days), dag.steps(), console)
@@ -67,20 +84,15 @@ def demo(settings: Settings, first: date, last: date, console: Console) -> int:
     took = {run.run_id: progress.seconds(run, now) for run in runs}
     published = report.days(athena, settings, days[0], days[-1])
     console.print(report.table(runs, published, report.queries(athena, settings, runs), took))
-    for run in failed:
-        for text in failures(dag, run, settings.airflow_home / "logs"):
+    for one in failed:
+        for text in failures(dag, one, settings.airflow_home / "logs"):
             console.print(text, markup=False, highlight=False, soft_wrap=True)
     console.print(
-        f"{len(runs) - len(failed)} of {len(runs)} runs succeeded, "
-        f"{time.monotonic() - begun:.0f} s in all.\n\n"
-        f"Airflow    {settings.airflow_url}/dags/{DAG}\n"
-        f"Smart Hub  {settings.airflow_url}/plugin/smart-hub\n"
-        f"Local AWS  {settings.aws_url}\n"
-        f'Go on with make airflow ARGS="dags list"; make down stops both.',
+        f"{len(runs) - len(failed)} of {len(runs)} runs succeeded, {time.monotonic() - begun:.0f} s in all.",
         highlight=False,
         markup=False,
     )
-    return 1 if failed else 0
+    return not failed
 
 
 def days_between(first: date, last: date) -> list[str]:
@@ -165,7 +177,7 @@ def last_error(log: Path) -> str:
     return "no error in its log"
 
 
-def _day(text: str) -> date:
+def day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:

@@ -8,7 +8,6 @@ what would change.
 import argparse
 import contextlib
 import json
-import re
 import shlex
 import sys
 import uuid
@@ -30,6 +29,7 @@ from botocore.exceptions import (
 )
 
 from ops import package
+from smart_hub.settings import STACK_PATTERN
 from smart_hub.stacks import Report, StackError, describe, first_failure, waiting
 
 if TYPE_CHECKING:
@@ -52,8 +52,6 @@ class Template(TypedDict, total=False):
 
 
 DEFAULT_REGION = "us-east-1"
-# As in bootstrap.yaml: the longest name of a bucket has to fit into 63 characters.
-STACK_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,23}[a-z0-9]")
 
 CLIENTS = Config(connect_timeout=5, retries={"mode": "standard", "max_attempts": 3})
 # What both stacks have to know.
@@ -115,7 +113,9 @@ def deploy(
         upload(s3, bucket, artifact, report, dry_run=dry_run)
     values = {"ArtifactsBucket": bucket, "CodeKey": code.key, "ScriptKey": script.key}
     with _uploaded(s3, bucket, template, report, keep=not dry_run) as url:
-        values |= _ready_made_classifier(cfn, glue, stack, {"TemplateURL": url}, dry_run) | parameters
+        if "RatesClassifier" not in parameters:
+            values |= _ready_made_classifier(cfn, glue, stack, {"TemplateURL": url}, dry_run)
+        values |= parameters
         return apply(
             cfn,
             stack,
@@ -244,25 +244,30 @@ def apply(
         request["OnStackFailure"] = "DELETE"
     change_set = cfn.create_change_set(**request)
     change_set_id, stack_id = change_set["Id"], change_set["StackId"]
+    # The id of the change set would do; rights are looked up by the stack.
     try:
-        cfn.get_waiter("change_set_create_complete").wait(ChangeSetName=change_set_id, WaiterConfig=waiting(cfn))
+        cfn.get_waiter("change_set_create_complete").wait(
+            ChangeSetName=change_set_id, StackName=stack_id, WaiterConfig=waiting(cfn)
+        )
     except WaiterError:
-        reason = cfn.describe_change_set(ChangeSetName=change_set_id).get("StatusReason", "for no reason given")
-        _discard(cfn, change_set_id, stack_id if stack is None else None)
+        failed = cfn.describe_change_set(ChangeSetName=change_set_id, StackName=stack_id)
+        reason = failed.get("StatusReason", "for no reason given")
+        _discard(cfn, change_set_id, stack_id, made=stack is None)
         if not any(text in reason for text in _NO_CHANGES):
             raise DeployError(f"stack {name}: the change set failed: {reason}") from None
         report(f"{name}: no changes")
         return outputs_of(cfn.describe_stacks(StackName=stack_id)["Stacks"][0])
 
-    for page in cfn.get_paginator("describe_change_set").paginate(ChangeSetName=change_set_id):
+    pages = cfn.get_paginator("describe_change_set").paginate(ChangeSetName=change_set_id, StackName=stack_id)
+    for page in pages:
         for change in page["Changes"]:
             item = change["ResourceChange"]
             replaced = f", replacement: {_REPLACEMENT[item['Replacement']]}" if item.get("Replacement") else ""
             report(f"{name}: {item['Action'].lower()} {item['ResourceType']} {item['LogicalResourceId']}{replaced}")
     if dry_run:
-        _discard(cfn, change_set_id, stack_id if stack is None else None)
+        _discard(cfn, change_set_id, stack_id, made=stack is None)
         return {} if stack is None else outputs_of(stack)
-    cfn.execute_change_set(ChangeSetName=change_set_id)
+    cfn.execute_change_set(ChangeSetName=change_set_id, StackName=stack_id)
     done = cfn.get_waiter("stack_create_complete") if creating else cfn.get_waiter("stack_update_complete")
     try:
         done.wait(StackName=stack_id, WaiterConfig=waiting(cfn))
@@ -273,12 +278,12 @@ def apply(
     return outputs_of(cfn.describe_stacks(StackName=stack_id)["Stacks"][0])
 
 
-def _discard(cfn: "CloudFormationClient", change_set_id: str, made: str | None) -> None:
-    """Deletes a change set, and the stack without resources that came into being with it, if one did."""
-    cfn.delete_change_set(ChangeSetName=change_set_id)
+def _discard(cfn: "CloudFormationClient", change_set_id: str, stack_id: str, *, made: bool) -> None:
+    """Deletes a change set, and with it the stack without resources, if that came into being with it."""
+    cfn.delete_change_set(ChangeSetName=change_set_id, StackName=stack_id)
     if made:
-        cfn.delete_stack(StackName=made)
-        cfn.get_waiter("stack_delete_complete").wait(StackName=made, WaiterConfig=waiting(cfn))
+        cfn.delete_stack(StackName=stack_id)
+        cfn.get_waiter("stack_delete_complete").wait(StackName=stack_id, WaiterConfig=waiting(cfn))
 
 
 def _parameters(
@@ -344,15 +349,20 @@ def source_parameters(source: str) -> dict[str, str]:
     return {"SourceBucket": bucket, "SourcePrefix": f"{prefix}/" if prefix else ""}
 
 
-def airflow_settings(stack: str, outputs: Mapping[str, str], region: str) -> dict[str, str]:
-    """Environment variables that lead an Airflow to a deployed stack."""
-    connection = {"conn_type": "aws", "extra": {"region_name": region, "role_arn": outputs["AirflowRoleArn"]}}
+def settings_of(stack: str, outputs: Mapping[str, str]) -> dict[str, str]:
+    """The package's settings that follow from a deployed stack."""
     settings = {"SMART_HUB_STACK": stack, "SMART_HUB_DATA_BUCKET": outputs["DataBucket"]}
     if "Source" in outputs:
         settings["SMART_HUB_SOURCE"] = outputs["Source"].rstrip("/")
     if "NotificationTopicArn" in outputs:
         settings["SMART_HUB_SNS_TOPIC_ARN"] = outputs["NotificationTopicArn"]
-    return settings | {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection)}
+    return settings
+
+
+def airflow_settings(stack: str, outputs: Mapping[str, str], region: str) -> dict[str, str]:
+    """Environment variables that lead an Airflow to a deployed stack."""
+    connection = {"conn_type": "aws", "extra": {"region_name": region, "role_arn": outputs["AirflowRoleArn"]}}
+    return settings_of(stack, outputs) | {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

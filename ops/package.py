@@ -7,6 +7,7 @@ a change that CloudFormation sees.
 import hashlib
 import io
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,13 +33,21 @@ class Artifact:
 def lambda_zip(root: Path = ROOT) -> bytes:
     """One zip file for all functions: the handlers at its root, ``sql/`` and ``smart_hub/`` beside them.
 
-    The same content gives the same bytes: entries are sorted, dated 1980, and stored as they are, since
-    compressors differ from one machine to the next. Raises FileNotFoundError when a shared module is missing.
+    Raises FileNotFoundError when a shared module is missing.
     """
     lambdas, sql = root / "include" / "lambdas", root / "include" / "sql"
     sources = {path.name: path for path in lambdas.glob("*.py")}
     sources |= {f"sql/{path.relative_to(sql).as_posix()}": path for path in sql.rglob("*.sql")}
     sources |= {f"smart_hub/{name}.py": root / "plugins" / "smart_hub" / f"{name}.py" for name in SHARED_MODULES}
+    return zip_of(sources)
+
+
+def zip_of(sources: Mapping[str, Path]) -> bytes:
+    """A zip file of these files under these names.
+
+    The same content gives the same bytes: entries are sorted, dated 1980, and stored as they are, since
+    compressors differ from one machine to the next.
+    """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, path in sorted(sources.items()):

@@ -9,12 +9,10 @@ python -m ops.services airflow   the Airflow CLI in the services' own environmen
 from __future__ import annotations
 
 import argparse
-import base64
 import fcntl
 import hashlib
 import json
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -31,14 +29,14 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import httpx
 
-from ops import processes, trino
+from ops import keys, processes, trino
 from ops.settings import ROOT, Settings, UserError
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
 
-PYTHON = ROOT / ".venv" / "bin" / "python"
-AIRFLOW = ROOT / ".venv" / "bin" / "airflow"
+PYTHON = Path(sys.prefix) / "bin" / "python"  # of the environment that this command runs in, as make chose it
+AIRFLOW = PYTHON.with_name("airflow")
 AWS_PYTHON = ROOT / ".venv-localaws" / "bin" / "python"
 START_SECONDS = 180  # a cold, busy laptop; a warm start takes a tenth of it
 AIRFLOW_COMPONENTS = {  # service: its command, and its name in Airflow's health report
@@ -123,6 +121,9 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",  # a changed file is seen within seconds,
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # an unchanged one left alone
         "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
+        # What the user has set goes for the DAGs too, but for what leads them to this environment.
+        **settings.package,
+        "SMART_HUB_AWS_CONN_ID": "aws_default",
         "SMART_HUB_STACK": settings.stack,
         "SMART_HUB_DATA_BUCKET": settings.data_bucket,
         "SMART_HUB_SOURCE": settings.source,
@@ -150,7 +151,7 @@ def query_engine(settings: Settings) -> list[Service]:
 
 def airflow(settings: Settings) -> list[Service]:
     environment = airflow_environment(settings)
-    code = (ROOT / "plugins", ROOT / "requirements" / "airflow.lock")
+    code = (ROOT / "plugins", *sorted((ROOT / "requirements").glob("airflow*.lock")))
     ports = {"api-server": settings.airflow_port, "task-api": settings.task_api_port}
     return [
         Service(
@@ -171,7 +172,7 @@ def up(settings: Settings, say: Callable[[str], None] = print) -> None:
     What this call started is ended again when it fails or is interrupted. Raises UserError for a taken port,
     for a service that ends or is not healthy in time, and for a Trino of the user's that is not ready.
     """
-    if settings.external_trino and not _trino_is_healthy(settings):
+    if settings.external_trino and not trino_is_healthy(settings):
         raise UserError(f"no Trino is ready at TRINO_URL={settings.trino_url}: start it, or leave that out")
     _private(settings.local, settings.run, settings.logs, settings.airflow_home)
     with _exclusive(settings, say), ExitStack() as undo:
@@ -206,7 +207,7 @@ def up(settings: Settings, say: Callable[[str], None] = print) -> None:
         _deploy(settings, say)
         if engine:
             athena = boto3.client("athena", **settings.aws_client)
-            _wait("Trino", ["trino"], lambda: _trino_is_healthy(settings) and trino_reads(athena, settings), settings)
+            _wait("Trino", ["trino"], lambda: trino_is_healthy(settings) and trino_reads(athena, settings), settings)
         _wait("Airflow", [*AIRFLOW_COMPONENTS], lambda: _airflow_is_healthy(settings), settings)
         if len(current) < len(services):
             say(f"Ready after {time.monotonic() - begun:.0f} s")
@@ -274,18 +275,12 @@ def inherited(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
 def _secrets(path: Path) -> dict[str, str]:
     """Airflow's internal keys, made once and readable by the user alone."""
     if not path.exists():
-        keys = {
-            "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(64),
-            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
-            "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-        }
         _private(path.parent)
         part = path.with_suffix(f".{os.getpid()}")
         part.touch(mode=0o600, exist_ok=False)
-        part.write_text(json.dumps(keys))
+        part.write_text(json.dumps(keys.airflow()))
         part.rename(path)
-    keys = json.loads(path.read_text())
-    return dict(keys)
+    return dict(json.loads(path.read_text()))
 
 
 def _database_url(path: Path) -> str:
@@ -351,7 +346,8 @@ def _aws_is_healthy(settings: Settings) -> bool:
     return _get(f"{settings.aws_url}/_localaws/health") is not None
 
 
-def _trino_is_healthy(settings: Settings) -> bool:
+def trino_is_healthy(settings: Settings) -> bool:
+    """Whether the Trino answers that it has started; it may not know itself for a node that works yet."""
     info = _get(f"{settings.trino_url}/v1/info")
     return info is not None and info.get("starting") is False
 
@@ -373,7 +369,7 @@ def trino_reads(athena: AthenaClient, settings: Settings) -> bool:
             return True
         reason = status.get("StateChangeReason", "")
         if status["State"] == "FAILED" and not reason.startswith("NO_NODES_AVAILABLE"):
-            raise UserError(f"Trino does not read the tables: {reason}; its log is {settings.logs / 'trino.log'}")
+            raise UserError(f"Trino does not read the tables: {reason}; its log: {settings.trino_log}")
         if status["State"] in ("FAILED", "CANCELLED"):
             return False
         time.sleep(0.2)

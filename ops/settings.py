@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
@@ -41,11 +41,13 @@ class Settings:
     trino_port: int = 8090
     trino_memory: str = "3G"  # as the JVM's -Xmx has it
     trino_home: Path = Path.home() / ".cache" / "smart-hub" / "trino-476"  # the installed server
+    package: Mapping[str, str] = field(default_factory=dict)  # the DAGs' own, SMART_HUB_…, as the user has set them
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Settings of SMART_HUB_LOCAL, AIRFLOW_PORT, AWS_PORT, SOURCE and STACK; of the second query engine
-        ENGINE, TRINO_URL (which means ENGINE=trino), TRINO_PORT, TRINO_MEMORY and TRINO_HOME. Empty means default.
+        """Settings of SMART_HUB_LOCAL, AIRFLOW_PORT, AWS_PORT, SOURCE and STACK; of the second query engine ENGINE,
+        TRINO_URL (which means ENGINE=trino), TRINO_PORT, TRINO_MEMORY and TRINO_HOME. Empty means default. The
+        other variables SMART_HUB_… are the DAGs'; they are handed on as they are.
 
         Raises UserError for a value that is none of its kind.
         """
@@ -70,6 +72,11 @@ class Settings:
             trino_port=_port(environment, "TRINO_PORT", cls.trino_port),
             trino_memory=memory,
             trino_home=Path(environment.get("TRINO_HOME") or cls.trino_home).expanduser().resolve(),
+            package={
+                name: value
+                for name, value in environment.items()
+                if name.startswith("SMART_HUB_") and name != "SMART_HUB_LOCAL"
+            },
         )
 
     @property
@@ -91,6 +98,11 @@ class Settings:
     @property
     def trino_url(self) -> str:
         return self.external_trino or self.own_trino_url
+
+    @property
+    def trino_log(self) -> str:
+        """Where the user finds what Trino has to say."""
+        return str(self.logs / "trino.log")
 
     @property
     def airflow_home(self) -> Path:

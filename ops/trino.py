@@ -69,6 +69,20 @@ ARCHIVES = (
         "plugin/hive",
     ),
 )
+JVM_OPTIONS = (
+    "-XX:+UseSerialGC",
+    # Half the CPU time of a start and of a day's queries: what runs for seconds isn't worth optimising.
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-XX:-OmitStackTraceInFastThrow",
+    "--sun-misc-unsafe-memory-access=allow",
+    "--enable-native-access=ALL-UNNAMED",
+    "-XX:+EnableDynamicAgentLoading",
+    "-Djdk.attach.allowAttachSelf=true",
+    "-Dfile.encoding=UTF-8",
+    "-Duser.timezone=UTC",  # in which timestamps are written
+)
+LOG_LEVELS = dict.fromkeys(["io.trino", "io.airlift", "Bootstrap"], "WARN")
 # Athena has no catalog `system`, with what the server tells of itself; nothing else is forbidden here.
 RULES = {
     "tables": [
@@ -270,12 +284,10 @@ def prepare(settings: Settings) -> tuple[tuple[str, ...], tuple[Path, ...]]:
         raise UserError(f"Trino needs a Java {NEEDED_JAVA} or newer: `make trino` gets one, or set JAVA_HOME")
     etc = folder / "etc"
     files = {
-        etc / "config.properties": _properties(_server(settings, etc)),
-        etc / "catalog" / "awsdatacatalog.properties": _properties(_catalog(settings)),
-        etc / "log.properties": _properties(dict.fromkeys(["io.trino", "io.airlift", "Bootstrap"], "WARN")),
-        etc / "access-control.properties": _properties(
-            {"access-control.name": "file", "security.config-file": str(etc / "rules.json")}
-        ),
+        etc / "config.properties": properties(server(settings, etc)),
+        etc / "catalog" / "awsdatacatalog.properties": properties(catalog(settings)),
+        etc / "log.properties": properties(LOG_LEVELS),
+        etc / "access-control.properties": properties(access_control(etc)),
         etc / "rules.json": json.dumps(RULES),
     }
     for path, text in files.items():
@@ -284,17 +296,7 @@ def prepare(settings: Settings) -> tuple[tuple[str, ...], tuple[Path, ...]]:
     command = (
         str(java),
         f"-Xmx{settings.trino_memory}",
-        "-XX:+UseSerialGC",
-        # Half the CPU time of a start and of a day's queries: what runs for seconds isn't worth optimising.
-        "-XX:TieredStopAtLevel=1",
-        "-XX:+ExitOnOutOfMemoryError",
-        "-XX:-OmitStackTraceInFastThrow",
-        "--sun-misc-unsafe-memory-access=allow",
-        "--enable-native-access=ALL-UNNAMED",
-        "-XX:+EnableDynamicAgentLoading",
-        "-Djdk.attach.allowAttachSelf=true",
-        "-Dfile.encoding=UTF-8",
-        "-Duser.timezone=UTC",  # in which timestamps are written
+        *JVM_OPTIONS,
         "-Dnode.environment=local",
         f"-Dnode.data-dir={folder / 'data'}",
         f"-Dlog.levels-file={etc / 'log.properties'}",
@@ -306,7 +308,8 @@ def prepare(settings: Settings) -> tuple[tuple[str, ...], tuple[Path, ...]]:
     return command, tuple(files)
 
 
-def _server(settings: Settings, etc: Path) -> dict[str, str]:
+def server(settings: Settings, etc: Path) -> dict[str, str]:
+    """The server's properties; `etc` is the folder of its configuration."""
     return {
         "coordinator": "true",
         "node-scheduler.include-coordinator": "true",
@@ -325,7 +328,11 @@ def _server(settings: Settings, etc: Path) -> dict[str, str]:
     }
 
 
-def _catalog(settings: Settings) -> dict[str, str]:
+def access_control(etc: Path) -> dict[str, str]:
+    return {"access-control.name": "file", "security.config-file": str(etc / "rules.json")}
+
+
+def catalog(settings: Settings) -> dict[str, str]:
     """Athena's catalog: Hive tables, their metastore and objects the local AWS's, the defaults Athena's."""
     client = settings.aws_client
     return {
@@ -354,7 +361,7 @@ def _catalog(settings: Settings) -> dict[str, str]:
     }
 
 
-def _properties(values: Mapping[str, str]) -> str:
+def properties(values: Mapping[str, str]) -> str:
     return "".join(f"{name}={value}\n" for name, value in values.items())
 
 

@@ -49,12 +49,15 @@ class FakeAws:
     calls: every request as (operation, parameters), in order. statements: what Athena was asked, in order.
     executed: type, text and scanned bytes of queries with a UUID, which begins with their number.
     outcome: state, and reason, of a statement. rows: result of a SELECT, header first.
+    refusal: what every request is answered with, where there is one.
     """
 
     def __init__(self, *buckets: str) -> None:
         self.buckets: dict[str, dict[str, StoredObject]] = {bucket: {} for bucket in buckets}
         self.tables: dict[str, str] = {}
         self.partitions: dict[tuple[str, str], str] = {}
+        self.workgroups = {"smart-hub"}
+        self.refusal: Refused | None = None
         self.columns: dict[tuple[str, str], list[dict[str, str]]] = {}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.statements: list[str] = []
@@ -105,6 +108,8 @@ class FakeAws:
         parameters = context["fake_parameters"]
         self.calls.append((model.name, parameters))
         try:
+            if self.refusal:
+                raise self.refusal
             answer: dict[str, Any] = getattr(self, f"_{model.name}")(**parameters) or {}
         except Refused as error:
             parsed: dict[str, Any] = {"Error": {"Code": error.code, "Message": error.message}}
@@ -221,6 +226,11 @@ class FakeAws:
         return {"MessageId": "1"}
 
     # Athena
+
+    def _GetWorkGroup(self, WorkGroup: str) -> dict[str, Any]:
+        if WorkGroup not in self.workgroups:
+            raise Refused(400, "InvalidRequestException", f"WorkGroup {WorkGroup} is not found.")
+        return {"WorkGroup": {"Name": WorkGroup}}
 
     def _StartQueryExecution(self, QueryString: str, **kwargs: Any) -> dict[str, Any]:
         self.statements.append(QueryString)

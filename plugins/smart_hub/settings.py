@@ -1,17 +1,33 @@
-"""What a deployment sets: environment variables ``SMART_HUB_…``, read once, while a DAG is parsed."""
+"""What a deployment sets: environment variables ``SMART_HUB_…``, read once, while a DAG is parsed.
 
+Each setting is declared once, as a field of ``Settings``; docs/settings.md has the same as a table.
+"""
+
+import difflib
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
-_STACK_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,40}")
-_TOPIC_PATTERN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
+# As in bootstrap.yaml: the longest name of a bucket has to fit into 63 characters.
+STACK_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,23}[a-z0-9]")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_BUCKET_PATTERN = re.compile(r"(?!.*\.\.)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+_TOPIC_PATTERN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}", re.ASCII)
 _QUICKSIGHT_DATA_SETS = ("usage_cost", "daily_device_cost", "hourly_load", "peak_shift", "locations", "rates")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 # Athena's limit of buckets in a CTAS.
 _MOST_FILES_PER_DAY = 100
+# What the DAGs' tasks read in the include folder.
+_INCLUDED = ("sql/insights", "sql/publish", "sql/quality")
+_PREFIX = "SMART_HUB_"
+# Of the commands on a laptop, not of a deployment; see ops/settings.py.
+_LAPTOP = "SMART_HUB_LOCAL"
+# Kubernetes gives each pod such variables of every service beside it, so of one that is called smart-hub-something:
+# https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+_KUBERNETES_PATTERN = re.compile(r"SMART_HUB_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_\w+)?)")
 
 
 class SettingsError(ValueError):
@@ -19,107 +35,160 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True)
+class Kind:
+    """What a value has to be, in words, and how its text is read: None is what no text of this kind gives."""
+
+    expected: str
+    read: Callable[[str], Any]
+
+
+def _text(expected: str, pattern: re.Pattern[str]) -> Kind:
+    return Kind(expected, lambda text: text if pattern.fullmatch(text) else None)
+
+
+def _number(most: int) -> Kind:
+    def read(text: str) -> int | None:
+        return int(text) if text.isascii() and text.isdigit() and 1 <= int(text) <= most else None
+
+    return Kind(f"a number from 1 to {most}", read)
+
+
+def _decimal(most: int) -> Kind:
+    """Kept as text, for it goes into SQL as it is."""
+
+    def read(text: str) -> str | None:
+        return text if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text, re.ASCII) and float(text) <= most else None
+
+    return Kind(f"a decimal number from 0 to {most}", read)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # below a folder that may not be entered
+        return False
+
+
+def _read_source(text: str) -> str | None:
+    bucket = text.removeprefix("s3://").partition("/")[0]
+    fits = _BUCKET_PATTERN.fullmatch(bucket) if text.startswith("s3://") else _is_folder(Path(text))
+    return text.rstrip("/") if fits else None
+
+
+def _read_include(text: str) -> Path | None:
+    return Path(text) if all(_is_folder(Path(text, name)) for name in _INCLUDED) else None
+
+
+_STACK = _text("2 to 25 lower-case letters, digits and hyphens, beginning with a letter", STACK_PATTERN)
+_BUCKET = _text("the name of a bucket alone", _BUCKET_PATTERN)
+_SOURCE = Kind("a folder that exists, or s3://bucket/prefix", _read_source)
+_CONNECTION = _text("the id of a connection", re.compile(r"[\w#!()\-.:/\\]{1,250}"))  # as Airflow has it
+_TOPIC = _text("the ARN of an SNS topic", _TOPIC_PATTERN)
+_SWITCH = Kind("true or false", lambda text: _TRUTH.get(text.lower()))
+_INCLUDE = Kind(f"a folder with {', '.join(_INCLUDED)}", _read_include)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: the text of its default (None: it has to be set; empty: there is none), and who goes by it."""
+
+    default: str | None
+    kind: Kind
+    meaning: str
+    readers: tuple[str, ...]
+
+
+def _setting(default: str | None, kind: Kind, meaning: str, *readers: str) -> Any:
+    return field(metadata={"setting": Setting(default, kind, meaning, readers)})
+
+
+@dataclass(frozen=True)
 class Settings:
     """Settings of one deployment; every AWS name derives from ``stack``.
 
-    ``problems`` says what is wrong. It is reported when a run starts (``check``), for a DAG that fails to
-    parse vanishes from the UI.
+    The variable of a field is ``SMART_HUB_`` and its name in capitals.
+
+    ``problems`` says what is wrong, each beginning with the variable's name. It is reported when a run starts
+    (``check``), for a DAG that fails to parse vanishes from the UI.
     """
 
-    stack: str
-    data_bucket: str
-    source: str
-    mirror: bool
-    skip_empty_days: bool
-    aws_conn_id: str
-    files_per_day: int
-    keep_hours: int
-    most_rejected: str
-    watts_margin: str
-    least_coverage: str
-    sns_topic_arn: str
-    quicksight: bool
-    include: Path
+    stack: str = _setting(
+        "smart-hub", _STACK, "name of the CloudFormation stack, from which all other names derive", "all tasks", "page"
+    )
+    data_bucket: str = _setting(
+        None, _BUCKET, "the data bucket, which is the stack's output DataBucket", "all tasks", "page"
+    )
+    aws_conn_id: str = _setting(
+        "aws_default",
+        _CONNECTION,
+        "Airflow's connection to AWS; where there is no aws_default, boto3's own credentials are used",
+        "all tasks",
+        "page",
+    )
+    source: str = _setting("<include>/data", _SOURCE, "where the raw data come from", "step 1")
+    mirror: bool = _setting("false", _SWITCH, "true deletes raw objects that the source no longer has", "step 1")
+    skip_empty_days: bool = _setting(
+        "false", _SWITCH, "true skips a day for which the source has no usage, instead of failing", "step 1"
+    )
+    files_per_day: int = _setting(
+        "1", _number(_MOST_FILES_PER_DAY), "Parquet files that a published day has", "step 6", "audit"
+    )
+    keep_hours: int = _setting(
+        "24", _number(24 * 366), "age in hours from which superseded versions are deleted", "step 7"
+    )
+    most_rejected: str = _setting("0.05", _decimal(1), "largest share of a day's lines that may be rejected", "audit")
+    watts_margin: str = _setting("1.25", _decimal(100), "how many times its watts a device may seem to draw", "audit")
+    least_coverage: str = _setting(
+        "0.9", _decimal(1), "share of a day's intervals below which a hub's savings are not shown", "insights"
+    )
+    sns_topic_arn: str = _setting(
+        "", _TOPIC, "topic that is told of failed tasks and late runs", "smart_hub_usage, when a task fails"
+    )
+    quicksight: bool = _setting(
+        "false", _SWITCH, "true refreshes the data sets of the dashboard after a publish", "refresh_quicksight"
+    )
+    include: Path = _setting(  # noqa: RUF009 - it gives a field
+        "<dags>/include, else <dags>/../include", _INCLUDE, "the package's include folder", "all tasks"
+    )
     problems: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, dags: Path, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """Settings from environment variables.
+        """Settings of a deployment whose DAGs lie in the folder ``dags``. An empty variable is one that is not set.
 
-        SMART_HUB_STACK: name of the CloudFormation stack (smart-hub).
-        SMART_HUB_DATA_BUCKET: the data bucket; it has no default.
-        SMART_HUB_SOURCE: folder or ``s3://`` prefix with the raw data (``<include>/data``).
-        SMART_HUB_MIRROR: true deletes raw objects that the source no longer has (false).
-        SMART_HUB_SKIP_EMPTY_DAYS: true skips a day for which the source has no usage, instead of failing (false).
-        SMART_HUB_AWS_CONN_ID: Airflow connection to AWS (aws_default).
-        SMART_HUB_FILES_PER_DAY: Parquet files a published day has (1).
-        SMART_HUB_KEEP_HOURS: age in hours from which superseded versions are deleted (24).
-        SMART_HUB_MOST_REJECTED: largest share of a day's lines that may be rejected (0.05).
-        SMART_HUB_WATTS_MARGIN: how many times its watts a device may seem to draw (1.25).
-        SMART_HUB_LEAST_COVERAGE: share of a day's intervals below which a hub's savings are not shown (0.9).
-        SMART_HUB_SNS_TOPIC_ARN: topic that is told of failed tasks and late runs (none).
-        SMART_HUB_QUICKSIGHT: true refreshes the data sets of the dashboard in QuickSight after a publish (false).
-        SMART_HUB_INCLUDE: the include folder; else ``<dags>/include``, else ``<dags>/../include``.
+        A value that is wrong stands as it is where it is a text, so that nothing works on another deployment's
+        resources by mistake; else the default stands for it.
         """
-        problems: list[str] = []
-
-        def number(name: str, default: int, most: int) -> int:
-            text = environ.get(name) or str(default)
-            if text.isascii() and text.isdigit() and 1 <= int(text) <= most:
-                return int(text)
-            problems.append(f"{name}: expected a number from 1 to {most}, got {text!r}")
-            return default
-
-        def decimal(name: str, default: str, most: float) -> str:
+        include = environ.get("SMART_HUB_INCLUDE") or str(_include_folder(dags))
+        places = {"SMART_HUB_INCLUDE": include, "SMART_HUB_SOURCE": f"{include}/data"}
+        values: dict[str, Any] = {}
+        problems = []
+        for own in fields(cls):
+            if "setting" not in own.metadata:
+                continue
+            name, setting = variable(own.name), own.metadata["setting"]
+            default = places.get(name, setting.default)
             text = environ.get(name) or default
-            if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text, re.ASCII) and float(text) <= most:
-                return text
-            problems.append(f"{name}: expected a decimal number from 0 to {most:g}, got {text!r}")
-            return default
-
-        def truth(name: str) -> bool:
-            text = (environ.get(name) or "false").lower()
-            if text not in _TRUTH:
-                problems.append(f"{name}: expected true or false, got {environ[name]!r}")
-            return _TRUTH.get(text, False)
-
-        stack = environ.get("SMART_HUB_STACK") or "smart-hub"
-        if not _STACK_PATTERN.fullmatch(stack):
-            problems.append(f"SMART_HUB_STACK: expected {_STACK_PATTERN.pattern}, got {stack!r}")
-        data_bucket = environ.get("SMART_HUB_DATA_BUCKET", "")
-        if not data_bucket:
-            problems.append(f"SMART_HUB_DATA_BUCKET: not set; it is the output DataBucket of the stack {stack}")
-        elif "/" in data_bucket:
-            problems.append(f"SMART_HUB_DATA_BUCKET: expected a bucket's name alone, got {data_bucket!r}")
-        topic = environ.get("SMART_HUB_SNS_TOPIC_ARN", "")
-        if topic and not _TOPIC_PATTERN.fullmatch(topic):
-            problems.append(f"SMART_HUB_SNS_TOPIC_ARN: expected the ARN of an SNS topic, got {topic!r}")
-            topic = ""
-        include = _include_folder(dags, environ)
-        if not (include / "sql").is_dir():
-            problems.append(f"SMART_HUB_INCLUDE: {include} has no folder sql; set it to the package's include folder")
-        return cls(
-            stack=stack,
-            data_bucket=data_bucket,
-            source=(environ.get("SMART_HUB_SOURCE") or str(include / "data")).rstrip("/"),
-            mirror=truth("SMART_HUB_MIRROR"),
-            skip_empty_days=truth("SMART_HUB_SKIP_EMPTY_DAYS"),
-            aws_conn_id=environ.get("SMART_HUB_AWS_CONN_ID") or "aws_default",
-            files_per_day=number("SMART_HUB_FILES_PER_DAY", 1, _MOST_FILES_PER_DAY),
-            keep_hours=number("SMART_HUB_KEEP_HOURS", 24, 24 * 366),
-            most_rejected=decimal("SMART_HUB_MOST_REJECTED", "0.05", 1),
-            watts_margin=decimal("SMART_HUB_WATTS_MARGIN", "1.25", 100),
-            least_coverage=decimal("SMART_HUB_LEAST_COVERAGE", "0.9", 1),
-            sns_topic_arn=topic,
-            quicksight=truth("SMART_HUB_QUICKSIGHT"),
-            include=include,
-            problems=tuple(problems),
-        )
+            if text is None:
+                problems.append(f"{name}: not set; it is {setting.meaning}")
+            value = setting.kind.read(text) if text else ""
+            if value is None:
+                unset = "" if environ.get(name) else ", its default"
+                problems.append(f"{name}: expected {setting.kind.expected}, got {text!r}{unset}")
+                value = own.type(text) if own.type in (str, Path) else setting.kind.read(default)
+            values[own.name] = value
+        return cls(**values, problems=(*problems, *_unknown(environ)))
 
     def check(self) -> None:
-        """Raises SettingsError naming every setting that is missing or wrong."""
+        """Raises SettingsError naming every setting that is missing, wrong or unknown."""
         if self.problems:
             raise SettingsError("; ".join(self.problems))
+
+    @property
+    def page_problems(self) -> list[str]:
+        """The problems that concern the page: a web server may have neither include folder nor source."""
+        needed = [name for name, setting in SETTINGS.items() if "page" in setting.readers]
+        return [problem for problem in self.problems if any(name in problem for name in needed)]
 
     @property
     def database(self) -> str:
@@ -148,11 +217,30 @@ class Settings:
         return f"s3://{self.data_bucket}/{prefix}"
 
 
-def _include_folder(dags: Path, environ: Mapping[str, str]) -> Path:
-    if chosen := environ.get("SMART_HUB_INCLUDE"):
-        return Path(chosen)
+def variable(name: str) -> str:
+    """The environment variable of a field of ``Settings``."""
+    return f"{_PREFIX}{name.upper()}"
+
+
+# Every setting by its variable.
+SETTINGS: dict[str, Setting] = {
+    variable(own.name): own.metadata["setting"] for own in fields(Settings) if "setting" in own.metadata
+}
+
+
+def _unknown(environ: Mapping[str, str]) -> list[str]:
+    """A problem for each variable that looks like a setting and is none, as a mistyped one does."""
+    unknown = sorted(name for name in environ if name.startswith(_PREFIX) and name not in {*SETTINGS, _LAPTOP})
+    return [
+        f"{name}: there is no such setting; the closest is {difflib.get_close_matches(name, SETTINGS, 1, cutoff=0)[0]}"
+        for name in unknown
+        if not _KUBERNETES_PATTERN.fullmatch(name)
+    ]
+
+
+def _include_folder(dags: Path) -> Path:
     # MWAA syncs dags/ only, Astro and a checkout have include/ beside it.
     return next(
-        (folder for folder in (dags / "include", dags.parent / "include") if folder.is_dir()),
+        (folder for folder in (dags / "include", dags.parent / "include") if _is_folder(folder)),
         dags / "include",
     )

@@ -37,8 +37,6 @@ class FolderSource:
         self._s3: Any = hook.get_conn()
 
     def names(self, prefix: str) -> list[str]:
-        if not self._folder.is_dir():
-            raise SourceError(f"{self._folder} is not a folder of this machine")
         return [
             path.relative_to(self._folder).as_posix() for path in (self._folder / prefix).rglob("*") if path.is_file()
         ]

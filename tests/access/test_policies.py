@@ -1,4 +1,4 @@
-"""Every statement of every policy is needed: each is taken away in turn, and the day must fail for want of it.
+"""Every statement of every policy is needed: each is taken away in turn, and what needs it must fail for want of it.
 
 What AWS needs and the local AWS does not ask for stands in needed_on_aws.yaml, with the page that says so.
 """
@@ -11,46 +11,60 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from botocore.exceptions import ClientError
 
 from ops.settings import ROOT
-from tests.access.conftest import Pipeline
+from smart_hub import teardown
+from smart_hub.stacks import StackError
+from tests.access.conftest import TOPIC, Pipeline
 from tests.cfn import load
 
-RESOURCES = load((ROOT / "include" / "infrastructure" / "smart_hub.yaml").read_text())["Resources"]
+TEMPLATES = {
+    "bootstrap": ROOT / "include" / "infrastructure" / "bootstrap.yaml",
+    "smart_hub": ROOT / "include" / "infrastructure" / "smart_hub.yaml",
+    "quicksight": ROOT / "include" / "quicksight" / "quicksight.yaml",
+}
+STACKS = {"bootstrap": "smart-hub-bootstrap", "smart_hub": "smart-hub"}
 NEEDED_ON_AWS = yaml.safe_load((Path(__file__).parent / "needed_on_aws.yaml").read_text())
 # How AWS says no, and libraries that tell only the status.
 DENIED = re.compile(r"not authorized to perform: (\w+:\w+)|AccessDenied|Access Denied|\b403\b|Permission denied")
 
 
 class Statement(NamedTuple):
-    """A statement of a policy: the policy's logical id, the name of an inline one, "" else, and the statement's."""
+    """A statement: its template, the logical id of its role or policy, an inline policy's name or "", its Sid."""
 
+    template: str
     resource: str
     policy: str
     sid: str
 
     @property
     def name(self) -> str:
-        return f"{self.resource}.{self.sid}"
+        return f"{self.template}/{self.resource}.{self.sid}"
 
 
 def statements() -> list[Statement]:
-    """All of the template, conditional ones aside."""
+    """All statements of the templates' policies for principals."""
     found = []
-    for resource, item in RESOURCES.items():
-        if "Condition" in item:
-            continue
-        if item["Type"] == "AWS::IAM::ManagedPolicy":
-            document = item["Properties"]["PolicyDocument"]
-            found += [Statement(resource, "", one["Sid"]) for one in document["Statement"]]
-        elif item["Type"] == "AWS::IAM::Role":
-            for policy in item["Properties"].get("Policies", []):
-                document = policy["PolicyDocument"]
-                found += [Statement(resource, policy["PolicyName"], one["Sid"]) for one in document["Statement"]]
+    for template, path in TEMPLATES.items():
+        for resource, item in load(path.read_text())["Resources"].items():
+            policies = item["Properties"].get("Policies", []) if item["Type"] == "AWS::IAM::Role" else []
+            documents = [(policy["PolicyName"], policy["PolicyDocument"]) for policy in policies]
+            if item["Type"] == "AWS::IAM::ManagedPolicy":
+                documents = [("", item["Properties"]["PolicyDocument"])]
+            for policy, document in documents:
+                found += [Statement(template, resource, policy, one["Sid"]) for one in document["Statement"]]
     return found
 
 
 LOCAL = [one for one in statements() if one.name not in NEEDED_ON_AWS]
+OF_TEARDOWN = [one for one in LOCAL if one.resource == "TeardownRole" or one.sid == "TearDown"]
+OF_NOTICES = [one for one in LOCAL if one.resource == "NotificationPolicy"]
+OF_A_DAY = [one for one in LOCAL if one not in [*OF_TEARDOWN, *OF_NOTICES]]
+
+
+def named(of: list[Statement]) -> Any:
+    return pytest.mark.parametrize("statement", of, ids=[one.name for one in of])
 
 
 def test_with_all_statements_the_day_runs(pipeline: Pipeline) -> None:
@@ -58,20 +72,37 @@ def test_with_all_statements_the_day_runs(pipeline: Pipeline) -> None:
     assert pipeline.run() == {}
 
 
-@pytest.mark.parametrize("statement", LOCAL, ids=[one.name for one in LOCAL])
+@named(OF_A_DAY)
 def test_without_a_statement_the_day_fails(pipeline: Pipeline, statement: Statement) -> None:
-    # given the policies without one statement
-    with _Without(pipeline, statement) as without:
-        # when a day runs
+    # given the policies without one statement, when a day runs
+    with Without(pipeline, statement) as without:
         failures = pipeline.run()
 
     # expect it to fail for want of one of the statement's actions
     assert failures, f"{statement.name} is not needed here: remove it, or say in needed_on_aws.yaml why AWS needs it"
-    denials = [DENIED.search(text) for text in failures.values()]
-    assert any(denials), failures
-    named = {found[1] for found in denials if found and found[1]}
-    assert not named or named & set(without.actions), (failures, without.actions)
-    print(f"{statement.name}: {failures}")
+    without.expect_denial(*failures.values())
+
+
+@named(OF_TEARDOWN)
+def test_without_a_statement_the_stack_is_not_removed(pipeline: Pipeline, statement: Statement) -> None:
+    # given the policies without one statement, and a stack that holds objects
+    pipeline.aws.client("s3").put_object(Bucket="smart-hub-data-000000000000-us-east-1", Key="staging/x", Body=b"x")
+
+    # when the stack is removed as the DAG does it, expect a refusal, before the stack is deleted
+    with Without(pipeline, statement) as without, pytest.raises((ClientError, StackError)) as raised:
+        teardown.remove(lambda service: pipeline.client(service, "bootstrap/smart-hub-teardown"), "smart-hub", print)
+    without.expect_denial(str(raised.value))
+    stack = pipeline.aws.client("cloudformation").describe_stacks(StackName="smart-hub")["Stacks"][0]
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+
+
+@named(OF_NOTICES)
+def test_without_a_statement_nobody_is_told(pipeline: Pipeline, statement: Statement) -> None:
+    # given Airflow's role, expect it to reach the topic, and not without the statement
+    pipeline.client("sns", "smart-hub-airflow").publish(TopicArn=TOPIC, Message="a task failed")
+    with Without(pipeline, statement) as without, pytest.raises(ClientError) as raised:
+        pipeline.client("sns", "smart-hub-airflow").publish(TopicArn=TOPIC, Message="a task failed")
+    without.expect_denial(str(raised.value))
 
 
 def test_what_aws_alone_needs_is_still_there() -> None:
@@ -83,51 +114,57 @@ def test_what_aws_alone_needs_is_still_there() -> None:
         assert entry["page"].startswith("https://docs.aws.amazon.com/"), name
 
 
-class _Without:
+class Without:
     """The deployed policies without one statement, as a context."""
 
     def __init__(self, pipeline: Pipeline, statement: Statement) -> None:
         self._iam = pipeline.aws.client("iam")
-        self._cfn = pipeline.aws.client("cloudformation")
-        self._statement = statement
-        self.actions: list[str] = []
-
-    def __enter__(self) -> "_Without":
-        physical = self._physical(self._statement.resource)
-        if self._statement.policy:
-            self._roles = [physical]
-            self._name = self._statement.policy
-            self._whole = self._iam.get_role_policy(RoleName=physical, PolicyName=self._name)["PolicyDocument"]
+        self._inline = bool(statement.policy)
+        resource = pipeline.aws.client("cloudformation").describe_stack_resource(
+            StackName=STACKS[statement.template], LogicalResourceId=statement.resource
+        )
+        self._id = resource["StackResourceDetail"]["PhysicalResourceId"]
+        if self._inline:
+            self._roles, self._policy = [self._id], statement.policy
+            got = self._iam.get_role_policy(RoleName=self._id, PolicyName=self._policy)
+            self._whole = got["PolicyDocument"]
         else:
-            # A role has the managed policy, or for a while one of its own in its stead.
-            entities = self._iam.list_entities_for_policy(PolicyArn=physical)
-            self._roles = [role["RoleName"] for role in entities["PolicyRoles"]]
-            self._name = "instead"
-            version = self._iam.get_policy(PolicyArn=physical)["Policy"]["DefaultVersionId"]
-            got = self._iam.get_policy_version(PolicyArn=physical, VersionId=version)
+            # Who has the managed policy has one of their own in its stead for a while.
+            entities = self._iam.list_entities_for_policy(PolicyArn=self._id)
+            self._roles, self._policy = [role["RoleName"] for role in entities["PolicyRoles"]], "instead"
+            version = self._iam.get_policy(PolicyArn=self._id)["Policy"]["DefaultVersionId"]
+            got = self._iam.get_policy_version(PolicyArn=self._id, VersionId=version)
             self._whole = got["PolicyVersion"]["Document"]
-        rest = copy.deepcopy(self._whole)
-        rest["Statement"] = [one for one in self._whole["Statement"] if one["Sid"] != self._statement.sid]
-        (taken,) = [one for one in self._whole["Statement"] if one["Sid"] == self._statement.sid]
-        self.actions = taken["Action"] if isinstance(taken["Action"], list) else [taken["Action"]]
+        self._rest = copy.deepcopy(self._whole)
+        self._rest["Statement"] = [one for one in self._whole["Statement"] if one["Sid"] != statement.sid]
+        (taken,) = [one for one in self._whole["Statement"] if one["Sid"] == statement.sid]
+        self._actions = taken["Action"] if isinstance(taken["Action"], list) else [taken["Action"]]
+
+    def expect_denial(self, *errors: str) -> None:
+        """Assert that AWS has said no, and where it has said to what, to an action of the statement."""
+        denials = [found for error in errors if (found := DENIED.search(error))]
+        assert denials, errors
+        actions = {found[1] for found in denials if found[1]}
+        assert not actions or actions & set(self._actions), (errors, self._actions)
+
+    def __enter__(self) -> "Without":
         for role in self._roles:
-            if not self._statement.policy:
-                self._iam.detach_role_policy(RoleName=role, PolicyArn=physical)
-            if rest["Statement"]:
-                self._iam.put_role_policy(RoleName=role, PolicyName=self._name, PolicyDocument=json.dumps(rest))
-            else:
-                self._iam.delete_role_policy(RoleName=role, PolicyName=self._name)
+            if not self._inline:
+                self._iam.detach_role_policy(RoleName=role, PolicyArn=self._id)
+            if self._rest["Statement"]:
+                self._put(role, self._rest)
+            elif self._inline:
+                self._iam.delete_role_policy(RoleName=role, PolicyName=self._policy)
         return self
 
     def __exit__(self, *_: Any) -> None:
         for role in self._roles:
-            if self._statement.policy:
-                whole = json.dumps(self._whole)
-                self._iam.put_role_policy(RoleName=role, PolicyName=self._name, PolicyDocument=whole)
-            else:
-                self._iam.delete_role_policy(RoleName=role, PolicyName=self._name)
-                self._iam.attach_role_policy(RoleName=role, PolicyArn=self._physical(self._statement.resource))
+            if self._inline:
+                self._put(role, self._whole)
+                continue
+            if self._rest["Statement"]:
+                self._iam.delete_role_policy(RoleName=role, PolicyName=self._policy)
+            self._iam.attach_role_policy(RoleName=role, PolicyArn=self._id)
 
-    def _physical(self, resource: str) -> str:
-        found = self._cfn.describe_stack_resource(StackName="smart-hub", LogicalResourceId=resource)
-        return str(found["StackResourceDetail"]["PhysicalResourceId"])
+    def _put(self, role: str, document: dict[str, Any]) -> None:
+        self._iam.put_role_policy(RoleName=role, PolicyName=self._policy, PolicyDocument=json.dumps(document))

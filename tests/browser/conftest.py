@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from ops import processes
-from ops.services import AIRFLOW, airflow_environment, inherited
+from ops.services import airflow_environment, inherited
 from ops.settings import ROOT, Settings
 from tests.e2e.environment import Environment
 from tests.ports import free_ports
@@ -70,7 +70,7 @@ def guarded(environment: Environment, tmp_path_factory: pytest.TempPathFactory) 
     }
     server = processes.start(
         "guarded",
-        [str(AIRFLOW), "api-server", "--apps", "core", "--port", str(port)],
+        [str(ROOT / ".venv" / "bin" / "airflow"), "api-server", "--apps", "core", "--port", str(port)],
         {**inherited(), **settings},
         folder=folder,
         log=folder / "log",

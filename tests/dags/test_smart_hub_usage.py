@@ -20,10 +20,10 @@ DAG_FILE = REPOSITORY / "dags" / "smart_hub_usage.py"
 
 STEPS = {
     "step_1_copy_raw_data": "CopyRawDataOperator",
-    "step_2_crawl.usage": "GlueCrawlerRunOperator",
-    "step_2_crawl.mappings": "GlueCrawlerRunOperator",
-    "step_2_crawl.locations": "GlueCrawlerRunOperator",
-    "step_2_crawl.rates": "GlueCrawlerRunOperator",
+    "step_2_crawl.usage": "CrawlOperator",
+    "step_2_crawl.mappings": "CrawlOperator",
+    "step_2_crawl.locations": "CrawlOperator",
+    "step_2_crawl.rates": "CrawlOperator",
     "step_3_convert": "LambdaInvokeFunctionOperator",
     "step_4_convert_rates": "StrictGlueJobOperator",
     "step_5_transform": "LambdaInvokeFunctionOperator",
@@ -182,7 +182,26 @@ def test_the_dag_parses_without_any_setting_and_with_wrong_ones(monkeypatch: pyt
         "SMART_HUB_FILES_PER_DAY",
         "SMART_HUB_INCLUDE",
         "SMART_HUB_MIRROR",
+        "SMART_HUB_SOURCE",  # whose default lies in the include folder
     }
+
+
+def test_the_first_tasks_of_every_dag_name_the_settings_that_are_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.sdk.exceptions import AirflowFailException
+
+    # Given a bucket that is not set, for its name is mistyped
+    monkeypatch.setenv("SMART_HUB_DATA_BUKET", "the-data")
+    dags = DagBag(dag_folder=REPOSITORY / "dags").dags.values()
+    first: list[Any] = [task for dag in dags for task in dag.tasks if not task.upstream_task_ids]
+    assert len(first) >= len(dags)
+    # When one runs, expect it to fail at once, with both names, and not to be tried again
+    for task in first:
+        with pytest.raises(AirflowFailException) as raised:
+            task.execute({})
+        assert "SMART_HUB_DATA_BUCKET: not set" in str(raised.value), task.task_id
+        assert "SMART_HUB_DATA_BUKET: there is no such setting; the closest is SMART_HUB_DATA_BUCKET" in str(
+            raised.value
+        )
 
 
 def test_the_dag_survives_serialization(dag: DAG) -> None:

@@ -350,6 +350,7 @@ def test_the_outputs_are_what_deploy_command_and_users_read() -> None:
         "TransformFunction",
         "CompactFunction",
         "AirflowRoleArn",
+        "MwaaExecutionPolicy",
     }
 
 

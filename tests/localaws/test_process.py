@@ -31,7 +31,7 @@ def test_it_tells_how_it_is_used() -> None:
     # given no idea, when asked for help, expect the settings
     answer = localaws("--help")
     assert answer.returncode == 0
-    for setting in ("--port", "--state", "--region", "--log-level"):
+    for setting in ("--host", "--port", "--state", "--region", "--log-level"):
         assert setting in answer.stdout
 
 
@@ -61,6 +61,28 @@ def test_a_taken_port_is_named_with_the_setting(tmp_path: Path) -> None:
     assert answer.stderr.splitlines() == [
         f"Port {port} on 127.0.0.1 is taken: stop what uses it, or choose another port with --port"
     ]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no 127.0.0.2 unless it is set up")
+def test_in_a_container_it_listens_on_all_addresses_and_calls_itself_by_loopback(tmp_path: Path) -> None:
+    # given a server that is told to listen everywhere
+    server = Aws(tmp_path / "state", "--host", "0.0.0.0")
+    port = int(server.endpoint.rpartition(":")[2])
+
+    # when a client comes by another address of this machine, as one from another container does
+    with urllib.request.urlopen(f"http://127.0.0.2:{port}/_localaws/health") as answer:
+        status = answer.status
+    server.kill()
+
+    # expect an answer, and the address at which functions, jobs and queries reach it unchanged
+    assert status == 200
+    assert server.endpoint == f"http://127.0.0.1:{port}"
+
+
+def test_no_other_address_is_taken(tmp_path: Path) -> None:
+    answer = localaws("--host", "192.0.2.1", "--state", str(tmp_path))
+    assert answer.returncode == 2
+    assert "'127.0.0.1', '0.0.0.0'" in answer.stderr
 
 
 def test_a_state_folder_has_one_server(aws: Aws) -> None:

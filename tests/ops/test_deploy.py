@@ -172,6 +172,10 @@ def test_the_outputs_have_the_names_that_all_else_goes_by(deployed: Deployed) ->
         "TransformFunction": "smart-hub-transform",
         "CompactFunction": "smart-hub-compact",
         "AirflowRoleArn": "arn:aws:iam::000000000000:role/smart-hub-airflow",
+        "MwaaExecutionPolicy": (
+            '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole",'
+            '"Resource":"arn:aws:iam::000000000000:role/smart-hub-airflow"}}'
+        ),
     }
     assert deployed.lines[-1] == "smart-hub: created"
 

@@ -1,5 +1,7 @@
 """The command that deletes a deployment, and the role that the DAG does it under, where IAM is in force."""
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -193,3 +195,34 @@ def test_a_crawl_that_runs_is_stopped(account: Account) -> None:
 
     assert "stopping crawler smart-hub-usage" in lines
     assert account.stacks() == set()
+
+
+def test_the_rights_that_the_docs_name_deploy_and_destroy(session: boto3.Session, endpoint: str) -> None:
+    # given a user with the policy of docs/aws.md and no other
+    page = (deploy.package.ROOT / "docs" / "aws.md").read_text(encoding="utf-8")
+    (policy,) = re.findall(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    iam = session.client("iam", endpoint_url=endpoint)
+    iam.create_user(UserName="deployer")
+    document = json.dumps(json.loads(policy)).replace("111122223333", "000000000000")
+    iam.put_user_policy(UserName="deployer", PolicyName="deploy", PolicyDocument=document)
+    key = iam.create_access_key(UserName="deployer")["AccessKey"]
+    deployer = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name="us-east-1")
+
+    # (a classifier is made by CloudFormation on AWS, and by the root here)
+    session.client("glue", endpoint_url=endpoint).create_classifier(
+        XMLClassifier={"Name": "rows", "Classification": "xml", "RowTag": "row"}
+    )
+
+    for dry_run in (True, False, True):
+        deploy.deploy(
+            deployer,
+            endpoint_url=endpoint,
+            parameters={"RatesClassifier": "rows"},
+            dry_run=dry_run,
+            report=lambda line: None,
+        )
+    assert destroy.destroy(deployer, "smart-hub", lambda: True, endpoint_url=endpoint, report=lambda line: None)
+
+    # and nothing of another stack
+    with pytest.raises(ClientError, match="not authorized"):
+        deployer.client("cloudformation", endpoint_url=endpoint).describe_stacks(StackName="another")

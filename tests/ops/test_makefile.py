@@ -50,7 +50,7 @@ def program(path: Path, text: str) -> Path:
 
 
 def test_help_is_the_default_and_lists_every_command() -> None:
-    phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text().replace("\\\n", ""), re.MULTILINE)
     assert phony
 
     listed = re.findall(r"^  make ([a-z-]+) +\S", make().stdout, re.MULTILINE)
@@ -73,6 +73,14 @@ def test_help_is_the_default_and_lists_every_command() -> None:
             ["deploy-quicksight", "OWNER=arn:aws:quicksight:us-east-1:111122223333:group/default/analysts"],
             ".venv/bin/python -m ops.quicksight --parameter"
             " OwnerPrincipal='arn:aws:quicksight:us-east-1:111122223333:group/default/analysts'",
+        ),
+        (
+            ["mwaa", "STACK=hub-two", "REGION=eu-west-1", "SETTINGS=my file"],
+            ".venv/bin/python -m ops.mwaa build --stack 'hub-two' --region 'eu-west-1' \\",
+        ),
+        (
+            ["mwaa-sync", "BUCKET=my-bucket", "ENVIRONMENT=mine"],
+            ".venv/bin/python -m ops.mwaa sync --bucket 'my-bucket' --environment 'mine' \\",
         ),
         (["down"], ".venv/bin/python -m ops.services down"),
     ],

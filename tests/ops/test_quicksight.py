@@ -18,6 +18,7 @@ from smart_hub.stacks import StackError
 BUCKET, URL = "smart-hub-artifacts-111122223333-us-east-1", "https://us-east-1.quicksight.aws.amazon.com/sn/dashboards/"
 STACK_ID = "arn:aws:cloudformation:us-east-1:111122223333:stack/smart-hub-quicksight/1"
 CHANGES_ID = "arn:aws:cloudformation:us-east-1:111122223333:changeSet/deploy-1/1"
+CHANGES = {"ChangeSetName": CHANGES_ID, "StackName": STACK_ID}
 OWNER = "arn:aws:quicksight:us-east-1:111122223333:group/default/analysts"
 TEMPLATE = package.quicksight(quicksight.written_out((package.ROOT / quicksight.TEMPLATE).read_text()))
 TEMPLATE_URL = f"http://127.0.0.1:9/{BUCKET}/{TEMPLATE.key}"
@@ -88,8 +89,8 @@ class Aws:
         change = {"Action": action, "ResourceType": "AWS::QuickSight::Dashboard", "LogicalResourceId": "Dashboard"}
         answer = {"Status": "CREATE_COMPLETE", "Changes": [{"Type": "Resource", "ResourceChange": change}]}
         for _ in range(2):  # the waiter's question, and the deployment's
-            self.cfn.add_response("describe_change_set", answer, {"ChangeSetName": CHANGES_ID})
-        self.cfn.add_response("execute_change_set", {}, {"ChangeSetName": CHANGES_ID})
+            self.cfn.add_response("describe_change_set", answer, CHANGES)
+        self.cfn.add_response("execute_change_set", {}, CHANGES)
 
 
 @pytest.fixture
@@ -153,8 +154,8 @@ def test_without_a_change_nothing_is_executed(aws: Aws) -> None:
     aws.change_set("UPDATE", [{"ParameterKey": "StackName", "ParameterValue": "smart-hub"}])
     failed = {"Status": "FAILED", "StatusReason": "The submitted information didn't contain changes."}
     for _ in range(2):
-        aws.cfn.add_response("describe_change_set", failed, {"ChangeSetName": CHANGES_ID})
-    aws.cfn.add_response("delete_change_set", {}, {"ChangeSetName": CHANGES_ID})
+        aws.cfn.add_response("describe_change_set", failed, CHANGES)
+    aws.cfn.add_response("delete_change_set", {}, CHANGES)
     aws.stack("smart-hub-quicksight", "CREATE_COMPLETE", DashboardUrl=URL)
 
     done = deploy(aws)

@@ -206,7 +206,7 @@ def test_no_setting_of_the_users_own_aws_or_airflow_reaches_a_service() -> None:
 
     assert left == {
         "HOME": "/home/user",
-        "PATH": f"{ROOT}/.venv/bin:/bin",
+        "PATH": f"{sys.prefix}/bin:/bin",
         "NO_PROXY": "intranet,127.0.0.1,localhost",
         "no_proxy": "intranet,127.0.0.1,localhost",
         "PYTHONUNBUFFERED": "1",

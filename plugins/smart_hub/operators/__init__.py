@@ -3,7 +3,7 @@
 from smart_hub.operators.audit import AuditOperator
 from smart_hub.operators.clean_up import CleanUpOperator
 from smart_hub.operators.copy_raw_data import CopyRawDataOperator
-from smart_hub.operators.glue_job import StrictGlueJobOperator
+from smart_hub.operators.glue import CrawlOperator, StrictGlueJobOperator
 from smart_hub.operators.insight import InsightOperator
 from smart_hub.operators.publish import PublishOperator, RollBackOperator
 from smart_hub.operators.teardown import RemoveStackOperator, WhatWouldGoOperator, exactly
@@ -12,6 +12,7 @@ __all__ = [
     "AuditOperator",
     "CleanUpOperator",
     "CopyRawDataOperator",
+    "CrawlOperator",
     "InsightOperator",
     "PublishOperator",
     "RemoveStackOperator",

@@ -13,11 +13,11 @@ from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
-from smart_hub import macros
+from smart_hub import deployment, macros
 from smart_hub.athena import Athena
 from smart_hub.layout import DAILY_DAG, PUBLISHED_TABLES, results_prefix, run_id_key, run_name
 from smart_hub.publications import Publications
-from smart_hub.settings import Settings
+from smart_hub.settings import Settings, SettingsError
 
 _VERSION_IN_LOCATION = re.compile(r"/version=(v[0-9a-f]{16})/")
 
@@ -29,6 +29,18 @@ class SmartHubOperator(BaseOperator):
         super().__init__(**kwargs)
         self.settings = settings
         self._athena: Athena | None = None
+
+    def check_settings(self, *, deployed: bool = True) -> None:
+        """For the first task of a run: fails it, without a retry, if a setting is wrong or AWS lacks what it says.
+
+        deployed: whether what it says has to be there on AWS.
+        """
+        try:
+            self.settings.check()
+        except SettingsError as error:
+            raise _unfit(str(error)) from None
+        if deployed and (problems := deployment.problems(self.settings)):
+            raise _unfit("; ".join(problems))
 
     @cached_property
     def s3(self) -> S3Hook:
@@ -116,6 +128,13 @@ class SmartHubOperator(BaseOperator):
         except self.glue.exceptions.EntityNotFoundException:
             return None
         return str(answer["Partition"]["StorageDescriptor"]["Location"])
+
+
+def _unfit(problems: str) -> AirflowFailException:
+    return AirflowFailException(
+        f"settings are missing or wrong: {problems}. Correct them in the environment of Airflow (docs/settings.md) and"
+        " clear this task"
+    )
 
 
 def version_at(location: str | None) -> str | None:

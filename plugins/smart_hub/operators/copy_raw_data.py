@@ -13,7 +13,6 @@ from smart_hub import macros
 from smart_hub.content import content_of
 from smart_hub.layout import REFERENCE_TABLES, raw_prefix, run_id_key
 from smart_hub.operators.base import SmartHubOperator
-from smart_hub.settings import SettingsError
 from smart_hub.sources import Source, SourceError, is_data, source_of
 
 _SENT_BESIDE_EACH_OTHER = 8
@@ -39,10 +38,7 @@ class CopyRawDataOperator(SmartHubOperator):
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
-        try:
-            self.settings.check()
-        except SettingsError as error:
-            raise AirflowFailException(str(error)) from None
+        self.check_settings()
         day, run = macros.usage_day(context), macros.run(context)
         self.s3_client.put_object(
             Bucket=self.settings.data_bucket, Key=run_id_key(run), Body=context["run_id"].encode()

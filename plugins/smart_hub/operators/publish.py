@@ -112,11 +112,12 @@ class PublishOperator(PointingOperator):
 class RollBackOperator(PointingOperator):
     """Publishes what was published before what is published now; a second time, it is undone.
 
-    Fails, without a retry, while a run of the day is active, and when the day was published once only. Returns the
-    locations.
+    Fails, without a retry, when a setting is wrong, while a run of the day is active, and when the day was published
+    once only. Returns the locations.
     """
 
     def execute(self, context: Context) -> dict[str, str]:
+        self.check_settings()
         day = macros.usage_day(context)
         if active := [run_id for run_id in self.runs_of(day).values() if self.is_active(context, run_id)]:
             raise AirflowFailException(f"a run of {day} is active and would publish anew: wait for {', '.join(active)}")

@@ -27,7 +27,7 @@ class StackOperator(SmartHubOperator):
 
     def check(self, context: Context) -> None:
         """Fails the task, without a retry, unless the stack was named and no run works on it."""
-        self.settings.check()
+        self.check_settings(deployed=False)
         named = context["params"]["stack"]
         if named != self.settings.stack:
             raise AirflowFailException(f"the stack of this deployment is {self.settings.stack}, not {named!r}")

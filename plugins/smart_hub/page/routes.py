@@ -22,8 +22,6 @@ _log = logging.getLogger(__name__)
 
 # Clients are made anew that often, so that a connection that was changed is seen.
 _STORE_SECONDS = 300
-# Of the settings those that the page goes by, beside the connection.
-_NEEDED = ("SMART_HUB_STACK:", "SMART_HUB_DATA_BUCKET:")
 _CACHE = Cache()
 _FAILED = "The page failed at its own fault. Airflow's log of the web server has the reason."
 
@@ -102,10 +100,8 @@ def _problem(sentence: str) -> View:
 def _store() -> Store:
     """The tables of the deployment, as the DAG's settings and connection have them."""
     settings = Settings.from_environment(dags=Path(conf.get("core", "dags_folder")))
-    # The web server of some deployments has no include folder, and no use for it.
-    problems = [problem for problem in settings.problems if problem.startswith(_NEEDED)]
-    if problems:
-        raise Unavailable(f"The deployment's settings are not complete: {'; '.join(problems)}.")
+    if problems := settings.page_problems:
+        raise Unavailable(f"The deployment's settings are missing or wrong: {'; '.join(problems)}.")
     return Store(
         database=settings.database,
         bucket=settings.data_bucket,

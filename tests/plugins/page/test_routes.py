@@ -116,6 +116,14 @@ class TestDeployment:
         with pytest.raises(Unavailable, match="SMART_HUB_DATA_BUCKET: not set"):
             routes._store()
 
+    def test_settings_that_are_wrong_are_told_on_the_page(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SMART_HUB_DATA_BUCKET", "s3://the-data")
+        monkeypatch.setenv("SMART_HUB_STAK", "hub-two")
+        answer = client_of(routes._store).get("/")
+        assert (answer.status_code, answer.headers["content-type"]) == (503, "text/html; charset=utf-8")
+        assert "SMART_HUB_DATA_BUCKET: expected the name of a bucket alone" in answer.text
+        assert "SMART_HUB_STAK: there is no such setting; the closest is SMART_HUB_STACK" in answer.text
+
     def test_clients_are_as_the_connection_has_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
         connection = """{"conn_type": "aws", "login": "key", "password": "secret", "extra": {"region_name": "eu-west-1",
             "endpoint_url": "http://127.0.0.1:9", "config_kwargs": {"user_agent_extra": "ours"}}}"""

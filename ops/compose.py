@@ -1,0 +1,110 @@
+"""The demo of docker-compose.yaml: runs the sample days, once, and shows what came out.
+
+It runs in a container, when the other services are healthy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+
+from ops import demo, report, services
+from ops.airflow_api import DAG, Dag
+from ops.settings import Settings, UserError
+from smart_hub.athena import QueryFailed, QueryTimedOut
+
+TRINO_SECONDS = 300  # a cold start with all of the official image's plugins
+
+
+@dataclass(frozen=True)
+class Containers(Settings):
+    """The services as their containers see each other; `airflow_port` and `aws_port` are those on the host."""
+
+    @property
+    def airflow_url(self) -> str:
+        return "http://api-server:8080"
+
+    @property
+    def aws_url(self) -> str:
+        return "http://local-aws:4566"
+
+    @property
+    def trino_url(self) -> str:
+        return "http://trino:8080"
+
+    @property
+    def trino_log(self) -> str:
+        return "docker compose logs trino"
+
+    @property
+    def airflow_home(self) -> Path:
+        return Path(os.environ["AIRFLOW_HOME"])
+
+
+def main(arguments: Sequence[str]) -> int:
+    console = Console(soft_wrap=not sys.stdout.isatty())
+    parser = argparse.ArgumentParser(prog="python -m ops.compose", description=__doc__.splitlines()[0])
+    parser.add_argument("--again", action="store_true", help="run days that have succeeded already, too")
+    for name, default in (("FROM", demo.FIRST), ("TO", demo.LAST)):
+        parser.add_argument(
+            f"--{name.lower()}",
+            dest=name,
+            type=demo.day,
+            default=os.environ.get(name) or str(default),
+            help=f"(${name}, else {default})",
+        )
+    options = parser.parse_args(arguments)
+    begun = time.monotonic()
+    try:
+        settings = Containers.from_environment()
+        days = demo.days_between(options.FROM, options.TO)
+        demo.check_folder(Path(settings.source), days)
+        if settings.engine == "trino":
+            wait_for_trino(settings)
+        dag = Dag(settings.airflow_url)
+        dag.wait_until_parsed()
+        succeeded = True
+        if options.again or not set(days) <= {run.day for run in dag.runs() if run.state == "success"}:
+            succeeded = demo.run(settings, days, console, begun)
+        else:
+            console.print(
+                "The days have run; `docker compose run --rm demo python -m ops.compose --again` repeats them"
+            )
+    except (UserError, QueryFailed, QueryTimedOut) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except httpx.HTTPStatusError as error:
+        print(f"error: Airflow refused: {error}\n{error.response.text}", file=sys.stderr)
+        return 1
+    addresses = f"http://{settings.host}:{settings.airflow_port}"
+    print(
+        f"\nAirflow    {addresses}/dags/{DAG}\n"
+        f"Smart Hub  {addresses}/plugin/smart-hub\n"
+        f"Local AWS  http://{settings.host}:{settings.aws_port}"
+    )
+    return 0 if succeeded else 1
+
+
+def wait_for_trino(settings: Settings) -> None:
+    """Return when the local Athena answers a query by Trino. Raises UserError when it does not in time."""
+    athena = report.client(settings)
+    deadline = time.monotonic() + TRINO_SECONDS
+    while not (services.trino_is_healthy(settings) and services.trino_reads(athena, settings)):
+        if time.monotonic() > deadline:
+            raise UserError(
+                f"no Trino is ready at {settings.trino_url} after {TRINO_SECONDS} s: start it with "
+                f"ENGINE=trino docker compose --profile trino up; or see {settings.trino_log}"
+            )
+        time.sleep(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

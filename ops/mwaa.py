@@ -1,0 +1,327 @@
+"""What an environment of MWAA gets, and its way into the environment's bucket: ``python -m ops.mwaa --help``.
+
+``build`` writes a folder with ``dags/`` (``include/`` in it), ``plugins.zip``, ``requirements.txt`` and ``startup.sh``.
+``sync`` puts into the bucket what of it is not there yet, and prints the command that has the environment take it.
+
+How MWAA treats each of them: https://github.com/aws/amazon-mwaa-docker-images (images/airflow/3.3.1) and docs/mwaa.md.
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.exceptions import ClientError
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from ops import deploy, package
+from ops.deploy import DeployError
+from smart_hub import stacks
+from smart_hub.settings import Settings
+from smart_hub.stacks import Report
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
+
+DIST = package.ROOT / "dist" / "mwaa"
+CONSTRAINTS = Path("requirements", "mwaa-3.3.1-python-3.12.txt")  # MWAA's own list of versions
+LOCK = Path("requirements", "airflow.lock")
+# A connection of our own: aws_default is for all DAGs of an environment.
+CONNECTION = "smart_hub"
+# Files of the bucket's root that an environment knows by their version, and its parameter for each.
+VERSIONED = {"plugins.zip": "plugins", "requirements.txt": "requirements", "startup.sh": "startup-script"}
+# What of the DAGs' folder can be ours; whether it is, its mark says.
+OURS = ("include/", "smart_hub_")
+# On an object that sync has put: the hash of its content.
+MARK = "smart-hub-sha256"
+
+_PREFIX = "SMART_HUB_"
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
+
+
+def build(
+    settings: Mapping[str, str], connection: Mapping[str, str] | None, root: Path = package.ROOT
+) -> dict[str, bytes]:
+    """The files that MWAA gets, by their path in the bucket.
+
+    settings: values of ``SMART_HUB_…``. connection: the extra of the connection ``smart_hub``, for the DAGs to use;
+    None where the settings name another one. The sample data come along unless the settings name a source.
+
+    Raises DeployError for a setting that is unknown, wrong or missing.
+    """
+    values = dict(settings)
+    exports = values
+    if connection is not None:
+        values[f"{_PREFIX}AWS_CONN_ID"] = CONNECTION
+        document = json.dumps({"conn_type": "aws", "extra": dict(connection)}, sort_keys=True)
+        exports = values | {f"AIRFLOW_CONN_{CONNECTION.upper()}": document}
+    _check(values, root)
+    sources = {f"dags/{name}": path for name, path in _shipped(root / "dags")}
+    for part in ("sql", *([] if values.get(f"{_PREFIX}SOURCE") else ["data"])):
+        sources |= {f"dags/include/{part}/{name}": path for name, path in _shipped(root / "include" / part)}
+    files = {name: path.read_bytes() for name, path in sources.items()}
+    # include/ has no DAGs: it need not be searched for any.
+    files["dags/.airflowignore"] = files.get("dags/.airflowignore", b"") + b"include/\n"
+    files["plugins.zip"] = package.zip_of(dict(_shipped(root / "plugins")))
+    files["requirements.txt"] = requirements(root).encode()
+    files["startup.sh"] = startup(exports).encode()
+    return files
+
+
+def _shipped(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The files of a folder that belong to the package, by their path in it."""
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        hidden = any(part.startswith(".") for part in name.split("/")) and path.name != ".airflowignore"
+        if path.is_file() and not hidden and "__pycache__" not in name and not name.endswith("~"):
+            yield name, path
+
+
+def _check(values: Mapping[str, str], root: Path) -> None:
+    known = {f"{_PREFIX}{field.name.upper()}" for field in dataclasses.fields(Settings)} - {f"{_PREFIX}PROBLEMS"}
+    if unknown := sorted(set(values) - known):
+        raise DeployError(f"there is no setting {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    if f"{_PREFIX}INCLUDE" in values:
+        raise DeployError(f"{_PREFIX}INCLUDE: leave it out, MWAA gets include/ in dags/, where it is found")
+    source = values.get(f"{_PREFIX}SOURCE", "")
+    if source and not source.startswith("s3://"):
+        raise DeployError(f"{_PREFIX}SOURCE: MWAA has no folder of yours; give an s3:// prefix, got {source!r}")
+    if problems := Settings.from_environment(root / "dags", values).problems:
+        raise DeployError("; ".join(problems))
+
+
+def requirements(root: Path = package.ROOT) -> str:
+    """The ``requirements.txt`` for MWAA: what the package needs beside Airflow itself, which is MWAA's own.
+
+    MWAA installs under its constraints, which give most versions; what they do not list is pinned as in our lock.
+    """
+    constrained, locked = _versions(root / CONSTRAINTS), _versions(root / LOCK)
+    lines = ["# What Smart Hub needs beside Airflow. MWAA's own list of versions goes for all that it has."]
+    for line in (root / "requirements.txt").read_text(encoding="utf-8").splitlines():
+        if not (text := line.partition("#")[0].strip()):
+            continue
+        name = canonicalize_name(Requirement(text).name)
+        if name != "apache-airflow":
+            lines.append(text if name in constrained else f"{name}=={locked[name]}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _versions(path: Path) -> dict[str, str]:
+    pins = re.findall(r"^([\w.\[\]-]+)==([^\s;]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {canonicalize_name(name.partition("[")[0]): version for name, version in pins}
+
+
+def startup(exports: Mapping[str, str]) -> str:
+    """The startup script: MWAA runs it in each component before Airflow, and hands on what it exports."""
+    lines = [
+        "#!/bin/bash",
+        "# The settings of Smart Hub, by `make mwaa`. No secret is among them. It exports them, and does nothing else.",
+        *(f"export {name}={shlex.quote(value)}" for name, value in sorted(exports.items())),
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def write(files: Mapping[str, bytes], folder: Path) -> None:
+    """Replaces the folder by one of these files. Raises DeployError for one that is not an earlier build's."""
+    if folder.exists() and any(folder.iterdir()) and not all((folder / name).exists() for name in VERSIONED):
+        raise DeployError(f"{folder} holds something else: empty it, or choose another folder with --out")
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, body in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+
+
+def sync(
+    s3: "S3Client",
+    bucket: str,
+    folder: Path = DIST,
+    *,
+    dags: str = "dags",
+    take_over: bool = False,
+    dry_run: bool = False,
+    report: Report = print,
+) -> dict[str, str]:
+    """Puts what a build wrote into an environment's bucket, and removes from its DAGs what a build no longer has.
+
+    Sends only what has changed. An object that sync put carries a mark; one without it is left as it is.
+    dags: the environment's path of DAGs, or a folder below it. take_over: replace objects of others too; their
+    versions stay. dry_run: say what would be done. report: called with each line of progress.
+
+    Gives the versions of ``plugins.zip``, ``requirements.txt`` and ``startup.sh``. Raises DeployError for a folder
+    without a build, for a bucket without versioning, and for objects that are in the way.
+    """
+    files = _built(folder, dags.strip("/"))
+    if s3.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
+        raise DeployError(
+            f"bucket {bucket} keeps no versions, which MWAA wants: aws s3api put-bucket-versioning --bucket {bucket}"
+            " --versioning-configuration Status=Enabled"
+        )
+    hashes = {key: hashlib.sha256(body).hexdigest() for key, body in files.items()}
+    present = {key: _head(s3, bucket, key) for key in files}
+    marks = {key: head["Metadata"].get(MARK) for key, head in present.items() if head}
+    if not take_over and (foreign := sorted(key for key, mark in marks.items() if mark is None)):
+        raise DeployError(
+            f"of others: {', '.join(f's3://{bucket}/{key}' for key in foreign)}. Merge what they hold into {folder}"
+            " by hand (docs/mwaa.md), then sync with --take-over"
+        )
+    versions = {key: head.get("VersionId", "") for key, head in present.items() if head}
+    would = "would " if dry_run else ""
+    changed = sorted(key for key in files if marks.get(key) != hashes[key])
+    # The DAGs last: they import what plugins.zip brings.
+    for key in sorted(changed, key=lambda key: key not in VERSIONED):
+        report(f"{would}upload s3://{bucket}/{key}")
+        versions[key] = "(the one uploaded)"
+        if not dry_run:
+            put = s3.put_object(Bucket=bucket, Key=key, Body=files[key], Metadata={MARK: hashes[key]})
+            versions[key] = put["VersionId"]
+    for key in _gone(s3, bucket, f"{dags.strip('/')}/", files):
+        report(f"{would}remove s3://{bucket}/{key}")
+        if not dry_run:
+            s3.delete_object(Bucket=bucket, Key=key)
+    report(f"{len(files) - len(changed)} of {len(files)} files were there")
+    return {name: versions[name] for name in VERSIONED}
+
+
+def _built(folder: Path, dags: str) -> dict[str, bytes]:
+    if missing := [name for name in VERSIONED if not (folder / name).is_file()]:
+        raise DeployError(f"{folder} has no {', '.join(missing)}: run make mwaa first")
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    ours = [name for name in names if name in VERSIONED or name.startswith("dags/")]
+    return {
+        f"{dags}/{name.removeprefix('dags/')}" if name.startswith("dags/") else name: (folder / name).read_bytes()
+        for name in ours
+    }
+
+
+def _head(s3: "S3Client", bucket: str, key: str) -> "HeadObjectOutputTypeDef | None":
+    try:
+        return s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise
+        return None
+
+
+def _gone(s3: "S3Client", bucket: str, dags: str, files: Mapping[str, bytes]) -> Iterator[str]:
+    """Keys of objects that an earlier sync put among the DAGs, and that the build no longer has."""
+    for ours in OURS:
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{dags}{ours}"):
+            for key in (item["Key"] for item in page.get("Contents", [])):
+                head = None if key in files else _head(s3, bucket, key)
+                if head and MARK in head["Metadata"]:
+                    yield key
+
+
+def update_command(name: str, region: str, versions: Mapping[str, str]) -> str:
+    """The AWS CLI's command that has an environment take these versions."""
+    parameters = [
+        f"--{parameter}-s3-path {file} --{parameter}-s3-object-version {shlex.quote(versions[file])}"
+        for file, parameter in VERSIONED.items()
+    ]
+    return " \\\n  ".join([f"aws mwaa update-environment --name {shlex.quote(name)} --region {region}", *parameters])
+
+
+def settings_of(options: argparse.Namespace) -> tuple[dict[str, str], dict[str, str] | None]:
+    """The settings, and the connection's extra, from the options, and what they leave open from the stack's outputs.
+
+    Raises DeployError for what cannot be read or is not given, and botocore's errors as they come.
+    """
+    given: dict[str, str] = {}
+    for text in [*_lines(options.settings), *options.setting]:
+        name, equals, value = text.partition("=")
+        if not equals or not name.startswith(_PREFIX):
+            raise DeployError(f"{text!r} is no setting: write {_PREFIX}NAME=value")
+        given[name] = value
+    stack = given.setdefault(f"{_PREFIX}STACK", options.stack)
+    own_connection = f"{_PREFIX}AWS_CONN_ID" not in given
+    session = deploy.session_of(options)
+    role = options.role_arn
+    if f"{_PREFIX}DATA_BUCKET" not in given or (own_connection and not role):
+        cfn = session.client("cloudformation", endpoint_url=options.endpoint_url, config=deploy.CLIENTS)
+        deployed = stacks.describe(cfn, stack)
+        if deployed is None:
+            raise DeployError(
+                f"there is no stack {stack} in {session.region_name}: deploy it, or name another with --stack and"
+                f" --region, or give --setting {_PREFIX}DATA_BUCKET=… and --role-arn"
+            )
+        outputs = deploy.outputs_of(deployed)
+        given = deploy.settings_of(stack, outputs) | given
+        role = role or outputs["AirflowRoleArn"]
+    if not own_connection:
+        return given, None
+    if not _ROLE.fullmatch(role):
+        raise DeployError(f"--role-arn: expected the ARN of a role, got {role!r}")
+    return given, {"role_arn": role, "region_name": session.region_name}
+
+
+def _lines(file: Path | None) -> list[str]:
+    """The lines of a settings file that are neither empty nor comments."""
+    if file is None:
+        return []
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    except OSError as error:
+        raise DeployError(f"--settings: {file} cannot be read: {error.strerror}") from error
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; gives the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m ops.mwaa", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--region", help=f"AWS region (default: as configured for AWS, else {deploy.DEFAULT_REGION})")
+    common.add_argument("--endpoint-url", help="address of a local AWS (default: AWS itself)")
+    common.add_argument("--out", type=Path, default=DIST, help="folder of the build (default: dist/mwaa)")
+    builder = commands.add_parser("build", parents=[common], help="write dist/mwaa")
+    builder.add_argument("--stack", default="smart-hub", help="stack whose outputs give the settings (%(default)s)")
+    builder.add_argument("--settings", type=Path, help="file with a line SMART_HUB_NAME=value for each setting")
+    builder.add_argument(
+        "--setting", action="append", default=[], metavar="SMART_HUB_NAME=VALUE", help="one more; may be repeated"
+    )
+    builder.add_argument("--role-arn", default="", help="role to assume (default: the stack's AirflowRoleArn)")
+    syncer = commands.add_parser("sync", parents=[common], help="put dist/mwaa into the environment's bucket")
+    syncer.add_argument("--bucket", required=True, help="bucket of the environment")
+    syncer.add_argument(
+        "--dags", default="dags", help="the environment's path of DAGs, or a folder in it (%(default)s)"
+    )
+    syncer.add_argument("--environment", default="NAME", help="name of the environment, for the command to run then")
+    syncer.add_argument("--take-over", action="store_true", help="replace files that this command did not put")
+    syncer.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    options = parser.parse_args(arguments)
+    session = deploy.session_of(options)
+    return deploy.run(lambda: _build(options) if options.command == "build" else _sync(session, options))
+
+
+def _build(options: argparse.Namespace) -> dict[str, str]:
+    settings, connection = settings_of(options)
+    files = build(settings, connection)
+    write(files, options.out)
+    print(f"wrote {options.out}: {len(files)} files, {sum(map(len, files.values())) / 1e6:.1f} MB")
+    return settings | (connection or {})
+
+
+def _sync(session: boto3.Session, options: argparse.Namespace) -> dict[str, str]:
+    s3 = session.client("s3", endpoint_url=options.endpoint_url, config=deploy.CLIENTS)
+    versions = sync(
+        s3, options.bucket, options.out, dags=options.dags, take_over=options.take_over, dry_run=options.dry_run
+    )
+    if not options.dry_run:
+        command = update_command(options.environment, session.region_name, versions)
+        print(f"\nThe environment takes new plugins, requirements and settings by\n\n{command}")
+    return versions
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""Whether AWS has what the settings name: asked once, when a run starts."""
+
+from collections.abc import Callable
+from typing import Any
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError, PartialCredentialsError
+
+from smart_hub.settings import SETTINGS, Settings
+
+_ABSENT = {"NoSuchBucket", "InvalidRequestException"}
+# S3's and Athena's codes for rights that are lacking, and for keys that are no longer, or never were, good.
+_REFUSED = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+_NO_WAY_IN = (NoCredentialsError, PartialCredentialsError, NoRegionError)
+_CONNECTION = "SMART_HUB_AWS_CONN_ID"
+
+
+def problems(settings: Settings) -> list[str]:
+    """What is wrong with connection, bucket and stack, each beginning with the setting's name; two calls to AWS.
+
+    Raises as they come errors that may pass by themselves, such as throttling: they are for the task's retries.
+    """
+    connection = settings.aws_conn_id
+    if connection != SETTINGS[_CONNECTION].default:
+        try:
+            AwsBaseHook.get_connection(connection)
+        except AirflowNotFoundException:
+            # The provider would go on with whatever credentials it finds.
+            return [f"{_CONNECTION}: there is no connection {connection}"]
+
+    def ask(service: str, call: Callable[[Any], object], name: str, what: str) -> str | None:
+        region = "?"
+        try:
+            client: Any = AwsBaseHook(aws_conn_id=connection, client_type=service).get_conn()
+            region = client.meta.region_name
+            call(client)
+        except _NO_WAY_IN as error:
+            return f"{_CONNECTION}: the connection {connection} does not do: {error}"
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in _ABSENT:
+                return f"{name}: there is no {what} in {region}; is the stack deployed there?"
+            if code in _REFUSED:
+                # A role that cannot be assumed has nothing to do with what was asked for.
+                if error.operation_name.startswith("AssumeRole"):
+                    return f"{_CONNECTION}: the connection {connection} does not do: {error}"
+                return f"{name} or {_CONNECTION}: AWS refuses {what} to the connection {connection}: {error}"
+            raise
+        return None
+
+    bucket, workgroup = settings.data_bucket, settings.workgroup
+    found = (
+        ask(
+            "s3",
+            lambda s3: s3.list_objects_v2(Bucket=bucket, MaxKeys=1),
+            "SMART_HUB_DATA_BUCKET",
+            f"bucket {bucket}",
+        ),
+        ask(
+            "athena",
+            lambda athena: athena.get_work_group(WorkGroup=workgroup),
+            "SMART_HUB_STACK",
+            f"workgroup {workgroup}",
+        ),
+    )
+    return list(dict.fromkeys(problem for problem in found if problem))

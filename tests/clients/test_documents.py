@@ -1,0 +1,85 @@
+"""docs/aws.md as a reader follows it: its commands, in their order, against an AWS that is empty at first."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from local_server import ROOT, Aws
+
+pytest.importorskip("awscli", reason="the clients are installed by make test-clients")
+
+PAGE = (ROOT / "docs" / "aws.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL) for line in block.splitlines()
+]
+# What the page shows of some commands.
+SHOWN = {
+    "make deploy REGION=us-east-1 DRY_RUN=1": ["Nothing was changed."],
+    "make deploy REGION=us-east-1": ["DataBucket = smart-hub-data-", "SMART_HUB_STACK=smart-hub"],
+    "make destroy REGION=us-east-1": ["Type the stack's name", "smart-hub-bootstrap: deleted"],
+    "make destroy REGION=us-east-1 YES=1": ["there is nothing"],
+}
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+    made = Aws(tmp_path_factory.mktemp("account") / "state", python=str(ROOT / ".venv-localaws" / "bin" / "python"))
+    yield made
+    made.kill()
+
+
+def run(account: Aws, command: str) -> str:
+    """What a command of the page prints. The stack's name is typed in, for the one that asks."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MAKE", "MFLAGS"))}
+    done = subprocess.run(
+        ["sh", "-c", command.replace("111122223333", "000000000000")],
+        cwd=ROOT,
+        env={
+            **kept,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}",
+            "AWS_ENDPOINT_URL": account.endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        },
+        input="smart-hub\n",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}"
+    return done.stdout
+
+
+def test_the_page_has_commands_and_all_are_of_make_or_the_aws_cli() -> None:
+    assert len(COMMANDS) > 10
+    assert {command.split()[0] for command in COMMANDS} == {"make", "aws"}
+    assert SHOWN.keys() <= set(COMMANDS)
+
+
+def test_every_command_of_the_page_does_what_the_page_says(account: Aws) -> None:
+    for command in COMMANDS:
+        printed = run(account, command)
+        for text in SHOWN.get(command, []):
+            assert text in printed, f"{command}\n{printed}"
+
+    # nothing is left of either deployment; the reader's own bucket and topic are
+    def client(service: str, region: str = "us-east-1") -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=account.endpoint,
+            region_name=region,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    for region in ("us-east-1", "eu-west-1"):
+        stacks = client("cloudformation", region).list_stacks()["StackSummaries"]
+        assert {one["StackStatus"] for one in stacks} <= {"DELETE_COMPLETE"}
+    assert [bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]] == ["my-readings"]

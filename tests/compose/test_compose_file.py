@@ -1,0 +1,219 @@
+"""docker-compose.yaml as it stands: what it promises without an engine. `make test-compose` runs it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ops import keys, services, trino
+from ops.compose import Containers
+from ops.settings import ROOT
+from smart_hub import settings as smart_hub
+
+# An interpolation of Compose: ${NAME}, ${NAME:-default}, ${NAME:?what to do}.
+VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<text>[^}]*))?\}")
+ONCE = {"init", "demo"}
+PUBLISHED = {"api-server", "local-aws"}
+# What Airflow's own image says, or what has no meaning in a container.
+NOT_IN_CONTAINERS = {
+    "AIRFLOW_HOME",
+    "AIRFLOW__CORE__DAGS_FOLDER",
+    "AIRFLOW__CORE__PLUGINS_FOLDER",
+    "AIRFLOW__CORE__HOSTNAME_CALLABLE",
+    "AIRFLOW__API__HOST",
+    "AIRFLOW__API__PORT",
+}
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    return dict(yaml.safe_load((ROOT / "docker-compose.yaml").read_text()))
+
+
+@pytest.fixture(scope="module")
+def airflow(compose: dict[str, Any]) -> dict[str, str]:
+    return dict(compose["services"]["scheduler"]["environment"])
+
+
+def variables() -> dict[str, re.Match[str]]:
+    """What the file asks the environment or .env for, by name."""
+    return {one["name"]: one for one in VARIABLE.finditer((ROOT / "docker-compose.yaml").read_text())}
+
+
+def from_of(dockerfile: str) -> str:
+    found = re.findall(r"^FROM (\S+)$", (ROOT / dockerfile).read_text(), re.MULTILINE)
+    assert len(found) == 1
+    return str(found[0])
+
+
+def locked(lock: str, package: str) -> str:
+    found = re.search(rf"^{package}==(\S+)", (ROOT / "requirements" / lock).read_text(), re.MULTILINE)
+    assert found, f"{package} is not in {lock}"
+    return found[1]
+
+
+def test_every_image_from_a_registry_has_a_full_version(compose: dict[str, Any]) -> None:
+    built = {one["image"] for one in compose["services"].values() if "build" in one}
+    images = {one["image"] for one in compose["services"].values()} - built
+    images |= {from_of("docker/airflow.Dockerfile"), from_of("docker/localaws.Dockerfile")}
+
+    assert images
+    assert [image for image in images if not re.search(r":\d+(\.\d+){1,2}(-|$)|^trinodb/trino:\d+$", image)] == []
+
+
+def test_versions_are_those_of_the_locks_and_of_make_demo(compose: dict[str, Any]) -> None:
+    airflow = locked("airflow.lock", "apache-airflow")
+
+    assert from_of("docker/airflow.Dockerfile") == f"apache/airflow:{airflow}-python3.12"
+    assert compose["services"]["init"]["image"] == f"smart-hub-airflow:{airflow}"
+    assert compose["services"]["trino"]["image"] == f"trinodb/trino:{trino.VERSION}"
+
+
+@pytest.mark.parametrize(("dockerfile", "lock"), [("airflow", "airflow.lock"), ("localaws", "localaws.lock")])
+def test_images_install_what_the_lock_names_and_no_index_is_written_down(dockerfile: str, lock: str) -> None:
+    text = (ROOT / "docker" / f"{dockerfile}.Dockerfile").read_text()
+
+    assert f"COPY requirements/{lock} " in text
+    assert "--require-hashes" in text
+    assert "://" not in text
+    assert f"!requirements/{lock}" in (ROOT / "docker" / f"{dockerfile}.Dockerfile.dockerignore").read_text()
+
+
+def test_every_service_runs_without_root_and_without_privileges(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert str(service["user"]).split(":")[0] not in ("", "0", "root"), name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "privileged" not in service, name
+        assert service["mem_limit"], name
+
+
+def test_what_runs_on_has_a_health_check_and_what_runs_once_has_none(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert ("healthcheck" in service) == (name not in ONCE), name
+        assert service.get("restart") == (None if name in ONCE else "unless-stopped"), name
+
+
+def test_each_service_waits_for_what_it_needs(compose: dict[str, Any]) -> None:
+    waits = {
+        name: {other: one["condition"] for other, one in service.get("depends_on", {}).items()}
+        for name, service in compose["services"].items()
+    }
+    healthy, done = "service_healthy", "service_completed_successfully"
+    ready = {"postgres": healthy, "local-aws": healthy, "init": done}
+    served = {**ready, "api-server": healthy}
+
+    assert waits == {
+        "postgres": {},
+        "local-aws": {},
+        "init": {"postgres": healthy, "local-aws": healthy},
+        "api-server": ready,
+        "scheduler": served,
+        "dag-processor": served,
+        "triggerer": served,
+        "demo": {**served, "scheduler": healthy, "dag-processor": healthy, "triggerer": healthy},
+        "trino": {"local-aws": healthy},
+    }
+
+
+def test_ports_are_published_on_loopback_alone(compose: dict[str, Any]) -> None:
+    published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
+
+    assert published.keys() == PUBLISHED
+    for ports in published.values():
+        assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_only_what_keeps_state_can_be_written(compose: dict[str, Any]) -> None:
+    named = set(compose["volumes"])
+    written = {
+        (name, volume.split(":")[0])
+        for name, service in compose["services"].items()
+        for volume in service.get("volumes", [])
+        if not volume.endswith(":ro")
+    }
+
+    assert {volume for _, volume in written} == named
+    assert {name for name, volume in written if volume != "logs"} == {"postgres", "local-aws"}
+
+
+def test_there_is_no_secret_in_the_file(compose: dict[str, Any]) -> None:
+    # given every value whose name says that it is one, but for the local AWS's own keys, which are no secret
+    for service in compose["services"].values():
+        for name, value in service.get("environment", {}).items():
+            if re.search(r"PASSWORD|SECRET|KEY", name) and not name.startswith("AWS_"):
+                # expect nothing but a variable that must be set
+                assert (found := VARIABLE.fullmatch(value)), name
+                assert found["kind"] == "?", name
+    url = compose["services"]["init"]["environment"]["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+    assert "airflow:${POSTGRES_PASSWORD:?" in url
+
+
+def test_what_must_be_set_is_what_the_command_makes_and_says_so() -> None:
+    required = {name: one["text"] for name, one in variables().items() if one["kind"] == "?"}
+
+    assert required.keys() == keys.compose().keys()
+    assert all("make compose-env" in text for text in required.values())
+
+
+def test_the_example_names_all_that_can_be_set() -> None:
+    named = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+    assert variables().keys() <= named
+
+
+def test_airflow_is_set_up_as_by_make_demo(
+    airflow: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given the configuration of `make demo`, were its services those of the containers
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    demo = services.airflow_environment(Containers())
+    for name in NOT_IN_CONTAINERS:
+        del demo[name]
+
+    # expect the same settings, and the package's others as the user has them
+    passed = {name for name, value in airflow.items() if value == f"${{{name}:-}}"}
+    assert airflow.keys() - passed == demo.keys()
+    assert passed == smart_hub.SETTINGS.keys() - demo.keys()
+    found = json.loads(airflow.pop("AIRFLOW_CONN_AWS_DEFAULT"))
+    assert found == json.loads(demo["AIRFLOW_CONN_AWS_DEFAULT"])
+    # with values of their own for the keys and where things are
+    own = {name for name in demo if name in airflow and airflow[name] != demo[name]}
+    assert own == {
+        *keys.airflow(),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL",
+        "AIRFLOW__API__BASE_URL",
+        "SMART_HUB_SOURCE",
+        "SMART_HUB_INCLUDE",
+    }
+
+
+def test_trino_is_set_up_as_by_make_demo() -> None:
+    # given what `make demo ENGINE=trino` would write for the containers' addresses
+    etc, settings = Path("/etc/trino"), Containers()
+    server = trino.server(settings, etc)
+    del server["node.bind-ip"]  # the local AWS asks from another container
+    server |= {
+        "http-server.http.port": "8080",
+        "discovery.uri": "http://127.0.0.1:8080",
+        "plugin.dir": "/usr/lib/trino/plugin",
+    }
+
+    # expect it in docker/trino, the official image's /etc/trino
+    folder = ROOT / "docker" / "trino"
+    written = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    assert written == {
+        "config.properties": trino.properties(server),
+        "catalog/awsdatacatalog.properties": trino.properties(trino.catalog(settings)),
+        "access-control.properties": trino.properties(trino.access_control(etc)),
+        "rules.json": json.dumps(trino.RULES) + "\n",
+        "log.properties": trino.properties(trino.LOG_LEVELS),
+        "jvm.config": "\n".join([f"-Xmx{settings.trino_memory}", *trino.JVM_OPTIONS]) + "\n",
+        "node.properties": "node.environment=local\nnode.data-dir=/data/trino\n",
+    }

@@ -1,0 +1,48 @@
+"""A crawl or a job's run that has ended without success fails its task, and the error says why."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.amazon.aws.hooks.glue import GlueJobHook
+from airflow.providers.amazon.aws.hooks.glue_crawler import GlueCrawlerHook
+from airflow.sdk.exceptions import AirflowException
+from botocore.exceptions import WaiterError
+
+from smart_hub.operators import CrawlOperator, StrictGlueJobOperator
+
+
+@pytest.fixture
+def hook(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The operator's hook; the job's run is in the state, and has the reason, that a test sets."""
+    monkeypatch.setattr(GlueJobHook, "get_job_state", lambda hook, job_name, run_id: hook.state)
+    made: Any = StrictGlueJobOperator(task_id="rates", job_name="smart-hub-rates").hook
+    made.conn = SimpleNamespace(get_job_run=lambda **_: {"JobRun": {"ErrorMessage": "rates.xml, row 3: no state"}})
+    return made
+
+
+@pytest.mark.parametrize("state", ["STOPPED", "ERROR", "EXPIRED", "FAILED", "TIMEOUT"])
+def test_any_other_end_than_success_is_a_failure(hook: Any, state: str) -> None:
+    hook.state = state
+    with pytest.raises(AirflowException, match=r"jr_1 Run State: (FAILED|TIMEOUT): rates\.xml, row 3: no state"):
+        hook.job_completion("smart-hub-rates", "jr_1")
+
+
+def test_success_is_success(hook: Any) -> None:
+    hook.state = "SUCCEEDED"
+    assert hook.job_completion("smart-hub-rates", "jr_1")["JobRunState"] == "SUCCEEDED"
+
+
+def test_a_failed_crawl_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a crawler whose last crawl has failed for a reason
+    def wait(*_: Any) -> None:
+        raise WaiterError("crawler_ready", "terminal failure", {})
+
+    monkeypatch.setattr(GlueCrawlerHook, "wait_for_crawler_completion", wait)
+    reason = {"LastCrawl": {"Status": "FAILED", "ErrorMessage": "not authorized to perform: glue:GetTable"}}
+    monkeypatch.setattr(GlueCrawlerHook, "get_crawler", lambda *_: reason)
+    hook = CrawlOperator(task_id="usage", crawler_name="smart-hub-usage").hook
+
+    # when its end is waited for, expect the crawler and the reason
+    with pytest.raises(AirflowException, match="smart-hub-usage: not authorized to perform: glue:GetTable"):
+        hook.wait_for_crawler_completion("smart-hub-usage")
