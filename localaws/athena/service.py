@@ -95,8 +95,14 @@ class Athena(Service):
         return handlers[action](body)
 
     def amend(self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Say of each workgroup whether it overrides the client's settings, as AWS does: by default it doesn't."""
-        answer["WorkGroup"].setdefault("Configuration", {}).setdefault("EnforceWorkGroupConfiguration", False)
+        """Say of each workgroup whether it overrides the client's settings, as AWS does: by default it doesn't.
+
+        And its cutoff is a number, which the base takes from a template's parameter as a text.
+        """
+        configuration = answer["WorkGroup"].setdefault("Configuration", {})
+        configuration.setdefault("EnforceWorkGroupConfiguration", False)
+        if "BytesScannedCutoffPerQuery" in configuration:
+            configuration["BytesScannedCutoffPerQuery"] = int(configuration["BytesScannedCutoffPerQuery"])
         return answer
 
     def close(self) -> None:
