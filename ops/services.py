@@ -307,6 +307,10 @@ def _migrate(settings: Settings, environment: Mapping[str, str], say: Callable[[
 def _deploy(settings: Settings, say: Callable[[str], None]) -> None:
     say("Deploying the stack")
     command = [str(PYTHON), "-m", "ops.deploy", "--stack", settings.stack, "--endpoint-url", settings.aws_url]
+    if settings.source.startswith("s3://"):
+        command += ["--source", settings.source]  # which Airflow's role may then read
+    else:
+        command += ["--parameter", "SourceBucket=", "--parameter", "SourcePrefix="]
     _run("deploy", command, aws_environment(settings), settings)
 
 

@@ -348,7 +348,7 @@ def test_costs_are_shown_and_limited(kit: Kit, book: Book) -> None:
     # a limit
     book.do("Costs are too high", "BytesScannedCutoff")
     workgroup = kit.environment.client("athena").get_work_group(WorkGroup="smart-hub")["WorkGroup"]
-    assert int(workgroup["Configuration"]["BytesScannedCutoffPerQuery"]) == 10_000_000_000
+    assert workgroup["Configuration"]["BytesScannedCutoffPerQuery"] == 10_000_000_000
 
 
 def test_another_stack_takes_over_with_the_same_rows(kit: Kit, book: Book) -> None:

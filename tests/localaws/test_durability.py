@@ -8,6 +8,8 @@ from botocore.exceptions import ClientError
 from local_server import Aws, archive
 
 TEMPLATE = """
+Parameters:
+  Cutoff: {Type: Number, Default: 20000000}
 Resources:
   Bucket:
     Type: AWS::S3::Bucket
@@ -31,7 +33,9 @@ Resources:
       Targets: {CatalogTargets: [{DatabaseName: !Ref Database, Tables: [readings]}]}
   Workgroup:
     Type: AWS::Athena::WorkGroup
-    Properties: {Name: from-stack}
+    Properties:
+      Name: from-stack
+      WorkGroupConfiguration: {BytesScannedCutoffPerQuery: !Ref Cutoff}
   Role:
     Type: AWS::IAM::Role
     Properties:
@@ -139,6 +143,7 @@ def test_a_deployed_stack_is_kept_with_all_its_resources(fresh_aws: Aws) -> None
     assert fresh_aws.client("iam").get_role(RoleName="from-stack")["Role"]["RoleName"] == "from-stack"
     workgroup = fresh_aws.client("athena").get_work_group(WorkGroup="from-stack")["WorkGroup"]
     assert workgroup["Name"] == "from-stack"
+    assert workgroup["Configuration"]["BytesScannedCutoffPerQuery"] == 20_000_000
     formation.delete_stack(StackName="kept")
     formation.get_waiter("stack_delete_complete").wait(StackName="kept", WaiterConfig={"Delay": 0.05})
     assert fresh_aws.client("s3").list_buckets()["Buckets"] == []

@@ -356,7 +356,7 @@ def test_changed_code_is_deployed_and_nothing_else(deployed: Deployed, tmp_path:
 def test_a_parameter_keeps_its_value_until_another_is_given(deployed: Deployed) -> None:
     def cutoff() -> int:
         workgroup = deployed.client("athena").get_work_group(WorkGroup="kept")["WorkGroup"]
-        return workgroup["Configuration"]["BytesScannedCutoffPerQuery"]
+        return int(workgroup["Configuration"]["BytesScannedCutoffPerQuery"])
 
     deployed.again("kept", parameters={"BytesScannedCutoff": "20000000"})
     _, lines = deployed.again("kept")
