@@ -24,6 +24,7 @@ from ministack.core.responses import set_request_account_id, set_request_region
 from ministack.services.sts import register_session
 
 from localaws.asgi import Message
+from localaws.records import Records
 from localaws.service import ACCOUNT, Caller, ServiceError, Store
 
 Body = dict[str, Any]
@@ -31,6 +32,7 @@ Body = dict[str, Any]
 SERVICES = {"AmazonAthena": "athena", "AWSGlue": "glue"}
 DENIED = ("AccessDenied", "AccessDeniedException")  # the codes of S3 and Glue
 _SESSION_SECONDS = 12 * 3600  # longer than anything that runs here under a role
+_SESSION_KEY = re.compile(rb"\bASIA[A-Z0-9]{12,}\b")
 _CATALOG = "catalog"
 
 
@@ -213,6 +215,39 @@ def under_role(store: Store, role: str, service: str, session: str) -> Store:
         },
     )
     return replace(store, access_key_id=key, secret_access_key=secret, session_token=token)
+
+
+class Sessions:
+    """Sessions of roles, which outlive the process: who was given one has it until it expires."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        for session in records.list("session"):
+            if session["Expiration"] > time.time():
+                register_session(session["AccessKeyId"], session)
+            else:
+                records.delete("session", session["AccessKeyId"])
+
+    def keep(self, answer: bytes) -> None:
+        """Keep the session that an answer of STS gives, if it does; but none with a policy of its own."""
+        for key in {found.decode() for found in _SESSION_KEY.findall(answer)}:
+            credential = iam_evaluator.resolve_credential(key, ACCOUNT)
+            principal = iam_evaluator.resolve_principal(key, ACCOUNT)
+            if isinstance(credential, iam_evaluator.CredentialResolutionError):
+                continue
+            if isinstance(principal, iam_evaluator.AuthError) or principal.limits or credential.expiration is None:
+                continue
+            session = {
+                "AccessKeyId": key,
+                "Arn": credential.principal_arn,
+                "UserId": credential.principal_id,
+                "SecretAccessKey": credential.secret_access_key,
+                "SessionToken": credential.session_token,
+                "Expiration": credential.expiration,
+                "AccountId": credential.account_id,
+                "PrincipalType": credential.principal_type,
+            }
+            self._records.put("session", key, session)
 
 
 def _trusts(statement: Body, service: str) -> bool:

@@ -71,8 +71,11 @@ class Catalog(Service):
 class LocalAws:
     """The application; `services` are ours, everything that they do not have is the base's."""
 
-    def __init__(self, services: Sequence[Service], store: Store, rights: access.Access) -> None:
+    def __init__(
+        self, services: Sequence[Service], store: Store, rights: access.Access, sessions: access.Sessions
+    ) -> None:
         self._services = services
+        self._sessions = sessions
         self._store = store
         self._rights = rights
         self._handlers = {f"{s.target}.{action}": s for s in services for action in s.actions}
@@ -165,6 +168,8 @@ class LocalAws:
         async def saving(message: Message) -> None:
             if message["type"] == "http.response.start":
                 await self._saver.save(service)
+            elif service == "sts":
+                await asyncio.to_thread(self._sessions.keep, message.get("body", b""))
             await send(message)
 
         return saving
@@ -192,7 +197,8 @@ def create_app(endpoint: str, state: Path, region: str, trino_url: str | None = 
     athena = Athena(store, records, engine)
     services = [athena, Catalog(store), Crawlers(store, records), Jobs(store, records, state / "jobs")]
     rights = access.Access(athena.workgroup_of)
-    return Faults(LocalAws(services, store, rights), store, two_files=trino_url is None)
+    app = LocalAws(services, store, rights, access.Sessions(records))
+    return Faults(app, store, two_files=trino_url is None)
 
 
 def _caller(headers: dict[str, str]) -> Caller:

@@ -179,6 +179,20 @@ def test_partitions_registered_at_once_are_all_kept(fresh_aws: Aws) -> None:
     assert {int(partition["Values"][0]) for partition in found} == set(range(40))
 
 
+def test_a_session_of_a_role_outlives_the_server(fresh_aws: Aws) -> None:
+    # given somebody with a session of a role
+    session = fresh_aws.session("kept", {"s3:ListAllMyBuckets": "*"})
+    s3 = session.client("s3", endpoint_url=fresh_aws.endpoint)
+    s3.list_buckets()
+
+    # when the server was killed and has started again, expect the session to hold, and its rights alone
+    restart(fresh_aws)
+    s3 = session.client("s3", endpoint_url=fresh_aws.endpoint)
+    s3.list_buckets()
+    with pytest.raises(ClientError, match="is not authorized to perform: s3:CreateBucket"):
+        s3.create_bucket(Bucket="denied")
+
+
 def test_a_function_runs_again(fresh_aws: Aws) -> None:
     # given a function that ran
     role = fresh_aws.role("function")
