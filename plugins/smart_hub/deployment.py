@@ -23,8 +23,10 @@ _NO_WAY_IN = (NoCredentialsError, PartialCredentialsError, NoRegionError)
 _CONNECTION = "SMART_HUB_AWS_CONN_ID"
 
 
-def problems(settings: Settings) -> list[str]:
+def problems(settings: Settings, clients: Callable[[str], Any]) -> list[str]:
     """What is wrong with connection, bucket and stack, each beginning with the setting's name; two calls to AWS.
+
+    clients: gives boto3's client of a service under that connection.
 
     Raises as they come errors that may pass by themselves, such as throttling: they are for the task's retries.
     """
@@ -39,7 +41,7 @@ def problems(settings: Settings) -> list[str]:
     def ask(service: str, call: Callable[[Any], object], name: str, what: str) -> str | None:
         region = "?"
         try:
-            client: Any = AwsBaseHook(aws_conn_id=connection, client_type=service).get_conn()
+            client = clients(service)
             region = client.meta.region_name
             call(client)
         except _NO_WAY_IN as error:

@@ -5,7 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+from boto3.s3.transfer import TransferConfig
+
+
+# Files are sent beside each other already, so none needs threads of its own.
+_TRANSFER = TransferConfig(use_threads=False)
 
 
 class Source(Protocol):
@@ -31,10 +35,9 @@ class FolderSource:
 
     checksum_name = "source-md5"
 
-    def __init__(self, folder: Path, hook: S3Hook) -> None:
+    def __init__(self, folder: Path, s3: Any) -> None:
         self._folder = folder
-        self._hook = hook
-        self._s3: Any = hook.get_conn()
+        self._s3 = s3
 
     def names(self, prefix: str) -> list[str]:
         return [
@@ -47,7 +50,7 @@ class FolderSource:
 
     def send(self, name: str, bucket: str, key: str, checksum: str) -> None:
         extra = {"Metadata": {self.checksum_name: checksum}}
-        self._s3.upload_file(str(self._folder / name), bucket, key, ExtraArgs=extra, Config=self._hook.transfer_config)
+        self._s3.upload_file(str(self._folder / name), bucket, key, ExtraArgs=extra, Config=_TRANSFER)
 
 
 class BucketSource:
@@ -55,11 +58,10 @@ class BucketSource:
 
     checksum_name = "source-etag"
 
-    def __init__(self, url: str, hook: S3Hook) -> None:
+    def __init__(self, url: str, s3: Any) -> None:
         self._bucket, _, prefix = url.removeprefix("s3://").partition("/")
         self._prefix = f"{prefix}/" if prefix else ""
-        self._hook = hook
-        self._s3: Any = hook.get_conn()
+        self._s3 = s3
         self._etags: dict[str, str] = {}
 
     def names(self, prefix: str) -> list[str]:
@@ -79,7 +81,7 @@ class BucketSource:
             bucket,
             key,
             ExtraArgs={"Metadata": {self.checksum_name: checksum}, "MetadataDirective": "REPLACE"},
-            Config=self._hook.transfer_config,
+            Config=_TRANSFER,
         )
 
     def _objects(self, prefix: str) -> Iterator[dict[str, Any]]:
@@ -88,9 +90,9 @@ class BucketSource:
             yield from (item for item in page.get("Contents", []) if item["Size"] or not item["Key"].endswith("/"))
 
 
-def source_of(url: str, hook: S3Hook) -> Source:
-    """The source of a setting: ``s3://bucket/prefix`` or a folder."""
-    return BucketSource(url, hook) if url.startswith("s3://") else FolderSource(Path(url), hook)
+def source_of(url: str, s3: Any) -> Source:
+    """The source of a setting: ``s3://bucket/prefix`` or a folder. s3: boto3's client."""
+    return BucketSource(url, s3) if url.startswith("s3://") else FolderSource(Path(url), s3)
 
 
 def is_data(name: str) -> bool:

@@ -19,11 +19,14 @@ from tests.fake_aws import BUCKET, DAY, RUN_ID, FakeAws  # noqa: E402
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
-    """AWS with an empty data bucket, which all hooks of the provider talk to."""
+    """AWS with an empty data bucket, which all hooks of the provider and our operators talk to."""
     from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+
+    from smart_hub.operators import base
 
     fake = FakeAws(BUCKET)
     monkeypatch.setattr(AwsGenericHook, "get_conn", lambda hook: fake.client(hook.client_type))
+    monkeypatch.setattr(base, "clients", lambda aws_conn_id: fake.client)
     return fake
 
 

@@ -16,14 +16,14 @@ FIRST_TASKS = [CopyRawDataOperator, RollBackOperator]
 
 
 def test_of_what_is_there_nothing_is_said(aws: FakeAws, settings_of: Callable[..., Any]) -> None:
-    assert deployment.problems(settings_of()) == []
+    assert deployment.problems(settings_of(), aws.client) == []
     # and it took no more than this
     assert [name for name, _ in aws.calls] == ["ListObjectsV2", "GetWorkGroup"]
 
 
 def test_a_bucket_and_a_stack_that_are_not_there_are_named(aws: FakeAws, settings_of: Callable[..., Any]) -> None:
     settings = settings_of(SMART_HUB_DATA_BUCKET="another-data", SMART_HUB_STACK="another-hub")
-    assert deployment.problems(settings) == [
+    assert deployment.problems(settings, aws.client) == [
         "SMART_HUB_DATA_BUCKET: there is no bucket another-data in us-east-1; is the stack deployed there?",
         "SMART_HUB_STACK: there is no workgroup another-hub in us-east-1; is the stack deployed there?",
     ]
@@ -34,7 +34,7 @@ def test_rights_that_are_lacking_are_told_with_the_words_of_aws(
     aws: FakeAws, settings_of: Callable[..., Any], code: str
 ) -> None:
     aws.refusal = Refused(403, code, "the user may not")
-    bucket, stack = deployment.problems(settings_of())
+    bucket, stack = deployment.problems(settings_of(), aws.client)
     settings, said = bucket.split(": ", 1)
     assert settings == "SMART_HUB_DATA_BUCKET or SMART_HUB_AWS_CONN_ID"
     assert said.startswith("AWS refuses bucket the-data to the connection aws_default: ")
@@ -47,7 +47,7 @@ def test_rights_that_are_lacking_are_told_with_the_words_of_aws(
 def test_what_may_pass_by_itself_is_left_to_the_retries(aws: FakeAws, settings_of: Callable[..., Any]) -> None:
     aws.refusal = Refused(400, "ThrottlingException", "Rate exceeded")
     with pytest.raises(ClientError, match="Rate exceeded"):
-        deployment.problems(settings_of())
+        deployment.problems(settings_of(), aws.client)
 
 
 def test_a_connection_of_the_users_own_has_to_be_there(
@@ -58,8 +58,8 @@ def test_a_connection_of_the_users_own_has_to_be_there(
 
     monkeypatch.setattr(AwsBaseHook, "get_connection", connection)
     # the one that Airflow's provider does without is not asked for
-    assert deployment.problems(settings_of()) == []
-    assert deployment.problems(settings_of(SMART_HUB_AWS_CONN_ID="aws_hub")) == [
+    assert deployment.problems(settings_of(), aws.client) == []
+    assert deployment.problems(settings_of(SMART_HUB_AWS_CONN_ID="aws_hub"), aws.client) == [
         "SMART_HUB_AWS_CONN_ID: there is no connection aws_hub"
     ]
 
@@ -75,13 +75,12 @@ def test_a_connection_of_the_users_own_has_to_be_there(
     ],
 )
 def test_a_connection_that_leads_nowhere_is_named_once(
-    settings_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+    settings_of: Callable[..., Any], error: Exception, said: str
 ) -> None:
-    def get_conn(hook: Any) -> None:
+    def client(service: str) -> None:
         raise error
 
-    monkeypatch.setattr(AwsBaseHook, "get_conn", get_conn)
-    assert deployment.problems(settings_of()) == [
+    assert deployment.problems(settings_of(), client) == [
         f"SMART_HUB_AWS_CONN_ID: the connection aws_default does not do: {said}"
     ]
 

@@ -274,13 +274,14 @@ def test_settings_that_are_wrong_remove_nothing(operator: Callable[..., Any]) ->
 def test_an_airflow_whose_role_is_gone_is_told_what_is_left_to_do(
     operator: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
     from airflow.sdk.exceptions import AirflowFailException
+
+    from smart_hub.operators import base
 
     sts = boto3.client("sts", region_name="us-east-1", aws_access_key_id="-", aws_secret_access_key="-")
     with Stubber(sts) as stub:
         stub.add_client_error("get_caller_identity", "AccessDenied", "no such role", http_status_code=403)
-        monkeypatch.setattr(AwsBaseHook, "get_conn", lambda self: sts)
+        monkeypatch.setattr(base, "clients", lambda aws_conn_id: {"sts": sts}.__getitem__)
 
         with pytest.raises(AirflowFailException, match="make destroy STACK=smart-hub finds out and removes the rest"):
             operator("RemoveStackOperator").execute(context())

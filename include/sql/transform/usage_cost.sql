@@ -43,7 +43,6 @@ readings AS (
     SELECT
         u.loc_id,
         u.ts,
-        CAST(from_unixtime(u.ts, h.tz) AS timestamp) AS local_ts,
         h.tz,
         h.state,
         u.s_01,
@@ -55,43 +54,54 @@ readings AS (
         u.s_07,
         u.s_08,
         u.s_09,
-        u.s_10,
-        u.file
+        u.s_10
     FROM {{ usage_table }} AS u
     INNER JOIN hubs AS h ON u.loc_id = h.loc_id
     WHERE u.verdict = 'used'
 ),
 
-priced AS (
+-- Hubs of one state and zone share their clock and rates: these are looked up once for each of their intervals.
+clock AS (
     SELECT
-        r.*,
-        p.type,
-        p.cents_per_kwh
-    FROM readings AS r
-    LEFT JOIN rates AS p
+        ts,
+        tz,
+        state,
+        CAST(from_unixtime(ts, tz) AS timestamp) AS local_ts,
+        CAST(from_unixtime(ts, 'UTC') AS timestamp) AS ts_utc
+    FROM readings
+    GROUP BY ts, tz, state
+),
+
+intervals AS (
+    SELECT
+        c.*,
+        r.type,
+        r.cents_per_kwh
+    FROM clock AS c
+    LEFT JOIN rates AS r
         ON
-            r.state = p.state
-            AND year(r.local_ts) = p.year
-            AND month(r.local_ts) = p.month
-            AND hour(r.local_ts) = p.hour
+            c.state = r.state
+            AND year(c.local_ts) = r.year
+            AND month(c.local_ts) = r.month
+            AND hour(c.local_ts) = r.hour
 ),
 
 measured AS (
     SELECT
-        p.loc_id,
-        p.ts,
-        p.local_ts,
-        p.tz,
-        p.state,
-        p.type,
-        p.cents_per_kwh,
-        p.file,
+        r.loc_id,
+        i.local_ts,
+        i.ts_utc,
+        r.tz,
+        r.state,
+        i.type,
+        i.cents_per_kwh,
         v.sensor,
         v.kwh
-    FROM priced AS p
+    FROM readings AS r
+    INNER JOIN intervals AS i ON r.ts = i.ts AND r.tz = i.tz AND r.state = i.state
     CROSS JOIN UNNEST(
         ARRAY['s_01', 's_02', 's_03', 's_04', 's_05', 's_06', 's_07', 's_08', 's_09', 's_10'],
-        ARRAY[p.s_01, p.s_02, p.s_03, p.s_04, p.s_05, p.s_06, p.s_07, p.s_08, p.s_09, p.s_10]
+        ARRAY[r.s_01, r.s_02, r.s_03, r.s_04, r.s_05, r.s_06, r.s_07, r.s_08, r.s_09, r.s_10]
     ) AS v (sensor, kwh)
 )
 
@@ -100,7 +110,7 @@ SELECT
     d.device,
     d.location,
     m.local_ts AS ts,
-    CAST(from_unixtime(m.ts, 'UTC') AS timestamp) AS ts_utc,
+    m.ts_utc,
     m.tz,
     m.type,
     m.kwh,
@@ -108,8 +118,6 @@ SELECT
     m.kwh * m.cents_per_kwh AS cost,
     m.state,
     m.sensor,
-    m.ts AS reading_ts,
-    m.file,
     CASE
         WHEN m.kwh IS NULL THEN 'missing_value'
         WHEN NOT is_finite(m.kwh) THEN 'not_finite'

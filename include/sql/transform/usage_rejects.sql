@@ -49,14 +49,16 @@ rejected AS (
     WHERE u.verdict <> 'used'
     UNION ALL
     SELECT
-        loc_id,
-        reading_ts AS ts,
-        sensor,
-        verdict AS reason,
-        file,
+        c.loc_id,
+        u.ts,
+        c.sensor,
+        c.verdict AS reason,
+        u.file,
         1 AS copy  -- of a reading used, which comes first
-    FROM {{ cost_table }}
-    WHERE verdict <> 'used'
+    FROM {{ cost_table }} AS c
+    INNER JOIN {{ usage_table }} AS u
+        ON c.loc_id = u.loc_id AND c.ts_utc = CAST(from_unixtime(u.ts, 'UTC') AS timestamp) AND u.verdict = 'used'
+    WHERE c.verdict <> 'used'
 ),
 
 -- Keys match in any case, the last of equal keys counts, and a number may stand in quotes, as for the reader of

@@ -66,6 +66,9 @@ class Scope:
         return replace(self, groups=None, inside=inside or self.inside)
 
 
+_NO_OFFSET = " OFFSET 0"
+
+
 @dataclass(frozen=True)
 class Query:
     """A translated query. Its columns are ``c1``, ``c2`` … in DuckDB; one without a name is named "" here."""
@@ -77,7 +80,8 @@ class Query:
 
     @property
     def sql(self) -> str:
-        return self.body + self.order + self.bounds
+        # An OFFSET of nothing would have DuckDB hand on rows one thread at a time.
+        return self.body + self.order + ("" if self.bounds == _NO_OFFSET else self.bounds)
 
     @property
     def written(self) -> str:

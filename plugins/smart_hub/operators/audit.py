@@ -87,4 +87,4 @@ class AuditOperator(SmartHubOperator):
         file = io.BytesIO()
         parquet.write_table(pyarrow.Table.from_pylist(rows, _QUALITY), file)
         key = f"{quality_prefix(day)}{version}.parquet"
-        self.s3_client.put_object(Bucket=self.settings.data_bucket, Key=key, Body=file.getvalue())
+        self.s3.put_object(Bucket=self.settings.data_bucket, Key=key, Body=file.getvalue())

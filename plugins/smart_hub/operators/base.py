@@ -2,23 +2,22 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
-from airflow.providers.amazon.aws.hooks.athena import AthenaHook
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from smart_hub import deployment, macros
 from smart_hub.athena import Athena
+from smart_hub.connection import clients
 from smart_hub.layout import DAILY_DAG, PUBLISHED_TABLES, results_prefix, run_id_key, run_name
 from smart_hub.publications import Publications
 from smart_hub.settings import Settings, SettingsError
 
+_DELETED_AT_ONCE = 1000  # keys that one request of S3 takes
 _VERSION_IN_LOCATION = re.compile(r"/version=(v[0-9a-f]{16})/")
 
 
@@ -39,29 +38,29 @@ class SmartHubOperator(BaseOperator):
             self.settings.check()
         except SettingsError as error:
             raise _unfit(str(error)) from None
-        if deployed and (problems := deployment.problems(self.settings)):
+        if deployed and (problems := deployment.problems(self.settings, self.client)):
             raise _unfit("; ".join(problems))
 
     @cached_property
-    def s3(self) -> S3Hook:
-        # Files are sent beside each other already, so none needs threads of its own.
-        return S3Hook(aws_conn_id=self.settings.aws_conn_id, transfer_config_args={"use_threads": False})
+    def client(self) -> Callable[[str], Any]:
+        """Gives boto3's client of a service."""
+        return clients(self.settings.aws_conn_id)
 
-    @cached_property
-    def s3_client(self) -> Any:
+    @property
+    def s3(self) -> Any:
         """boto3's ``s3`` client."""
-        return self.s3.get_conn()
+        return self.client("s3")
 
-    @cached_property
+    @property
     def glue(self) -> Any:
         """boto3's ``glue`` client."""
-        return AwsBaseHook(aws_conn_id=self.settings.aws_conn_id, client_type="glue").get_conn()
+        return self.client("glue")
 
     def athena(self, context: Context) -> Athena:
         """Athena for this attempt; its queries are stopped when the task is killed or runs out of time."""
         deadline = time.monotonic() + (self.execution_timeout or timedelta(hours=1)).total_seconds()
         self._athena = Athena(
-            client=AthenaHook(aws_conn_id=self.settings.aws_conn_id).get_conn(),
+            client=self.client("athena"),
             workgroup=self.settings.workgroup,
             database=self.settings.database,
             output=self.settings.location(results_prefix(macros.run(context))),
@@ -76,13 +75,25 @@ class SmartHubOperator(BaseOperator):
 
     def objects(self, prefix: str) -> Iterator[dict[str, Any]]:
         """Objects under a key prefix of the data bucket; markers of empty folders left out."""
-        pages = self.s3_client.get_paginator("list_objects_v2")
+        pages = self.s3.get_paginator("list_objects_v2")
         for page in pages.paginate(Bucket=self.settings.data_bucket, Prefix=prefix):
             yield from (item for item in page.get("Contents", []) if item["Size"] or not item["Key"].endswith("/"))
 
+    def delete(self, keys: Sequence[str]) -> None:
+        """Deletes objects of the data bucket. Raises RuntimeError when S3 does not delete one."""
+        for start in range(0, len(keys), _DELETED_AT_ONCE):
+            wanted = [{"Key": key} for key in keys[start : start + _DELETED_AT_ONCE]]
+            answer = self.s3.delete_objects(
+                Bucket=self.settings.data_bucket, Delete={"Objects": wanted, "Quiet": True}
+            )
+            for error in answer.get("Errors", []):
+                raise RuntimeError(
+                    f"{self.settings.location(error['Key'])} was not deleted: {error.get('Code')} {error.get('Message')}"
+                )
+
     @property
     def publications(self) -> Publications:
-        return Publications(self.s3_client, self.settings.data_bucket)
+        return Publications(self.s3, self.settings.data_bucket)
 
     def published(self, day: str) -> dict[str, str | None]:
         """Where the day of each published table lies now."""
@@ -90,7 +101,7 @@ class SmartHubOperator(BaseOperator):
 
     def runs_of(self, day: str) -> dict[str, str]:
         """Names and run ids of the day's runs that left something; step 1 writes each run's id down."""
-        s3 = self.s3_client
+        s3 = self.s3
         pages = s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.settings.data_bucket, Prefix=f"staging/{day}-", Delimiter="/"
         )

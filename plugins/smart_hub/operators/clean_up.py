@@ -89,6 +89,5 @@ class CleanUpOperator(SmartHubOperator):
         if not _DELETABLE.fullmatch(prefix):
             raise ValueError(f"{prefix!r} is no prefix to delete; nothing was deleted under it")
         keys = [item["Key"] for item in self.objects(prefix)]
-        if keys:
-            self.s3.delete_objects(self.settings.data_bucket, keys)
+        self.delete(keys)
         return len(keys)

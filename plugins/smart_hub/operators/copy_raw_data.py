@@ -40,7 +40,7 @@ class CopyRawDataOperator(SmartHubOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         self.check_settings()
         day, run = macros.usage_day(context), macros.run(context)
-        self.s3_client.put_object(
+        self.s3.put_object(
             Bucket=self.settings.data_bucket, Key=run_id_key(run), Body=context["run_id"].encode()
         )
         source = source_of(self.settings.source, self.s3)
@@ -110,7 +110,7 @@ class CopyRawDataOperator(SmartHubOperator):
             pool.shutdown(cancel_futures=True)
         vanished = sorted(set(there) - {f"raw/{name}" for name in names})
         if self.settings.mirror and vanished:
-            self.s3.delete_objects(bucket, vanished)
+            self.delete(vanished)
         self.log.info(
             "%s: %d sent, %d unchanged, %d %s",
             prefix,
@@ -121,6 +121,6 @@ class CopyRawDataOperator(SmartHubOperator):
         )
 
     def _sent_checksum(self, key: str, source: Source) -> str | None:
-        head = self.s3_client.head_object(Bucket=self.settings.data_bucket, Key=key)
+        head = self.s3.head_object(Bucket=self.settings.data_bucket, Key=key)
         checksum: str | None = head["Metadata"].get(source.checksum_name)
         return checksum

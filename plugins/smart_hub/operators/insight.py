@@ -4,6 +4,7 @@ from typing import Any
 
 from airflow.providers.amazon.aws.operators.athena import AthenaOperator
 from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowException
 
 from smart_hub import macros
 from smart_hub.athena import request_token
@@ -34,9 +35,12 @@ class InsightOperator(SmartHubOperator, AthenaOperator):
         self.insight = insight
 
     def execute(self, context: Context) -> dict[str, str]:  # type: ignore[override]
-        self.require_table(macros.answer(context, "step_6_compact")["published_table"])
         self.client_request_token = request_token(macros.version(context), self.query)
-        AthenaOperator.execute(self, context)
+        try:
+            AthenaOperator.execute(self, context)
+        except AirflowException:
+            self.require_table(macros.answer(context, "step_6_compact")["published_table"])
+            raise
         return self._made(context)
 
     def execute_complete(  # type: ignore[override]

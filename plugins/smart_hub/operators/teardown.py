@@ -3,13 +3,12 @@
 import re
 from typing import Any
 
-import boto3
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from botocore.exceptions import ClientError
 
 from smart_hub import teardown
+from smart_hub.connection import clients
 from smart_hub.layout import WRITING_DAGS
 from smart_hub.operators.base import SmartHubOperator
 from smart_hub.stacks import StackError, dashboard_of
@@ -46,10 +45,9 @@ class StackOperator(SmartHubOperator):
 
         Its session lasts an hour. Raises AirflowFailException when it cannot be had.
         """
-        hook = AwsBaseHook(aws_conn_id=self.settings.aws_conn_id, client_type="sts")
         stack = self.settings.stack
         try:
-            sts: Any = hook.get_conn()
+            sts = self.client("sts")
             _, partition, _, _, account, _ = sts.get_caller_identity()["Arn"].split(":", 5)
             role = f"arn:{partition}:iam::{account}:role/bootstrap/{stack}-teardown"
             credentials = sts.assume_role(RoleArn=role, RoleSessionName="smart_hub_teardown")["Credentials"]
@@ -59,18 +57,7 @@ class StackOperator(SmartHubOperator):
                 f" in part, Airflow's role may be gone with it: make destroy STACK={stack} finds out and removes the"
                 " rest. Else update the bootstrap stack: make deploy"
             ) from error
-        session = boto3.Session(
-            credentials["AccessKeyId"],
-            credentials["SecretAccessKey"],
-            credentials["SessionToken"],
-            hook.conn_region_name,
-        )
-
-        def client(service: str) -> Any:
-            address = hook.conn_config.get_service_endpoint_url(service)
-            return session.client(service, endpoint_url=address, config=hook.config, verify=hook.verify)  # type: ignore[call-overload]
-
-        return client
+        return clients(self.settings.aws_conn_id, credentials=credentials)
 
 
 class WhatWouldGoOperator(StackOperator):

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from airflow.configuration import conf
+from botocore.config import Config
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
-from smart_hub.page import connection, document, figures
+from smart_hub.connection import clients
+from smart_hub.page import document, figures
 from smart_hub.page.access import MAY_READ_DAG, SecurityHeaders
 from smart_hub.page.choice import Choice, ChoiceError
 from smart_hub.page.parquet import Cache
@@ -22,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 # Clients are made anew that often, so that a connection that was changed is seen.
 _STORE_SECONDS = 300
+# A page is waited for: where AWS cannot be reached (a web server without a way out) it has to say so soon.
+_PATIENCE = Config(connect_timeout=3, read_timeout=15, retries={"total_max_attempts": 2}, max_pool_connections=16)
 _CACHE = Cache()
 _FAILED = "The page failed at its own fault. Airflow's log of the web server has the reason."
 
@@ -105,7 +109,7 @@ def _store() -> Store:
     return Store(
         database=settings.database,
         bucket=settings.data_bucket,
-        client=connection.clients(settings.aws_conn_id),
+        client=clients(settings.aws_conn_id, _PATIENCE),
         source=f"Airflow's connection {settings.aws_conn_id}",
         cache=_CACHE,
     )

@@ -26,7 +26,7 @@ from smart_hub.page.parquet import Cache, ParquetReader, S3Object
 _log = logging.getLogger(__name__)
 
 USAGE_TABLE = "usage_cost"
-_AT_ONCE = 16  # requests; as many connections has each client of page/connection.py
+_AT_ONCE = 16  # requests; as many connections has each client of page/routes.py
 
 # As dictionaries: names repeat, and a hub's month takes 6 MB in place of 13.
 _text = pa.dictionary(pa.int32(), pa.string())
