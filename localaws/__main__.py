@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import errno
 import fcntl
+import logging
 import os
 import shutil
 import signal
@@ -14,6 +15,8 @@ from typing import IO, cast
 
 HOST = "127.0.0.1"  # also where its own functions, jobs and queries reach it, wherever it listens
 EVERYWHERE = "0.0.0.0"
+# Method, path, query, status, bytes of the answer, range asked for, and the action of what is no S3.
+_ACCESS_LINE = "%(m)s %(U)s ?%(q)s %(s)s %(b)s %({range}i)s %({x-amz-target}i)s"
 
 
 def main() -> None:
@@ -51,6 +54,7 @@ def parse_arguments() -> argparse.Namespace:
         help="the Trino of --engine trino (http://127.0.0.1:8090)",
     )
     parser.add_argument("--faults", type=Path, help="file of faults to begin with, as docs/faults.md describes (none)")
+    parser.add_argument("--access-log", type=Path, help="file that gets a line for each request (none)")
     parser.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
     return parser.parse_args()
 
@@ -108,6 +112,15 @@ def configure_base(port: int, endpoint: str, state: Path, region: str, log_level
     )
 
 
+def access_logger(path: Path) -> logging.Logger:
+    """A logger of its own, for hypercorn's would have the level of all others."""
+    logger = logging.getLogger("localaws.requests")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(logging.FileHandler(path))
+    return logger
+
+
 async def serve(listener: socket.socket, endpoint: str, state: Path, arguments: argparse.Namespace) -> None:
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
@@ -124,6 +137,9 @@ async def serve(listener: socket.socket, endpoint: str, state: Path, arguments: 
     config.keep_alive_timeout = 75
     config.graceful_timeout = 1
     config.loglevel = os.environ["LOG_LEVEL"]
+    if arguments.access_log:
+        config.accesslog = access_logger(arguments.access_log)
+        config.access_log_format = _ACCESS_LINE
     print(f"Local AWS on {endpoint}, state in {state}", flush=True)
     trino_url = arguments.trino_url if arguments.engine == "trino" else None
     app = create_app(endpoint, state, arguments.region, trino_url)

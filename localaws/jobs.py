@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import uuid
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -250,11 +251,17 @@ class Jobs(Service):
                 for resource in formation.describe_stack_resources(StackName=stack)["StackResources"]:
                     if resource["ResourceType"] == "AWS::Glue::Job" and resource["PhysicalResourceId"] == name:
                         body = formation.get_template(StackName=stack)["TemplateBody"]
-                        template = body if isinstance(body, dict) else yaml.load(body, TemplateLoader)
+                        template = body if isinstance(body, dict) else _template(body)
                         declared = template["Resources"][resource["LogicalResourceId"]]
                         properties: dict[str, Any] = declared["Properties"]
                         return properties
         return {}
+
+
+@lru_cache(maxsize=4)  # whoever follows a job asks for it again and again
+def _template(text: str) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.load(text, TemplateLoader)
+    return document
 
 
 def _download(store: Store, location: str, folder: Path) -> Path:
@@ -338,7 +345,7 @@ class Run:
 
 
 # YAML with CloudFormation's short forms (!Ref, !Sub, ...), which are read as their bare values.
-TemplateLoader: Any = type("TemplateLoader", (yaml.SafeLoader,), {})
+TemplateLoader: Any = type("TemplateLoader", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})
 
 
 def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:

@@ -1,13 +1,16 @@
 """The rules of ``include/sql/quality``: one a file, each a SELECT of one row for each thing that it checks."""
 
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from smart_hub.sql import SqlValueError, render_from
 
 _SEVERITY = re.compile(r"^-- severity: (fatal|warning)$", re.MULTILINE)
+# A rule that looks at each row of one table by itself.
+_ROW_BY_ROW = re.compile(r"SELECT\s+(?P<fault>CASE\b.*\bEND)\s+AS\s+fault\s+FROM\s+(?P<table>\w+)\s*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -32,15 +35,58 @@ class Rule:
 
         Of ``values`` it takes those that the rule uses. Raises SqlValueError for one that is missing.
         """
-        try:
-            query = render_from(self.text, values)
-        except SqlValueError as error:
-            raise SqlValueError(f"{self.name}.sql: {error}") from error
         return (
             f"SELECT '{self.name}' AS rule, '{self.severity}' AS severity, count(*) AS checked,"
             " count(fault) AS violations, CASE WHEN min(fault) <> max(fault) THEN min(fault) || ', ' || max(fault)"
-            f" ELSE min(fault) END AS sample FROM (\n{query}\n)"
+            f" ELSE min(fault) END AS sample FROM (\n{self.faults(values)}\n)"
         )
+
+    def faults(self, values: Mapping[str, str | int]) -> str:
+        """The rule's own SELECT. Raises SqlValueError for a value that is missing."""
+        try:
+            return render_from(self.text, values)
+        except SqlValueError as error:
+            raise SqlValueError(f"{self.name}.sql: {error}") from error
+
+
+def audit(rules: Sequence[Rule], values: Mapping[str, str | int]) -> str:
+    """One query with the row of each rule (see Rule.select). Rules row by row on one table read it once, together.
+
+    Raises SqlValueError for a value that is missing.
+    """
+    parts = []
+    by_table: dict[str, list[tuple[Rule, str]]] = defaultdict(list)
+    for rule in rules:
+        if plain := _ROW_BY_ROW.fullmatch(rule.faults(values)):
+            by_table[plain["table"]].append((rule, plain["fault"]))
+        else:
+            parts.append(rule.select(values))
+    return "\nUNION ALL\n".join(parts + [_together(table, found) for table, found in sorted(by_table.items())])
+
+
+def _together(table: str, rules: Sequence[tuple[Rule, str]]) -> str:
+    """A row for each of the rules. rules: with the expression of what is at fault."""
+
+    def listed(text: str) -> str:
+        return ", ".join(text.format(number=number, rule=rule) for number, (rule, _) in enumerate(rules))
+
+    faults = ",\n".join(f"{fault} AS fault_{number}" for number, (_, fault) in enumerate(rules))
+    counts = listed(
+        "count(fault_{number}) AS violations_{number}, min(fault_{number}) AS lowest_{number},"
+        " max(fault_{number}) AS highest_{number}"
+    )
+    columns = {
+        "rule": listed("'{rule.name}'"),
+        "severity": listed("'{rule.severity}'"),
+        **{name: listed(f"f.{name}_{{number}}") for name in ("violations", "lowest", "highest")},
+    }
+    return (
+        "SELECT r.rule, r.severity, f.checked, r.violations,"
+        " CASE WHEN r.lowest <> r.highest THEN r.lowest || ', ' || r.highest ELSE r.lowest END AS sample"
+        f" FROM (SELECT count(*) AS checked, {counts} FROM (SELECT\n{faults}\nFROM {table})) AS f"
+        f" CROSS JOIN UNNEST({', '.join(f'ARRAY[{column}]' for column in columns.values())})"
+        f" AS r ({', '.join(columns)})"
+    )
 
 
 @dataclass(frozen=True)

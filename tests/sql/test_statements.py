@@ -8,7 +8,7 @@ from trino_query_parser import parse_statement
 
 from localaws.athena import ddl
 from smart_hub import sql
-from smart_hub.quality import Rule
+from smart_hub.quality import Rule, audit, read_rules
 from tests.sql.conftest import (
     AT_04,
     AT_05,
@@ -169,14 +169,14 @@ def test_each_value_is_priced_by_the_hubs_own_clock(day: Day, cost: str) -> None
 
 def test_each_value_has_a_verdict(day: Day, cost: str) -> None:
     # given: five readings used of ten values each; New York's s_09 has no mapping
-    rejected = day.athena.rows(f"SELECT verdict, loc_id, sensor, reading_ts FROM {cost} WHERE verdict <> 'used'")
+    rejected = day.athena.rows(f"SELECT verdict, loc_id, sensor, ts_utc FROM {cost} WHERE verdict <> 'used'")
 
     assert sorted(rejected) == [
-        ("missing_value", PHOENIX, "s_03", str(AT_08)),
-        ("not_finite", PHOENIX, "s_04", str(AT_08)),
-        ("unknown_sensor", NEW_YORK, "s_09", str(AT_04)),
-        ("unknown_sensor", NEW_YORK, "s_09", str(AT_05)),
-        ("unknown_sensor", NEW_YORK, "s_09", str(AT_06)),
+        ("missing_value", PHOENIX, "s_03", f"{DAY} 08:00:00.000"),
+        ("not_finite", PHOENIX, "s_04", f"{DAY} 08:00:00.000"),
+        ("unknown_sensor", NEW_YORK, "s_09", f"{DAY} 04:00:00.000"),
+        ("unknown_sensor", NEW_YORK, "s_09", f"{DAY} 05:00:00.000"),
+        ("unknown_sensor", NEW_YORK, "s_09", f"{DAY} 06:00:00.000"),
     ]
     assert day.athena.rows(f"SELECT count(*) FROM {cost} WHERE verdict = 'used'") == [("45",)]
 
@@ -260,20 +260,22 @@ def tables(usage: str, cost: str, rejects: str, compacted: str) -> dict[str, str
     return {"usage_table": usage, "cost_table": cost, "rejects_table": rejects, "published_table": compacted}
 
 
+LIMITS: dict[str, str | int] = {
+    "day": DAY,
+    "next_day": NEXT_DAY,
+    "files": 1,
+    "most_rejected": "0.7",
+    "watts_margin": "1",
+    "locations": "L",
+    "mappings": "M",
+    "rates": "R",
+}
+
+
 def judged(day: Day, name: str, values: dict[str, str | int]) -> Row:
     """How many the rule checked, how many violate it, the first and the last of these."""
-    limits: dict[str, str | int] = {
-        "day": DAY,
-        "next_day": NEXT_DAY,
-        "files": 1,
-        "most_rejected": "0.7",
-        "watts_margin": "1",
-        "locations": "L",
-        "mappings": "M",
-        "rates": "R",
-    }
     rule = Rule.read(FOLDER / "quality" / f"{name}.sql")
-    (row,) = day.athena.rows(rule.select({**limits, **values}))
+    (row,) = day.athena.rows(audit([rule], {**LIMITS, **values}))
     assert row[:2] == (name, rule.severity)
     return row[2:]
 
@@ -404,6 +406,19 @@ def test_rule_on_a_broken_day(day: Day, broken: dict[str, str | int], name: str,
     sample = sample and sample.format(bucket=day.athena.bucket, objects=objects)
 
     assert judged(day, name, broken) == (checked, violations, sample)
+
+
+def test_rules_together_find_what_each_finds_alone(day: Day, broken: dict[str, str | int]) -> None:
+    values = {**LIMITS, **broken}
+    rules = read_rules(FOLDER)
+    together = day.athena.rows(audit(rules, values))
+    assert sorted(together) == sorted(row for rule in rules for row in day.athena.rows(rule.select(values)))
+
+
+def test_rules_row_by_row_read_their_table_once(tables: dict[str, str | int]) -> None:
+    names = ("complete_rows", "finite_usage", "hours_with_rate", "inside_the_day", "no_negative_usage")
+    query = audit([Rule.read(FOLDER / "quality" / f"{name}.sql") for name in names], {**LIMITS, **tables})
+    assert query.count(str(tables["published_table"])) == 1
 
 
 def test_there_is_no_rule_without_a_test() -> None:

@@ -140,6 +140,8 @@ def connect(engine: DuckEngine, store: Any, spill: str) -> duckdb.DuckDBPyConnec
     )
     connection.execute(f"LOAD {quote(str(_HTTPFS))}")
     connection.execute("SET TimeZone = 'UTC'")
+    # A statement reads an object's head and footer once, however often it names the table.
+    connection.execute("SET enable_http_metadata_cache = true; SET parquet_metadata_cache = true")
     token = f", SESSION_TOKEN {quote(store.session_token)}" if store.session_token else ""
     connection.execute(
         f"CREATE SECRET (TYPE s3, KEY_ID {quote(store.access_key_id)}{token},"

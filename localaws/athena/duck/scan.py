@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import duckdb
@@ -22,9 +23,7 @@ class TableSource:
         self.catalog = catalog
         self.s3 = s3
         self.scanned_bytes = 0
-
-    def table(self, database: str, name: str) -> Table | None:
-        return self.catalog.find(database, name)
+        self.table = cache(catalog.find)  # a statement sees one state of a table
 
     def scan(self, table: Table, alias: str, conditions: Sequence[str], hidden_path: bool) -> str:
         """DuckDB's text for the rows of the partitions that meet all conditions, as relation ``alias``."""

@@ -13,7 +13,7 @@ from pyarrow import parquet
 from smart_hub import macros
 from smart_hub.layout import QUALITY_TABLE, next_day, quality_prefix
 from smart_hub.operators.base import SmartHubOperator
-from smart_hub.quality import Result, read_rules
+from smart_hub.quality import Result, audit, read_rules
 from smart_hub.sql import statement
 
 # Columns of data_quality, as the template declares them.
@@ -60,7 +60,7 @@ class AuditOperator(SmartHubOperator):
             "watts_margin": self.settings.watts_margin,
         }
         athena = self.athena(context)
-        rows = athena.rows("\nUNION ALL\n".join(rule.select(values) for rule in rules))
+        rows = athena.rows(audit(rules, values))
         results = sorted((Result.of(row) for row in rows), key=lambda result: result.rule)
         if [result.rule for result in results] != [rule.name for rule in rules]:
             raise ValueError(f"each rule gives one row, but there are {[result.rule for result in results]}")

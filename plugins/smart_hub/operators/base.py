@@ -83,9 +83,7 @@ class SmartHubOperator(BaseOperator):
         """Deletes objects of the data bucket. Raises RuntimeError when S3 does not delete one."""
         for start in range(0, len(keys), _DELETED_AT_ONCE):
             wanted = [{"Key": key} for key in keys[start : start + _DELETED_AT_ONCE]]
-            answer = self.s3.delete_objects(
-                Bucket=self.settings.data_bucket, Delete={"Objects": wanted, "Quiet": True}
-            )
+            answer = self.s3.delete_objects(Bucket=self.settings.data_bucket, Delete={"Objects": wanted, "Quiet": True})
             for error in answer.get("Errors", []):
                 raise RuntimeError(
                     f"{self.settings.location(error['Key'])} was not deleted: {error.get('Code')} {error.get('Message')}"

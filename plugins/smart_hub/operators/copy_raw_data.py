@@ -40,9 +40,7 @@ class CopyRawDataOperator(SmartHubOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         self.check_settings()
         day, run = macros.usage_day(context), macros.run(context)
-        self.s3.put_object(
-            Bucket=self.settings.data_bucket, Key=run_id_key(run), Body=context["run_id"].encode()
-        )
+        self.s3.put_object(Bucket=self.settings.data_bucket, Key=run_id_key(run), Body=context["run_id"].encode())
         source = source_of(self.settings.source, self.s3)
         # All are looked for before the first is sent: a source that lacks one changes nothing.
         usage = f"usage/dt={day}/"
