@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import uuid
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -247,21 +248,28 @@ class Jobs(Service):
         """The job's properties in the template of its stack; none when no stack made it."""
         formation = self._store.client("cloudformation")
         for page in formation.get_paginator("describe_stacks").paginate():
-            for stack in (item["StackName"] for item in page["Stacks"]):
-                for resource in formation.describe_stack_resources(StackName=stack)["StackResources"]:
-                    if resource["ResourceType"] == "AWS::Glue::Job" and resource["PhysicalResourceId"] == name:
-                        body = formation.get_template(StackName=stack)["TemplateBody"]
-                        template = body if isinstance(body, dict) else _template(body)
-                        declared = template["Resources"][resource["LogicalResourceId"]]
-                        properties: dict[str, Any] = declared["Properties"]
-                        return properties
+            for stack in page["Stacks"]:
+                changed = stack.get("LastUpdatedTime", stack["CreationTime"])
+                if name in (jobs := _jobs_of_stack(self._store, stack["StackId"], changed)):
+                    return jobs[name]
         return {}
 
 
-@lru_cache(maxsize=4)  # whoever follows a job asks for it again and again
-def _template(text: str) -> dict[str, Any]:
-    document: dict[str, Any] = yaml.load(text, TemplateLoader)
-    return document
+@lru_cache(maxsize=16)  # whoever follows a job asks for it again and again
+def _jobs_of_stack(store: Store, stack: str, changed: datetime) -> dict[str, dict[str, Any]]:
+    """Properties of a stack's jobs by their names, as its template has had them since it was changed."""
+    formation = store.client("cloudformation")
+    resources = formation.describe_stack_resources(StackName=stack)["StackResources"]
+    names = {
+        one["PhysicalResourceId"]: one["LogicalResourceId"]
+        for one in resources
+        if one["ResourceType"] == "AWS::Glue::Job"
+    }
+    if not names:
+        return {}
+    body = formation.get_template(StackName=stack)["TemplateBody"]
+    template = body if isinstance(body, dict) else yaml.load(body, TemplateLoader)
+    return {name: template["Resources"][logical]["Properties"] for name, logical in names.items()}
 
 
 def _download(store: Store, location: str, folder: Path) -> Path:

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 from boto3.s3.transfer import TransferConfig
 
-
 # Files are sent beside each other already, so none needs threads of its own.
 _TRANSFER = TransferConfig(use_threads=False)
 

@@ -43,39 +43,67 @@ def operator(aws: FakeAws, settings_of: Callable[..., Any]) -> PublishOperator:
     )
 
 
+ADD = f"ALTER TABLE {{table}} ADD IF NOT EXISTS PARTITION (dt = '{DAY}') LOCATION '{{location}}'"
+SET = f"ALTER TABLE {{table}} PARTITION (dt = '{DAY}') SET LOCATION '{{location}}'"
+
+
+def changes(form: str, locations: dict[str, str] = LOCATIONS) -> list[str]:
+    return [form.format(table=table, location=location) for table, location in locations.items()]
+
+
+def moved(aws: FakeAws) -> Callable[[str], None]:
+    """Has Athena's statements move the partitions."""
+
+    def note(statement: str) -> None:
+        if found := re.match(r"ALTER TABLE (\w+) (?:ADD IF NOT EXISTS )?PARTITION .* LOCATION '(.+)'", statement):
+            aws.partitions[found[1], DAY] = found[2]
+
+    return note
+
+
 def test_rejects_then_usage_then_cost_then_insights_then_the_views(
     aws: FakeAws, operator: PublishOperator, context: Any
 ) -> None:
+    # given a day that was never published
+    aws.on_success = moved(aws)
     operator.execute(context)
-    assert aws.statements[:6] == [
-        statement
-        for table in ("usage_rejects", "usage", "usage_cost")
-        for statement in (
-            f"ALTER TABLE {table} ADD IF NOT EXISTS PARTITION (dt = '{DAY}') LOCATION '{LOCATIONS[table]}'",
-            f"ALTER TABLE {table} PARTITION (dt = '{DAY}') SET LOCATION '{LOCATIONS[table]}'",
-        )
-    ]
-    assert aws.statements[6:14] == [
-        *(
-            f"ALTER TABLE {table} ADD IF NOT EXISTS PARTITION (dt = '{DAY}') LOCATION '{LOCATIONS[table]}'"
-            for table in INSIGHT_TABLES
-        ),
-        *(
-            f"ALTER TABLE {table} PARTITION (dt = '{DAY}') SET LOCATION '{LOCATIONS[table]}'"
-            for table in INSIGHT_TABLES
-        ),
-    ]
-    assert [statement.splitlines()[0] for statement in aws.statements[14:]] == [
+    assert aws.statements[:7] == changes(ADD)
+    assert [statement.splitlines()[0] for statement in aws.statements[7:]] == [
         f"CREATE OR REPLACE VIEW {view} AS" for view in ("mappings", "locations", "rates", "always_on", "provider_load")
     ]
-    for data_set, statement in zip(CONTENT, aws.statements[14:17], strict=True):
+    for data_set, statement in zip(CONTENT, aws.statements[7:10], strict=True):
         assert statement.endswith(f"WHERE content = '{CONTENT[data_set]}'")
+
+
+def test_a_day_that_was_published_before_is_moved(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
+    aws.partitions |= {(table, DAY): "s3://before/" for table in LOCATIONS}
+    aws.on_success = moved(aws)
+    operator.execute(context)
+    assert aws.statements[:7] == changes(SET)
+
+
+def test_a_partition_that_somebody_else_has_added_meanwhile_is_moved(
+    aws: FakeAws, operator: PublishOperator, context: Any
+) -> None:
+    # given: the statement changes nothing, for the partition is there by then
+    def elsewhere(statement: str) -> None:
+        moved(aws)(statement if "SET LOCATION" in statement else statement.replace("s3://", "s3://other-"))
+
+    aws.on_success = elsewhere
+    operator.execute(context)
+    assert {table: aws.partitions[table, DAY] for table in LOCATIONS} == LOCATIONS
+
+
+def test_a_day_that_is_there_already_is_left_alone(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
+    aws.partitions |= {(table, DAY): location for table, location in LOCATIONS.items()}
+    operator.execute(context)
+    assert not any(statement.startswith("ALTER TABLE") for statement in aws.statements)
 
 
 def test_each_change_is_waited_for_before_the_next(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
     operator.execute(context)
     operations = [operation for operation, _ in aws.calls if operation.endswith("QueryExecution")]
-    assert operations[:12] == ["StartQueryExecution", "GetQueryExecution"] * 6
+    assert operations[:6] == ["StartQueryExecution", "GetQueryExecution"] * 3
 
 
 def test_a_table_that_cannot_be_switched_leaves_those_after_it(
@@ -129,7 +157,7 @@ def test_what_was_published_is_noted_once_it_is(aws: FakeAws, operator: PublishO
 
 
 def test_what_was_not_published_is_not_noted(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
-    aws.outcome = lambda statement: ("FAILED", "no") if "TABLE usage_cost PARTITION" in statement else ("SUCCEEDED", "")
+    aws.outcome = lambda statement: ("FAILED", "no") if "TABLE usage_cost ADD" in statement else ("SUCCEEDED", "")
     with pytest.raises(RuntimeError, match="FAILED: no"):
         operator.execute(context)
     assert not any(key.startswith("publications/") for key in aws.buckets[BUCKET])
@@ -161,12 +189,8 @@ def roll_back(
         clock += timedelta(minutes=1)
         return clock
 
-    def moved(statement: str) -> None:
-        if found := re.match(r"ALTER TABLE (\w+) PARTITION .* SET LOCATION '(.+)'", statement):
-            aws.partitions[found[1], DAY] = found[2]
-
     monkeypatch.setattr(publish, "utcnow", now)
-    aws.on_success = moved
+    aws.on_success = moved(aws)
 
     def run(*versions: str, active: set[str] | None = None) -> dict[str, str]:
         context = context_of(EARLIER, active or {"roll_back"}, run_id="roll_back")

@@ -56,6 +56,7 @@ class DuckStatement:
         self.database = database
         self.store = store
         self.most_bytes = most_bytes
+        self.scanned_bytes = 0
         self.connection: duckdb.DuckDBPyConnection | None = None
         self.cancelled = threading.Event()
         self.ended = threading.Event()
@@ -94,7 +95,7 @@ class DuckStatement:
         source = TableSource(connection, catalog, s3)
         if not isinstance(node, exp.Create):
             query = self._compile(node, source)
-            return replace(self._select(connection, query), scanned_bytes=source.scanned_bytes)
+            return replace(self._select(connection, query), scanned_bytes=self.scanned_bytes)
         target = create.Target.of(node, self.database)
         query = self._compile(node.expression, source, target)
         if node.kind == "VIEW":
@@ -102,12 +103,13 @@ class DuckStatement:
         else:
             files = self.engine.files_of_bucket
             create.table(connection, catalog, s3, target, query, self._check_cancelled, files)
-        return Outcome(scanned_bytes=source.scanned_bytes, statement_type="DDL")
+        return Outcome(scanned_bytes=self.scanned_bytes, statement_type="DDL")
 
     def _compile(self, node: exp.Expr, source: TableSource, target: create.Target | None = None) -> Query:
         views = (str(target),) if target is not None and target.properties is None else ()
         query = Compiler(source, self.sql, self.database, views).query(node)
-        if self.most_bytes is not None and source.scanned_bytes > self.most_bytes:
+        self.scanned_bytes = source.scanned_bytes(query.sql)
+        if self.most_bytes is not None and self.scanned_bytes > self.most_bytes:
             raise Cancelled(SCAN_LIMIT)
         return query
 

@@ -9,7 +9,7 @@ import duckdb
 
 from localaws.athena.catalog import NULL_PARTITION, Catalog, Column, Partition, Table
 from localaws.athena.duck.operators import quote
-from localaws.athena.duck.serdes import READERS
+from localaws.athena.duck.serdes import PARQUET, READERS
 from localaws.athena.errors import QueryError, not_supported
 
 _GLOB = re.compile(r"[*?\[]")  # DuckDB takes a location with one of these for a pattern
@@ -22,7 +22,7 @@ class TableSource:
         self.connection = connection
         self.catalog = catalog
         self.s3 = s3
-        self.scanned_bytes = 0
+        self._scanned: list[tuple[str, Table, list[tuple[str, int]]]] = []  # alias, table, objects with their sizes
         self.table = cache(catalog.find)  # a statement sees one state of a table
 
     def scan(self, table: Table, alias: str, conditions: Sequence[str], hidden_path: bool) -> str:
@@ -35,7 +35,7 @@ class TableSource:
             raise not_supported(f"a table of SerDe {table.serde}")
         partitions = self._pruned(table, alias, conditions)
         files = [(*file, partition) for partition in partitions for file in objects(self.s3, partition.location)]
-        self.scanned_bytes += sum(size for _, size, _ in files)
+        self._scanned.append((alias, table, [(location, size) for location, size, _ in files]))
         if not files:
             nulls = [f'CAST(NULL AS {of.type.duck}) AS "{of.name}"' for of in (*table.columns, *table.keys)]
             path = ['CAST(NULL AS VARCHAR) AS "$path"'] if hidden_path else []
@@ -57,6 +57,25 @@ class TableSource:
         if hidden_path:
             texts.append('r."$path"')
         return f"(SELECT {', '.join(texts)} FROM ({rows}) AS r{joins}) AS {alias}"
+
+    def scanned_bytes(self, sql: str) -> int:
+        """What Athena would bill for the query that DuckDB's text says: of Parquet the columns that it names alone.
+
+        Rows that are skipped by their statistics count, too.
+        """
+        total = 0
+        for alias, table, files in self._scanned:
+            if table.serde != PARQUET:
+                total += sum(size for _, size in files)
+                continue
+            named = [column.name for column in table.columns if f'{alias}."{column.name}"' in sql]
+            if named and files:
+                found = self.connection.execute(
+                    "SELECT sum(total_compressed_size) FROM parquet_metadata(?) WHERE list_contains(?, lower(path_in_schema))",
+                    [sorted({location for location, _ in files}), named],
+                ).fetchone()
+                total += int(found[0] or 0) if found else 0
+        return total
 
     def _pruned(self, table: Table, alias: str, conditions: Sequence[str]) -> list[Partition]:
         if not table.keys:

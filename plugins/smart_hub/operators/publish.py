@@ -38,11 +38,16 @@ class PointingOperator(SmartHubOperator):
         athena = self.athena(context)
         first = [table for table in PUBLISHED_TABLES if table not in INSIGHT_TABLES]
         for tables in (*([table] for table in first), list(INSIGHT_TABLES)):
-            for name in ("add_partition", "set_location"):
-                athena.run(*(self.statement(name, table=table, day=day, location=locations[table]) for table in tables))
+            new = [table for table in tables if self.partition_location(table, day) is None]
+            athena.run(*(self._change("add_partition", table, day, locations) for table in new))
+            elsewhere = [table for table in tables if self.partition_location(table, day) != locations[table]]
+            athena.run(*(self._change("set_location", table, day, locations) for table in elsewhere))
             for table in tables:
                 self.log.info("%s of %s is at %s now", table, day, locations[table])
         self.publications.add(day, macros.version(context), Publication(utcnow(), locations))
+
+    def _change(self, name: str, table: str, day: str, locations: Mapping[str, str]) -> str:
+        return self.statement(name, table=table, day=day, location=locations[table])
 
     def tell(self, context: Context, day: str, locations: Mapping[str, str], **known: Any) -> None:
         """Has the events of the outlets carry the day as their partition, and say day, version and what is known."""

@@ -1,8 +1,10 @@
 """Tables, partitions and what CREATE leaves behind, on the local AWS with the DuckDB engine."""
 
+import io
 import itertools
 from collections.abc import Iterator
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.localaws.athena.client import PARQUET, TEXT, AthenaClient
@@ -80,6 +82,20 @@ def test_a_bucket_is_a_file_and_keeps_the_order_that_offset_holds(athena: Athena
     (key,) = athena.keys(f"{name}/")
     assert athena.rows(f"SELECT x FROM {name}") == [("3",), ("2",), ("1",)]
     assert athena.rows(f'SELECT DISTINCT "$path" FROM {name}') == [(f"s3://{athena.bucket}/{key}",)]
+
+
+def test_many_rows_keep_the_order_that_offset_holds(athena: AthenaClient, name: str) -> None:
+    # given: more rows than one row group or one thread takes
+    digits = f"UNNEST(ARRAY[{', '.join(map(str, range(70)))}])"
+    relations = " CROSS JOIN ".join(f"{digits} AS {name} ({name})" for name in "abc")
+    rows = f"SELECT (a * 4900 + b * 70 + c) * 4001 % 1000003 AS x FROM {relations}"
+    athena.run(ctas(athena, name, f"{rows} ORDER BY x OFFSET 0", "bucketed_by = ARRAY['x'], bucket_count = 1"))
+
+    (key,) = athena.keys(f"{name}/")
+    body = athena.s3.get_object(Bucket=athena.bucket, Key=key)["Body"].read()
+    written = pq.read_table(io.BytesIO(body))["x"].to_pylist()
+    assert len(written) == 70**3
+    assert written == sorted(written)
 
 
 def test_rows_of_one_key_are_in_one_of_several_buckets(athena: AthenaClient, name: str) -> None:
@@ -198,6 +214,28 @@ def test_bytes_scanned_are_those_of_the_partitions_read(athena: AthenaClient, na
     assert scanned("dt BETWEEN DATE '2019-12-22' AND DATE '2019-12-31'") == 11
     assert scanned("dt IN (DATE '2019-12-21', DATE '2019-12-22') OR dt IS NULL") == 17
     assert scanned("dt > DATE '2020-01-01'") == 0
+
+
+def test_bytes_scanned_of_parquet_are_those_of_the_columns_read(athena: AthenaClient, name: str) -> None:
+    # given: two columns, and how many bytes each takes in the file
+    athena.run(ctas(athena, name, ROWS))
+    sizes = {"x": 0, "k": 0}
+    for key in athena.keys(f"{name}/"):
+        body = athena.s3.get_object(Bucket=athena.bucket, Key=key)["Body"].read()
+        group = pq.ParquetFile(io.BytesIO(body)).metadata.row_group(0)
+        for number in range(2):
+            column = group.column(number)
+            sizes[column.path_in_schema] += column.total_compressed_size
+
+    def scanned(sql: str) -> int:
+        return int(athena.run(sql)["Statistics"]["DataScannedInBytes"])
+
+    assert scanned(f"SELECT x FROM {name}") == sizes["x"] > 0
+    assert scanned(f"SELECT count(*) FROM {name} WHERE k = 'a'") == sizes["k"] > 0
+    assert scanned(f"SELECT * FROM {name}") == sizes["x"] + sizes["k"]
+    assert scanned(f"SELECT count(*) FROM {name}") == 0
+    # and: a table that is read twice counts twice
+    assert scanned(f"SELECT x FROM {name} UNION ALL SELECT x FROM {name}") == 2 * sizes["x"]
 
 
 def test_keys_with_odd_letters_are_read(athena: AthenaClient, name: str) -> None:
