@@ -222,9 +222,9 @@ def _combined(days: Sequence[Day], name: str, combine: Callable[[str, Sequence[t
             if differing := {key for part in parts for key in set(part) ^ set(first)}:
                 raise ValueError(f"{name}: not measured at each size: {', '.join(sorted(differing))}")
             return {key: of(f"{name}.{key}", [part[key] for part in parts]) for key in first}
-        if is_dataclass(first):
+        if is_dataclass(first) and not isinstance(first, type):
             names = [field.name for field in fields(first)]
-            return type(first)(**{one: of(f"{name}.{one}", [getattr(part, one) for part in parts]) for one in names})
+            return replace(first, **{one: of(f"{name}.{one}", [getattr(part, one) for part in parts]) for one in names})
         return combine(name, list(zip(sizes, parts, strict=True)))
 
     return of(name, list(days))

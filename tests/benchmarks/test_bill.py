@@ -92,8 +92,8 @@ def test_a_run_as_the_publish_estimates_it_costs_the_same_here() -> None:
         ([(1, 5), (10, 23)], Line(3, 2)),
         # the same at both
         ([(100, 7), (1000, 7)], Line(7, 0)),
-        # means 2 and 3; Σ(x − 2)(y − 3) = 1 + 0 + 3 over Σ(x − 2)² = 2 is a slope of 2; 3 − 2 · 2 < 0, so it goes through
-        # the origin: Σxy / Σx² = (2 + 2 + 18) / 14
+        # means 2 and 3; Σ(x − 2)(y − 3) = 1 + 0 + 3 over Σ(x − 2)² = 2 is a slope of 2; 3 − 2 · 2 < 0, so through the
+        # origin: Σxy / Σx² = (2 + 2 + 18) / 14
         ([(1, 2), (2, 1), (3, 6)], Line(0, 22 / 14)),
         # means 2 and 10; Σ(x − 2)(y − 10) = 1 + 0 + 4 over 2 is a slope of 2.5; 10 − 2 · 2.5 = 5
         ([(1, 9), (2, 7), (3, 14)], Line(5, 2.5)),
