@@ -20,6 +20,8 @@ DAY = "2019-12-21"
 RUN_ID = "manual__1"
 # `printf manual__1 | sha256sum` begins with 19b04f5690f1.
 RUN = "2019-12-21-19b04f5690f1"
+# What S3 lists, or deletes, in one request at most.
+A_PAGE = 1000
 # Of every table.
 COLUMNS = [{"Name": "loc_id", "Type": "string"}]
 
@@ -131,27 +133,25 @@ class FakeAws:
             raise Refused(404, code, "The specified key does not exist.")
         return self.buckets[bucket][key]
 
-    def _ListObjectsV2(self, Bucket: str, Prefix: str = "", Delimiter: str = "", **kwargs: Any) -> dict[str, Any]:
-        contents, folders = [], set()
+    def _ListObjectsV2(
+        self, Bucket: str, Prefix: str = "", Delimiter: str = "", ContinuationToken: str = "", **kwargs: Any
+    ) -> dict[str, Any]:
+        found: dict[str, StoredObject | None] = {}
         for key, stored in sorted(self._objects(Bucket).items()):
-            if not key.startswith(Prefix):
-                continue
-            head, found, _ = key[len(Prefix) :].partition(Delimiter) if Delimiter else ("", "", "")
-            if found:
-                folders.add(Prefix + head + Delimiter)
-                continue
-            contents.append(
-                {
-                    "Key": key,
-                    "ETag": f'"{stored.etag}"',
-                    "Size": len(stored.body),
-                    "LastModified": stored.modified,
-                }
-            )
+            if key.startswith(Prefix):
+                head, folder, _ = key[len(Prefix) :].partition(Delimiter) if Delimiter else ("", "", "")
+                found[Prefix + head + Delimiter if folder else key] = None if folder else stored
+        left = [name for name in sorted(found) if name > ContinuationToken]
+        page = left[:A_PAGE]
         return {
-            "IsTruncated": False,
-            "Contents": contents,
-            "CommonPrefixes": [{"Prefix": folder} for folder in sorted(folders)],
+            "IsTruncated": len(left) > A_PAGE,
+            **({"NextContinuationToken": page[-1]} if len(left) > A_PAGE else {}),
+            "Contents": [
+                {"Key": key, "ETag": f'"{stored.etag}"', "Size": len(stored.body), "LastModified": stored.modified}
+                for key in page
+                if (stored := found[key])
+            ],
+            "CommonPrefixes": [{"Prefix": name} for name in page if not found[name]],
         }
 
     def _PutObject(self, Bucket: str, Key: str, Body: Any, **kwargs: Any) -> dict[str, Any]:
@@ -178,6 +178,8 @@ class FakeAws:
         return {"Body": StreamingBody(io.BytesIO(stored.body), len(stored.body))}
 
     def _DeleteObjects(self, Bucket: str, Delete: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        if len(Delete["Objects"]) > A_PAGE:
+            raise Refused(400, "MalformedXML")
         for item in Delete["Objects"]:
             self._objects(Bucket).pop(item["Key"], None)
         return {"Deleted": [{"Key": item["Key"]} for item in Delete["Objects"]]}

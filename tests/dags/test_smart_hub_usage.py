@@ -1,5 +1,6 @@
 """The DAG as it stands: its steps, their order, and the policies every task keeps."""
 
+import json
 import os
 import re
 import socket
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, Connection, Variable
+from jinja2 import Template
 
 from smart_hub.layout import DAILY_DAG
 
@@ -107,6 +109,19 @@ def test_no_function_is_invoked_twice_or_given_up_early(dag: DAG) -> None:
         assert task.botocore_config["read_timeout"] > 900
         assert task.botocore_config["retries"] == {"max_attempts": 0}
         assert task.execution_timeout > timedelta(seconds=task.botocore_config["read_timeout"])
+
+
+def test_the_files_of_a_day_reach_the_function_and_the_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMART_HUB_FILES_PER_DAY", "4")
+    dag: Any = DagBag(dag_folder=DAG_FILE).dags[DAILY_DAG]
+
+    told = Template(dag.task_dict["step_6_compact"].payload).render(
+        event=lambda **fields: json.dumps(fields),
+        answer=lambda task_id: {"cost_table": task_id},
+        settings=dag.user_defined_macros["settings"],
+    )
+    assert json.loads(told) == {"cost_table": "step_5_transform", "files": 4}
+    assert dag.task_dict["audit"].settings.files_per_day == 4
 
 
 def test_a_refresh_that_fails_holds_nothing_up(dag: DAG) -> None:

@@ -12,7 +12,7 @@ import transform
 from event import InvalidEvent
 from smart_hub.athena import QueryFailed, QueryTimedOut
 from smart_hub.content import content_of
-from tests.fake_aws import BUCKET, DAY, RUN, FakeAws
+from tests.fake_aws import A_PAGE, BUCKET, DAY, RUN, FakeAws
 
 VERSION = "v0123456789abcdef"
 READINGS = "staging_usage_v1111111111111111"
@@ -127,6 +127,22 @@ def test_a_missing_or_surplus_field_is_refused(convert_event: dict[str, Any], co
 
 
 # convert
+
+
+def test_convert_hashes_more_raw_files_than_s3_lists_at_once(
+    aws: FakeAws, convert_event: dict[str, Any], context: Any
+) -> None:
+    # given two pages of mappings, whose content step 1 has told
+    objects = [(f"raw/mappings/state=or/{number:05}", f"m{number}") for number in range(A_PAGE + 1)]
+    del aws.buckets[BUCKET]["raw/mappings/file"]
+    content = content_of([(key, aws.put(BUCKET, key, body).etag) for key, body in objects])
+    convert_event["content"]["mappings"] = content
+    # expect it to find that content again, and to register it; less the last file it is another one
+    convert.handler(convert_event, context)
+    assert ("mapping_versions", content) in aws.converted
+    del aws.partitions["mapping_versions", content], aws.buckets[BUCKET][objects[-1][0]]
+    with pytest.raises(RuntimeError, match="raw/mappings/ changed since step 1 saw it"):
+        convert.handler(convert_event, context)
 
 
 def test_convert_writes_reference_data_before_the_readings_that_need_them(
@@ -313,7 +329,7 @@ def test_transform_refuses_reference_data_that_were_not_converted(
 # compact
 
 
-@pytest.mark.parametrize("files", [1, 3])
+@pytest.mark.parametrize("files", [1, 3, 100])
 def test_compact_writes_as_many_files_as_asked_for(
     aws: FakeAws, compact_event: dict[str, Any], context: Any, files: int
 ) -> None:

@@ -1,5 +1,6 @@
 """Step 1: what is sent, what is left alone, what is deleted, and what is reported."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from smart_hub.operators import CopyRawDataOperator
-from tests.fake_aws import BUCKET, DAY, RUN, FakeAws
+from tests.fake_aws import A_PAGE, BUCKET, DAY, RUN, FakeAws
 
 FILES = {
     f"usage/dt={DAY}/portland.json": "p\n",
@@ -134,6 +135,36 @@ def test_mirroring_deletes_what_the_source_no_longer_has(aws: FakeAws, folder: P
     # Expect the raw data to be those of the source, and the rest untouched
     assert raw(aws) == {**FILES, "usage/dt=2019-12-20/kept.json": "before\n"}
     assert any(key.startswith("warehouse/") for key in aws.buckets[BUCKET])
+
+
+def test_more_files_than_s3_lists_at_once_are_all_copied_hashed_and_deleted(
+    aws: FakeAws, copy: Callable[..., Any]
+) -> None:
+    # Given a bucket with two pages of usage and of mappings each, a file for each hub
+    aws.buckets["upstream"] = {}
+    many = range(A_PAGE + 2)
+    for name in (
+        *(f"usage/dt={DAY}/{number:05}.json" for number in many),
+        *(f"mappings/state=or/{number:05}.json" for number in many),
+        "locations/state=or/portland.csv",
+        "rates/rates.xml",
+    ):
+        aws.put("upstream", name, f"{name}\n")
+    # When the day is copied, expect every file to be there, and the content to be that of all mappings
+    found = copy("s3://upstream")
+    assert raw(aws) == {name: f"{name}\n" for name in aws.buckets["upstream"]}
+    mappings = {name: text.encode() for name, text in sorted(raw(aws).items()) if name.startswith("mappings/")}
+    lines = (f"raw/{name}\t{hashlib.md5(body).hexdigest()}\n" for name, body in mappings.items())
+    assert found["content"]["mappings"] == hashlib.sha256("".join(lines).encode()).hexdigest()
+    # Expect none to be sent again, though the last page alone were no proof of that
+    copy("s3://upstream")
+    assert sent(aws) == set()
+    # When all but the first of usage are gone, expect a mirror to delete the others, by the thousand
+    for number in many[1:]:
+        del aws.buckets["upstream"][f"usage/dt={DAY}/{number:05}.json"]
+    copy("s3://upstream", SMART_HUB_MIRROR="true")
+    assert [name for name in raw(aws) if name.startswith("usage/")] == [f"usage/dt={DAY}/00000.json"]
+    assert [len(call["Delete"]["Objects"]) for call in aws.called("DeleteObjects")] == [A_PAGE, 1]
 
 
 @pytest.mark.parametrize("data_set", [f"usage/dt={DAY}", "mappings", "locations", "rates"])

@@ -62,6 +62,13 @@ def test_the_least_coverage_is_a_decimal_number(dags: Path, text: str) -> None:
     assert settings.least_coverage == (text or "0.9")
 
 
+@pytest.mark.parametrize(("text", "files"), [("", 1), ("4", 4), ("100", 100)])
+def test_a_day_has_as_many_files_as_athena_can_write(dags: Path, text: str, files: int) -> None:
+    settings = Settings.from_environment(dags, {**REQUIRED, "SMART_HUB_FILES_PER_DAY": text})
+    settings.check()
+    assert settings.files_per_day == files
+
+
 def test_all_names_derive_from_the_stack(dags: Path) -> None:
     settings = Settings.from_environment(dags, {**REQUIRED, "SMART_HUB_STACK": "hub-two"})
     assert settings.database == "hub_two"

@@ -240,16 +240,31 @@ def test_the_day_becomes_one_ordered_file(day: Day, compacted: str) -> None:
     assert sorted((row for row in rows if row[7] != "0.0"), key=str) == sorted(PRICED, key=str)
 
 
-def test_the_day_becomes_as_many_files_as_are_asked_for(day: Day, cost: str, compacted: str) -> None:
+@pytest.mark.parametrize("files", [5, 100])
+def test_the_day_becomes_as_many_files_as_are_asked_for(day: Day, cost: str, compacted: str, files: int) -> None:
     # given: of five buckets Hive's hash puts ny1 (110·31² + 121·31 + 49 = 109510) in 0 and az1 (97·31² + 122·31 + 49 =
-    # 97048) in 3, and no hub in the other three
-    in_five = day.make("compact/usage_cost", "compacted_in_five", cost_table=cost, files=5)
+    # 97048) in 3, and no hub in the other three; of a hundred, in 10 and 48
+    several = day.make("compact/usage_cost", f"compacted_in_{files}", cost_table=cost, files=files)
 
-    assert len(day.athena.keys(f"staging/{in_five}/")) == 2
+    assert len(day.athena.keys(f"staging/{several}/")) == 2
     everything = f"SELECT {COLUMNS} FROM"
-    assert sorted(day.athena.rows(f"{everything} {in_five}"), key=str) == sorted(
+    assert sorted(day.athena.rows(f"{everything} {several}"), key=str) == sorted(
         day.athena.rows(f"{everything} {compacted}"), key=str
     )
+    # expect the audit to take them for what was asked for, and for too many where one was
+    published: dict[str, str | int] = {"published_table": several, "cost_table": cost}
+    assert judged(day, "one_object", {**published, "files": files}) == ("1", "0", None)
+    assert judged(day, "one_object", {**published, "files": 1}) == ("1", "1", "2 objects")
+    assert judged(day, "compaction_kept_all", {**published, "files": files}) == ("1", "0", None)
+
+
+def test_athena_refuses_more_files_than_the_setting_allows(day: Day, cost: str) -> None:
+    refused = day.athena.failure(
+        day.statement(
+            "compact/usage_cost", table="too_many", location=day.location("too_many"), cost_table=cost, files=101
+        )
+    )
+    assert refused.startswith("HIVE_TOO_MANY_OPEN_PARTITIONS")
 
 
 # Quality
