@@ -1,13 +1,10 @@
-"""How long the page Smart Hub takes for one hub and 31 days, at 1,000 hubs: ``python -m benchmarks.page --help``.
+"""How long the page Smart Hub takes for one hub and 31 days, at 1,000 hubs.
 
 Writes Parquet files as the pipeline leaves them (usage_cost in order of loc_id, and the insight tables) straight to
-a running local AWS (``make up``), in a bucket and a Glue database of their own, which it removes in the end.
+a local AWS, in a bucket and a Glue database of their own, which it removes in the end.
 """
 
-import argparse
 import io
-import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
@@ -26,58 +23,49 @@ from smart_hub.page.view import build
 
 BUCKET, DATABASE = "smart-hub-page-benchmark", "smart_hub_page_benchmark"
 FIRST = date(2019, 12, 1)
+ROW_GROUP = 122_880  # rows: what DuckDB writes
 STATES = ("az", "ca", "co", "ny", "or")
 INTERVALS, SENSORS = 288, 10
 PERIODS = ["off-peak"] * 6 + ["peak"] * 4 + ["partial-peak"] * 7 + ["peak"] * 4 + ["off-peak"] * 3
 CENTS = {"off-peak": 7.032, "partial-peak": 9.1, "peak": 11.5}
 
 
-def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.page", description=__doc__)
-    parser.add_argument("--hubs", type=int, default=1000)
-    parser.add_argument("--days", type=int, default=31)
-    parser.add_argument("--row-group", type=int, default=122_880, help="rows of a row group (default: %(default)s)")
-    parser.add_argument("--repeat", type=int, default=7, help="hubs to ask for (default: %(default)s)")
-    options = parser.parse_args(arguments)
-    settings = Settings.from_environment()
+def run(settings: Settings, hubs: int = 1000, days: int = 31, repeat: int = 7) -> dict[str, list[dict[str, float]]]:
+    """Wall and CPU seconds of a page from nothing, of another hub's page, and of a page seen before.
 
-    def client(service: Any) -> Any:
-        return boto3.client(service, **settings.aws_client)
+    ``repeat`` hubs are asked for, on a local AWS that is up, under the root's rights.
+    """
 
-    hubs = [f"{number * 7919 % 10**16:016x}" for number in range(1, options.hubs + 1)]
-    days = [str(FIRST + timedelta(days=number)) for number in range(options.days)]
+    def client(service: str) -> Any:
+        return boto3.client(service, **settings.aws_client)  # type: ignore[call-overload]
+
+    names = sorted(f"{number * 7919 % 10**16:016x}" for number in range(1, hubs + 1))
+    of_days = [str(FIRST + timedelta(days=number)) for number in range(days)]
     try:
-        publish(client, sorted(hubs), days, options.row_group)
-        measure(lambda: Store(DATABASE, BUCKET, client, "the benchmark"), hubs[: options.repeat], days)
+        publish(client, names, of_days, ROW_GROUP)
+        return measure(lambda: Store(DATABASE, BUCKET, client, "the benchmark"), names[:repeat], of_days)
     finally:
         remove(client)
-    return 0
 
 
-def measure(make: Callable[[], Store], hubs: Sequence[str], days: Sequence[str]) -> None:
-    """Prints the seconds of a page from nothing, of another hub's page, and of a page seen before."""
+def measure(make: Callable[[], Store], hubs: Sequence[str], days: Sequence[str]) -> dict[str, list[dict[str, float]]]:
     kept = make()
 
-    def page(store: Store, hub: str) -> tuple[float, float]:
+    def page(store: Store, hub: str) -> dict[str, float]:
         begun = time.perf_counter(), time.process_time()
         view = build(store, Choice(hub=hub, first=days[0], last=days[-1]))
         text = document.page(view)
         assert view.usage is not None, view.problems
         assert len(view.usage.days) == len(days), view.problems
         assert "$" in text
-        return time.perf_counter() - begun[0], time.process_time() - begun[1]
+        return {"wall": time.perf_counter() - begun[0], "cpu": time.process_time() - begun[1]}
 
     page(kept, hubs[0])  # what a process does but once: modules, templates
-    for label, timings in {
+    return {
         "nothing cached": [page(make(), hub) for hub in hubs],
         "another hub, same days": [page(kept, hub) for hub in hubs[1:]],
         "seen before": [page(kept, hub) for hub in hubs[1:]],
-    }.items():
-        wall, cpu = zip(*timings, strict=True)
-        print(
-            f"{label:24} median {statistics.median(wall):.2f} s, worst {max(wall):.2f} s,"
-            f" CPU {statistics.median(cpu):.2f} s, of {len(wall)}"
-        )
+    }
 
 
 def publish(client: Callable[[str], Any], hubs: list[str], days: Sequence[str], row_group: int) -> None:
@@ -85,7 +73,6 @@ def publish(client: Callable[[str], Any], hubs: list[str], days: Sequence[str], 
     s3.create_bucket(Bucket=BUCKET)
     glue.create_database(DatabaseInput={"Name": DATABASE})
     files = {name: _file(rows, row_group) for name, rows in _tables(hubs)}
-    print(", ".join(f"{name} {len(file) / 1e6:.2f} MB" for name, file in files.items()), "a day")
     for name, file in files.items():
         glue.create_table(DatabaseName=DATABASE, TableInput={"Name": name, "PartitionKeys": [{"Name": "dt"}]})
         for day in days:
@@ -178,7 +165,3 @@ def _file(rows: pa.Table, row_group: int) -> bytes:
     file = io.BytesIO()
     pq.write_table(rows, file, row_group_size=row_group)
     return file.getvalue()
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

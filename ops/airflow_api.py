@@ -37,6 +37,7 @@ class Task:
     tries: int
     started: datetime | None
     ended: datetime | None
+    scheduled: datetime | None = None  # when the scheduler saw that it may run
 
 
 class Dag:
@@ -60,13 +61,18 @@ class Dag:
     def unpause(self) -> None:
         self._send("PATCH", f"/dags/{self.dag_id}", {"is_paused": False})
 
+    def predecessors(self) -> dict[str, set[str]]:
+        """For each task those that it waits for."""
+        tasks = self._get(f"/dags/{self.dag_id}/tasks")["tasks"]
+        found: dict[str, set[str]] = {task["task_id"]: set() for task in tasks}
+        for task in tasks:
+            for follower in task["downstream_task_ids"]:
+                found[follower].add(task["task_id"])
+        return found
+
     def steps(self) -> dict[str, list[str]]:
         """The graph's top level in the order of each step's first task: step -> its task ids."""
-        graph: TopologicalSorter[str] = TopologicalSorter()
-        for task in self._get(f"/dags/{self.dag_id}/tasks")["tasks"]:
-            graph.add(task["task_id"])
-            for follower in task["downstream_task_ids"]:
-                graph.add(follower, task["task_id"])
+        graph = TopologicalSorter(self.predecessors())
         graph.prepare()
         steps: dict[str, list[str]] = {}
         while ready := sorted(graph.get_ready()):
@@ -100,6 +106,7 @@ class Dag:
                 task["try_number"],
                 _time(task["start_date"]),
                 _time(task["end_date"]),
+                _time(task.get("scheduled_when")),
             )
             for task in self._pages(path, "task_instances")
         ]

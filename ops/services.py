@@ -137,6 +137,8 @@ def local_aws(settings: Settings) -> Service:
     command = [str(AWS_PYTHON), "-m", "localaws", "--port", str(settings.aws_port), "--state", str(state)]
     if settings.engine == "trino":
         command += ["--engine", "trino", "--trino-url", settings.trino_url]
+    if settings.request_log:
+        command += ["--access-log", str(settings.request_log)]
     code = (ROOT / "localaws", ROOT / "requirements" / "localaws.lock")
     return Service("local-aws", tuple(command), aws_environment(settings), code, settings.aws_port, "AWS_PORT")
 
@@ -166,8 +168,10 @@ def airflow(settings: Settings) -> list[Service]:
     ]
 
 
-def up(settings: Settings, say: Callable[[str], None] = print) -> None:
+def up(settings: Settings, say: Callable[[str], None] = print, *, with_airflow: bool = True) -> None:
     """Start what is not running or was started with other settings, deploy the stack, wait until all is well.
+
+    with_airflow: else the local AWS alone, with its query engine.
 
     What this call started is ended again when it fails or is interrupted. Raises UserError for a taken port,
     for a service that ends or is not healthy in time, and for a Trino of the user's that is not ready.
@@ -177,7 +181,7 @@ def up(settings: Settings, say: Callable[[str], None] = print) -> None:
     _private(settings.local, settings.run, settings.logs, settings.airflow_home)
     with _exclusive(settings, say), ExitStack() as undo:
         engine = query_engine(settings)
-        services = [local_aws(settings), *engine, *airflow(settings)]
+        services = [local_aws(settings), *engine, *(airflow(settings) if with_airflow else [])]
         records = processes.recorded(settings.run)
         current = {
             service.name
@@ -208,7 +212,8 @@ def up(settings: Settings, say: Callable[[str], None] = print) -> None:
         if engine:
             athena = boto3.client("athena", **settings.aws_client)
             _wait("Trino", ["trino"], lambda: trino_is_healthy(settings) and trino_reads(athena, settings), settings)
-        _wait("Airflow", [*AIRFLOW_COMPONENTS], lambda: _airflow_is_healthy(settings), settings)
+        if with_airflow:
+            _wait("Airflow", [*AIRFLOW_COMPONENTS], lambda: _airflow_is_healthy(settings), settings)
         if len(current) < len(services):
             say(f"Ready after {time.monotonic() - begun:.0f} s")
         undo.pop_all()

@@ -41,6 +41,7 @@ class Settings:
     trino_port: int = 8090
     trino_memory: str = "3G"  # as the JVM's -Xmx has it
     trino_home: Path = Path.home() / ".cache" / "smart-hub" / "trino-476"  # the installed server
+    request_log: Path | None = None  # file that gets a line for each request to the local AWS
     package: Mapping[str, str] = field(default_factory=dict)  # the DAGs' own, SMART_HUB_…, as the user has set them
 
     @classmethod

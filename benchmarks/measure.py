@@ -1,0 +1,130 @@
+"""What processes take: CPU seconds and memory, with all that they start. Linux: elsewhere ended children are lost."""
+
+import os
+import statistics
+import subprocess
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+_SAMPLE_SECONDS = 0.05
+_MEGABYTE = 10**6
+
+
+class CommandFailed(Exception):
+    """A command that was measured has failed; the message has it and its last words."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What something took: wall-clock and CPU seconds, and the most memory (RSS, summed over processes) in MB."""
+
+    wall: float
+    cpu: float
+    peak_mb: float
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """CPU seconds of processes and of all that they have started, those that have ended included."""
+    total = 0.0
+    for process in _trees(pids):
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
+class Meter:
+    """Measures process trees while a block runs: ``with Meter(pids) as meter: …; meter.taken``."""
+
+    taken: Taken
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        self._pids = list(pids)
+        self._ended = threading.Event()
+        self._peak = 0.0
+        self._sampler = threading.Thread(target=self._sample, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._begun = time.perf_counter(), cpu_seconds(self._pids)
+        self._sampler.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        wall, cpu = time.perf_counter() - self._begun[0], cpu_seconds(self._pids) - self._begun[1]
+        self._ended.set()
+        self._sampler.join()
+        self.taken = Taken(wall, cpu, self._peak)
+
+    def _sample(self) -> None:
+        while True:
+            self._peak = max(self._peak, memory_mb(self._pids))
+            if self._ended.wait(_SAMPLE_SECONDS):
+                return
+
+
+def memory_mb(pids: Iterable[int]) -> float:
+    """Resident memory of process trees, now; what processes share counts in each."""
+    total = 0
+    for process in _trees(pids):
+        with suppress(psutil.NoSuchProcess):
+            total += process.memory_info().rss
+    return total / _MEGABYTE
+
+
+def _trees(pids: Iterable[int]) -> list[psutil.Process]:
+    found = []
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            root = psutil.Process(pid)
+            found += [root, *root.children(recursive=True)]
+    return found
+
+
+def run(command: Sequence[str | Path], environment: Mapping[str, str] = os.environ, cwd: Path | None = None) -> "Run":
+    """Runs a command to its end and measures it with all that it starts. Raises CommandFailed."""
+    begun = time.perf_counter()
+    process = subprocess.Popen(command, env=environment, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with Meter([process.pid]) as meter:
+        # Both pipes are read by it, so that neither fills up; the process is waited for below.
+        output, errors = _read(process)
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        last = "\n".join(errors.decode(errors="replace").splitlines()[-20:])
+        raise CommandFailed(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{last}")
+    cpu = usage.ru_utime + usage.ru_stime
+    return Run(output.decode(), Taken(time.perf_counter() - begun, cpu, meter.taken.peak_mb))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A command's output, and what it took."""
+
+    output: str
+    taken: Taken
+
+
+def _read(process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
+    assert process.stdout is not None
+    assert process.stderr is not None
+    errors: list[bytes] = []
+    reader = threading.Thread(target=lambda stream: errors.append(stream.read()), args=(process.stderr,))
+    reader.start()
+    output = process.stdout.read()
+    reader.join()
+    return output, errors[0]
+
+
+def spread(values: Sequence[float], digits: int = 1) -> str:
+    """Median, and in brackets the least and the most: ``6.2 (6.0–6.9)``."""
+    if not values:
+        return "–"
+    middle = f"{statistics.median(values):,.{digits}f}"
+    return middle if len(values) == 1 else f"{middle} ({min(values):,.{digits}f}–{max(values):,.{digits}f})"
