@@ -3,8 +3,8 @@
 python -m benchmarks.contestants NAME --source FOLDER --day 2019-12-21 --out FILE.parquet
 
 Each contestant is a script as one writes it: it trusts its input (no line is broken, no sensor unknown, no value
-missing), publishes nothing and checks nothing. `make bench`'s data are of that kind (the generator's --clean). All write
-the columns of usage_cost, in order of loc_id, ts_utc and device, snappy-compressed.
+missing), publishes nothing and checks nothing. Such data come from the generator's --clean. All write the columns of
+usage_cost, in order of loc_id, ts_utc and device, snappy-compressed.
 
 They import what they need themselves, so that each pays for its own imports alone.
 """
@@ -16,9 +16,22 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 SENSORS = [f"s_{number:02}" for number in range(1, 11)]
-COLUMNS = "loc_id device location ts ts_utc tz type kwh cents_per_kwh cost state sensor".split()
+COLUMNS = [
+    "loc_id",
+    "device",
+    "location",
+    "ts",
+    "ts_utc",
+    "tz",
+    "type",
+    "kwh",
+    "cents_per_kwh",
+    "cost",
+    "state",
+    "sensor",
+]
 ORDER = ["loc_id", "ts_utc", "device"]
-RATES = "state year month hour type cents_per_kwh".split()
+RATES = ["state", "year", "month", "hour", "type", "cents_per_kwh"]
 THREADS = 2
 Rate = tuple[str, int, int, int, str, float]
 
