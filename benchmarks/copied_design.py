@@ -12,6 +12,7 @@ Athena writes 100 partitions in one statement, so that the last step ends at 100
 
 - tables and partitions are registered through Glue's API, in place of six crawls (a minute or more each on AWS);
 - the rates' job runs in this process, and nothing is a Lambda function: what is measured is Athena's part;
+- the ten values are columns, not a struct, of which Athena would read one field alone, too;
 - the first INSERT of a hub is waited for, since of ten that find its partition missing all but one would fail;
 - clocks, prices and columns are those of usage_cost, so that the rows can be compared; costs are not rounded.
 
@@ -241,9 +242,12 @@ def _hubs(file: Path) -> list[str]:
 def _converted(what: str) -> str:
     """A raw table as Parquet, partitioned as it was."""
     key = "dt" if what == "usage" else "state"
+    values = ", ".join(f"data.{sensor} AS {sensor}" for sensor in SENSORS)
+    columns = f"loc_id, ts, {values}, dt" if what == "usage" else "*"
     return (
         f"CREATE TABLE {what} WITH (format = 'PARQUET', write_compression = 'SNAPPY',"
-        f" external_location = 's3://{NAME}/{what}/', partitioned_by = ARRAY['{key}']) AS SELECT * FROM raw_{what}"
+        f" external_location = 's3://{NAME}/{what}/', partitioned_by = ARRAY['{key}'])"
+        f" AS SELECT {columns} FROM raw_{what}"
     )
 
 
@@ -258,7 +262,7 @@ def _priced(hub: str, sensor: str, day: str) -> str:
                 CAST(from_unixtime(u.ts, 'UTC') AS timestamp) AS ts_utc,
                 l.tz,
                 l.state,
-                u.data.{sensor} AS kwh
+                u.{sensor} AS kwh
             FROM usage AS u
             INNER JOIN locations AS l ON u.loc_id = l.hash
             WHERE u.dt = '{day}' AND u.loc_id = '{hub}'

@@ -63,13 +63,19 @@ def test_a_contestants_file_has_the_columns_and_the_order_of_usage_cost(written:
 def test_the_copied_design_comes_to_the_same_rows_and_leaves_nothing(
     written: dict[str, Path], source: Path, server: Aws, tmp_path: Path
 ) -> None:
-    design = CopiedDesign(server.endpoint)
+    # given what a run that was killed left
+    server.client("s3").create_bucket(Bucket=NAME)
+    server.client("s3").put_object(Bucket=NAME, Key="output/loc_id=x/left", Body=b"left")
+    server.client("glue").create_database(DatabaseInput={"Name": DATABASE})
+    server.client("glue").create_table(DatabaseName=DATABASE, TableInput={"Name": "etl_tmp"})
 
-    design.run(source, DAY)
-    result = CopiedDesign(server.endpoint).run(source, DAY)  # what an earlier run left is no hindrance
+    # when the design runs once more, and is removed
+    design = CopiedDesign(server.endpoint)
+    result = design.run(source, DAY)
     files = design.download(tmp_path)
     design.remove()
 
+    # expect the rows of the others, by so many queries, and nothing left behind
     assert digest(files) == digest([written["duckdb"]])
     assert result.queries == 3 + 10 * HUBS + 1
     assert all(scanned > 0 for stage in result.scanned.values() for scanned in stage)
