@@ -28,7 +28,7 @@ OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down status airflow report data deploy destroy deploy-quicksight mwaa mwaa-sync compose-env \
-  test test-glue test-lambda test-clients test-trino test-reruns test-access test-browser test-fab test-mwaa \
+  test test-glue test-lambda test-clients test-bench test-trino test-reruns test-access test-browser test-fab test-mwaa \
   test-versions test-compose trino conformance functions chaos lint format lock clean
 
 help: ## list the commands
@@ -87,7 +87,7 @@ compose-env: .venv-uv/synced ## make .env with random keys, which docker compose
 test: .venv/synced .venv-localaws/synced ## run all tests
 	@status=0; \
 	.venv/bin/python -m pytest tests $(AWS_TESTS:%=--ignore=%) --ignore=tests/clients --ignore=tests/browser \
-	  --ignore=tests/fab --ignore=tests/access --ignore=tests/mwaa $(ARGS) || status=1; \
+	  --ignore=tests/fab --ignore=tests/access --ignore=tests/mwaa --ignore=tests/benchmarks $(ARGS) || status=1; \
 	.venv-localaws/bin/python -m pytest $(AWS_TESTS) $(ARGS) || status=1; \
 	[ $$status = 0 ] && echo "All tests passed." || echo "Tests failed: see above."; \
 	exit $$status
@@ -100,6 +100,9 @@ test-lambda: .venv-lambda/synced .venv-localaws/synced ## run the functions' tes
 
 test-clients: .venv-clients/synced .venv-localaws/synced .venv/synced ## run AWS CLI, boto3, PyAthena, awswrangler against the local AWS
 	.venv-clients/bin/python -m pytest tests/clients $(ARGS)
+
+test-bench: .venv-bench/synced .venv-localaws/synced .venv/synced ## run what the benchmark compares with: all have the same rows
+	.venv-bench/bin/python -m pytest tests/benchmarks $(ARGS)
 
 test-trino: .venv/synced .venv-localaws/synced trino ## run the demo with every query on a real Trino
 	.venv/bin/python -m pytest -m trino tests/e2e $(ARGS)
@@ -176,6 +179,7 @@ lock: .venv-uv/synced ## pin the newest permitted versions of all packages
 	$(COMPILE) --python-version 3.9 --group glue -o requirements/glue.lock
 	$(COMPILE) --universal --python-version 3.11 --group lambda -o requirements/lambda.lock
 	$(COMPILE) --universal --python-version 3.11 --group clients -o requirements/clients.lock
+	$(COMPILE) --universal --python-version 3.11 --group bench -o requirements/bench.lock
 
 clean: down ## stop everything and remove its state
 	@state="$${SMART_HUB_LOCAL:-.local}"; rm -rf "$$state/airflow" "$$state/aws" "$$state/trino" "$$state/logs" "$$state/run"
@@ -195,8 +199,8 @@ clean: down ## stop everything and remove its state
 	exit 1
 
 # Their Python is that of .venv-uv, but for those that have one of their own.
-ENVIRONMENTS = .venv .venv-localaws .venv-lint .venv-checkov .venv-glue .venv-lambda .venv-clients .venv-browser \
-  .venv-fab .venv-mwaa .venv-oldest .venv-newest
+ENVIRONMENTS = .venv .venv-localaws .venv-lint .venv-checkov .venv-glue .venv-lambda .venv-clients .venv-bench \
+  .venv-browser .venv-fab .venv-mwaa .venv-oldest .venv-newest
 $(ENVIRONMENTS:%=%/synced): BASE = .venv-uv/bin/python
 
 # Bytecode is compiled on installation: without it every start of an Airflow process takes three seconds longer.
@@ -210,6 +214,7 @@ $(ENVIRONMENTS:%=%/synced): BASE = .venv-uv/bin/python
 # Lambda's Python where it is at hand: the functions must run on any that the project runs on.
 .venv-lambda/synced: BASE = $(shell $(PYTHON313) -c '' 2>/dev/null && echo $(PYTHON313) || echo .venv-uv/bin/python)
 .venv-clients/synced: requirements/clients.lock | .venv-uv/synced
+.venv-bench/synced: requirements/bench.lock | .venv-uv/synced
 .venv-browser/synced: requirements/browser.lock | .venv-uv/synced
 .venv-fab/synced: requirements/fab.lock | .venv-uv/synced
 .venv-oldest/synced: requirements/airflow.lock | .venv-uv/synced

@@ -53,7 +53,7 @@ _making = threading.Lock()  # for clients are thread-safe, but not their making
 
 @lru_cache(maxsize=128)
 def _client(store: Store, service: str) -> Any:
-    return _session.client(
+    client = _session.client(
         service,
         endpoint_url=store.endpoint,
         region_name=store.region,
@@ -66,6 +66,8 @@ def _client(store: Store, service: str) -> Any:
             s3={"addressing_style": "path"},
         ),
     )
+    _ = client.exceptions  # made on first use: two threads at once would each look for classes of their own
+    return client
 
 
 class Service:

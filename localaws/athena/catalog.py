@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -11,6 +12,8 @@ from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.types import Type, from_hive
 
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"  # Hive's value of a partition whose key is NULL
+
+Values = tuple[str, ...]  # of a partition: texts in the order of the keys
 
 _VIEW = re.compile(r"/\* Presto View: (\S+) \*/")
 
@@ -23,9 +26,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Partition:
-    """values: texts in the order of the partition keys; location: ``s3://…`` with a slash at the end."""
+    """location: ``s3://…`` with a slash at the end."""
 
-    values: tuple[str, ...]
+    values: Values
     location: str
 
 
@@ -41,6 +44,7 @@ class Table:
     serde_parameters: dict[str, str]
     view_sql: str | None
     view_database: str
+    buckets: int = 0
 
     def __str__(self) -> str:
         return f"{self.database}.{self.name}"
@@ -74,6 +78,7 @@ class Catalog:
             serde_parameters=serde.get("Parameters", {}),
             view_sql=view.get("originalSql"),
             view_database=view.get("schema", database),
+            buckets=max(storage.get("NumberOfBuckets", 0), 0),
         )
 
     def require_database(self, database: str) -> None:
@@ -94,16 +99,54 @@ class Catalog:
         for page in self.glue.get_paginator("get_partitions").paginate(
             DatabaseName=table.database, TableName=table.name
         ):
-            for item in page["Partitions"]:
-                storage = item["StorageDescriptor"]
-                _check_values(table, item["Values"])
-                _check_columns(table, item["Values"], _columns(storage.get("Columns", [])))
-                found.append(Partition(tuple(item["Values"]), _folder(storage["Location"])))
+            found += [_partition(table, item) for item in page["Partitions"]]
         return found
+
+    def registered(self, table: Table, partitions: Collection[Values]) -> dict[Values, str]:
+        """The locations of those among at most 1,000 partitions that are registered. Raises as ``partitions``."""
+        if not partitions:
+            return {}
+        answer = self.glue.batch_get_partition(
+            DatabaseName=table.database,
+            TableName=table.name,
+            PartitionsToGet=[{"Values": list(values)} for values in partitions],
+        )
+        found = (_partition(table, item) for item in answer["Partitions"])
+        return {one.values: one.location for one in found}
+
+    def register(self, database: str, name: str, partitions: Mapping[Values, str]) -> None:
+        """Adds at most 100 partitions, at these locations. Raises QueryError, and then it has added none."""
+        if not partitions:
+            return
+        place = {"DatabaseName": database, "TableName": name}
+        storage = self.glue.get_table(DatabaseName=database, Name=name)["Table"]["StorageDescriptor"]
+        inputs = [
+            {"Values": list(values), "StorageDescriptor": {**storage, "Location": location.rstrip("/")}}
+            for values, location in sorted(partitions.items())
+        ]
+        errors = self.glue.batch_create_partition(**place, PartitionInputList=inputs).get("Errors")
+        if errors:
+            added = partitions.keys() - {tuple(error["PartitionValues"]) for error in errors}
+            self.glue.batch_delete_partition(
+                **place, PartitionsToDelete=[{"Values": list(values)} for values in sorted(added)]
+            )
+            raise QueryError("HIVE_METASTORE_ERROR", errors[0]["ErrorDetail"]["ErrorMessage"])
 
 
 def _columns(columns: list[dict[str, Any]]) -> tuple[Column, ...]:
     return tuple(Column(column["Name"].lower(), from_hive(column["Type"])) for column in columns)
+
+
+def folder(location: str, keys: Sequence[Column], values: Values) -> str:
+    """A partition's own place below its table's: ``s3://…/dt=2019-12-21/``."""
+    return location + "".join(f"{key.name}={value}/" for key, value in zip(keys, values, strict=True))
+
+
+def _partition(table: Table, item: dict[str, Any]) -> Partition:
+    storage = item["StorageDescriptor"]
+    _check_values(table, item["Values"])
+    _check_columns(table, item["Values"], _columns(storage.get("Columns", [])))
+    return Partition(tuple(item["Values"]), _folder(storage["Location"]))
 
 
 def _folder(location: str) -> str:

@@ -86,6 +86,26 @@ def test_a_table_is_written_with_the_callers_rights(athena: AthenaClient) -> Non
         Asking(athena.aws, rights).select(sql)
 
 
+def test_what_an_insert_wrote_goes_when_its_partition_cannot_be_registered(athena: AthenaClient) -> None:
+    # given a caller who may write and read all, and change nothing in the catalog
+    athena.run(
+        "CREATE TABLE access.parted WITH (external_location = 's3://access/parted/', partitioned_by = ARRAY['k'])"
+        " AS SELECT 1 AS n, 'a' AS k"
+    )
+    before = athena.keys("parted/")
+    everything = "arn:aws:s3:::access/*"
+    rights = {**SELECT, "s3:PutObject": everything, "s3:DeleteObject": everything, "glue:BatchGetPartition": "*"}
+
+    # when they insert into a partition that is there, and into one that is not
+    Asking(athena.aws, rights).select("INSERT INTO access.parted VALUES (2, 'a')")
+    with pytest.raises(AssertionError, match="is not authorized to perform: glue:BatchCreatePartition"):
+        Asking(athena.aws, rights).select("INSERT INTO access.parted VALUES (3, 'a'), (4, 'b')")
+
+    # expect the rows of the first, and not one of the second
+    assert len(athena.keys("parted/")) == len(before) + 1
+    assert athena.rows("SELECT n FROM access.parted ORDER BY n") == [("1",), ("2",)]
+
+
 @pytest.mark.parametrize("resource", ["catalog", "database/access", "table/access/lines"])
 def test_a_table_needs_catalog_database_and_itself(athena: AthenaClient, resource: str) -> None:
     # given a caller who may read two of the three that AWS asks for

@@ -7,7 +7,7 @@ from sqlglot import exp
 
 from localaws.athena.catalog import Column, Table
 from localaws.athena.duck.expressions import Expressions, is_aggregate
-from localaws.athena.duck.operators import Value
+from localaws.athena.duck.operators import Value, coerce
 from localaws.athena.duck.scope import Field, Query, Scope, Source
 from localaws.athena.duck.syntax import conjuncts, location, name_of, only, own_nodes, parse, shown
 from localaws.athena.errors import QueryError, not_supported
@@ -46,6 +46,8 @@ class Compiler(Expressions):
                 return self._select(node, outer)
             if isinstance(node, exp.Union):
                 return self._union(node, outer)
+            if isinstance(node, exp.Values):
+                return self._values(node, outer)
             raise not_supported(type(node).__name__.upper())
         finally:
             self.ctes = visible
@@ -87,6 +89,30 @@ class Compiler(Expressions):
         sides = f" {word} ".join(f"({side.coerced(columns).sql})" for side in (left, right))
         query = Query(f"SELECT * FROM ({sides}) AS u", tuple(columns))
         return self._ordered(node, query, Scope(query.fields("", "u"), outer), distinct=False)
+
+    def _values(self, node: exp.Values, outer: Scope | None) -> Query:
+        only(node, "expressions")
+        rows = []
+        for row in node.expressions:
+            if not isinstance(row, exp.Tuple) or any(map(is_aggregate, row.walk())):
+                raise not_supported(f"VALUES {shown(row)}")
+            rows.append([self.expression(one, Scope((), outer, clause="VALUES")) for one in row.expressions])
+        types = [value.type for value in rows[0]]
+        for row in rows[1:]:
+            if len(row) != len(types):
+                message = f"Values rows have mismatched sizes: {len(types)} vs {len(row)}"
+                raise QueryError("TYPE_MISMATCH", f"{location(node, self.text)}{message}")
+            for number, value in enumerate(row):
+                to = common(types[number], value.type)
+                if to is None:
+                    sides = (", ".join(str(of.type) for of in side) for side in (rows[0], row))
+                    message = "Values rows have mismatched types: row({}) vs row({})".format(*sides)
+                    raise QueryError("TYPE_MISMATCH", f"{location(node, self.text)}{message}")
+                types[number] = to
+        texts = (", ".join(coerce(*of).sql for of in zip(row, types, strict=True)) for row in rows)
+        names = ", ".join(f"c{number}" for number in range(1, len(types) + 1))
+        columns = tuple(Column("", of) for of in types)
+        return Query(f"SELECT * FROM (VALUES {', '.join(f'({text})' for text in texts)}) AS v ({names})", columns)
 
     def _select(self, node: exp.Select, outer: Scope | None) -> Query:
         only(

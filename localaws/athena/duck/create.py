@@ -3,32 +3,21 @@
 import base64
 import json
 import re
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 from sqlglot import exp
 from sqlglot.tokenizer_core import TokenType
 
-from localaws.athena.catalog import NULL_PARTITION, Catalog, Column
-from localaws.athena.duck.operators import quote
+from localaws.athena.catalog import Catalog, Column, Values, folder
 from localaws.athena.duck.scan import objects
 from localaws.athena.duck.scope import Query
-from localaws.athena.duck.serdes import PARQUET, add_function
+from localaws.athena.duck.serdes import PARQUET
 from localaws.athena.duck.syntax import only, shown, tokens
+from localaws.athena.duck.write import COMPRESSIONS, FILES, MOST_WRITERS, Writer, check_keys, too_many_writers
 from localaws.athena.errors import QueryError, not_supported
-
-# Athena's limit of partitions × buckets that one CTAS writes.
-_MOST_WRITERS = 100
-# A table without buckets and partitions has so many files; DuckDB's row groups have so many rows.
-_FILES = 2
-_ROW_GROUP = 122_880
-# Types whose text in a folder's name is known, and texts that stand there as they are.
-_KEY_TYPES = ("tinyint", "smallint", "integer", "bigint", "varchar", "date")
-_KEY_TEXT = re.compile(rf"[\w.-]+|{NULL_PARTITION}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -58,7 +47,7 @@ class CtasProperties:
         if not re.fullmatch(r"s3://[a-z0-9.-]+/.+", location):
             raise not_supported(f"external_location = '{location}'" if location else "a CTAS without external_location")
         table_format, compression = values.pop("format").upper(), values.pop("write_compression").upper()
-        if table_format != "PARQUET" or compression not in ("SNAPPY", "GZIP", "ZSTD"):
+        if table_format != "PARQUET" or compression not in COMPRESSIONS:
             raise not_supported(f"format {table_format} with compression {compression}")
         if values.keys() - {"partitioned_by", "bucketed_by", "bucket_count"}:
             raise not_supported(f"the table properties {', '.join(sorted(values))}")
@@ -69,10 +58,10 @@ class CtasProperties:
         properties = cls(location if location.endswith("/") else f"{location}/", compression, **values)
         if bool(properties.bucketed_by) != bool(properties.bucket_count):
             raise QueryError("INVALID_TABLE_PROPERTY", "bucketed_by and bucket_count must be specified together")
-        if properties.bucketed_by and properties.partitioned_by:
-            raise not_supported("buckets within partitions")
-        if properties.bucket_count > _MOST_WRITERS:
-            raise _too_many_writers()
+        if properties.bucket_count > 1 and properties.partitioned_by:
+            raise not_supported("several buckets within partitions")
+        if properties.bucket_count > MOST_WRITERS:
+            raise too_many_writers()
         return properties
 
     def split(self, columns: Sequence[Column]) -> tuple[list[Column], list[Column]]:
@@ -90,9 +79,9 @@ class CtasProperties:
             )
         if not count:
             raise QueryError("INVALID_TABLE_PROPERTY", "Table contains only partition columns")
-        for key in columns[count:]:
-            if key.type.name not in _KEY_TYPES:
-                raise not_supported(f"partitions by {key.type}")
+        if set(self.bucketed_by) & set(self.partitioned_by):
+            raise not_supported("buckets by a partition's column")
+        check_keys(columns[count:])
         return list(columns[:count]), list(columns[count:])
 
 
@@ -177,9 +166,8 @@ def table(
             f"Target directory for table '{target}' already exists: {properties.location}",
         )
     check_cancelled()
-    _write(connection, s3, query, properties, [*columns, *keys], files_of_bucket)
-    written = [location for location, _ in objects(s3, properties.location)]
-    partitions = _partitions(written, properties.location, keys)
+    writer = Writer(connection, s3, properties.compression)
+    partitions = _write(writer, query, properties, columns, keys, files_of_bucket)
     check_cancelled()
     storage = {
         "Columns": _hive_columns(columns),
@@ -200,101 +188,38 @@ def table(
             "StorageDescriptor": storage,
         },
     )
-    inputs = [
-        {
-            "Values": list(values),
-            "StorageDescriptor": {**storage, "Location": f"{properties.location}{folder}"},
-        }
-        for folder, values in sorted(partitions.items())
-    ]
-    if inputs:
-        answer = catalog.glue.batch_create_partition(
-            DatabaseName=target.database, TableName=target.name, PartitionInputList=inputs
-        )
-        if answer.get("Errors"):
-            catalog.glue.delete_table(DatabaseName=target.database, Name=target.name)
-            raise QueryError("HIVE_METASTORE_ERROR", answer["Errors"][0]["ErrorDetail"]["ErrorMessage"])
+    try:
+        catalog.register(target.database, target.name, partitions)
+    except QueryError:
+        catalog.glue.delete_table(DatabaseName=target.database, Name=target.name)
+        raise
 
 
 def _write(
-    connection: duckdb.DuckDBPyConnection,
-    s3: Any,
+    writer: Writer,
     query: Query,
     properties: CtasProperties,
     columns: Sequence[Column],
+    keys: Sequence[Column],
     files_of_bucket: int,
-) -> None:
-    """The query's rows as Parquet; a bucket without rows leaves no file."""
-    texts = ", ".join(
-        f'CAST(q.c{number} AS {column.type.duck}) AS "{column.name}"' for number, column in enumerate(columns, 1)
-    )
-    select = f"SELECT {texts} FROM ({query.written}) AS q"
-    options = f"FORMAT parquet, COMPRESSION {properties.compression}"
-    unique = uuid.uuid4().hex[:12]
-    if properties.partitioned_by:
-        partition_by = ", ".join(f'"{name}"' for name in properties.partitioned_by)
-        connection.execute(
-            f"COPY ({select}) TO {quote(properties.location.rstrip('/'))}"
-            f" ({options}, PARTITION_BY ({partition_by}), FILENAME_PATTERN '{unique}_{{i}}')"
-        )
-        return
-    files = files_of_bucket if properties.bucketed_by else _FILES
+) -> dict[Values, str]:
+    """Writes the query's rows; gives the partitions' locations."""
+    location = properties.location
+    texts = (f'CAST(q.c{number} AS {of.type.duck}) AS "{of.name}"' for number, of in enumerate([*columns, *keys], 1))
+    rows = f"SELECT {', '.join(texts)} FROM ({query.written}) AS q"
+    if keys and properties.bucketed_by:
+        rows = writer.held(rows)
+        places = {values: folder(location, keys, values) for values in writer.values(rows, keys)}
+        writer.partitions(rows, keys, places)
+        return places
+    if keys:
+        return writer.folders(rows, location, keys)
+    files = files_of_bucket if properties.bucketed_by else FILES
     if properties.bucket_count < 2 and files > 1:
-        # A row lies in any of the files, as on Athena: nobody shall take them for one, or for the query's order.
-        connection.execute(f"SET partitioned_write_flush_threshold = {_ROW_GROUP}")  # bounds what is in memory
-        names = f"HIVE_FILE_PATTERN false, FILENAME_PATTERN '000000_0_{unique}_{{i}}'"
-        connection.execute(
-            f'COPY (SELECT *, row_number() OVER () % {files} AS "$file" FROM ({select}))'
-            f' TO {quote(properties.location.rstrip("/"))} ({options}, PARTITION_BY ("$file"), {names})'
-        )
-        return
-    parts = [select] if properties.bucket_count == 1 else _buckets(connection, select, properties)
-    for number, rows in enumerate(parts):
-        # Named as Hive names buckets, which tells Trino whose rows are in a file where another bucket has none.
-        target = f"{properties.location}{number:06}_0_{unique}.parquet"
-        if connection.execute(f"COPY ({rows}) TO {quote(target)} ({options})").fetchone() == (0,):
-            bucket, _, key = target.removeprefix("s3://").partition("/")
-            s3.delete_object(Bucket=bucket, Key=key)
-
-
-def _buckets(connection: duckdb.DuckDBPyConnection, select: str, properties: CtasProperties) -> list[str]:
-    """The rows of each bucket."""
-    name, count = f'"{properties.bucketed_by[0]}"', properties.bucket_count
-    connection.execute(f"CREATE TEMP TABLE rows AS {select}")
-    described = connection.execute(f"DESCRIBE SELECT {name} FROM rows").fetchone()
-    if len(properties.bucketed_by) > 1 or described is None or described[1] != "VARCHAR":
-        raise not_supported("several buckets by other than one string")
-    bucket_of = add_function(connection, lambda text: hive_bucket(text, count), "INTEGER", pa.int32())
-    connection.execute(
-        f"CREATE TEMP TABLE buckets AS SELECT {name} AS value, coalesce({bucket_of}({name}), 0) AS bucket"
-        f" FROM (SELECT DISTINCT {name} FROM rows)"
-    )
-    return [
-        f"SELECT rows.* FROM rows JOIN buckets ON rows.{name} IS NOT DISTINCT FROM value WHERE bucket = {bucket}"
-        for bucket in range(count)
-    ]
-
-
-def hive_bucket(text: str, count: int) -> int:
-    """Hive's bucket of a string: its hash 31·h + byte in 32 bits, without the sign, modulo their number."""
-    number = 0
-    for byte in text.encode():
-        number = (31 * number + (byte - 256 if byte > 127 else byte)) & 0xFFFFFFFF
-    return (number & 0x7FFFFFFF) % count
-
-
-def _partitions(written: Sequence[str], location: str, keys: Sequence[Column]) -> dict[str, tuple[str, ...]]:
-    """The folders written, ``dt=2019-12-21``, and the partition values that they stand for."""
-    found = {}
-    for place in written if keys else ():
-        folder = place.removeprefix(location).rpartition("/")[0]
-        values = tuple(part.partition("=")[2] for part in folder.split("/"))
-        if len(values) != len(keys) or not all(map(_KEY_TEXT.fullmatch, values)):
-            raise not_supported(f"the partition {folder}")
-        found[folder] = values
-    if len(found) > _MOST_WRITERS:
-        raise _too_many_writers()
-    return found
+        writer.files(rows, location, files)
+    else:
+        writer.buckets(rows, location, properties.bucketed_by, properties.bucket_count)
+    return {}
 
 
 def _checked(columns: Sequence[Column]) -> list[Column]:
@@ -318,13 +243,6 @@ def _hive_columns(columns: Sequence[Column]) -> list[dict[str, str]]:
 
 def _already_exists(target: Target) -> QueryError:
     return QueryError("TABLE_ALREADY_EXISTS", f"line 1:1: Table 'awsdatacatalog.{target}' already exists")
-
-
-def _too_many_writers() -> QueryError:
-    return QueryError(
-        "HIVE_TOO_MANY_OPEN_PARTITIONS",
-        f"Exceeded limit of {_MOST_WRITERS} open writers for partitions/buckets.",
-    )
 
 
 def _property(node: exp.Expr) -> tuple[str, Any]:

@@ -1,4 +1,4 @@
-"""Runs one statement on DuckDB: SELECT, CREATE TABLE AS, CREATE VIEW."""
+"""Runs one statement on DuckDB: SELECT, CREATE TABLE AS, CREATE VIEW, INSERT INTO."""
 
 import re
 import tempfile
@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sqlglot import exp
 from localaws.athena.catalog import Catalog, Column
 from localaws.athena.duck import create
 from localaws.athena.duck.compiler import Compiler
+from localaws.athena.duck.insert import insert
 from localaws.athena.duck.operators import quote
 from localaws.athena.duck.scan import TableSource
 from localaws.athena.duck.scope import Query
@@ -93,6 +95,17 @@ class DuckStatement:
         catalog = Catalog(self.store.client("glue"))
         s3 = self.store.client("s3")
         source = TableSource(connection, catalog, s3)
+        if isinstance(node, exp.Insert):
+            insert(
+                connection,
+                catalog,
+                s3,
+                node,
+                self.database,
+                partial(self._compile, source=source),
+                self._check_cancelled,
+            )
+            return Outcome(scanned_bytes=source.scanned_bytes)
         if not isinstance(node, exp.Create):
             query = self._compile(node, source)
             return replace(self._select(connection, query), scanned_bytes=self.scanned_bytes)

@@ -100,6 +100,37 @@ MERGE INTO made USING texts ON made.n = texts.n WHEN MATCHED THEN DELETE;
 TRUNCATE TABLE made;
 SELECT count(*) FROM made;
 
+CREATE TABLE made WITH (external_location = '{{ location }}', partitioned_by = ARRAY['k', 'n']) AS SELECT s, 'a' AS k, n FROM texts WHERE n < 4;
+INSERT INTO made VALUES ('b', 'a', 1), ('c', NULL, 2), ('d', 'a', NULL);
+INSERT INTO made (n, k) SELECT n + 10, k FROM made WHERE k = 'a';
+INSERT INTO made WITH t AS (SELECT 'e' AS s) SELECT s, 'a', 9 FROM t ORDER BY s OFFSET 0;
+INSERT INTO made SELECT * FROM made WHERE n > 100;
+INSERT INTO made VALUES ('f', 'a');
+INSERT INTO made VALUES ('f', 'too long', 1);
+INSERT INTO made (s, S, n) VALUES ('f', 'g', 1);
+INSERT INTO made (s) VALUES ('f', 1), ('g');
+INSERT INTO made (s) VALUES 'f', 1;
+INSERT INTO made SELECT s, nosuch, n FROM made;
+SELECT count(*), count(k), sum(n) FROM made;
+
+CREATE TABLE made WITH (external_location = '{{ location }}') AS SELECT 1 AS i, CAST(1.5 AS decimal(3, 1)) AS d, 1e0 AS x, CAST('abc' AS varchar(3)) AS v, DATE '2019-12-21' AS day, true AS b;
+INSERT INTO made VALUES (2.5, 12.35, 1, 'abc  ', TIMESTAMP '2019-12-21 23:59:59.900', NULL);
+INSERT INTO made (i) VALUES 2.5e0, -2.5e0, 2147483647;
+INSERT INTO made (x, i) VALUES (12345678901234567.5, NULL), (NULL, BIGINT '7');
+INSERT INTO made (i) VALUES 3e9;
+INSERT INTO made (i) VALUES 2147483648;
+INSERT INTO made (d) VALUES 123.456;
+INSERT INTO made (v) VALUES 'abcd';
+INSERT INTO made (b) VALUES 1;
+INSERT INTO made (x) VALUES '1';
+INSERT INTO made (v) VALUES 1;
+INSERT INTO made (day) VALUES '2019-12-21';
+INSERT INTO made (i) VALUES 1 / 0;
+INSERT INTO nosuch.made VALUES 1;
+
+CREATE TABLE made WITH (external_location = '{{ location }}', partitioned_by = ARRAY['k'], bucketed_by = ARRAY['s'], bucket_count = 1) AS SELECT n, s, n / 3 AS k FROM texts;
+SELECT k, count(*) FROM made GROUP BY k;
+
 INSERT INTO readings SELECT 'h9', 's1', 1, 1.5, DATE '2019-12-30' WHERE false;
 SET SESSION query_max_run_time = '1m';
 

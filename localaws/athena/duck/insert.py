@@ -1,0 +1,138 @@
+"""What INSERT INTO adds to a table: objects beside those that are there, and new partitions.
+
+Sources: https://docs.aws.amazon.com/athena/latest/ug/insert-into.html, Trino's StatementAnalyzer.visitInsert
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import duckdb
+from sqlglot import exp
+
+from localaws.athena.catalog import Catalog, Column, Table, folder
+from localaws.athena.duck.operators import Value, cast, fail
+from localaws.athena.duck.scope import Query
+from localaws.athena.duck.serdes import PARQUET
+from localaws.athena.duck.syntax import name_of, only, shown
+from localaws.athena.duck.write import COMPRESSIONS, FILES, Writer, check_keys
+from localaws.athena.errors import QueryError, not_supported
+from localaws.athena.types import Type, common
+
+# Of other types it is not known which Trino would take for which.
+_PLAIN = ("unknown", "boolean", "decimal", "double", "varchar", "date", "timestamp")
+
+
+def insert(
+    connection: duckdb.DuckDBPyConnection,
+    catalog: Catalog,
+    s3: Any,
+    node: exp.Insert,
+    database: str,
+    compiled: Callable[[exp.Expr], Query],
+    check_cancelled: Callable[[], None],
+) -> None:
+    """Writes the rows of the statement's query, then registers the partitions that are new.
+
+    Raises QueryError, and then nothing is registered, and what was written is gone, where the caller may delete it.
+    """
+    only(node, "this", "expression")
+    place = node.this.this if isinstance(node.this, exp.Schema) else node.this
+    if not isinstance(place, exp.Table) or not isinstance(node.expression, exp.Expr):
+        raise not_supported(shown(node))
+    only(place, "this", "db")
+    name = f"{place.db.lower() or database}.{name_of(place.this)}"
+    try:
+        table = catalog.find(*name.split("."))
+    except QueryError:  # of an unknown database, Trino says as much
+        table = None
+    if table is not None and table.view_sql is not None:
+        raise QueryError("NOT_SUPPORTED", "line 1:1: Inserting into views is not supported")
+    query = compiled(node.expression)
+    if table is None:
+        raise QueryError("TABLE_NOT_FOUND", f"line 1:1: Table 'awsdatacatalog.{name}' does not exist")
+    columns = [*table.columns, *table.keys]
+    rows = _rows(query, columns, _named(node.this, columns))
+    writer = Writer(connection, s3, _compression(table))
+    rows = writer.held(rows)
+    check_cancelled()
+    with ExitStack() as failure:
+        failure.callback(writer.undo)
+        if table.keys:
+            values = writer.values(rows, table.keys)
+            known = catalog.registered(table, values)
+            new = {one: folder(table.location, table.keys, one) for one in values if one not in known}
+            writer.partitions(rows, table.keys, known | new)
+            check_cancelled()
+            catalog.register(table.database, table.name, new)
+        else:
+            writer.files(rows, table.location, FILES)
+            check_cancelled()
+        failure.pop_all()
+
+
+def _compression(table: Table) -> str:
+    """What the files are compressed with. Raises QueryError for a table that cannot be written to."""
+    if table.buckets:
+        raise QueryError("NOT_SUPPORTED", f"INSERT INTO is not supported on bucketed tables: {table}")
+    if table.serde != PARQUET or not table.location.startswith("s3://"):
+        raise not_supported(f"INSERT INTO a table of SerDe {table.serde} at '{table.location}'")
+    if table.parameters.get("projection.enabled") == "true":
+        raise not_supported("INSERT INTO a table of partition projection")
+    check_keys(table.keys)
+    compression = table.parameters.get("parquet.compression", "GZIP").upper()
+    if compression not in COMPRESSIONS:
+        raise not_supported(f"compression {compression}")
+    return compression
+
+
+def _named(into: exp.Expr, columns: Sequence[Column]) -> list[str]:
+    """The columns that the statement fills: those it names, else all."""
+    if not isinstance(into, exp.Schema):
+        return [column.name for column in columns]
+    known, names = {column.name for column in columns}, []
+    for name in map(name_of, into.expressions):
+        if name not in known:
+            raise QueryError("COLUMN_NOT_FOUND", f"line 1:1: Insert column name does not exist in target table: {name}")
+        if name in names:
+            raise QueryError(
+                "DUPLICATE_COLUMN_NAME", f"line 1:1: Insert column name is specified more than once: {name}"
+            )
+        names.append(name)
+    return names
+
+
+def _rows(query: Query, columns: Sequence[Column], names: Sequence[str]) -> str:
+    """DuckDB's text of the query's rows as the table's columns: cast where types differ, NULL where not named."""
+    types = {column.name: column.type for column in columns}
+    into, given = [types[name] for name in names], [column.type for column in query.columns]
+    if len(into) != len(given) or not all(map(_fits, given, into)):
+        said = (", ".join(str(of).replace(", ", ",") for of in side) for side in (into, given))
+        raise QueryError(
+            "TYPE_MISMATCH",
+            "line 1:1: Insert query has mismatched column types: Table: [{}], Query: [{}]".format(*said),
+        )
+    values = {
+        name: _assigned(Value(f"q.c{number}", of), types[name])
+        for number, (name, of) in enumerate(zip(names, given, strict=True), 1)
+    }
+    texts = (f'{values.get(name, "NULL")}::{of.duck} AS "{name}"' for name, of in types.items())
+    return f"SELECT {', '.join(texts)} FROM ({query.written}) AS q"
+
+
+def _fits(given: Type, into: Type) -> bool:
+    """Whether a column takes the values of a type: where both coerce to a third, as Trino has it."""
+    if common(given, into) is not None:
+        return True
+    for of in (given, into):
+        if not (of.name in _PLAIN or of.is_integer):
+            raise not_supported(f"INSERT of {given} into {into}")
+    return False
+
+
+def _assigned(value: Value, to: Type) -> str:
+    if value.type.name == to.name == "varchar" and to.args:
+        said = f"Cannot truncate non-space characters when casting from {value.type} to {to} on INSERT"
+        wrong = f"length(rtrim({value.sql}, ' ')) > {to.args[0]}"
+        return f"CASE WHEN {wrong} THEN {fail('INVALID_CAST_ARGUMENT', said)} ELSE left({value.sql}, {to.args[0]}) END"
+    return cast(value, to).sql

@@ -1,0 +1,122 @@
+"""Whether all that the benchmark compares comes to the same rows; in the environment of `make test-bench`."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from local_server import ROOT, Aws
+
+from benchmarks.contestants import COLUMNS, CONTESTANTS, ORDER
+from benchmarks.copied_design import DATABASE, NAME, CopiedDesign
+from benchmarks.rows import Digest, digest
+
+DAY = "2019-12-21"
+HUBS, VALUES = 3, 2880
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("source") / "data"
+    generate = [str(ROOT / ".venv" / "bin" / "python"), "-m", "generator", "--hubs", str(HUBS), "--clean"]
+    generate += ["--from", DAY, "--to", DAY, "--files-per-day", "2", "--out", str(folder)]
+    subprocess.run(generate, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def written(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Each contestant's file, made as the benchmark makes it."""
+    files = {name: tmp_path_factory.mktemp(name) / "day.parquet" for name in CONTESTANTS}
+    for name, file in files.items():
+        command = [str(ROOT / ".venv-bench" / "bin" / "python"), "-m", "benchmarks.contestants", name]
+        command += ["--source", str(source), "--day", DAY, "--out", str(file)]
+        subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "PYTHONWARNINGS": "error"})
+    return files
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+    server = Aws(tmp_path_factory.mktemp("aws") / "state", python=str(ROOT / ".venv-localaws" / "bin" / "python"))
+    yield server
+    server.kill()
+
+
+def test_contestants_write_the_same_rows(written: dict[str, Path]) -> None:
+    digests = {name: digest([file]) for name, file in written.items()}
+
+    assert digests["duckdb"].rows == HUBS * VALUES
+    assert set(digests.values()) == {digests["duckdb"]}
+
+
+@pytest.mark.parametrize("name", CONTESTANTS)
+def test_a_contestants_file_has_the_columns_and_the_order_of_usage_cost(written: dict[str, Path], name: str) -> None:
+    rows = duckdb.read_parquet(str(written[name]))
+    order = rows.project(", ".join(ORDER)).fetchall()
+
+    assert rows.columns == COLUMNS
+    assert order == sorted(order)
+
+
+def test_the_copied_design_comes_to_the_same_rows_and_leaves_nothing(
+    written: dict[str, Path], source: Path, server: Aws, tmp_path: Path
+) -> None:
+    # given what a run that was killed left
+    server.client("s3").create_bucket(Bucket=NAME)
+    server.client("s3").put_object(Bucket=NAME, Key="output/loc_id=x/left", Body=b"left")
+    server.client("glue").create_database(DatabaseInput={"Name": DATABASE})
+    server.client("glue").create_table(DatabaseName=DATABASE, TableInput={"Name": "etl_tmp"})
+
+    # when the design runs once more, and is removed
+    design = CopiedDesign(server.endpoint)
+    result = design.run(source, DAY)
+    files = design.download(tmp_path)
+    design.remove()
+
+    # expect the rows of the others, by so many queries, and nothing left behind
+    assert digest(files) == digest([written["duckdb"]])
+    assert result.queries == 3 + 10 * HUBS + 1
+    assert all(scanned > 0 for stage in result.scanned.values() for scanned in stage)
+    assert len(result.files) == len(files) == HUBS
+    assert NAME not in [bucket["Name"] for bucket in server.client("s3").list_buckets()["Buckets"]]
+    assert DATABASE not in [one["Name"] for one in server.client("glue").get_databases()["DatabaseList"]]
+
+
+def changed(file: Path, sql: str, to: Path) -> Digest:
+    """The digest of a file's rows, changed by a query over ``rows``."""
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE VIEW rows AS FROM '{file}'")
+        connection.execute(f"COPY ({sql}) TO '{to}' (FORMAT parquet)")
+    return digest([to])
+
+
+LAST = "(SELECT max(ts_utc) FROM rows)"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        # the next double above it
+        f"SELECT * REPLACE (CASE WHEN ts_utc = {LAST} AND sensor = 's_03' THEN cents_per_kwh + 1e-15 * 2 ^ 1"
+        " ELSE cents_per_kwh END AS cents_per_kwh) FROM rows",
+        f"SELECT * REPLACE (CASE WHEN ts_utc = {LAST} AND sensor = 's_03' THEN NULL ELSE kwh END AS kwh) FROM rows",
+        f"SELECT * REPLACE (CASE WHEN ts_utc = {LAST} THEN 'x' ELSE device END AS device) FROM rows",
+        "SELECT * REPLACE (location AS device, device AS location) FROM rows",
+        "FROM rows LIMIT (SELECT count(*) - 1 FROM rows)",
+        "FROM rows UNION ALL (FROM rows LIMIT 1)",
+        # as many rows as before: one is lost, another doubled
+        "(FROM rows LIMIT (SELECT count(*) - 1 FROM rows)) UNION ALL (FROM rows LIMIT 1)",
+    ],
+)
+def test_the_digest_notices(written: dict[str, Path], tmp_path: Path, sql: str) -> None:
+    assert changed(written["duckdb"], sql, tmp_path / "changed.parquet") != digest([written["duckdb"]])
+
+
+def test_the_digest_does_not_depend_on_order_and_files(written: dict[str, Path], tmp_path: Path) -> None:
+    file = written["duckdb"]
+    changed(file, "FROM rows WHERE sensor < 's_05' ORDER BY kwh", tmp_path / "a.parquet")
+    changed(file, "FROM rows WHERE sensor >= 's_05' ORDER BY ts", tmp_path / "b.parquet")
+
+    assert digest(sorted(tmp_path.glob("*.parquet"))) == digest([file])
