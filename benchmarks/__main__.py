@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import bill, data_plane, measure, page, report, scheduler
-from benchmarks.copied import CopiedDay
 from benchmarks.data_plane import Day
 from benchmarks.measure import CommandFailed, Taken
 from ops.settings import ROOT, Settings, UserError
@@ -137,8 +136,8 @@ class Benchmark:
 
     def copied_design(self, hubs: int) -> tuple[Taken, bill.Day, str]:
         with self.empty("copied") as out:
-            day = CopiedDay.run(self.settings(), self.source(hubs), DAY, out, BENCH_PYTHON)
-            return day.taken, day.as_bill(hubs), self.digest(sorted(out.rglob("*.parquet")))
+            day = data_plane.run_copied(self.settings(), self.source(hubs), hubs, DAY, out, BENCH_PYTHON)
+            return day.taken, day.as_bill(), self.digest(sorted(out.rglob("*.parquet")))
 
     def digest(self, files: Sequence[Path]) -> str:
         return measure.run([BENCH_PYTHON, "-m", "benchmarks.rows", *files], cwd=ROOT).output.strip()

@@ -34,6 +34,7 @@ STEPS = {
 }
 FUNCTIONS = {"convert": "3 convert", "transform": "5 transform", "compact": "6 compact"}
 DAYS_KEPT = 365
+COPIED_BUCKET = "smart-hub-copied-design"
 _STAGING = re.compile(r"CREATE TABLE staging_(\w+)_v[0-9a-f]{16}\b")
 # Requests to S3 that cost as much as a PUT, by the methods in the log of requests; a DELETE is free.
 _PUTS, _GETS = ("PUT", "POST", "LIST"), ("GET", "HEAD")
@@ -83,6 +84,37 @@ class Day:
         )
 
 
+@dataclass(frozen=True)
+class Copied:
+    """A day of the widely copied design. found: what benchmarks/copied_design.py tells of it; output: bytes."""
+
+    hubs: int
+    taken: Taken
+    found: dict[str, Any]
+    requests: Counter[str]
+    raw: int
+    output: int
+
+    def as_bill(self) -> bill.Day:
+        scanned, seconds = self.found["scanned"], self.found["seconds"]
+        kept = {"raw_usage": self.raw, "temporary table": self.output, "final table": self.output}
+        return bill.widely_copied(
+            self.hubs,
+            conversions={f"conversion {number}": size for number, size in enumerate(scanned["convert"], 1)},
+            insert_bytes=sum(scanned["insert"]) / len(scanned["insert"]),
+            rewrite_bytes=sum(scanned["rewrite"]),
+            function_seconds={
+                "convert": seconds["convert"],
+                "insert": seconds["insert"] / self.hubs,
+                "rewrite": seconds["rewrite"],
+            },
+            puts=sum(self.requests[one] for one in _PUTS),
+            gets=sum(self.requests[one] for one in _GETS),
+            catalog_requests=self.requests["catalog"],
+            stored={name: bill.Stored(size, DAYS_KEPT) for name, size in kept.items()},
+        )
+
+
 @contextmanager
 def local_aws(settings: Settings) -> Iterator[list[int]]:
     """A local AWS with the stack, and the engine of the settings; gives the pids of both."""
@@ -115,6 +147,24 @@ def run(settings: Settings, days: Sequence[str], out: Path | None = None) -> tup
     return found, taken
 
 
+def run_copied(settings: Settings, source: Path, hubs: int, day: str, out: Path, python: Path) -> Copied:
+    """A day of the widely copied design on a local AWS of its own. out: folder for a copy of its final table's files;
+    python: of the environment that it runs in.
+    """
+    with local_aws(settings) as pids:
+        log = _Log(settings)
+        place = ["--source", source, "--day", day, "--endpoint", settings.aws_url, "--out", out]
+        with Meter(pids) as aws:
+            ran = measure.run([python, "-m", "benchmarks.copied_design", *place], cwd=ROOT)
+        requests = log.count(COPIED_BUCKET)
+    taken = Taken(ran.taken.wall, ran.taken.cpu + aws.taken.cpu, ran.taken.peak_mb + aws.taken.peak_mb)
+    sizes = [
+        sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        for folder in (source / "usage" / f"dt={day}", out)
+    ]
+    return Copied(hubs, taken, json.loads(ran.output), requests, *sizes)
+
+
 def _days(output: str, settings: Settings, log: "_Log") -> list[Day]:
     found: dict[str, Day] = {}
     for line in output.splitlines():
@@ -134,30 +184,38 @@ def _days(output: str, settings: Settings, log: "_Log") -> list[Day]:
 
 
 class _Log:
-    """The local AWS's log of requests, of which each day has a part: from its first query result on."""
+    """The local AWS's log of requests, from now on."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
         assert settings.request_log is not None
-        self._begin = settings.request_log.stat().st_size
+        self._path, self._bucket = settings.request_log, settings.data_bucket
+        self._begin = self._path.stat().st_size
 
     def divide(self, days: Sequence[Day]) -> None:
-        """Counts each day's requests: to S3 by method, listings apart, and to Glue's catalog."""
-        assert self._settings.request_log is not None
-        with self._settings.request_log.open() as log:
+        """Counts each day's requests. A day begins with the id that its run writes down."""
+        counts: list[Counter[str]] = []
+        for kind, path in self._requests(self._bucket):
+            if not counts or (kind == "PUT" and path.endswith("/run_id")):
+                counts.append(Counter())
+            counts[-1][kind] += 1
+        # What comes before the first day is its own: the questions of its first task.
+        first, second, *later = counts
+        for day, count in zip(days, [first + second, *later], strict=True):
+            day.requests = count
+
+    def count(self, bucket: str) -> Counter[str]:
+        return Counter(kind for kind, _ in self._requests(bucket))
+
+    def _requests(self, bucket: str) -> Iterator[tuple[str, str]]:
+        """Of each request its kind and its path: one to the bucket by its method, listings apart, or to the catalog."""
+        with self._path.open() as log:
             log.seek(self._begin)
-            current = 0
             for line in log:
-                method, path, query, *_, target = line.split(" ")
-                # A run begins by writing down its id.
-                if method == "PUT" and path.endswith("/run_id"):
-                    current += 1
-                day = days[max(current - 1, 0)]
-                target = target.strip()
+                method, path, query, *_, target = line.strip().split(" ")
                 if target.startswith("AWSGlue.") and "Crawl" not in target and "Job" not in target:
-                    day.requests["catalog"] += 1
-                elif target == "-" and path.split("/")[1] in (self._settings.data_bucket,):
-                    day.requests["LIST" if "list-type=" in query else method] += 1
+                    yield "catalog", path
+                elif target == "-" and path.split("/")[1] == bucket:
+                    yield "LIST" if "list-type=" in query else method, path
 
 
 def _client(settings: Settings, service: str) -> Any:

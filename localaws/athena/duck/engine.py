@@ -105,7 +105,7 @@ class DuckStatement:
                 partial(self._compile, source=source),
                 self._check_cancelled,
             )
-            return Outcome(scanned_bytes=source.scanned_bytes)
+            return Outcome(scanned_bytes=self.scanned_bytes)
         if not isinstance(node, exp.Create):
             query = self._compile(node, source)
             return replace(self._select(connection, query), scanned_bytes=self.scanned_bytes)
@@ -149,7 +149,7 @@ def connect(engine: DuckEngine, store: Any, spill: str) -> duckdb.DuckDBPyConnec
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
-            # To check the one extension's signature takes longer than most statements; its package's hash is in the lock.
+            # To check its signature takes longer than most statements; the package's hash is in the lock.
             "allow_unsigned_extensions": True,
         }
     )

@@ -71,7 +71,8 @@ class TableSource:
             named = [column.name for column in table.columns if f'{alias}."{column.name}"' in sql]
             if named and files:
                 found = self.connection.execute(
-                    "SELECT sum(total_compressed_size) FROM parquet_metadata(?) WHERE list_contains(?, lower(path_in_schema))",
+                    "SELECT sum(total_compressed_size) FROM parquet_metadata(?)"
+                    " WHERE list_contains(?, lower(path_in_schema))",
                     [sorted({location for location, _ in files}), named],
                 ).fetchone()
                 total += int(found[0] or 0) if found else 0

@@ -94,7 +94,9 @@ class Writer:
             self.file(part, f"{location}{number:06}{self.name[6:]}.parquet")
 
     def _buckets(self, rows: str, by: Sequence[str], count: int) -> list[str]:
+        """The rows of each, in the order that they come in."""
         name = f'"{by[0]}"'
+        self.connection.execute("SET preserve_insertion_order = true")
         self.connection.execute(f"CREATE TEMP TABLE rows AS {rows}")
         described = self.connection.execute(f"DESCRIBE SELECT {name} FROM rows").fetchone()
         if len(by) > 1 or described is None or described[1] != "VARCHAR":
@@ -106,6 +108,7 @@ class Writer:
         )
         return [
             f"SELECT rows.* FROM rows JOIN buckets ON rows.{name} IS NOT DISTINCT FROM value WHERE bucket = {bucket}"
+            " ORDER BY rows.rowid"
             for bucket in range(count)
         ]
 

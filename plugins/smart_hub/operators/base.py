@@ -85,9 +85,8 @@ class SmartHubOperator(BaseOperator):
             wanted = [{"Key": key} for key in keys[start : start + _DELETED_AT_ONCE]]
             answer = self.s3.delete_objects(Bucket=self.settings.data_bucket, Delete={"Objects": wanted, "Quiet": True})
             for error in answer.get("Errors", []):
-                raise RuntimeError(
-                    f"{self.settings.location(error['Key'])} was not deleted: {error.get('Code')} {error.get('Message')}"
-                )
+                reason = f"{error.get('Code')} {error.get('Message')}"
+                raise RuntimeError(f"{self.settings.location(error['Key'])} was not deleted: {reason}")
 
     @property
     def publications(self) -> Publications:

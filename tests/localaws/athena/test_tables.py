@@ -3,6 +3,7 @@
 import io
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -84,6 +85,13 @@ def test_a_bucket_is_a_file_and_keeps_the_order_that_offset_holds(athena: Athena
     assert athena.rows(f'SELECT DISTINCT "$path" FROM {name}') == [(f"s3://{athena.bucket}/{key}",)]
 
 
+def parquet(athena: AthenaClient, name: str, *columns: str) -> list[list[list[Any]]]:
+    """Of each of a table's files the columns' values in the order of the file."""
+    files = (athena.s3.get_object(Bucket=athena.bucket, Key=key)["Body"].read() for key in athena.keys(f"{name}/"))
+    tables = [pq.read_table(io.BytesIO(file)) for file in files]
+    return [[table[column].to_pylist() for column in columns] for table in tables]
+
+
 def test_many_rows_keep_the_order_that_offset_holds(athena: AthenaClient, name: str) -> None:
     # given: more rows than one row group or one thread takes
     digits = f"UNNEST(ARRAY[{', '.join(map(str, range(70)))}])"
@@ -91,11 +99,23 @@ def test_many_rows_keep_the_order_that_offset_holds(athena: AthenaClient, name: 
     rows = f"SELECT (a * 4900 + b * 70 + c) * 4001 % 1000003 AS x FROM {relations}"
     athena.run(ctas(athena, name, f"{rows} ORDER BY x OFFSET 0", "bucketed_by = ARRAY['x'], bucket_count = 1"))
 
-    (key,) = athena.keys(f"{name}/")
-    body = athena.s3.get_object(Bucket=athena.bucket, Key=key)["Body"].read()
-    written = pq.read_table(io.BytesIO(body))["x"].to_pylist()
+    ((written,),) = parquet(athena, name, "x")
     assert len(written) == 70**3
     assert written == sorted(written)
+
+
+def test_each_of_several_buckets_keeps_the_order(athena: AthenaClient, name: str) -> None:
+    digits = f"UNNEST(ARRAY[{', '.join(map(str, range(70)))}])"
+    rows = f"SELECT CAST(a AS varchar) AS k, a * 31 % 97 * b AS x FROM {digits} AS a (a) CROSS JOIN {digits} AS b (b)"
+    buckets = "bucketed_by = ARRAY['k'], bucket_count = 3"
+    athena.run(ctas(athena, name, f"{rows} ORDER BY x, k OFFSET 0", buckets))
+
+    files = parquet(athena, name, "x", "k")
+    assert len(files) == 3
+    assert sum(len(x) for x, _ in files) == 70**2
+    for columns in files:
+        written = list(zip(*columns, strict=True))
+        assert written == sorted(written)
 
 
 def test_rows_of_one_key_are_in_one_of_several_buckets(athena: AthenaClient, name: str) -> None:
