@@ -41,16 +41,16 @@ def insert(
     if not isinstance(place, exp.Table) or not isinstance(node.expression, exp.Expr):
         raise not_supported(shown(node))
     only(place, "this", "db")
-    name = f"{place.db.lower() or database}.{name_of(place.this)}"
+    database, name = place.db.lower() or database, name_of(place.this)
     try:
-        table = catalog.find(*name.split("."))
+        table = catalog.find(database, name)
     except QueryError:  # of an unknown database, Trino says as much
         table = None
     if table is not None and table.view_sql is not None:
         raise QueryError("NOT_SUPPORTED", "line 1:1: Inserting into views is not supported")
     query = compiled(node.expression)
     if table is None:
-        raise QueryError("TABLE_NOT_FOUND", f"line 1:1: Table 'awsdatacatalog.{name}' does not exist")
+        raise QueryError("TABLE_NOT_FOUND", f"line 1:1: Table 'awsdatacatalog.{database}.{name}' does not exist")
     columns = [*table.columns, *table.keys]
     rows = _rows(query, columns, _named(node.this, columns))
     writer = Writer(connection, s3, _compression(table))
