@@ -153,7 +153,7 @@ def run_copied(settings: Settings, source: Path, hubs: int, day: str, out: Path,
     """
     with local_aws(settings) as pids:
         log = _Log(settings)
-        place = ["--source", source, "--day", day, "--endpoint", settings.aws_url, "--out", out]
+        place: list[str | Path] = ["--source", source, "--day", day, "--endpoint", settings.aws_url, "--out", out]
         with Meter(pids) as aws:
             ran = measure.run([python, "-m", "benchmarks.copied_design", *place], cwd=ROOT)
         requests = log.count(COPIED_BUCKET)

@@ -120,8 +120,8 @@ def backfills(found: Mapping[str, Sequence[Backfill]]) -> str:
     return table(rows)
 
 
-def tasks(found: Backfill, alone: Day | None) -> str:
-    """Where the time of each task goes; alone: the same steps without Airflow's processes."""
+def tasks(found: Backfill) -> str:
+    """Where the time of each task goes."""
     rows = [["task", "seen after s", "started after s", "ran s"]]
     rows += [[one.task, f"{one.seen:.2f}", f"{one.started:.2f}", f"{one.ran:.2f}"] for one in found.tasks]
     return table(rows)

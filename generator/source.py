@@ -128,8 +128,8 @@ def _each(tasks: list[_Task], processes: int) -> Iterator[int]:
 
 
 def _written(task: _Task) -> int:
-    source, *place = task
-    return source.write_usage(*place)
+    source, out, day, index = task
+    return source.write_usage(out, day, index)
 
 
 def _mappings(state: str) -> Path:

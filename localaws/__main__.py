@@ -53,6 +53,9 @@ def parse_arguments() -> argparse.Namespace:
         default=f"http://{HOST}:8090",
         help="the Trino of --engine trino (http://127.0.0.1:8090)",
     )
+    parser.add_argument(
+        "--query-memory", default="2G", help="what each query may take on DuckDB before it spills to disk (2G)"
+    )
     parser.add_argument("--faults", type=Path, help="file of faults to begin with, as docs/faults.md describes (none)")
     parser.add_argument("--access-log", type=Path, help="file that gets a line for each request (none)")
     parser.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
@@ -142,7 +145,7 @@ async def serve(listener: socket.socket, endpoint: str, state: Path, arguments: 
         config.access_log_format = _ACCESS_LINE
     print(f"Local AWS on {endpoint}, state in {state}", flush=True)
     trino_url = arguments.trino_url if arguments.engine == "trino" else None
-    app = create_app(endpoint, state, arguments.region, trino_url)
+    app = create_app(endpoint, state, arguments.region, trino_url, arguments.query_memory)
     if arguments.faults:
         try:
             app.load(arguments.faults.read_text())

@@ -186,14 +186,16 @@ class LocalAws:
         return closing
 
 
-def create_app(endpoint: str, state: Path, region: str, trino_url: str | None = None) -> Faults:
+def create_app(
+    endpoint: str, state: Path, region: str, trino_url: str | None = None, query_memory: str = "2G"
+) -> Faults:
     """The application with all services of ours; `endpoint` is its own URL, `state` its folder.
 
-    `trino_url` is the Trino that runs the queries; without one DuckDB does.
+    `trino_url` is the Trino that runs the queries; without one DuckDB does, with `query_memory` (2G, 500M) for each.
     """
     store = Store(endpoint, region)
     records = Records(state / "records.sqlite")
-    engine = TrinoEngine(trino_url) if trino_url else DuckEngine(state / "tmp" / "duckdb")
+    engine = TrinoEngine(trino_url) if trino_url else DuckEngine(state / "tmp" / "duckdb", memory=f"{query_memory}B")
     athena = Athena(store, records, engine)
     services = [athena, Catalog(store), Crawlers(store, records), Jobs(store, records, state / "jobs")]
     rights = access.Access(athena.workgroup_of)

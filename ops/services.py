@@ -137,6 +137,8 @@ def local_aws(settings: Settings) -> Service:
     command = [str(AWS_PYTHON), "-m", "localaws", "--port", str(settings.aws_port), "--state", str(state)]
     if settings.engine == "trino":
         command += ["--engine", "trino", "--trino-url", settings.trino_url]
+    else:
+        command += ["--query-memory", settings.query_memory]
     if settings.request_log:
         command += ["--access-log", str(settings.request_log)]
     code = (ROOT / "localaws", ROOT / "requirements" / "localaws.lock")

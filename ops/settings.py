@@ -38,6 +38,7 @@ class Settings:
     account: str = "000000000000"  # the local AWS knows no other
     engine: str = "duckdb"  # what runs Athena's queries: duckdb or trino
     external_trino: str = ""  # URL of a Trino that is not ours to start
+    query_memory: str = "2G"  # what each query may take on DuckDB, before it spills to disk
     trino_port: int = 8090
     trino_memory: str = "3G"  # as the JVM's -Xmx has it
     trino_home: Path = Path.home() / ".cache" / "smart-hub" / "trino-476"  # the installed server
@@ -46,9 +47,9 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Settings of SMART_HUB_LOCAL, AIRFLOW_PORT, AWS_PORT, SOURCE and STACK; of the second query engine ENGINE,
-        TRINO_URL (which means ENGINE=trino), TRINO_PORT, TRINO_MEMORY and TRINO_HOME. Empty means default. The
-        other variables SMART_HUB_… are the DAGs'; they are handed on as they are.
+        """Settings of SMART_HUB_LOCAL, AIRFLOW_PORT, AWS_PORT, SOURCE, STACK and QUERY_MEMORY; of the second query
+        engine ENGINE, TRINO_URL (which means ENGINE=trino), TRINO_PORT, TRINO_MEMORY and TRINO_HOME. Empty means
+        default. The other variables SMART_HUB_… are the DAGs'; they are handed on as they are.
 
         Raises UserError for a value that is none of its kind.
         """
@@ -59,9 +60,6 @@ class Settings:
         engine = environment.get("ENGINE") or ("trino" if external else cls.engine)
         if engine not in ENGINES or (external and engine != "trino"):
             raise UserError(f"ENGINE={engine}: give {' or '.join(ENGINES)}; TRINO_URL goes with trino alone")
-        memory = environment.get("TRINO_MEMORY") or cls.trino_memory
-        if not re.fullmatch(r"[1-9]\d*[MG]", memory):
-            raise UserError(f"TRINO_MEMORY={memory} is no size: write it as 3G or 3000M")
         return cls(
             local=Path(environment.get("SMART_HUB_LOCAL") or cls.local).resolve(),
             airflow_port=_port(environment, "AIRFLOW_PORT", cls.airflow_port),
@@ -71,7 +69,8 @@ class Settings:
             engine=engine,
             external_trino=external,
             trino_port=_port(environment, "TRINO_PORT", cls.trino_port),
-            trino_memory=memory,
+            query_memory=_size(environment, "QUERY_MEMORY", cls.query_memory),
+            trino_memory=_size(environment, "TRINO_MEMORY", cls.trino_memory),
             trino_home=Path(environment.get("TRINO_HOME") or cls.trino_home).expanduser().resolve(),
             package={
                 name: value
@@ -134,6 +133,13 @@ class Settings:
             "aws_access_key_id": "test",
             "aws_secret_access_key": "test",
         }
+
+
+def _size(environment: Mapping[str, str], name: str, default: str) -> str:
+    size = environment.get(name) or default
+    if not re.fullmatch(r"[1-9]\d*[MG]", size):
+        raise UserError(f"{name}={size} is no size: write it as 3G or 3000M")
+    return size
 
 
 def _port(environment: Mapping[str, str], name: str, default: int) -> int:

@@ -29,8 +29,12 @@ def clients(
     def session() -> boto3.Session:
         if credentials is None:
             return hook.get_session(region_name=hook.region_name)
-        keys = (credentials[name] for name in ("AccessKeyId", "SecretAccessKey", "SessionToken"))
-        return boto3.Session(*keys, region_name=hook.region_name or hook.conn_config.region_name)
+        return boto3.Session(
+            credentials["AccessKeyId"],
+            credentials["SecretAccessKey"],
+            credentials["SessionToken"],
+            hook.region_name or hook.conn_config.region_name,
+        )
 
     @cache
     def client(service: str) -> Any:

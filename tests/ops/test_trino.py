@@ -230,6 +230,7 @@ def test_without_a_word_duckdb_runs_the_queries() -> None:
         ({"TRINO_URL": "127.0.0.1:9999"}, "TRINO_URL=127.0.0.1:9999"),
         ({"TRINO_PORT": "http"}, "TRINO_PORT=http"),
         ({"TRINO_MEMORY": "lots"}, "TRINO_MEMORY=lots"),
+        ({"QUERY_MEMORY": "2"}, "QUERY_MEMORY=2"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_named(environment: dict[str, str], fault: str) -> None:
