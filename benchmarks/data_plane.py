@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ DAYS_KEPT = 365
 COPIED_BUCKET = "smart-hub-copied-design"
 _STAGING = re.compile(r"CREATE TABLE staging_(\w+)_v[0-9a-f]{16}\b")
 # Requests to S3 that cost as much as a PUT, by the methods in the log of requests; a DELETE is free.
-_PUTS, _GETS = ("PUT", "POST", "LIST"), ("GET", "HEAD")
+PUTS, GETS = ("PUT", "POST", "LIST"), ("GET", "HEAD")
 
 
 @dataclass
@@ -54,10 +54,10 @@ class Day:
     """One day. queries: bytes that each query scanned that read data, by name; statements: all queries."""
 
     day: str
-    steps: dict[str, Step] = field(default_factory=lambda: defaultdict(Step))
+    steps: dict[str, Step] = field(default_factory=dict)
     queries: dict[str, int] = field(default_factory=dict)
     statements: int = 0
-    requests: Counter[str] = field(default_factory=Counter)
+    requests: dict[str, int] = field(default_factory=dict)
     stored: dict[str, int] = field(default_factory=dict)
     crawls: int = 0
     job_runs: int = 0
@@ -77,9 +77,9 @@ class Day:
             crawls=self.crawls,
             job_runs=self.job_runs,
             job_seconds=self.steps["4 convert rates"].wall if self.job_runs else 0,
-            puts=sum(self.requests[one] for one in _PUTS),
-            gets=sum(self.requests[one] for one in _GETS),
-            catalog_requests=self.requests["catalog"],
+            puts=sum(self.requests.get(one, 0) for one in PUTS),
+            gets=sum(self.requests.get(one, 0) for one in GETS),
+            catalog_requests=self.requests.get("catalog", 0),
             stored={name: bill.Stored(size, DAYS_KEPT) for name, size in self.stored.items()},
         )
 
@@ -108,9 +108,9 @@ class Copied:
                 "insert": seconds["insert"] / self.hubs,
                 "rewrite": seconds["rewrite"],
             },
-            puts=sum(self.requests[one] for one in _PUTS),
-            gets=sum(self.requests[one] for one in _GETS),
-            catalog_requests=self.requests["catalog"],
+            puts=sum(self.requests.get(one, 0) for one in PUTS),
+            gets=sum(self.requests.get(one, 0) for one in GETS),
+            catalog_requests=self.requests.get("catalog", 0),
             stored={name: bill.Stored(size, DAYS_KEPT) for name, size in kept.items()},
         )
 
@@ -171,7 +171,7 @@ def _days(output: str, settings: Settings, log: "_Log") -> list[Day]:
         one = json.loads(line)
         day = found.setdefault(one["day"], Day(one["day"]))
         task = one["task"].split(".")[0]
-        step = day.steps[STEPS[task]]
+        step = day.steps.setdefault(STEPS[task], Step())
         step.wall += one["wall"]
         step.cpu += one["own"] + one["aws"]
         step.operators += one["own"]
@@ -201,7 +201,7 @@ class _Log:
         # What comes before the first day is its own: the questions of its first task.
         first, second, *later = counts
         for day, count in zip(days, [first + second, *later], strict=True):
-            day.requests = count
+            day.requests = dict(count)
 
     def count(self, bucket: str) -> Counter[str]:
         return Counter(kind for kind, _ in self._requests(bucket))

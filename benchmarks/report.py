@@ -5,7 +5,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import bill
-from benchmarks.data_plane import Day
+from benchmarks.data_plane import GETS, PUTS, Day
 from benchmarks.measure import Taken, spread
 from benchmarks.scheduler import Backfill
 
@@ -82,9 +82,9 @@ def quantities(days: Mapping[int, tuple[Day, Day]]) -> str:
                     f"{hubs:,}",
                     title,
                     str(day.statements),
-                    str(sum(day.requests[one] for one in ("PUT", "POST", "LIST"))),
-                    str(sum(day.requests[one] for one in ("GET", "HEAD"))),
-                    str(day.requests["catalog"]),
+                    str(sum(day.requests.get(one, 0) for one in PUTS)),
+                    str(sum(day.requests.get(one, 0) for one in GETS)),
+                    str(day.requests.get("catalog", 0)),
                     f"{sum(day.queries.values()) / 1e6:,.1f}",
                     f"{day.stored['raw_usage'] / 1e6:,.1f}",
                     f"{sum(size for name, size in day.stored.items() if name != 'raw_usage') / 1e6:,.1f}",

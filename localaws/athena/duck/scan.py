@@ -23,7 +23,10 @@ class TableSource:
         self.catalog = catalog
         self.s3 = s3
         self._scanned: list[tuple[str, Table, list[tuple[str, int]]]] = []  # alias, table, objects with their sizes
-        self.table = cache(catalog.find)  # a statement sees one state of a table
+        # A statement sees one state of a table and its objects, and asks for it once, however often it names the table.
+        self.table = cache(catalog.find)
+        self._partitions = cache(self._registered)
+        self._objects = cache(lambda location: list(objects(s3, location)))
 
     def scan(self, table: Table, alias: str, conditions: Sequence[str], hidden_path: bool) -> str:
         """DuckDB's text for the rows of the partitions that meet all conditions, as relation ``alias``."""
@@ -34,7 +37,7 @@ class TableSource:
         if table.serde not in READERS:
             raise not_supported(f"a table of SerDe {table.serde}")
         partitions = self._pruned(table, alias, conditions)
-        files = [(*file, partition) for partition in partitions for file in objects(self.s3, partition.location)]
+        files = [(*file, partition) for partition in partitions for file in self._objects(partition.location)]
         self._scanned.append((alias, table, [(location, size) for location, size, _ in files]))
         if not files:
             nulls = [f'CAST(NULL AS {of.type.duck}) AS "{of.name}"' for of in (*table.columns, *table.keys)]
@@ -78,10 +81,14 @@ class TableSource:
                 total += int(found[0] or 0) if found else 0
         return total
 
+    def _registered(self, database: str, name: str) -> list[Partition]:
+        table = self.table(database, name)
+        return [] if table is None else self.catalog.partitions(table)
+
     def _pruned(self, table: Table, alias: str, conditions: Sequence[str]) -> list[Partition]:
         if not table.keys:
             return [Partition((), table.location)]
-        partitions = self.catalog.partitions(table)
+        partitions = self._partitions(table.database, table.name)
         if not conditions or not partitions:
             return partitions
         rows = ", ".join(f"({number}, {_key_values(table, of)})" for number, of in enumerate(partitions))
