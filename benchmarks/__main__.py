@@ -55,6 +55,7 @@ class Benchmark:
         self.tables: dict[str, str] = {}
         self.bills: list[bill.Day] = []
         self.copied: dict[int, bill.Day] = {}
+        self.begun = time.monotonic()
 
     def settings(self, **more: Any) -> Settings:
         """Of an environment in the benchmark's own folder, on ports of its own."""
@@ -200,6 +201,7 @@ class Benchmark:
     def write(self, out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         self.results["tables"] = self.tables
+        self.results["seconds"] = round(time.monotonic() - self.begun)
         (out / "results.json").write_text(json.dumps(self.results, indent=1) + "\n")
         (out / "tables.md").write_text(markdown(self.results))
 
@@ -254,13 +256,13 @@ def main(arguments: Sequence[str]) -> int:
         try:
             for part in parts:
                 getattr(benchmark, part.replace("-", "_"))()
+                benchmark.write(options.out)
         except (UserError, CommandFailed, scheduler.BackfillFailed) as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             return 130
-    benchmark.write(options.out)
     print(markdown(benchmark.results))
     if options.write:
         benchmark.write(ROOT / "benchmarks")
