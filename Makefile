@@ -59,9 +59,8 @@ airflow: $(AIRFLOW_ENV)/synced ## run Airflow's CLI: make airflow ARGS="dags lis
 report: $(AIRFLOW_ENV)/synced ## a hub's figures and charts as one HTML file: make report HUB=… FROM=… TO=…
 	@PYTHONPATH=plugins $(RUN) ops.customer_report --hub '$(HUB)' --from '$(FROM)' --to '$(TO)' $(ARGS)
 
-data: $(AIRFLOW_ENV)/synced ## make sample data: make data HUBS=1000 DAYS=2 [FROM=…] [FILES=…] [GZIP=1] [OUT=…]
-	@$(RUN) generator $(if $(HUBS),--hubs '$(HUBS)') $(if $(DAYS),--days '$(DAYS)') $(if $(FROM),--from '$(FROM)') \
-	  $(if $(FILES),--files-per-day '$(FILES)') $(if $(GZIP),--gzip) $(if $(OUT),--out '$(OUT)') $(ARGS)
+data: $(AIRFLOW_ENV)/synced ## make the sample data anew: ARGS go to the generator
+	@$(RUN) generator $(ARGS)
 
 deploy: .venv/synced ## deploy to AWS: make deploy REGION=… [STACK=…] [SOURCE=s3://…] [KMS_KEY=…] [DRY_RUN=1]
 	@$(RUN) ops.deploy $(WHERE) $(if $(SOURCE),--source '$(SOURCE)') $(if $(KMS_KEY),--kms-key '$(KMS_KEY)') \

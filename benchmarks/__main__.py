@@ -28,7 +28,7 @@ from ops.settings import ROOT, Settings, UserError
 
 FIRST_DAY, DAY = "2019-12-21", "2019-12-22"  # of all contestants the second one is measured
 BENCH_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
-PARTS = ("data-plane", "trino", "scheduler", "page")
+PARTS = ("data-plane", "page", "trino", "scheduler", "memory")
 COPIED_HUBS = (10, 100)  # the widely copied design ends at 100
 PANDAS_HUBS = 1_000  # beyond, it takes more memory than a laptop has
 TRINO_HUBS = 1_000
@@ -164,6 +164,19 @@ class Benchmark:
         }
         names = {"duckdb": "steps 1 to 7 on DuckDB", "trino": "steps 1 to 7 on Trino"}
         self.tables["engines"] = report.contestants(measured, names)
+
+    def memory(self) -> None:
+        """What a query may take, and what the local AWS then takes at the most."""
+        hubs = self.hubs[len(self.hubs) // 2]
+        found = {}
+        for size in ("2G", "500M"):
+            say(f"{hubs:,} hubs, with QUERY_MEMORY={size}")
+            settings = self.settings(source=str(self.source(hubs)), query_memory=size)
+            (_, another), whole = data_plane.run(settings, [FIRST_DAY, DAY])
+            total = another.total(seven=True)
+            found[size] = Taken(total.wall, total.cpu, whole.peak_mb)
+        self.results["memory"] = {size: asdict(one) for size, one in found.items()}
+        self.tables[f"memory at {hubs:,} hubs"] = report.memory(found)
 
     def scheduler(self) -> None:
         days = [str(date.fromisoformat(FIRST_DAY) + timedelta(days=number)) for number in range(MANY_DAYS)]

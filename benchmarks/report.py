@@ -138,3 +138,9 @@ def page(found: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
     for title, times in found.items():
         rows.append([title, *(spread([one[name] for one in times], 2) for name in ("wall", "cpu"))])
     return table(rows)
+
+
+def memory(found: Mapping[str, Taken]) -> str:
+    rows = [["QUERY_MEMORY", "steps 1 to 7: wall s", "CPU s", "peak MB of all"]]
+    rows += [[size, f"{one.wall:.1f}", f"{one.cpu:.1f}", f"{one.peak_mb:,.0f}"] for size, one in found.items()]
+    return table(rows)

@@ -1,9 +1,7 @@
 """The source folder: usage, mappings, locations and rates as files."""
 
 import gzip
-import multiprocessing
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -26,8 +24,7 @@ class Source:
 
     The second day holds two unusable lines, as really happen: in its first file a line that broke off in the
     middle (the complete one follows), at the end of its last file a reading of a hub that has no location.
-    `clean` leaves them out. A day has `files_per_day` usage files, but not more than hubs; 0 means as many as suit
-    Athena: two, or one for each 2,500 hubs, which have some 120 MB a day.
+    `clean` leaves them out. A day has `files_per_day` usage files, but not more than hubs.
     """
 
     hubs: int
@@ -38,12 +35,11 @@ class Source:
     gzip: bool
     clean: bool
 
-    def write(self, out: Path, processes: int = 1, progress: Callable[[int, int], None] = lambda done, of: None) -> int:
-        """Writes the files below `out` and returns the number of usage lines; the same files by any `processes`.
+    def write(self, out: Path) -> int:
+        """Writes the files below `out` and returns the number of usage lines. Memory: one hub's day.
 
-        Memory: one hub's day in each process. A file has its name once it is whole. progress: told how many usage
-        files of how many are written, after each. Raises UnexpectedFileError, before anything is written, when the
-        folder holds other data; OSError when a file cannot be written.
+        Raises UnexpectedFileError, before anything is written, when the folder holds other data; OSError when
+        a file cannot be written.
         """
         self._refuse_other_data(out)
         for state in self._states:
@@ -54,29 +50,23 @@ class Source:
                 file.writelines(hub.location().encode() for hub in self._hubs_in(state))
         with _create(out / _RATES) as file:
             file.write(rates_xml(self._states, self.first, self.last).encode())
-        tasks = [(self, out, day, index) for day in self._days for index in range(len(self._usage_names))]
-        lines = 0
-        for done, count in enumerate(_each(tasks, min(processes, len(tasks))), 1):
-            lines += count
-            progress(done, len(tasks))
-        return lines
+        return sum(self._write_usage(out, day) for day in self._days)
 
-    def write_usage(self, out: Path, day: date, index: int) -> int:
-        """Writes one of a day's usage files, by its place among them, and returns the number of its lines."""
+    def _write_usage(self, out: Path, day: date) -> int:
         unusable = not self.clean and day == self.first + timedelta(days=1)
-        names = self._usage_names
-        first, after = (self.hubs * i // len(names) + 1 for i in (index, index + 1))
         lines = 0
-        with _create(out / _usage_folder(day) / names[index]) as file:
-            for number in range(first, after):
-                day_lines = readings(Hub(self.seed, number), day)
-                if unusable and number == 1:
-                    half = day_lines[100][: len(day_lines[100]) // 2]
-                    day_lines.insert(100, half + "\n")
-                if unusable and number == self.hubs:
-                    day_lines.append(readings(Hub(self.seed, 0), day)[144])
-                file.write("".join(day_lines).encode())
-                lines += len(day_lines)
+        for index, name in enumerate(self._usage_names):
+            first, after = (self.hubs * i // len(self._usage_names) + 1 for i in (index, index + 1))
+            with _create(out / _usage_folder(day) / name) as file:
+                for number in range(first, after):
+                    day_lines = readings(Hub(self.seed, number), day)
+                    if unusable and number == 1:
+                        half = day_lines[100][: len(day_lines[100]) // 2]
+                        day_lines.insert(100, half + "\n")
+                    if unusable and number == self.hubs:
+                        day_lines.append(readings(Hub(self.seed, 0), day)[144])
+                    file.write("".join(day_lines).encode())
+                    lines += len(day_lines)
         return lines
 
     @property
@@ -88,15 +78,13 @@ class Source:
         return sorted(set(STATE_OF_HUB[: self.hubs]))
 
     def _hubs_in(self, state: str) -> Iterator[Hub]:
-        for number in range(1, self.hubs + 1):
-            if STATE_OF_HUB[(number - 1) % len(STATE_OF_HUB)] == state:
-                yield Hub(self.seed, number)
+        hubs = (Hub(self.seed, number) for number in range(1, self.hubs + 1))
+        return (hub for hub in hubs if hub.state_code == state)
 
     @property
     def _usage_names(self) -> list[str]:
         ending = ".json.gz" if self.gzip else ".json"
-        files = self.files_per_day or max(2, -(-self.hubs // _HUBS_A_FILE))
-        return [f"usage-{n:02d}{ending}" for n in range(1, min(files, self.hubs) + 1)]
+        return [f"usage-{n:02d}{ending}" for n in range(1, min(self.files_per_day, self.hubs) + 1)]
 
     def _refuse_other_data(self, out: Path) -> None:
         ours = {out / _RATES}
@@ -111,8 +99,8 @@ class Source:
                     )
 
 
-_HUBS_A_FILE = 2500
 _RATES = Path("rates/rates.xml")
+<<<<<<< HEAD
 _Task = tuple[Source, Path, date, int]
 
 
@@ -130,6 +118,8 @@ def _each(tasks: list[_Task], processes: int) -> Iterator[int]:
 def _written(task: _Task) -> int:
     source, out, day, index = task
     return source.write_usage(out, day, index)
+=======
+>>>>>>> parent of 511ad4a (Sample data for any number of hubs and days, by several processes)
 
 
 def _mappings(state: str) -> Path:
@@ -146,16 +136,11 @@ def _usage_folder(day: date) -> Path:
 
 @contextmanager
 def _create(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    """A new file and its folder; one in .gz has neither time nor name inside: equal data, equal bytes.
-
-    Until it is whole it has a name that no reader of raw data looks at.
-    """
+    """A new file and its folder; one in .gz has neither time nor name inside: equal data, equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as file:
+    with path.open("wb") as file:
         if path.suffix == ".gz":
             with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as compressed:
                 yield compressed
         else:
             yield file
-    part.replace(path)

@@ -15,11 +15,9 @@ import pytest
 from generator.__main__ import main
 from generator.appliances import ACTIVITIES, COMMON, OPTIONAL
 from generator.hubs import Hub
-from generator.source import Source
 from generator.states import STATES
 from generator.usage import readings
 
-FRIDAY = date(2020, 7, 17)
 SAMPLE = Path(__file__).parents[2] / "include/data"
 SENSORS = ["s_01", "s_02", "s_03", "s_04", "s_05", "s_06", "s_07", "s_08", "s_09", "s_10"]
 
@@ -112,76 +110,6 @@ def test_gzip_only_compresses_the_usage(tmp_path: Path) -> None:
     # RFC 1952: magic, deflate, no flags (so no file name), modification time 0: nothing that differs between runs
     headers = {content[:8] for name, content in compressed.items() if name.endswith(".gz")}
     assert headers == {bytes.fromhex("1f8b080000000000")}
-
-
-def test_any_number_of_processes_writes_the_same(tmp_path: Path) -> None:
-    # given: more days of hubs than one process keeps to itself, in four files
-    arguments = "--hubs 110 --files-per-day 2 --gzip"
-    one = generate(tmp_path / "one", f"{arguments} --processes 1")
-    assert generate(tmp_path / "three", f"{arguments} --processes 3") == one
-    assert len([name for name in one if name.startswith("usage/")]) == 4
-
-
-def test_days_are_counted_from_the_first_one(tmp_path: Path) -> None:
-    source = generate(tmp_path, "--hubs 1 --from 2020-02-28 --days 3")
-    assert {name.split("/")[1] for name in source if name.startswith("usage/")} == {
-        "dt=2020-02-28",
-        "dt=2020-02-29",
-        "dt=2020-03-01",
-    }
-
-
-@pytest.mark.parametrize(
-    ("arguments", "folder"),
-    [
-        ("--hubs 7", ".local/data/7-hubs-2019-12-21-2-days"),
-        ("--days 1 --gzip --clean", ".local/data/6-hubs-2019-12-21-1-days-gzip-clean"),
-        ("--from 2019-12-22 --seed 4 --files-per-day 1", ".local/data/6-hubs-2019-12-22-2-days-seed-4-1-files"),
-        ("--processes 1", "include/data"),
-        ("--hubs 6 --to 2019-12-22", "include/data"),
-    ],
-)
-def test_what_is_not_the_sample_goes_to_a_folder_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: str, folder: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(arguments.split()) == 0
-    assert {"/".join(Path(name).parts[: len(Path(folder).parts)]) for name in files(tmp_path)} == {folder}
-    # and it says how to go on with other data than the sample
-    assert (f"make demo SOURCE={folder} FROM=" in capsys.readouterr().out) == (folder != "include/data")
-
-
-def test_files_a_day_grow_with_the_hubs() -> None:
-    def count(hubs: int) -> int:
-        return len(Source(hubs, FRIDAY, FRIDAY, 13, 0, gzip=False, clean=True)._usage_names)
-
-    # two, as in the sample, or 2,500 hubs a file, which have 288 lines of some 167 bytes each
-    assert [count(hubs) for hubs in (1, 6, 5_000, 5_001, 100_000)] == [1, 2, 2, 3, 40]
-
-
-def test_a_file_has_its_name_once_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # given: the second hub cannot be made
-    def some(hub: Hub, day: date) -> list[str]:
-        if hub.number == 2:
-            raise KeyboardInterrupt
-        return readings(hub, day)
-
-    monkeypatch.setattr("generator.source.readings", some)
-    with pytest.raises(SystemExit) as stopped:
-        main(["--hubs", "2", "--files-per-day", "1", "--out", str(tmp_path)])
-    assert stopped.value.code == 130
-    assert [name for name in files(tmp_path) if name.startswith("usage/")] == [
-        "usage/dt=2019-12-21/.usage-01.json.part"
-    ]
-    # and what was left behind is in nobody's way
-    monkeypatch.undo()
-    assert ".part" not in "".join(generate(tmp_path, "--hubs 2 --files-per-day 1"))
-
-
-def test_many_hubs_are_as_many_homes() -> None:
-    hubs = [Hub(13, number) for number in range(1, 100_001)]
-    assert len({hub.loc_id for hub in hubs}) == 100_000
-    assert {hub.state_code for hub in hubs} == set(STATES)
 
 
 def test_a_hubs_day_does_not_depend_on_what_else_is_asked_for(tmp_path: Path, sample: dict[str, bytes]) -> None:
@@ -412,16 +340,13 @@ def test_rates_reach_into_the_next_year(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--from 2019-12-23 --to 2019-12-22", "--from 2019-12-23 is after --to 2019-12-22: swap them"),
+        ("--from 2019-12-23", "--from 2019-12-23 is after --to 2019-12-22: swap them"),
         ("--hubs 0", "argument --hubs: '0' is not a whole number of at least 1"),
         ("--hubs six", "argument --hubs: 'six' is not a whole number of at least 1"),
         ("--files-per-day -1", "argument --files-per-day: '-1' is not a whole number of at least 1"),
         ("--to 22.12.2019", "argument --to: '22.12.2019' is not a day, write it as 2019-12-21"),
         ("--to 9999-12-31", "argument --to: 9999-12-31 is outside the years 2000 to 2099"),
-        ("--weeks 3", "unrecognized arguments: --weeks 3"),
-        ("--days 3 --to 2019-12-22", "argument --to: not allowed with argument --days"),
-        ("--from 2099-12-31 --days 2", "--days 2: that ends after the year 2099"),
-        ("--days 9999999", "--days 9999999: that ends after the year 2099"),
+        ("--days 3", "unrecognized arguments: --days 3"),
     ],
 )
 def test_wrong_arguments_are_one_line_and_exit_2(
