@@ -1,24 +1,47 @@
 """Writes a source folder of sample data.
 
 The same arguments and seed give the same bytes, and a hub's day is the same whichever other hubs and days are
-asked for. The files of include/data are what the command writes without arguments.
+asked for. Without arguments it writes the sample, the files of include/data. Anything else goes to a folder of its
+own below .local/data, whose name says what it holds, or to --out.
 """
 
 import argparse
+import os
+import shlex
 import sys
-from datetime import date
+from concurrent.futures.process import BrokenProcessPool
+from datetime import date, timedelta
 from pathlib import Path
-from typing import NoReturn
+from time import monotonic
+from typing import Any, NoReturn
 
-from generator.source import Source, UnexpectedFileError
+from generator.source import HUBS_PER_FILE, Source, UnexpectedFileError
 
-SEED = 13
+SAMPLE = Path("include/data")
 YEARS = range(2000, 2100)
+READINGS_A_DAY = 288  # but for the days on which clocks change
+HUB_DAYS_A_PROCESS = 1_000  # about a second's work: for less, no further process is worth its start
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"generator: {message}\n")
+
+
+class _Progress:
+    """Tells how far a long run is, on stderr: for the first time after three seconds, then every ten."""
+
+    def __init__(self, source: Source) -> None:
+        self._expected = source.hubs * source.days * READINGS_A_DAY
+        self._begun = monotonic()
+        self._next = self._begun + 3
+
+    def __call__(self, lines: int) -> None:
+        now = monotonic()
+        if now >= self._next:
+            self._next = now + 10
+            share, speed = min(lines / self._expected, 1), lines / (now - self._begun)
+            print(f"generator: {lines:,} usage lines, {share:.0%}, {speed:,.0f} a second", file=sys.stderr)
 
 
 def _day(text: str) -> date:
@@ -37,44 +60,87 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def main(arguments: list[str] | None = None) -> int:
+def _parser() -> _Parser:
+    # What is not given is not there, so that the sample can be told from what was asked for.
     parser = _Parser(
         prog="python -m generator",
         description=__doc__,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
-    parser.add_argument("--hubs", type=_count, default=6, metavar="N", help="hubs 1 to N, in a cycle of states")
-    parser.add_argument("--from", dest="first", type=_day, default="2019-12-21", metavar="DAY", help="first local day")
-    parser.add_argument(
-        "--to", dest="last", type=_day, default="2019-12-22", metavar="DAY", help="last local day, inclusive"
+    add = parser.add_argument
+    add("--hubs", type=_count, metavar="N", help=f"hubs 1 to N, in a cycle of states (default: {Source.hubs})")
+    add("--from", dest="first", type=_day, metavar="DAY", help=f"first local day (default: {Source.first})")
+    end = parser.add_mutually_exclusive_group()
+    end.add_argument("--to", dest="last", type=_day, metavar="DAY", help="last local day, inclusive")
+    end.add_argument("--days", type=_count, metavar="N", help="or the number of days (default: 2)")
+    add("--seed", type=int, metavar="N", help=f"another seed gives other homes (default: {Source.seed})")
+    add("--out", type=Path, metavar="FOLDER", help="source folder (default: see above)")
+    add(
+        "--files-per-day",
+        type=_count,
+        metavar="N",
+        help=f"usage files a day, at most one a hub (default: one for every {HUBS_PER_FILE:,} hubs, which have "
+        "120 MB, gzipped 7.5 MB, and at least two: Athena reads files side by side, and a gzipped one as a whole)",
     )
-    parser.add_argument("--seed", type=int, default=SEED, metavar="N", help="another seed gives other homes")
-    parser.add_argument("--out", type=Path, default=Path("include/data"), metavar="FOLDER", help="source folder")
-    parser.add_argument(
-        "--files-per-day", type=_count, default=2, metavar="N", help="usage files a day, at most one a hub"
+    add("--gzip", action="store_true", help="compress the usage files")
+    add("--clean", action="store_true", help="without the second day's two unusable lines")
+    add(
+        "--processes",
+        type=_count,
+        metavar="N",
+        help="write as many files at once; the bytes stay the same (default: the CPUs, fewer for a small source)",
     )
-    parser.add_argument("--gzip", action="store_true", help="compress the usage files")
-    parser.add_argument("--clean", action="store_true", help="without the second day's two unusable lines")
-    options = parser.parse_args(arguments)
-    if options.first > options.last:
-        parser.error(f"--from {options.first} is after --to {options.last}: swap them")
-    source = Source(
-        options.hubs,
-        options.first,
-        options.last,
-        options.seed,
-        options.files_per_day,
-        options.gzip,
-        options.clean,
-    )
+    return parser
+
+
+def _source(parser: _Parser, asked: dict[str, Any]) -> Source:
+    """The source of these arguments. Ends the process when they contradict each other."""
+    first, days = asked.get("first", Source.first), asked.pop("days", 2)
+    if "last" not in asked:
+        if days > (date(YEARS[-1], 12, 31) - first).days + 1:
+            parser.error(f"{days} days from {first} go beyond the year {YEARS[-1]}: ask for fewer by --days")
+        asked["last"] = first + timedelta(days=days - 1)
+    source = Source(**asked)
+    if source.first > source.last:
+        parser.error(f"--from {source.first} is after --to {source.last}: swap them")
+    return source
+
+
+def _own_folder(source: Source) -> Path:
+    """Where these data go when the user names no folder."""
+    name = f"hubs-{source.hubs}-days-{source.days}-from-{source.first}"
+    if source.files_per_day:
+        name += f"-files-{source.files_per_day}"
+    if source.seed != Source.seed:
+        name += f"-seed-{source.seed}"
+    name += "-gzip" * source.gzip + "-clean" * source.clean
+    return Path(os.environ.get("SMART_HUB_LOCAL") or ".local") / "data" / name
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = _parser()
+    asked = vars(parser.parse_args(arguments))
+    out, processes = asked.pop("out", None), asked.pop("processes", None)
+    is_sample = not asked
+    source = _source(parser, asked)
+    out = out or (SAMPLE if is_sample else _own_folder(source))
+    processes = processes or min(os.cpu_count() or 1, 1 + source.hubs * source.days // HUB_DAYS_A_PROCESS)
     try:
-        lines = source.write(options.out)
+        lines = source.write(out, processes, _Progress(source))
     except UnexpectedFileError as error:
         parser.error(str(error))
     except OSError as error:
-        parser.error(f"cannot write to {error.filename or options.out}: {error.strerror}; choose another --out")
-    print(f"{options.out}: {options.hubs} hubs, {options.first} to {options.last}, {lines} usage lines")
+        parser.error(f"cannot write to {error.filename or out}: {error.strerror}; choose another --out")
+    except BrokenProcessPool:
+        parser.error(f"one of {processes} processes was killed, perhaps for want of memory: try fewer by --processes")
+    except KeyboardInterrupt:
+        print("\ngenerator: interrupted; the same command starts anew", file=sys.stderr)
+        return 130
+    print(f"{out}: {source.hubs} hubs, {source.first} to {source.last}, {lines} usage lines")
+    days = "" if out == SAMPLE else f" SOURCE={shlex.quote(str(out))} FROM={source.first} TO={source.last}"
+    print(f"Next: make demo{days}")
     return 0
 
 

@@ -1,17 +1,24 @@
 """The source folder: usage, mappings, locations and rates as files."""
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import IO
 
+from generator import pool
 from generator.hubs import LOCATION_COLUMNS, Hub
 from generator.rates import rates_xml
 from generator.states import STATE_OF_HUB
 from generator.usage import readings
+
+# A hub's day has about 48 kB, so a file of usage at most 125 MB, on the day of 25 hours, too. What a reader of Athena
+# takes at once is about 128 MB, and of a gzipped file (a nineteenth of that) it has to take the whole:
+# https://docs.aws.amazon.com/athena/latest/ug/performance-tuning-data-optimization-techniques.html
+HUBS_PER_FILE = 2_500
 
 
 class UnexpectedFileError(Exception):
@@ -19,77 +26,110 @@ class UnexpectedFileError(Exception):
 
 
 @dataclass(frozen=True)
+class _File:
+    """path: below the source folder. content: its text in parts, those of one hub at most."""
+
+    path: Path
+    content: Callable[[], Iterable[str]]
+
+
+@dataclass(frozen=True)
 class Source:
-    """What to write: hubs 1 to `hubs`, the local days `first` to `last` inclusive.
+    """What to write: hubs 1 to `hubs`, the local days `first` to `last` inclusive. The defaults are the sample's.
 
     The second day holds two unusable lines, as really happen: in its first file a line that broke off in the
     middle (the complete one follows), at the end of its last file a reading of a hub that has no location.
-    `clean` leaves them out. A day has `files_per_day` usage files, but not more than hubs.
+    `clean` leaves them out. A day has `files_per_day` usage files, but not more than hubs; None: one for every
+    HUBS_PER_FILE hubs, at least two.
     """
 
-    hubs: int
-    first: date
-    last: date
-    seed: int
-    files_per_day: int
-    gzip: bool
-    clean: bool
-
-    def write(self, out: Path) -> int:
-        """Writes the files below `out` and returns the number of usage lines. Memory: one hub's day.
-
-        Raises UnexpectedFileError, before anything is written, when the folder holds other data; OSError when
-        a file cannot be written.
-        """
-        self._refuse_other_data(out)
-        for state in self._states:
-            with _create(out / _mappings(state)) as file:
-                file.writelines(hub.mappings().encode() for hub in self._hubs_in(state))
-            with _create(out / _locations(state)) as file:
-                file.write((",".join(LOCATION_COLUMNS) + "\n").encode())
-                file.writelines(hub.location().encode() for hub in self._hubs_in(state))
-        with _create(out / _RATES) as file:
-            file.write(rates_xml(self._states, self.first, self.last).encode())
-        return sum(self._write_usage(out, day) for day in self._days)
-
-    def _write_usage(self, out: Path, day: date) -> int:
-        unusable = not self.clean and day == self.first + timedelta(days=1)
-        lines = 0
-        for index, name in enumerate(self._usage_names):
-            first, after = (self.hubs * i // len(self._usage_names) + 1 for i in (index, index + 1))
-            with _create(out / _usage_folder(day) / name) as file:
-                for number in range(first, after):
-                    day_lines = readings(Hub(self.seed, number), day)
-                    if unusable and number == 1:
-                        half = day_lines[100][: len(day_lines[100]) // 2]
-                        day_lines.insert(100, half + "\n")
-                    if unusable and number == self.hubs:
-                        day_lines.append(readings(Hub(self.seed, 0), day)[144])
-                    file.write("".join(day_lines).encode())
-                    lines += len(day_lines)
-        return lines
+    hubs: int = 6
+    first: date = date(2019, 12, 21)
+    last: date = date(2019, 12, 22)
+    seed: int = 13
+    files_per_day: int | None = None
+    gzip: bool = False
+    clean: bool = False
 
     @property
-    def _days(self) -> Iterator[date]:
-        return (self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1))
+    def days(self) -> int:
+        return (self.last - self.first).days + 1
+
+    def write(self, out: Path, processes: int = 1, told: Callable[[int], None] = lambda lines: None) -> int:
+        """Writes the files below `out` and returns the number of usage lines; `told` gets that so far, often.
+
+        The bytes are the same for any number of processes; more than one are spawned (see pool.run). A process
+        writes a file at a time and holds one hub's day. All files get their names at the end, when all are
+        written: a run that was killed leaves nothing but names with a dot before them, which no reader takes
+        for data and the same run writes anew.
+
+        Raises UnexpectedFileError, before anything is written, when the folder holds other data; OSError when
+        a file cannot be written; BrokenProcessPool when a process was killed.
+        """
+        self._refuse_other_data(out)
+        files = list(self._files())
+        try:
+            lines = pool.run(partial(_write, out), files, processes, told)
+            for path in (out / file.path for file in files):
+                _part(path).replace(path)
+        finally:
+            for part in (_part(out / file.path) for file in files):
+                if part.exists():
+                    part.unlink()
+        return lines
+
+    def _files(self) -> Iterator[_File]:
+        """The largest first, so that processes end at about the same time."""
+        names = self._usage_names
+        for day in (self.first + timedelta(days=n) for n in range(self.days)):
+            for index, name in enumerate(names):
+                first, after = (self.hubs * i // len(names) + 1 for i in (index, index + 1))
+                yield _File(_USAGE / f"dt={day}" / name, partial(self._usage, day, range(first, after)))
+        for state in self._states:
+            yield _File(Path(f"mappings/state={state}/mappings.json"), partial(self._mappings, state))
+            yield _File(Path(f"locations/state={state}/locations.csv"), partial(self._locations, state))
+        yield _File(Path("rates/rates.xml"), self._rates)
+
+    def _usage(self, day: date, numbers: Iterable[int]) -> Iterator[str]:
+        unusable = not self.clean and day == self.first + timedelta(days=1)
+        for number in numbers:
+            lines = readings(Hub(self.seed, number), day)
+            if unusable and number == 1:
+                half = lines[100][: len(lines[100]) // 2]
+                lines.insert(100, half + "\n")
+            if unusable and number == self.hubs:
+                lines.append(readings(Hub(self.seed, 0), day)[144])
+            yield "".join(lines)
+
+    def _mappings(self, state: str) -> Iterator[str]:
+        return (hub.mappings() for hub in self._hubs_in(state))
+
+    def _locations(self, state: str) -> Iterator[str]:
+        yield ",".join(LOCATION_COLUMNS) + "\n"
+        yield from (hub.location() for hub in self._hubs_in(state))
+
+    def _rates(self) -> Iterator[str]:
+        yield rates_xml(self._states, self.first, self.last)
 
     @property
     def _states(self) -> list[str]:
         return sorted(set(STATE_OF_HUB[: self.hubs]))
 
     def _hubs_in(self, state: str) -> Iterator[Hub]:
-        hubs = (Hub(self.seed, number) for number in range(1, self.hubs + 1))
-        return (hub for hub in hubs if hub.state_code == state)
+        places = [place for place, code in enumerate(STATE_OF_HUB, 1) if code == state]
+        cycles = range(0, self.hubs, len(STATE_OF_HUB))
+        numbers = (cycle + place for cycle in cycles for place in places)
+        return (Hub(self.seed, number) for number in numbers if number <= self.hubs)
 
     @property
     def _usage_names(self) -> list[str]:
-        ending = ".json.gz" if self.gzip else ".json"
-        return [f"usage-{n:02d}{ending}" for n in range(1, min(self.files_per_day, self.hubs) + 1)]
+        wanted = self.files_per_day or max(2, -(-self.hubs // HUBS_PER_FILE))
+        count = min(wanted, self.hubs)
+        digits = max(2, len(str(count)))
+        return [f"usage-{n:0{digits}d}.json{'.gz' if self.gzip else ''}" for n in range(1, count + 1)]
 
     def _refuse_other_data(self, out: Path) -> None:
-        ours = {out / _RATES}
-        ours.update(out / path(state) for state in self._states for path in (_mappings, _locations))
-        ours.update(out / _usage_folder(day) / name for day in self._days for name in self._usage_names)
+        ours = {out / file.path for file in self._files()}
         for folder in ("usage", "mappings", "locations", "rates"):
             for path in sorted((out / folder).rglob("*")):
                 if path.is_file() and not path.name.startswith(".") and path not in ours:
@@ -99,28 +139,30 @@ class Source:
                     )
 
 
-_RATES = Path("rates/rates.xml")
+_USAGE = Path("usage")
 
 
-def _mappings(state: str) -> Path:
-    return Path(f"mappings/state={state}/mappings.json")
+def _write(out: Path, file: _File, count: pool.Count) -> None:
+    """Writes the file under the name that it has until all are written, and counts the lines of usage."""
+    usage = _USAGE in file.path.parents
+    with _create(out / file.path) as target:
+        for text in file.content():
+            target.write(text.encode())
+            count(text.count("\n") if usage else 0)
 
 
-def _locations(state: str) -> Path:
-    return Path(f"locations/state={state}/locations.csv")
-
-
-def _usage_folder(day: date) -> Path:
-    return Path(f"usage/dt={day}")
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
 
 
 @contextmanager
 def _create(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    """A new file and its folder; one in .gz has neither time nor name inside: equal data, equal bytes."""
+    """A new file's part, and its folder; one in .gz has neither time nor name inside: equal data, equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
+    with _part(path).open("wb") as file:
         if path.suffix == ".gz":
-            with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as compressed:
+            # The level of gzip itself: the highest takes five times as long and saves a seventh.
+            with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=6) as compressed:
                 yield compressed
         else:
             yield file
