@@ -1,6 +1,5 @@
 """The sample data generator: what it writes, and that it always writes the same."""
 
-import csv
 import gzip
 import json
 from collections import Counter
@@ -17,33 +16,9 @@ from generator.appliances import ACTIVITIES, COMMON, OPTIONAL
 from generator.hubs import Hub
 from generator.states import STATES
 from generator.usage import readings
+from tests.generator.written import SAMPLE, files, generate, locations, mappings, usage_lines
 
-SAMPLE = Path(__file__).parents[2] / "include/data"
 SENSORS = ["s_01", "s_02", "s_03", "s_04", "s_05", "s_06", "s_07", "s_08", "s_09", "s_10"]
-
-
-def generate(out: Path, arguments: str = "") -> dict[str, bytes]:
-    assert main([*arguments.split(), "--out", str(out)]) == 0
-    return files(out)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
-def usage_lines(source: dict[str, bytes], day: str) -> list[str]:
-    names = [name for name in source if name.startswith(f"usage/dt={day}/")]
-    return [line for name in names for line in source[name].decode().splitlines()]
-
-
-def locations(source: dict[str, bytes]) -> list[dict[str, str]]:
-    texts = [text.decode() for name, text in source.items() if name.startswith("locations/")]
-    return [row for text in texts for row in csv.DictReader(text.splitlines())]
-
-
-def mappings(source: dict[str, bytes]) -> list[dict[str, Any]]:
-    texts = [text.decode() for name, text in source.items() if name.startswith("mappings/")]
-    return [json.loads(line) for text in texts for line in text.splitlines()]
 
 
 def rates(source: dict[str, bytes]) -> list[dict[str, str]]:
@@ -340,13 +315,20 @@ def test_rates_reach_into_the_next_year(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--from 2019-12-23", "--from 2019-12-23 is after --to 2019-12-22: swap them"),
+        ("--from 2019-12-23 --to 2019-12-22", "--from 2019-12-23 is after --to 2019-12-22: swap them"),
         ("--hubs 0", "argument --hubs: '0' is not a whole number of at least 1"),
         ("--hubs six", "argument --hubs: 'six' is not a whole number of at least 1"),
         ("--files-per-day -1", "argument --files-per-day: '-1' is not a whole number of at least 1"),
         ("--to 22.12.2019", "argument --to: '22.12.2019' is not a day, write it as 2019-12-21"),
         ("--to 9999-12-31", "argument --to: 9999-12-31 is outside the years 2000 to 2099"),
-        ("--days 3", "unrecognized arguments: --days 3"),
+        ("--days 0", "argument --days: '0' is not a whole number of at least 1"),
+        ("--days 1 --to 2019-12-22", "argument --to: not allowed with argument --days"),
+        (
+            "--days 9999999999",
+            "9999999999 days from 2019-12-21 go beyond the year 2099: ask for fewer by --days",
+        ),
+        ("--processes 0", "argument --processes: '0' is not a whole number of at least 1"),
+        ("--homes 3", "unrecognized arguments: --homes 3"),
     ],
 )
 def test_wrong_arguments_are_one_line_and_exit_2(
@@ -375,12 +357,15 @@ def test_a_folder_with_other_data_is_refused_and_left_as_it_was(
     assert files(tmp_path) == before
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_folder_that_cannot_be_made_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], processes: str
+) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit) as ended:
-        main(["--out", str(tmp_path / "file")])
+        main(["--out", str(tmp_path / "file"), "--processes", processes])
     assert ended.value.code == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"generator: cannot write to {tmp_path / 'file'}/mappings")
+    assert error.startswith(f"generator: cannot write to {tmp_path / 'file'}/usage")
     assert error.endswith("Not a directory; choose another --out\n")
     assert error.count("\n") == 1

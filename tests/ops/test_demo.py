@@ -66,6 +66,7 @@ def test_a_wrong_argument_is_an_error_before_anything_starts(
 
 def test_a_folder_without_files_has_no_usage(tmp_path: Path) -> None:
     (tmp_path / "usage" / "dt=2019-12-21").mkdir(parents=True)
+    (tmp_path / "usage" / "dt=2019-12-21" / ".part.json.gz.part").touch()  # what a killed generator leaves
 
     with pytest.raises(UserError, match="no usage of 2019-12-21"):
         demo.check_folder(tmp_path, ["2019-12-21"])

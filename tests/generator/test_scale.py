@@ -1,0 +1,331 @@
+"""The sample data generator at any size: where it writes, in how many files and processes, and how it ends."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from datetime import date
+from itertools import count
+from pathlib import Path
+
+import psutil
+import pytest
+
+from generator.__main__ import main
+from generator.hubs import Hub
+from generator.source import HUBS_PER_FILE, Source
+from generator.states import STATES
+from generator.usage import readings
+from tests.generator.written import SAMPLE, files, generate, locations, mappings, usage_lines
+
+ROOT = Path(__file__).parents[2]
+DEADLINE = 30  # seconds
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder in which nothing has been written yet."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SMART_HUB_LOCAL", raising=False)
+    return tmp_path
+
+
+# Where
+
+
+def test_without_arguments_the_sample_is_written(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+
+    assert files(checkout / "include/data") == files(SAMPLE)
+    assert not (checkout / ".local").exists()
+    assert capsys.readouterr().out == (
+        "include/data: 6 hubs, 2019-12-21 to 2019-12-22, 3458 usage lines\nNext: make demo\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "folder", "days"),
+    [
+        ("--hubs 6", "hubs-6-days-2-from-2019-12-21", ["2019-12-21", "2019-12-22"]),
+        ("--days 3", "hubs-6-days-3-from-2019-12-21", ["2019-12-21", "2019-12-22", "2019-12-23"]),
+        ("--days 2", "hubs-6-days-2-from-2019-12-21", ["2019-12-21", "2019-12-22"]),
+        ("--from 2020-02-29", "hubs-6-days-2-from-2020-02-29", ["2020-02-29", "2020-03-01"]),
+        ("--from 2020-02-29 --days 1", "hubs-6-days-1-from-2020-02-29", ["2020-02-29"]),
+        ("--to 2019-12-21", "hubs-6-days-1-from-2019-12-21", ["2019-12-21"]),
+        (
+            "--hubs 2 --to 2019-12-21 --files-per-day 1 --gzip --clean --seed 14",
+            "hubs-2-days-1-from-2019-12-21-files-1-seed-14-gzip-clean",
+            ["2019-12-21"],
+        ),
+    ],
+)
+def test_what_is_asked_for_gets_a_folder_of_its_own(
+    checkout: Path, capsys: pytest.CaptureFixture[str], arguments: str, folder: str, days: list[str]
+) -> None:
+    # when nothing says where to
+    assert main(arguments.split()) == 0
+
+    # expect a folder that says what it holds, the next command, and the sample untouched
+    written = checkout / ".local/data" / folder
+    assert list(checkout.iterdir()) == [checkout / ".local"]
+    assert list((checkout / ".local/data").iterdir()) == [written]
+    assert sorted(path.name for path in (written / "usage").iterdir()) == [f"dt={day}" for day in days]
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        f"Next: make demo SOURCE=.local/data/{folder} FROM={days[0]} TO={days[-1]}"
+    )
+
+
+def test_the_next_command_is_one_that_a_shell_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generate(tmp_path / "my homes", "--hubs 1 --days 1")
+
+    assert f" SOURCE='{tmp_path}/my homes' " in capsys.readouterr().out
+
+
+# How many files
+
+
+@pytest.mark.parametrize(("hubs", "expected"), [(1, 1), (2, 2), (6, 2), (8, 2), (9, 3), (12, 3), (13, 4)])
+def test_files_a_day_grow_with_the_hubs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hubs: int, expected: int
+) -> None:
+    # given files for four hubs instead of thousands
+    monkeypatch.setattr("generator.source.HUBS_PER_FILE", 4)
+
+    source = generate(tmp_path, f"--hubs {hubs} --days 1")
+
+    usage = [content for name, content in source.items() if name.startswith("usage/")]
+    assert len(usage) == expected
+    assert max(content.count(b"\n") for content in usage) <= 4 * 288
+
+
+@pytest.mark.parametrize("day", [date(2019, 12, 21), date(2020, 7, 18), date(2019, 11, 3)])
+def test_a_file_stays_below_what_athena_reads_at_once(day: date) -> None:
+    sizes = [len("".join(readings(Hub(13, number), day))) for number in range(1, 111)]
+
+    assert 100e6 < sum(sizes) / len(sizes) * HUBS_PER_FILE < 128e6
+
+
+def test_names_of_many_files_sort_as_their_hubs_do(tmp_path: Path) -> None:
+    source = generate(tmp_path, "--hubs 101 --days 1 --files-per-day 101 --from 2019-12-22")
+
+    first_hub = [json.loads(content.splitlines()[0])["loc_id"] for name, content in source.items() if "usage-" in name]
+    assert first_hub == [Hub(13, number).loc_id for number in range(1, 102)]
+
+
+# How many processes
+
+
+@pytest.mark.parametrize("gzip", ["", " --gzip"])
+def test_four_processes_write_the_same_bytes_as_one(tmp_path: Path, gzip: str) -> None:
+    arguments = f"--hubs 23 --days 2 --files-per-day 3{gzip}"
+
+    one = generate(tmp_path / "one", f"{arguments} --processes 1")
+    four = generate(tmp_path / "four", f"{arguments} --processes 4")
+
+    assert four == one
+    assert len([name for name in one if name.startswith("usage/")]) == 6
+
+
+def test_the_lines_of_all_processes_are_counted(tmp_path: Path) -> None:
+    told: list[int] = []
+
+    lines = Source(hubs=5).write(tmp_path, 2, told.append)
+
+    assert lines == 5 * 2 * 288 + 2
+    assert told[-1] == lines
+    assert told == sorted(told)
+
+
+@pytest.mark.parametrize("gzip", [False, True])
+def test_memory_does_not_grow_with_the_hubs(tmp_path: Path, gzip: bool) -> None:
+    # given a file much larger than a hub's day, written before, so that what is kept for good is there
+    source = Source(hubs=60, last=date(2019, 12, 21), files_per_day=1, gzip=gzip)
+    source.write(tmp_path)
+
+    tracemalloc.start()
+    source.write(tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    a_hub = len("".join(readings(Hub(13, 1), date(2019, 12, 21))))
+    assert peak < 15 * a_hub
+
+
+# What is in it
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """300 hubs on the sample's days."""
+    return generate(tmp_path_factory.mktemp("town"), "--hubs 300 --files-per-day 8 --processes 2")
+
+
+def test_a_hundred_thousand_hubs_have_ids_of_their_own() -> None:
+    assert len({Hub(13, number).loc_id for number in range(100_001)}) == 100_001  # 0 is the one without a location
+
+
+def test_every_state_has_its_hubs_once(town: dict[str, bytes]) -> None:
+    home = {row["hash"]: row["region"].lower() for row in locations(town)}
+    assert len(home) == len(locations(town)) == 300
+    assert set(home.values()) == set(STATES)
+    for name, content in town.items():
+        if name.startswith(("mappings/", "locations/")):
+            state = name.split("/")[1].removeprefix("state=")
+            hubs = [hub for hub in home if hub.encode() in content]
+            assert hubs
+            assert {home[hub] for hub in hubs} == {state}
+    sensors = [(row["loc_id"], row["id"]) for row in mappings(town)]
+    assert len(sensors) == len(set(sensors)) == 3_000
+    assert {hub for hub, _ in sensors} == set(home)
+
+
+def test_of_many_files_one_has_the_broken_line_and_one_the_unknown_hub(town: dict[str, bytes]) -> None:
+    known = {row["hash"] for row in locations(town)}
+    unusable = []
+    for name in (name for name in town if name.startswith("usage/")):
+        for number, line in enumerate(town[name].decode().splitlines()):
+            if not line.endswith("}}"):
+                unusable.append((name, number, "broken"))
+            elif json.loads(line)["loc_id"] not in known:
+                unusable.append((name, number, "unknown"))
+
+    assert unusable == [
+        ("usage/dt=2019-12-22/usage-01.json", 100, "broken"),
+        ("usage/dt=2019-12-22/usage-08.json", 38 * 288, "unknown"),  # after the last 38 of 300 hubs
+    ]
+    assert len(usage_lines(town, "2019-12-21")) == 300 * 288
+
+
+# How it goes on, and ends
+
+
+def test_a_long_run_tells_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # given a clock on which each hub's day takes a second
+    monkeypatch.setattr("generator.__main__.monotonic", count().__next__)
+
+    generate(tmp_path, "--hubs 10 --days 1 --clean")
+
+    assert capsys.readouterr().err.splitlines()[:2] == [
+        "generator: 864 usage lines, 30%, 288 a second",
+        "generator: 2,880 usage lines, 100%, 222 a second",  # of the second before, the mappings
+    ]
+
+
+def test_a_short_run_tells_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generate(tmp_path)
+
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_interrupted_run_leaves_the_folder_as_it_was(tmp_path: Path, processes: int) -> None:
+    # given other homes in the same folder
+    before = generate(tmp_path, "--hubs 5 --seed 14")
+
+    def interrupt(lines: int) -> None:
+        if lines:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Source(hubs=5).write(tmp_path, processes, interrupt)
+
+    assert files(tmp_path) == before
+
+
+@pytest.fixture
+def long_run(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Starts a run of two processes that would take long, and waits until both are writing."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start() -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "generator", "--hubs", "40000", "--processes", "2", "--out", str(tmp_path)]
+        run = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        started.append(run)
+        wait_until(lambda: len([p for p in (tmp_path / "usage").rglob("*") if p.is_file() and p.stat().st_size]) >= 2)
+        return run
+
+    yield start
+    for run in started:
+        for process in session(run.pid):
+            process.kill()
+        run.wait()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def session(leader: int) -> list[psutil.Process]:
+    """The living processes of the session."""
+    found = []
+    for process in psutil.process_iter(["status"]):
+        try:
+            if os.getsid(process.pid) == leader and process.info["status"] != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (ProcessLookupError, PermissionError):
+            pass
+    return found
+
+
+def data_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+
+
+def test_ctrl_c_ends_all_processes_without_a_trace(
+    tmp_path: Path, long_run: Callable[[], subprocess.Popen[str]]
+) -> None:
+    run = long_run()
+
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does
+    _, error = run.communicate(timeout=DEADLINE)
+
+    assert run.returncode == 130
+    assert error.splitlines()[-1] == "generator: interrupted; the same command starts anew"
+    assert "Traceback" not in error
+    wait_until(lambda: not session(run.pid))
+    assert files(tmp_path) == {}
+
+
+def test_a_killed_run_leaves_no_process_and_nothing_that_is_taken_for_data(
+    tmp_path: Path, long_run: Callable[[], subprocess.Popen[str]]
+) -> None:
+    run = long_run()
+
+    run.kill()
+
+    run.wait()
+    wait_until(lambda: not session(run.pid))
+    left = files(tmp_path)
+    assert left
+    assert data_in(tmp_path) == []
+    # and the next run writes anew what is left: here, with fewer hubs in the same number of files
+    again = generate(tmp_path, "--hubs 16 --files-per-day 16")
+    assert not any(re.search(r"/\.", name) for name in again)
+
+
+def test_a_killed_process_of_a_run_ends_the_run(tmp_path: Path, long_run: Callable[[], subprocess.Popen[str]]) -> None:
+    run = long_run()
+    writing = [process for process in session(run.pid) if "spawn_main" in " ".join(process.cmdline())]
+    assert len(writing) == 2
+
+    writing[0].kill()
+    _, error = run.communicate(timeout=DEADLINE)
+
+    assert run.returncode == 2
+    assert error.splitlines()[-1] == (
+        "generator: one of 2 processes was killed, perhaps for want of memory: try fewer by --processes"
+    )
+    wait_until(lambda: not session(run.pid))
+    assert files(tmp_path) == {}
