@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -240,24 +239,20 @@ def test_an_interrupted_run_leaves_the_folder_as_it_was(tmp_path: Path, processe
 
 
 @pytest.fixture
-def long_run(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
-    """Starts a run of two processes that would take long, and waits until both are writing."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start() -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "generator", "--hubs", "40000", "--processes", "2", "--out", str(tmp_path)]
-        run = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-        )
-        started.append(run)
-        wait_until(lambda: len([p for p in (tmp_path / "usage").rglob("*") if p.is_file() and p.stat().st_size]) >= 2)
-        return run
-
-    yield start
-    for run in started:
+def long_run(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A run of two processes, each with a file that takes minutes."""
+    command = [sys.executable, "-m", "generator", "--hubs", "200000", "--files-per-day", "1", "--processes", "2"]
+    with subprocess.Popen(
+        [*command, "--out", str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as run:
+        yield run
         for process in session(run.pid):
             process.kill()
-        run.wait()
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -279,53 +274,76 @@ def session(leader: int) -> list[psutil.Process]:
     return found
 
 
-def data_in(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+def workers(run: subprocess.Popen[str]) -> list[psutil.Process]:
+    return [process for process in session(run.pid) if "spawn_main" in " ".join(process.cmdline())]
 
 
-def test_ctrl_c_ends_all_processes_without_a_trace(
-    tmp_path: Path, long_run: Callable[[], subprocess.Popen[str]]
-) -> None:
-    run = long_run()
+def both_write(folder: Path, more_than: int = 0) -> bool:
+    sizes = [path.stat().st_size for path in (folder / "usage").rglob("*") if path.is_file()]
+    return len(sizes) == 2 and min(sizes) > more_than
 
-    os.killpg(run.pid, signal.SIGINT)  # as a terminal does
-    _, error = run.communicate(timeout=DEADLINE)
 
-    assert run.returncode == 130
+def test_ctrl_c_ends_all_processes_without_a_trace(tmp_path: Path, long_run: subprocess.Popen[str]) -> None:
+    # given
+    wait_until(lambda: both_write(tmp_path))
+
+    # when interrupted as by a terminal
+    os.killpg(long_run.pid, signal.SIGINT)
+    _, error = long_run.communicate(timeout=DEADLINE)
+
+    # expect
+    assert long_run.returncode == 130
     assert error.splitlines()[-1] == "generator: interrupted; the same command starts anew"
     assert "Traceback" not in error
-    wait_until(lambda: not session(run.pid))
+    wait_until(lambda: not session(long_run.pid))
     assert files(tmp_path) == {}
 
 
-def test_a_killed_run_leaves_no_process_and_nothing_that_is_taken_for_data(
-    tmp_path: Path, long_run: Callable[[], subprocess.Popen[str]]
+def test_the_processes_leave_ctrl_c_to_the_one_that_started_them(
+    tmp_path: Path, long_run: subprocess.Popen[str]
 ) -> None:
-    run = long_run()
+    # given
+    wait_until(lambda: both_write(tmp_path))
 
-    run.kill()
+    # when they alone are interrupted
+    for process in workers(long_run):
+        process.send_signal(signal.SIGINT)
 
-    run.wait()
-    wait_until(lambda: not session(run.pid))
-    left = files(tmp_path)
-    assert left
-    assert data_in(tmp_path) == []
-    # and the next run writes anew what is left: here, with fewer hubs in the same number of files
-    again = generate(tmp_path, "--hubs 16 --files-per-day 16")
-    assert not any(re.search(r"/\.", name) for name in again)
+    # expect that they go on
+    written = max(path.stat().st_size for path in (tmp_path / "usage").rglob("*") if path.is_file())
+    wait_until(lambda: long_run.poll() is not None or both_write(tmp_path, more_than=written + 1_000_000))
+    assert long_run.poll() is None
 
 
-def test_a_killed_process_of_a_run_ends_the_run(tmp_path: Path, long_run: Callable[[], subprocess.Popen[str]]) -> None:
-    run = long_run()
-    writing = [process for process in session(run.pid) if "spawn_main" in " ".join(process.cmdline())]
-    assert len(writing) == 2
+def test_a_killed_run_leaves_no_process_and_nothing_that_is_taken_for_data(
+    tmp_path: Path, long_run: subprocess.Popen[str]
+) -> None:
+    # given
+    wait_until(lambda: both_write(tmp_path))
 
-    writing[0].kill()
-    _, error = run.communicate(timeout=DEADLINE)
+    # when
+    long_run.kill()
 
-    assert run.returncode == 2
+    # expect names with a dot alone
+    wait_until(lambda: not session(long_run.pid))
+    assert [name.rpartition("/")[2] for name in files(tmp_path)] == [".usage-01.json.part"] * 2
+    # and that the next run uses them up
+    again = generate(tmp_path, "--hubs 16 --files-per-day 1")
+    assert not any("part" in name for name in again)
+
+
+def test_a_killed_process_of_a_run_ends_the_run(tmp_path: Path, long_run: subprocess.Popen[str]) -> None:
+    # given
+    wait_until(lambda: both_write(tmp_path))
+
+    # when
+    workers(long_run)[0].kill()
+    _, error = long_run.communicate(timeout=DEADLINE)
+
+    # expect
+    assert long_run.returncode == 2
     assert error.splitlines()[-1] == (
         "generator: one of 2 processes was killed, perhaps for want of memory: try fewer by --processes"
     )
-    wait_until(lambda: not session(run.pid))
+    wait_until(lambda: not session(long_run.pid))
     assert files(tmp_path) == {}
