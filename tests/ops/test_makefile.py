@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -68,6 +69,7 @@ def test_help_is_the_default_and_lists_every_command() -> None:
         ),
         (["airflow", "ARGS=dags list"], ".venv/bin/python -m ops.services airflow dags list"),
         (["up"], ".venv/bin/python -m ops.services up"),
+        (["data", "ARGS=--hubs 3 --clean"], "--hubs 3 --clean"),
         (["deploy-quicksight", "ARGS=--delete"], ".venv/bin/python -m ops.quicksight  --delete"),
         (
             ["deploy-quicksight", "OWNER=arn:aws:quicksight:us-east-1:111122223333:group/default/analysts"],
@@ -89,6 +91,24 @@ def test_what_a_command_would_run(arguments: list[str], command: str) -> None:
     lines = make("-n", *arguments).stdout.splitlines()
 
     assert command in [line.strip() for line in lines]
+
+
+@pytest.mark.parametrize("out", ["", "my homes"])
+def test_data_asked_for_never_go_to_the_sample(tmp_path: Path, out: str) -> None:
+    # given
+    sample = sorted((path, path.stat().st_mtime_ns) for path in (ROOT / "include" / "data").rglob("*"))
+    expected = tmp_path / (out or "data/hubs-2-days-1-from-2020-03-07-files-1-gzip")
+    where = [f"OUT={expected}"] if out else []
+
+    # when
+    asked = ["HUBS=2", "DAYS=1", "FROM=2020-03-07", "FILES=1", "GZIP=1", *where]
+    done = make("data", *asked, SMART_HUB_LOCAL=str(tmp_path))
+
+    # expect
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (expected / "usage").rglob("*")] == ["dt=2020-03-07", "usage-01.json.gz"]
+    assert f"Next: make demo SOURCE={shlex.quote(str(expected))} FROM=2020-03-07 TO=2020-03-07\n" in done.stdout
+    assert sample == sorted((path, path.stat().st_mtime_ns) for path in (ROOT / "include" / "data").rglob("*"))
 
 
 def test_settings_reach_the_command_by_its_environment(bare: Path) -> None:

@@ -218,8 +218,10 @@ def test_no_value_changes_what_a_statement_is(path: Path, data: st.DataObject) -
 
 # The generator
 
+NUMBERS_AND_DAYS = ["--hubs", "--from", "--to", "--days", "--seed", "--files-per-day", "--processes"]
 
-@given(st.lists(st.sampled_from(["--hubs", "--from", "--to", "--seed", "--files-per-day"]), max_size=2), st.data())
+
+@given(st.lists(st.sampled_from(NUMBERS_AND_DAYS), max_size=2), st.data())
 @settings(max_examples=60)
 def test_the_generator_takes_its_arguments_or_says_which_is_wrong(names: list[str], data: st.DataObject) -> None:
     values = [data.draw(st.one_of(HOSTILE, st.dates(max_value=date(1999, 1, 1)).map(str))) for _ in names]
