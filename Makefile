@@ -36,7 +36,7 @@ help: ## list the commands
 	@echo
 	@echo "Settings, as in make demo FROM=2019-12-21 TO=2019-12-22:"
 	@echo "  SOURCE        folder or s3:// prefix of the data (include/data)"
-	@echo "  FROM, TO      first and last day of the demo"
+	@echo "  FROM, TO      first and last day of the demo, or of the data to invent"
 	@echo "  STACK         name of the stack (smart-hub)"
 	@echo "  ENGINE        what runs Athena's queries: duckdb or trino (duckdb); TRINO_URL a Trino of your own"
 	@echo "  AIRFLOW_PORT  8080       AWS_PORT  4566       TRINO_PORT  8090       PYTHON  python3"
@@ -59,8 +59,10 @@ airflow: $(AIRFLOW_ENV)/synced ## run Airflow's CLI: make airflow ARGS="dags lis
 report: $(AIRFLOW_ENV)/synced ## a hub's figures and charts as one HTML file: make report HUB=… FROM=… TO=…
 	@PYTHONPATH=plugins $(RUN) ops.customer_report --hub '$(HUB)' --from '$(FROM)' --to '$(TO)' $(ARGS)
 
-data: $(AIRFLOW_ENV)/synced ## make the sample data anew: ARGS go to the generator
-	@$(RUN) generator $(ARGS)
+data: $(AIRFLOW_ENV)/synced ## invent data: make data HUBS=1000 DAYS=2 [FROM=…] [FILES=…] [GZIP=1] [OUT=folder]; alone, the sample
+	@$(RUN) generator $(if $(HUBS),--hubs '$(HUBS)') $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)') \
+	  $(if $(DAYS),--days '$(DAYS)') $(if $(FILES),--files-per-day '$(FILES)') $(if $(GZIP),--gzip) \
+	  $(if $(OUT),--out '$(OUT)') $(ARGS)
 
 deploy: .venv/synced ## deploy to AWS: make deploy REGION=… [STACK=…] [SOURCE=s3://…] [KMS_KEY=…] [DRY_RUN=1]
 	@$(RUN) ops.deploy $(WHERE) $(if $(SOURCE),--source '$(SOURCE)') $(if $(KMS_KEY),--kms-key '$(KMS_KEY)') \
