@@ -103,8 +103,8 @@ test-clients: .venv-clients/synced .venv-localaws/synced .venv/synced ## run AWS
 	.venv-clients/bin/python -m pytest tests/clients $(ARGS)
 
 test-bench: .venv-bench/synced .venv-localaws/synced .venv/synced ## check what the benchmark compares, and that no ratio is clearly lost
-	.venv-bench/bin/python -m pytest tests/benchmarks --ignore=tests/benchmarks/test_ratios.py $(ARGS)
-	.venv/bin/python -m pytest tests/benchmarks/test_ratios.py $(ARGS)
+	.venv-bench/bin/python -m pytest tests/benchmarks/test_contestants.py $(ARGS)
+	.venv/bin/python -m pytest tests/benchmarks --ignore=tests/benchmarks/test_contestants.py $(ARGS)
 
 bench: .venv-bench/synced .venv-localaws/synced .venv/synced trino ## measure the pipeline beside what people would use instead: HUBS=100,1000,5000
 	@PYTHONPATH=plugins $(RUN) benchmarks $(if $(HUBS),--hubs '$(HUBS)') $(ARGS)
