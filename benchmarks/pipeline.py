@@ -92,7 +92,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     logging.disable(logging.INFO)
     dag = DagBag(ROOT / "dags" / "smart_hub_usage.py").dags["smart_hub_usage"]
-    gc.freeze()  # a worker's process ends before its garbage is worth collecting
+    gc.disable()  # a worker's process ends before its garbage is worth collecting
     with options.out.open("w") as lines:
         for day in options.days:
             for step in run(dag, day, [int(pid) for pid in options.pids.split(",")]):

@@ -18,7 +18,7 @@ from localaws.athena import ddl
 from localaws.athena.duck.syntax import parse
 from smart_hub import sql
 from smart_hub.layout import INSIGHT_TABLES, INSIGHT_VIEWS
-from smart_hub.quality import read_rules
+from smart_hub.quality import audit, read_rules
 from tests.conformance.compare import Finding, Verdict
 from tests.conformance.data import INF, NAN, parquet
 from tests.conformance.environment import BUCKET, ENGINES, ROOT, TRINO
@@ -185,11 +185,13 @@ def _audited(judge: Judge, asked: set[str]) -> Iterator[Finding]:
         **CONTENTS,
     }
     bad = {**good, "published_table": "broken_cost", "rejects_table": "broken_rejects", "most_rejected": "0.05"}
-    for rule in read_rules(STATEMENTS):
-        asked.add(f"quality/{rule.name}")
-        for kind, values in (("good", good), ("bad", bad)):
+    rules = read_rules(STATEMENTS)
+    asked |= {f"quality/{rule.name}" for rule in rules}
+    for kind, values in (("good", good), ("bad", bad)):
+        for rule in rules:
             finding = judge.compare("quality", rule.select(values))
             yield replace(finding, statement=f"quality/{rule.name}, {kind} data")
+        yield replace(judge.compare("quality", audit(rules, values)), statement=f"all rules in one, {kind} data")
 
 
 def _making(judge: Judge, asked: set[str], name: str, table: str, **values: str | int) -> Iterator[Finding]:

@@ -122,6 +122,7 @@ class DuckStatement:
         views = (str(target),) if target is not None and target.properties is None else ()
         query = Compiler(source, self.sql, self.database, views).query(node)
         self.scanned_bytes = source.scanned_bytes(query.sql)
+        source.read_whole()
         if self.most_bytes is not None and self.scanned_bytes > self.most_bytes:
             raise Cancelled(SCAN_LIMIT)
         return query

@@ -12,6 +12,7 @@ from localaws.athena.duck.operators import quote
 from localaws.athena.duck.serdes import PARQUET, READERS
 from localaws.athena.errors import QueryError, not_supported
 
+_WHOLE = 256 * 1024 * 1024  # bytes that may lie in memory beyond what DuckDB counts
 _GLOB = re.compile(r"[*?\[]")  # DuckDB takes a location with one of these for a pattern
 
 
@@ -60,6 +61,14 @@ class TableSource:
         if hidden_path:
             texts.append('r."$path"')
         return f"(SELECT {', '.join(texts)} FROM ({rows}) AS r{joins}) AS {alias}"
+
+    def read_whole(self) -> None:
+        """Has DuckDB get each object in one request, where all together are small.
+
+        Else it asks for each column of each row group, and the base reads the whole object for each such request.
+        """
+        total = sum({location: size for _, _, files in self._scanned for location, size in files}.values())
+        self.connection.execute(f"SET force_download = {total <= _WHOLE}")
 
     def scanned_bytes(self, sql: str) -> int:
         """What Athena would bill for the query that DuckDB's text says: of Parquet the columns that it names alone.
