@@ -41,7 +41,6 @@ NAMES = {
     "another day": "**this pipeline, steps 1 to 7**",
     "first day": "steps 1 to 7, everything new",
     "all steps": "with audit, insights and publish",
-    "trino": "steps 1 to 7, on Trino",
 }
 BEGIN, END = "<!-- tables of the run: begin -->", "<!-- tables of the run: end -->"
 

@@ -22,7 +22,6 @@ class TableSource:
     def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: Catalog, s3: Any) -> None:
         self.connection = connection
         self.catalog = catalog
-        self.s3 = s3
         self._scanned: list[tuple[str, Table, list[tuple[str, int]]]] = []  # alias, table, objects with their sizes
         # A statement sees one state of a table and its objects, and asks for it once, however often it names the table.
         self.table = cache(catalog.find)
