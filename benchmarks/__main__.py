@@ -166,9 +166,9 @@ class Benchmark:
 
     def memory(self) -> None:
         """What a query may take, and what the local AWS then takes at the most."""
-        hubs = self.hubs[len(self.hubs) // 2]
+        hubs = self.hubs[-1]
         found = {}
-        for size in ("2G", "500M"):
+        for size in ("2G", "1G"):
             say(f"{hubs:,} hubs, with QUERY_MEMORY={size}")
             settings = self.settings(source=str(self.source(hubs)), query_memory=size)
             (_, another), whole = data_plane.run(settings, [FIRST_DAY, DAY])

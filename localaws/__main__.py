@@ -54,12 +54,19 @@ def parse_arguments() -> argparse.Namespace:
         help="the Trino of --engine trino (http://127.0.0.1:8090)",
     )
     parser.add_argument(
-        "--query-memory", default="2G", help="what each query may take on DuckDB before it spills to disk (2G)"
+        "--query-memory",
+        type=_bytes,
+        default="2G",
+        help="what each query may take on DuckDB before it spills to disk, as 2G or 500M (2G)",
     )
     parser.add_argument("--faults", type=Path, help="file of faults to begin with, as docs/faults.md describes (none)")
     parser.add_argument("--access-log", type=Path, help="file that gets a line for each request (none)")
     parser.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
     return parser.parse_args()
+
+
+def _bytes(size: str) -> int:
+    return int(size[:-1]) * {"M": 10**6, "G": 10**9}.get(size[-1:], 0)
 
 
 def lock_folder(state: Path) -> IO[str]:

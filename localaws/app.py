@@ -13,7 +13,7 @@ from ministack.core import lambda_runtime
 
 from localaws import access, invocations
 from localaws.asgi import Message, Receive, Send, read, replaying, respond
-from localaws.athena.duck.engine import DuckEngine
+from localaws.athena.duck.engine import MEMORY_BYTES, DuckEngine
 from localaws.athena.service import Athena
 from localaws.athena.trino import TrinoEngine
 from localaws.crawlers import Crawlers
@@ -187,15 +187,15 @@ class LocalAws:
 
 
 def create_app(
-    endpoint: str, state: Path, region: str, trino_url: str | None = None, query_memory: str = "2G"
+    endpoint: str, state: Path, region: str, trino_url: str | None = None, query_memory: int = MEMORY_BYTES
 ) -> Faults:
     """The application with all services of ours; `endpoint` is its own URL, `state` its folder.
 
-    `trino_url` is the Trino that runs the queries; without one DuckDB does, with `query_memory` (2G, 500M) for each.
+    `trino_url` is the Trino that runs the queries; without one DuckDB does, with `query_memory` bytes for each.
     """
     store = Store(endpoint, region)
     records = Records(state / "records.sqlite")
-    engine = TrinoEngine(trino_url) if trino_url else DuckEngine(state / "tmp" / "duckdb", memory=f"{query_memory}B")
+    engine = TrinoEngine(trino_url) if trino_url else DuckEngine(state / "tmp" / "duckdb", memory=query_memory)
     athena = Athena(store, records, engine)
     services = [athena, Catalog(store), Crawlers(store, records), Jobs(store, records, state / "jobs")]
     rights = access.Access(athena.workgroup_of)

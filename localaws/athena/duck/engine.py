@@ -29,20 +29,21 @@ from localaws.athena.text import java_double
 from localaws.athena.types import Type
 
 _HTTPFS = next(Path(duckdb_extension_httpfs.__file__).parent.glob("extensions/*/httpfs.duckdb_extension"))
+MEMORY_BYTES = 2 * 10**9
 _ROWS_AT_ONCE = 10_000
 _INTERRUPT_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
 class DuckEngine:
-    """threads and memory bound each statement; what does not fit spills to a folder below ``spill``.
+    """threads and memory (bytes) bound each statement; what does not fit spills to a folder below ``spill``.
 
     files_of_bucket: how many files the only bucket of a table is written to. Athena promises "one or more".
     """
 
     spill: Path
     threads: int = 2
-    memory: str = "2GB"
+    memory: int = MEMORY_BYTES
     files_of_bucket: int = 1
 
     def statement(self, sql: str, database: str, store: Any, most_bytes: int | None = None) -> "DuckStatement":
@@ -122,7 +123,7 @@ class DuckStatement:
         views = (str(target),) if target is not None and target.properties is None else ()
         query = Compiler(source, self.sql, self.database, views).query(node)
         self.scanned_bytes = source.scanned_bytes(query.sql)
-        source.read_whole()
+        source.read_whole(self.engine.memory)
         if self.most_bytes is not None and self.scanned_bytes > self.most_bytes:
             raise Cancelled(SCAN_LIMIT)
         return query
@@ -144,7 +145,7 @@ def connect(engine: DuckEngine, store: Any, spill: str) -> duckdb.DuckDBPyConnec
     connection = duckdb.connect(
         config={
             "threads": engine.threads,
-            "memory_limit": engine.memory,
+            "memory_limit": f"{engine.memory}B",
             "temp_directory": spill,
             # Trino keeps no order but that of ORDER BY either; and what keeps none needs less time and memory.
             "preserve_insertion_order": False,

@@ -12,7 +12,7 @@ from localaws.athena.duck.operators import quote
 from localaws.athena.duck.serdes import PARQUET, READERS
 from localaws.athena.errors import QueryError, not_supported
 
-_WHOLE = 256 * 1024 * 1024  # bytes that may lie in memory beyond what DuckDB counts
+_WHOLE_SHARE = 1 / 8  # of a statement's memory: what objects may take as a whole
 _GLOB = re.compile(r"[*?\[]")  # DuckDB takes a location with one of these for a pattern
 
 
@@ -61,13 +61,15 @@ class TableSource:
             texts.append('r."$path"')
         return f"(SELECT {', '.join(texts)} FROM ({rows}) AS r{joins}) AS {alias}"
 
-    def read_whole(self) -> None:
-        """Has DuckDB get each object in one request, where all together are small.
+    def read_whole(self, memory: int) -> None:
+        """Has DuckDB get each object in one request, where all together are small beside the ``memory``, in bytes.
 
         Else it asks for each column of each row group, and the base reads the whole object for each such request.
         """
         total = sum({location: size for _, _, files in self._scanned for location, size in files}.values())
-        self.connection.execute(f"SET force_download = {total <= _WHOLE}")
+        whole = total if total <= memory * _WHOLE_SHARE else 0
+        # DuckDB does not count what it has got that way.
+        self.connection.execute(f"SET force_download = {whole > 0}; SET memory_limit = '{memory - whole}B'")
 
     def scanned_bytes(self, sql: str) -> int:
         """What Athena would bill for the query that DuckDB's text says: of Parquet the columns that it names alone.

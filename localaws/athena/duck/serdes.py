@@ -22,8 +22,9 @@ OPENX_JSON = "org.openx.data.jsonserde.JsonSerDe"
 OPEN_CSV = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
 TEXT = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
 
-# The longest line that is read; Athena has no such limit below its memory.
-_LONGEST_LINE_BYTES = 64 * 1024 * 1024
+# What DuckDB reads at once, of which a line may be a quarter; Athena has no such limit below its memory. Where lines may
+# end in CR LF the file must fit in as a whole, for DuckDB errs, or gives up, where one buffer meets the next.
+_BUFFER_BYTES, _LARGE_BUFFER_BYTES = 64 * 1024 * 1024, 256 * 1024 * 1024
 _NO_DELIMITER = "\x01\x02\x02\x01"  # what no line holds: DuckDB wants one
 _LINE_ENDS, _ANY_LINE_END = r"\r\n", r"\n"  # DuckDB's names for: LF or CR and a byte; LF or CR
 _function_numbers = count()
@@ -111,30 +112,56 @@ def _lines(connection: duckdb.DuckDBPyConnection, locations: list[str], skip: in
     """
     packed = [location for location in locations if location.endswith((".gz", ".zst"))]
     plain = [location for location in locations if location not in packed]
-    lone = (
-        plain
-        and connection.execute(
-            f"SELECT filename FROM read_text({_list(plain)}) WHERE contains(content, chr(13))"
-            " AND contains(replace(content, chr(13) || chr(10), ''), chr(13))"
-        ).fetchone()
-    )
-    lengths = [
-        connection.execute(f"SELECT sum(strlen(line)) FROM {_reader(packed, end)}").fetchone()
+    returns = _with_returns(connection, plain) if plain else []
+    if packed:
+        _check_packed(connection, packed)
+    feeds = [location for location in plain if location not in returns]
+    readers = [_reader(feeds, _ANY_LINE_END, _BUFFER_BYTES, skip)] if feeds else []
+    if returns or packed:
+        readers.append(_reader([*returns, *packed], _LINE_ENDS, _LARGE_BUFFER_BYTES, skip))
+    return " UNION ALL ".join(f"SELECT coalesce(line, '') AS line, \"$path\" FROM {reader}" for reader in readers)
+
+
+def _with_returns(connection: duckdb.DuckDBPyConnection, plain: list[str]) -> list[str]:
+    """Those of the files that have lines that end in CR LF."""
+    found = connection.execute(
+        "SELECT filename, strlen(content), contains(replace(content, chr(13) || chr(10), ''), chr(13))"
+        f" FROM read_text({_list(plain)}) WHERE contains(content, chr(13))"
+    ).fetchall()
+    for location, size, alone in found:
+        if alone:
+            raise not_supported(f"a line that ends in CR alone, in {location},")
+        _check_size(location, size)
+    return [location for location, _, _ in found]
+
+
+def _check_packed(connection: duckdb.DuckDBPyConnection, packed: list[str]) -> None:
+    by_any, by_usual = (
+        dict(
+            connection.execute(
+                f'SELECT "$path", sum(strlen(line) + 2) FROM {_reader(packed, end, _LARGE_BUFFER_BYTES)} GROUP BY 1'
+            ).fetchall()
+        )
         for end in (_ANY_LINE_END, _LINE_ENDS)
-        if packed
-    ]
-    if lone or len(set(lengths)) > 1:
-        raise not_supported(f"a line that ends in CR alone, in {lone[0] if lone else packed[0]},")
-    return f"SELECT coalesce(line, '') AS line, \"$path\" FROM {_reader(locations, _LINE_ENDS, skip)}"
+    )
+    for location, size in by_any.items():
+        _check_size(location, size)
+        if size != by_usual.get(location):
+            raise not_supported(f"a line that ends in CR alone, in {location},")
 
 
-def _reader(locations: list[str], line_end: str, skip: int = 0) -> str:
+def _check_size(location: str, size: int) -> None:
+    if size > _LARGE_BUFFER_BYTES:
+        raise not_supported(f"{size} bytes of lines that may end in CR LF, in {location},")
+
+
+def _reader(locations: list[str], line_end: str, buffer: int, skip: int = 0) -> str:
     return (
         f"read_csv({_list(locations)},"
         f" columns={{'line': 'VARCHAR'}}, auto_detect=false, header=false, delim={quote(_NO_DELIMITER)},"
         " quote='', escape='', strict_mode=false, null_padding=false, filename='$path',"
         f" hive_partitioning=false, new_line={quote(line_end)},"
-        f" max_line_size={_LONGEST_LINE_BYTES}, buffer_size={4 * _LONGEST_LINE_BYTES}, skip={skip})"
+        f" max_line_size={buffer // 4}, buffer_size={buffer}, skip={skip})"
     )
 
 

@@ -24,7 +24,7 @@ def store(athena: AthenaClient) -> Store:
 
 def test_what_does_not_fit_the_memory_spills_and_leaves_nothing_behind(store: Store, tmp_path: Path) -> None:
     # given: a million rows of some hundred bytes to sort, and memory for a few
-    engine = DuckEngine(tmp_path / "spill", threads=2, memory="60MB")
+    engine = DuckEngine(tmp_path / "spill", threads=2, memory=60 * 10**6)
     text = "CAST(a AS varchar) || CAST(b AS varchar) || CAST(c AS varchar) || '" + "x" * 100 + "'"
     sql = (
         f"SELECT max(n), count(*) FROM (SELECT row_number() OVER (ORDER BY {text}) AS n FROM {NUMBERS} AS t (a)"
@@ -38,7 +38,7 @@ def test_what_does_not_fit_the_memory_spills_and_leaves_nothing_behind(store: St
 
 
 def test_a_query_without_the_memory_says_so(store: Store, tmp_path: Path) -> None:
-    engine = DuckEngine(tmp_path / "spill", memory="1MB")
+    engine = DuckEngine(tmp_path / "spill", memory=10**6)
 
     with pytest.raises(QueryError, match=r"^EXCEEDED_LOCAL_MEMORY_LIMIT: "):
         engine.statement(

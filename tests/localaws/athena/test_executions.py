@@ -211,13 +211,13 @@ def test_a_query_that_would_scan_more_than_its_workgroup_allows_is_cancelled(
 ) -> None:
     # given: 20 MB, and a limit of 10 MB, the least that Athena takes
     athena.table("large", TEXT, "line string")
-    athena.put("large/file", "x" * 1023 * 1024 * 20)
+    athena.put("large/file", f"{'x' * 1023}\n" * 1024 * 20)
     limited = workgroup("limited", BytesScannedCutoffPerQuery=10 * 1024 * 1024, EnforceWorkGroupConfiguration=False)
 
     status = athena.ended(athena.start("SELECT count(*) FROM large", WorkGroup=limited))["Status"]
 
     assert (status["State"], status["StateChangeReason"]) == ("CANCELLED", "Bytes scanned limit was exceeded")
-    assert athena.rows("SELECT count(*) FROM large") == [("1",)]
+    assert athena.rows("SELECT count(*) FROM large") == [("20480",)]
 
 
 def test_what_ran_when_the_server_was_killed_has_failed(fresh_aws: Aws) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from localaws.athena.catalog import Table
 from localaws.athena.duck.engine import as_query_error
+from localaws.athena.duck import serdes
 from localaws.athena.duck.serdes import OPEN_CSV, OPENX_JSON, PARQUET, READERS, TEXT, opencsv_line
 from localaws.athena.errors import QueryError
 from tests.localaws.athena.in_process import table
@@ -165,6 +166,31 @@ def test_lines_end_in_every_usual_way_and_gzip_is_unpacked(
 
     assert [line for (line,) in read(connection, LINES, first)] == ["", "a", "", "b ", ""]
     assert read(connection, LINES, second) == [('"c", {d}',)]
+
+
+def test_no_line_is_lost_where_a_file_is_longer_than_what_is_read_at_once(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given: lines of every length up to what may be, buffers of which a file fills dozens
+    monkeypatch.setattr(serdes, "_BUFFER_BYTES", 8_000)
+    lines = [f"{number:04} {'x' * (number * 7919 % 1_990)}" for number in range(400)]
+    file = tmp_path / "lines.txt"
+    file.write_text("\n".join(lines))
+
+    assert sorted(line for (line,) in read(connection, LINES, file)) == lines
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_lines_that_end_in_cr_lf_are_refused_in_a_file_that_is_longer_than_what_is_read_at_once(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool
+) -> None:
+    monkeypatch.setattr(serdes, "_LARGE_BUFFER_BYTES", 8_000)
+    content = b"1234567\r\n" * 1_000
+    file = tmp_path / ("1.gz" if packed else "1")
+    file.write_bytes(gzip.compress(content) if packed else content)
+
+    with pytest.raises(QueryError, match=r"^NOT_SUPPORTED: "):
+        read(connection, LINES, file)
 
 
 def test_bytes_that_are_no_utf_8_are_refused(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
