@@ -11,6 +11,12 @@ from typing import Any
 from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.types import Type, from_hive
 
+# Names of SerDes, by which objects are read.
+PARQUET = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
+OPENX_JSON = "org.openx.data.jsonserde.JsonSerDe"
+OPEN_CSV = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
+TEXT = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
+
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"  # Hive's value of a partition whose key is NULL
 
 Values = tuple[str, ...]  # of a partition: texts in the order of the keys
