@@ -29,7 +29,7 @@ OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 .DEFAULT_GOAL := help
 .PHONY: help demo up down status airflow report data deploy destroy deploy-quicksight mwaa mwaa-sync compose-env \
   test test-glue test-lambda test-clients test-bench test-trino test-reruns test-access test-browser test-fab test-mwaa \
-  test-versions test-compose trino conformance functions chaos bench lint format lock clean
+  test-versions test-compose trino conformance functions chaos bench lint hooks format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -149,18 +149,11 @@ functions: .venv-localaws/synced trino ## record the functions that the real Tri
 chaos: .venv/synced .venv-localaws/synced ## break the pipeline on purpose, fault by fault; see docs/faults.md
 	@PYTHONPATH=plugins .venv/bin/python -u -m tests.chaos $(ARGS)
 
-lint: .venv/synced .venv-localaws/synced .venv-lint/synced .venv-checkov/synced ## check style, types, SQL and templates; repair nothing
-	@status=0; check() { echo "$$*"; "$$@" || status=1; }; \
-	check .venv-lint/bin/ruff check .; \
-	check .venv-lint/bin/ruff format --check .; \
-	check .venv-lint/bin/mypy --python-executable .venv/bin/python plugins/smart_hub plugins/smart_hub_plugin.py ops generator; \
-	check .venv-lint/bin/mypy --python-executable .venv-localaws/bin/python localaws; \
-	check .venv-lint/bin/sqlfluff lint include/sql ops; \
-	check .venv-lint/bin/cfn-lint include/infrastructure/*.yaml; \
-	check sh -c '$(RUN) ops.quicksight --print | .venv-lint/bin/cfn-lint'; \
-	check .venv-checkov/bin/checkov --quiet --compact --config-file .checkov.yaml; \
-	check .venv-checkov/bin/python -W ignore -m tests.policies; \
-	exit $$status
+lint: .venv/synced .venv-localaws/synced .venv-lint/synced .venv-checkov/synced ## check style, types, SQL, templates, spelling, layers; repair nothing
+	@.venv-lint/bin/pre-commit run --all-files --hook-stage manual $(ARGS)
+
+hooks: .venv/synced .venv-localaws/synced .venv-lint/synced ## have git check each commit, by .pre-commit-config.yaml
+	.venv-lint/bin/pre-commit install
 
 format: .venv-lint/synced ## repair what can be repaired by itself
 	.venv-lint/bin/ruff check --fix .

@@ -86,7 +86,7 @@ class CopiedDesign:
         def client(service: str) -> Any:
             keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
             config = Config(s3={"addressing_style": "path"})
-            return boto3.client(service, endpoint_url=endpoint, config=config, **keys)
+            return boto3.client(service, endpoint_url=endpoint, config=config, **keys)  # type: ignore[call-overload]
 
         self.s3, self.glue, self.athena = client("s3"), client("glue"), client("athena")
         self.result = Result()

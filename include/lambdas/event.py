@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def _match(field: str, value: Any, pattern: re.Pattern[str]) -> None:
         raise InvalidEvent(f"{field}: expected {pattern.pattern}, got {value!r}")
 
 
-def _described(entry: dict[str, Any]) -> dict[str, str]:
+def _described(entry: Mapping[str, Any]) -> dict[str, str]:
     """How a table or partition is to be read: its columns, its SerDe and what that is told."""
     storage = entry["StorageDescriptor"]
     serde = storage.get("SerdeInfo", {})
@@ -136,7 +136,7 @@ class Invocation:
         values: of its one partition; else all that there are. A crawler that infers types of its own makes
         partitions that Athena may refuse, or read otherwise.
         """
-        names = {"DatabaseName": self.database, "TableName": table}
+        names: Any = {"DatabaseName": self.database, "TableName": table}
         declared = _described(self.glue.get_table(DatabaseName=self.database, Name=table)["Table"])
         if values:
             try:

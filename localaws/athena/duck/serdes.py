@@ -17,8 +17,8 @@ from localaws.athena.duck.operators import quote, refuse
 from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.types import VARCHAR, Type
 
-# What DuckDB reads at once, of which a line may be a quarter; Athena has no such limit below its memory. Where lines may
-# end in CR LF the file must fit in as a whole, for DuckDB errs, or gives up, where one buffer meets the next.
+# What DuckDB reads at once, of which a line may be a quarter; Athena has no such limit below its memory. Where lines
+# may end in CR LF the file must fit in as a whole, for DuckDB loses lines where one buffer meets the next.
 _BUFFER_BYTES, _LARGE_BUFFER_BYTES = 64 * 1024 * 1024, 256 * 1024 * 1024
 _NO_DELIMITER = "\x01\x02\x02\x01"  # what no line holds: DuckDB wants one
 _LINE_ENDS, _ANY_LINE_END = r"\r\n", r"\n"  # DuckDB's names for: LF or CR and a byte; LF or CR

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from local_server import Aws
 
-from localaws.athena.duck.engine import DuckEngine
+from localaws.athena.catalog import Catalog
+from localaws.athena.duck.engine import DuckEngine, connect
+from localaws.athena.duck.scan import TableSource
 from localaws.athena.errors import Cancelled, QueryError
 from localaws.athena.text import java_double
 from localaws.service import Store
@@ -48,6 +50,27 @@ def test_a_query_without_the_memory_says_so(store: Store, tmp_path: Path) -> Non
             "any",
             store,
         ).run()
+
+
+@pytest.mark.parametrize(("memory", "whole", "left"), [(8_000_000, True, "6.6 MiB"), (7_999_999, False, "7.6 MiB")])
+def test_objects_that_are_got_whole_count_as_memory_and_take_an_eighth_at_most(
+    athena: AthenaClient, store: Store, tmp_path: Path, memory: int, whole: bool, left: str
+) -> None:
+    # given: an object of a million bytes, in a statement that names its table twice
+    athena.table(f"million_{memory}", TEXT, "line string")
+    athena.put(f"million_{memory}/file", f"{'x' * 999}\n" * 1_000)
+    catalog = Catalog(store.client("glue"))
+    table = catalog.find(athena.database, f"million_{memory}")
+    assert table is not None
+    with connect(DuckEngine(tmp_path), store, str(tmp_path)) as connection:
+        source = TableSource(connection, catalog, store.client("s3"))
+        for alias in ("a", "b"):
+            source.scan(table, alias, [], hidden_path=False)
+
+        source.read_whole(memory)
+
+        settings = "SELECT current_setting('force_download'), current_setting('memory_limit')"
+        assert connection.execute(settings).fetchone() == (whole, left)
 
 
 def test_a_statement_cancelled_before_it_runs_does_not_run(store: Store, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import duckdb
 import pytest
 
 from localaws.athena.catalog import Table
-from localaws.athena.duck.engine import as_query_error
 from localaws.athena.duck import serdes
+from localaws.athena.duck.engine import as_query_error
 from localaws.athena.duck.serdes import OPEN_CSV, OPENX_JSON, PARQUET, READERS, TEXT, opencsv_line
 from localaws.athena.errors import QueryError
 from tests.localaws.athena.in_process import table
