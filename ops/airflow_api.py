@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 
 from ops.settings import UserError
+from smart_hub.layout import DAILY_DAG
 
-DAG = "smart_hub_usage"
 FINISHED = frozenset({"success", "failed"})  # of runs
 BUSY = frozenset({"queued", "running", "deferred", "restarting"})  # of task instances: a process works on it
 POLL_SECONDS = 0.5
@@ -43,7 +43,7 @@ class Task:
 class Dag:
     """A DAG of the Airflow at `url`. Every method raises httpx.HTTPStatusError when Airflow refuses."""
 
-    def __init__(self, url: str, dag_id: str = DAG, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, url: str, dag_id: str = DAILY_DAG, transport: httpx.BaseTransport | None = None) -> None:
         self.dag_id = dag_id
         self._client = httpx.Client(base_url=f"{url}/api/v2", timeout=60, trust_env=False, transport=transport)
 

@@ -17,9 +17,10 @@ import httpx
 from rich.console import Console
 
 from ops import demo, report, services
-from ops.airflow_api import DAG, Dag
+from ops.airflow_api import Dag
 from ops.settings import Settings, UserError
 from smart_hub.athena import QueryFailed, QueryTimedOut
+from smart_hub.layout import DAILY_DAG
 
 TRINO_SECONDS = 300  # a cold start with all of the official image's plugins
 
@@ -86,7 +87,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     addresses = f"http://{settings.host}:{settings.airflow_port}"
     print(
-        f"\nAirflow    {addresses}/dags/{DAG}\n"
+        f"\nAirflow    {addresses}/dags/{DAILY_DAG}\n"
         f"Smart Hub  {addresses}/plugin/smart-hub\n"
         f"Local AWS  http://{settings.host}:{settings.aws_port}"
     )

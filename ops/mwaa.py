@@ -7,7 +7,6 @@ How MWAA treats each of them: https://github.com/aws/amazon-mwaa-docker-images (
 """
 
 import argparse
-import dataclasses
 import hashlib
 import json
 import re
@@ -26,7 +25,7 @@ from packaging.utils import canonicalize_name
 from ops import deploy, package
 from ops.deploy import DeployError
 from smart_hub import stacks
-from smart_hub.settings import Settings
+from smart_hub.settings import PREFIX, SETTINGS, Settings
 from smart_hub.stacks import Report
 
 if TYPE_CHECKING:
@@ -45,7 +44,6 @@ OURS = ("include/", "smart_hub_")
 # On an object that sync has put: the hash of its content.
 MARK = "smart-hub-sha256"
 
-_PREFIX = "SMART_HUB_"
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 
 
@@ -62,12 +60,12 @@ def build(
     values = dict(settings)
     exports = values
     if connection is not None:
-        values[f"{_PREFIX}AWS_CONN_ID"] = CONNECTION
+        values[f"{PREFIX}AWS_CONN_ID"] = CONNECTION
         document = json.dumps({"conn_type": "aws", "extra": dict(connection)}, sort_keys=True)
         exports = values | {f"AIRFLOW_CONN_{CONNECTION.upper()}": document}
     _check(values, root)
     sources = {f"dags/{name}": path for name, path in _shipped(root / "dags")}
-    for part in ("sql", *([] if values.get(f"{_PREFIX}SOURCE") else ["data"])):
+    for part in ("sql", *([] if values.get(f"{PREFIX}SOURCE") else ["data"])):
         sources |= {f"dags/include/{part}/{name}": path for name, path in _shipped(root / "include" / part)}
     files = {name: path.read_bytes() for name, path in sources.items()}
     # include/ has no DAGs: it need not be searched for any.
@@ -88,14 +86,13 @@ def _shipped(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _check(values: Mapping[str, str], root: Path) -> None:
-    known = {f"{_PREFIX}{field.name.upper()}" for field in dataclasses.fields(Settings)} - {f"{_PREFIX}PROBLEMS"}
-    if unknown := sorted(set(values) - known):
-        raise DeployError(f"there is no setting {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-    if f"{_PREFIX}INCLUDE" in values:
-        raise DeployError(f"{_PREFIX}INCLUDE: leave it out, MWAA gets include/ in dags/, where it is found")
-    source = values.get(f"{_PREFIX}SOURCE", "")
+    if unknown := sorted(set(values) - SETTINGS.keys()):
+        raise DeployError(f"there is no setting {', '.join(unknown)}; there are {', '.join(sorted(SETTINGS))}")
+    if f"{PREFIX}INCLUDE" in values:
+        raise DeployError(f"{PREFIX}INCLUDE: leave it out, MWAA gets include/ in dags/, where it is found")
+    source = values.get(f"{PREFIX}SOURCE", "")
     if source and not source.startswith("s3://"):
-        raise DeployError(f"{_PREFIX}SOURCE: MWAA has no folder of yours; give an s3:// prefix, got {source!r}")
+        raise DeployError(f"{PREFIX}SOURCE: MWAA has no folder of yours; give an s3:// prefix, got {source!r}")
     if problems := Settings.from_environment(root / "dags", values).problems:
         raise DeployError("; ".join(problems))
 
@@ -240,20 +237,20 @@ def settings_of(options: argparse.Namespace) -> tuple[dict[str, str], dict[str, 
     given: dict[str, str] = {}
     for text in [*_lines(options.settings), *options.setting]:
         name, equals, value = text.partition("=")
-        if not equals or not name.startswith(_PREFIX):
-            raise DeployError(f"{text!r} is no setting: write {_PREFIX}NAME=value")
+        if not equals or not name.startswith(PREFIX):
+            raise DeployError(f"{text!r} is no setting: write {PREFIX}NAME=value")
         given[name] = value
-    stack = given.setdefault(f"{_PREFIX}STACK", options.stack)
-    own_connection = f"{_PREFIX}AWS_CONN_ID" not in given
+    stack = given.setdefault(f"{PREFIX}STACK", options.stack)
+    own_connection = f"{PREFIX}AWS_CONN_ID" not in given
     session = deploy.session_of(options)
     role = options.role_arn
-    if f"{_PREFIX}DATA_BUCKET" not in given or (own_connection and not role):
+    if f"{PREFIX}DATA_BUCKET" not in given or (own_connection and not role):
         cfn = session.client("cloudformation", endpoint_url=options.endpoint_url, config=deploy.CLIENTS)
         deployed = stacks.describe(cfn, stack)
         if deployed is None:
             raise DeployError(
                 f"there is no stack {stack} in {session.region_name}: deploy it, or name another with --stack and"
-                f" --region, or give --setting {_PREFIX}DATA_BUCKET=… and --role-arn"
+                f" --region, or give --setting {PREFIX}DATA_BUCKET=… and --role-arn"
             )
         outputs = deploy.outputs_of(deployed)
         given = deploy.settings_of(stack, outputs) | given

@@ -58,7 +58,7 @@ def days(athena: AthenaClient, settings: Settings, first: str, last: str) -> dic
     queries = Athena(
         client=athena,
         workgroup=settings.stack,
-        database=settings.stack.replace("-", "_"),
+        database=settings.database,
         output=f"s3://{settings.data_bucket}/athena-results/demo/",
         version=uuid4().hex,
         seconds_left=lambda: deadline - time.monotonic(),

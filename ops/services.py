@@ -370,7 +370,7 @@ def trino_reads(athena: AthenaClient, settings: Settings) -> bool:
     """
     query = athena.start_query_execution(
         QueryString="SELECT reason, count(*) FROM usage_rejects GROUP BY reason",
-        QueryExecutionContext={"Database": settings.stack.replace("-", "_")},
+        QueryExecutionContext={"Database": settings.database},
         WorkGroup=settings.stack,
         ResultConfiguration={"OutputLocation": f"s3://{settings.data_bucket}/athena-results/ready/"},
     )["QueryExecutionId"]
