@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ops.settings import Settings
+from smart_hub.layout import day_prefix
 from smart_hub.page import document
 from smart_hub.page.choice import Choice
 from smart_hub.page.store import SCHEMAS, USAGE_TABLE, Store
@@ -76,7 +77,7 @@ def publish(client: Callable[[str], Any], hubs: list[str], days: Sequence[str], 
     for name, file in files.items():
         glue.create_table(DatabaseName=DATABASE, TableInput={"Name": name, "PartitionKeys": [{"Name": "dt"}]})
         for day in days:
-            prefix = f"warehouse/{name}/dt={day}/version=v0123456789abcdef/"
+            prefix = day_prefix(name, day, "v0123456789abcdef")
             s3.put_object(Bucket=BUCKET, Key=f"{prefix}part-0.parquet", Body=file)
             place = {"Values": [day], "StorageDescriptor": {"Location": f"s3://{BUCKET}/{prefix}"}}
             glue.create_partition(DatabaseName=DATABASE, TableName=name, PartitionInput=place)

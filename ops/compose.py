@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
-from ops import demo, report, services
+from ops import demo, health, report
 from ops.airflow_api import Dag
 from ops.settings import Settings, UserError
 from smart_hub.athena import QueryFailed, QueryTimedOut
@@ -98,7 +98,7 @@ def wait_for_trino(settings: Settings) -> None:
     """Return when the local Athena answers a query by Trino. Raises UserError when it does not in time."""
     athena = report.client(settings)
     deadline = time.monotonic() + TRINO_SECONDS
-    while not (services.trino_is_healthy(settings) and services.trino_reads(athena, settings)):
+    while not health.trino_is_ready(athena, settings):
         if time.monotonic() > deadline:
             raise UserError(
                 f"no Trino is ready at {settings.trino_url} after {TRINO_SECONDS} s: start it with "

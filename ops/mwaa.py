@@ -23,8 +23,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from ops import deploy, package
-from ops.deploy import DeployError
+from ops.aws_command import DEFAULT_REGION, run, session_of
+from ops.cloudformation import CLIENTS, DeployError, outputs_of
 from smart_hub import stacks
+from smart_hub.layout import DEFAULT_STACK
 from smart_hub.settings import PREFIX, SETTINGS, Settings
 from smart_hub.stacks import Report
 
@@ -242,17 +244,17 @@ def settings_of(options: argparse.Namespace) -> tuple[dict[str, str], dict[str, 
         given[name] = value
     stack = given.setdefault(f"{PREFIX}STACK", options.stack)
     own_connection = f"{PREFIX}AWS_CONN_ID" not in given
-    session = deploy.session_of(options)
+    session = session_of(options)
     role = options.role_arn
     if f"{PREFIX}DATA_BUCKET" not in given or (own_connection and not role):
-        cfn = session.client("cloudformation", endpoint_url=options.endpoint_url, config=deploy.CLIENTS)
+        cfn = session.client("cloudformation", endpoint_url=options.endpoint_url, config=CLIENTS)
         deployed = stacks.describe(cfn, stack)
         if deployed is None:
             raise DeployError(
                 f"there is no stack {stack} in {session.region_name}: deploy it, or name another with --stack and"
                 f" --region, or give --setting {PREFIX}DATA_BUCKET=… and --role-arn"
             )
-        outputs = deploy.outputs_of(deployed)
+        outputs = outputs_of(deployed)
         given = deploy.settings_of(stack, outputs) | given
         role = role or outputs["AirflowRoleArn"]
     if not own_connection:
@@ -278,11 +280,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ops.mwaa", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--region", help=f"AWS region (default: as configured for AWS, else {deploy.DEFAULT_REGION})")
+    common.add_argument("--region", help=f"AWS region (default: as configured for AWS, else {DEFAULT_REGION})")
     common.add_argument("--endpoint-url", help="address of a local AWS (default: AWS itself)")
     common.add_argument("--out", type=Path, default=DIST, help="folder of the build (default: dist/mwaa)")
     builder = commands.add_parser("build", parents=[common], help="write dist/mwaa")
-    builder.add_argument("--stack", default="smart-hub", help="stack whose outputs give the settings (%(default)s)")
+    builder.add_argument("--stack", default=DEFAULT_STACK, help="stack whose outputs give the settings (%(default)s)")
     builder.add_argument("--settings", type=Path, help="file with a line SMART_HUB_NAME=value for each setting")
     builder.add_argument(
         "--setting", action="append", default=[], metavar="SMART_HUB_NAME=VALUE", help="one more; may be repeated"
@@ -297,8 +299,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     syncer.add_argument("--take-over", action="store_true", help="replace files that this command did not put")
     syncer.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     options = parser.parse_args(arguments)
-    session = deploy.session_of(options)
-    return deploy.run(lambda: _build(options) if options.command == "build" else _sync(session, options))
+    session = session_of(options)
+    return run(lambda: _build(options) if options.command == "build" else _sync(session, options))
 
 
 def _build(options: argparse.Namespace) -> dict[str, str]:
@@ -310,7 +312,7 @@ def _build(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _sync(session: boto3.Session, options: argparse.Namespace) -> dict[str, str]:
-    s3 = session.client("s3", endpoint_url=options.endpoint_url, config=deploy.CLIENTS)
+    s3 = session.client("s3", endpoint_url=options.endpoint_url, config=CLIENTS)
     versions = sync(
         s3, options.bucket, options.out, dags=options.dags, take_over=options.take_over, dry_run=options.dry_run
     )

@@ -15,6 +15,7 @@ import boto3
 import pytest
 
 from ops import deploy, package
+from ops.cloudformation import DeployError, url_of
 from smart_hub import stacks
 
 KEY = "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -367,7 +368,7 @@ def test_a_parameter_keeps_its_value_until_another_is_given(deployed: Deployed) 
 
 
 def test_an_unknown_parameter_is_refused_by_name(deployed: Deployed) -> None:
-    with pytest.raises(deploy.DeployError, match="no parameter Cutoff; it has AirflowPrincipal, ArtifactsBucket"):
+    with pytest.raises(DeployError, match="no parameter Cutoff; it has AirflowPrincipal, ArtifactsBucket"):
         deployed.again(parameters={"Cutoff": "1"})
 
 
@@ -376,9 +377,7 @@ def test_a_failure_names_the_resource_and_the_next_deployment_needs_no_hand(depl
     glue = deployed.client("glue")
     glue.create_database(DatabaseInput={"Name": "taken"})
 
-    with pytest.raises(
-        deploy.DeployError, match=r"^stack taken: AWS::Glue::Database Database failed: .*already exists"
-    ):
+    with pytest.raises(DeployError, match=r"^stack taken: AWS::Glue::Database Database failed: .*already exists"):
         deployed.again("taken")
 
     glue.delete_database(Name="taken")
@@ -499,7 +498,7 @@ def test_a_source_is_a_bucket_and_a_prefix(source: str, bucket: str, prefix: str
 
 @pytest.mark.parametrize("source", ["/home/me/data", "include/data", "s3://", "https://bucket.example"])
 def test_a_source_that_no_airflow_on_aws_sees_is_refused(source: str) -> None:
-    with pytest.raises(deploy.DeployError, match=f"^SOURCE={re.escape(source)} is no place.*aws s3 sync"):
+    with pytest.raises(DeployError, match=f"^SOURCE={re.escape(source)} is no place.*aws s3 sync"):
         deploy.source_parameters(source)
 
 
@@ -507,15 +506,12 @@ def test_the_template_lies_where_cloudformation_finds_it_on_aws() -> None:
     # as the AWS CLI gives it: an address of S3 over TLS, with bucket and key in the path
     s3 = boto3.client("s3", region_name="eu-west-1", aws_access_key_id="-", aws_secret_access_key="-")
 
-    assert (
-        deploy.url_of(s3, "a-bucket", "template/1.yaml")
-        == "https://s3.eu-west-1.amazonaws.com/a-bucket/template/1.yaml"
-    )
+    assert url_of(s3, "a-bucket", "template/1.yaml") == "https://s3.eu-west-1.amazonaws.com/a-bucket/template/1.yaml"
 
 
 @pytest.mark.parametrize("name", ["Smart-Hub", "-hub", "hub-", "h", "a" * 26, "smart_hub"])
 def test_a_name_that_no_bucket_can_bear_is_refused(session: boto3.Session, name: str) -> None:
-    with pytest.raises(deploy.DeployError, match=f"^'{name}' is no name for a stack"):
+    with pytest.raises(DeployError, match=f"^'{name}' is no name for a stack"):
         deploy.deploy(session, name)
 
 

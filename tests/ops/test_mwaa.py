@@ -15,7 +15,7 @@ import pytest
 from local_server import Aws
 
 from ops import mwaa, package
-from ops.deploy import DeployError
+from ops.cloudformation import DeployError
 
 ROOT = package.ROOT
 SETTINGS = {"SMART_HUB_STACK": "smart-hub", "SMART_HUB_DATA_BUCKET": "the-data"}
