@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -18,9 +17,7 @@ from ops import services
 from ops.deploy import deploy
 from ops.environment import AIRFLOW, airflow_environment
 from ops.settings import ROOT, Settings
-
-sys.path.insert(0, str(ROOT / "tests" / "localaws"))
-from local_server import Aws
+from tests.localaws.local_server import Aws
 
 FIRST = date(2019, 11, 1)
 RAW_TABLES = ("raw_mappings", "raw_locations")  # whose partitions a new day alone would not add

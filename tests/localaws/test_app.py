@@ -6,7 +6,8 @@ import urllib.request
 import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
-from local_server import Aws
+
+from tests.localaws.local_server import Aws
 
 
 def test_health_answers_when_ready(aws: Aws) -> None:

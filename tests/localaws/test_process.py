@@ -8,7 +8,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from local_server import ROOT, Aws, alive, archive, expect_ended
+
+from tests.localaws.local_server import ROOT, Aws, alive, archive, expect_ended
 
 FUNCTION = """
 import boto3, os, time

@@ -13,11 +13,11 @@ import boto3
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from local_server import ROOT, Aws
 
 from ops.deploy import deploy
 from smart_hub import sql
 from tests.localaws.athena.client import AthenaClient
+from tests.localaws.local_server import ROOT, Aws
 
 DAY, NEXT_DAY = "2019-11-03", "2019-11-04"
 SENSORS = [f"s_{number:02}" for number in range(1, 11)]

@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from local_server import ROOT
 
 from smart_hub.layout import INSIGHT_TABLES, INSIGHT_VIEWS
 from smart_hub.quality import read_rules
+from tests.localaws.local_server import ROOT
 from tests.sql.conftest import Day
 
 TEXT = (ROOT / "docs" / "data-quality.md").read_text(encoding="utf-8")

@@ -13,13 +13,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from athena.pipeline import Pipeline
-from local_server import Aws
 
 from generator.__main__ import main as generate
 from smart_hub import sql
 from smart_hub.layout import INSIGHT_TABLES, INSIGHT_VIEWS
 from tests.e2e import independent_insights
+from tests.localaws.athena.pipeline import Pipeline
+from tests.localaws.local_server import Aws
 from tests.sql.conftest import DAY, NEXT_DAY, ROOT, Day
 
 FOLDER = ROOT / "include" / "sql"

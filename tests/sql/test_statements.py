@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from local_server import ROOT
 from trino_query_parser import parse_statement
 
 from localaws.athena import ddl
 from smart_hub import sql
 from smart_hub.quality import Rule, audit, read_rules
+from tests.localaws.local_server import ROOT
 from tests.sql.conftest import (
     AT_04,
     AT_05,
