@@ -134,6 +134,16 @@ class Day:
         self.athena.run(f"ALTER TABLE {table} ADD PARTITION ({key} = '{value}') LOCATION '{location}'")
 
 
+def typed(text: str | None) -> Any:
+    """A cell of a result as a boolean or a number, where it is one."""
+    if text is None or text in ("true", "false"):
+        return text and text == "true"
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     server = Aws(tmp_path_factory.mktemp("sql") / "state")
