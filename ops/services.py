@@ -175,7 +175,7 @@ def down(settings: Settings, say: Callable[[str], None] = print) -> None:
         processes.stop(aws, folder=settings.run)
 
 
-def status(settings: Settings, say: Callable[[str], None] = print) -> bool:
+def status(settings: Settings) -> bool:
     """Print one line a service; True when all run."""
     records = processes.recorded(settings.run)
     states = []
@@ -183,11 +183,11 @@ def status(settings: Settings, say: Callable[[str], None] = print) -> bool:
         process = records.get(name)
         states.append(process is not None and process.running())
         if not process or not states[-1]:
-            say(f"{name:14}not running")
+            print(f"{name:14}not running")
             continue
         since = f"since {datetime.fromtimestamp(process.started):%Y-%m-%d %H:%M:%S}"
         address = f", http://{settings.host}:{process.port}" if process.port else ""
-        say(f"{name:14}running, pid {process.pid}, {since}{address}")
+        print(f"{name:14}running, pid {process.pid}, {since}{address}")
     return all(states)
 
 
