@@ -10,6 +10,7 @@ import httpx
 
 from ops import processes
 from ops.settings import Settings, UserError
+from smart_hub.layout import RESULTS
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
@@ -42,7 +43,7 @@ def trino_reads(athena: AthenaClient, settings: Settings) -> bool:
         QueryString="SELECT reason, count(*) FROM usage_rejects GROUP BY reason",
         QueryExecutionContext={"Database": settings.database},
         WorkGroup=settings.stack,
-        ResultConfiguration={"OutputLocation": f"s3://{settings.data_bucket}/athena-results/ready/"},
+        ResultConfiguration={"OutputLocation": f"s3://{settings.data_bucket}/{RESULTS}ready/"},
     )["QueryExecutionId"]
     while True:
         status = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]

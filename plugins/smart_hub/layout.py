@@ -15,6 +15,9 @@ STAGING_TABLE_PATTERN = re.compile(rf"staging_[a-z_]+_({VERSION_PATTERN.pattern}
 _VERSION_IN_LOCATION = re.compile(rf"/version=({VERSION_PATTERN.pattern})/")
 
 DEFAULT_STACK = "smart-hub"
+# Prefixes under which each run has a folder of its name, so one that begins with its day.
+STAGING = "staging/"
+RESULTS = "athena-results/"
 
 # Verdict of a reading or value that is used; every other verdict is the reason why it is not.
 USED = "used"
@@ -110,7 +113,7 @@ def reference_prefix(data_set: str, content: str, version: str) -> str:
 
 def staging_prefix(run: str, version: str = "") -> str:
     """Key prefix of a run's intermediate objects, or of one attempt's within it."""
-    return f"staging/{run}/{version}/" if version else f"staging/{run}/"
+    return f"{STAGING}{run}/{version}/" if version else f"{STAGING}{run}/"
 
 
 def run_id_key(run: str) -> str:
@@ -120,7 +123,7 @@ def run_id_key(run: str) -> str:
 
 def results_prefix(run: str) -> str:
     """Key prefix of the result files of a run's queries."""
-    return f"athena-results/{run}/"
+    return f"{RESULTS}{run}/"
 
 
 def staging_table(kind: str, version: str) -> str:

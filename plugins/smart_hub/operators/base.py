@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from smart_hub import deployment, macros
 from smart_hub.athena import Athena
 from smart_hub.connection import clients
-from smart_hub.layout import DAILY_DAG, PUBLISHED_TABLES, results_prefix, run_id_key, run_name
+from smart_hub.layout import DAILY_DAG, PUBLISHED_TABLES, STAGING, results_prefix, run_id_key, run_name
 from smart_hub.objects import objects
 from smart_hub.publications import Publications
 from smart_hub.settings import Settings, SettingsError
@@ -97,7 +97,7 @@ class SmartHubOperator(BaseOperator):
         """Names and run ids of the day's runs that left something; step 1 writes each run's id down."""
         s3 = self.s3
         pages = s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self.settings.data_bucket, Prefix=f"staging/{day}-", Delimiter="/"
+            Bucket=self.settings.data_bucket, Prefix=f"{STAGING}{day}-", Delimiter="/"
         )
         folders = (item["Prefix"] for page in pages for item in page.get("CommonPrefixes", []))
         runs = {}
