@@ -17,7 +17,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         raise InvalidEvent(f"files: expected a number from 1 to {MOST_FILES_PER_DAY}, got {files!r}")
     invocation = Invocation(event, context)
 
-    invocation.require_table(event["cost_table"], "step_3_convert")
+    invocation.require_table(event["cost_table"])
     table = staging_table("compact", event["version"])
     prefix = day_prefix("usage_cost", event["day"], event["version"])
     invocation.athena.run(

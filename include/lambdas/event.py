@@ -114,14 +114,14 @@ class Invocation:
         """Objects under a prefix of the data bucket (see objects.objects)."""
         return list(objects(self.s3, self.bucket, prefix))
 
-    def require_table(self, table: str, step: str) -> None:
+    def require_table(self, table: str) -> None:
         """Raises when an earlier step's staging table is gone: a finished run has cleaned up after itself."""
         try:
             self.glue.get_table(DatabaseName=self.database, Name=table)
         except self.glue.exceptions.EntityNotFoundException:
             raise Unrepeatable(
                 f"{self.database}.{table} does not exist: this run's intermediate tables are gone since it finished;"
-                f" clear the run from {step}, with what is downstream"
+                " clear the run from step_3_convert, with what is downstream"
             ) from None
 
     def require_declared(self, table: str, *values: str) -> None:
