@@ -256,8 +256,8 @@ def test_every_column_and_key_of_a_table_says_what_it_is() -> None:
     # Of a view the first publish would drop them, with CREATE OR REPLACE VIEW.
     assert {name for name, (kind, comment) in said.items() if not comment and kind != "VIRTUAL_VIEW"} == set()
     assert {name for name, (kind, comment) in said.items() if comment and kind == "VIRTUAL_VIEW"} == set()
-    # https://docs.aws.amazon.com/glue/latest/webapi/API_Column.html; CloudFormation makes question marks of what is not
-    # ASCII.
+    # https://docs.aws.amazon.com/glue/latest/webapi/API_Column.html; and CloudFormation gives what is not ASCII back as
+    # question marks: https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/814
     comments = {name: comment for name, (_, comment) in said.items() if comment}
     assert {name for name, comment in comments.items() if len(comment) > 255 or not comment.isascii()} == set()
 
