@@ -4,7 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -28,6 +28,7 @@ _VIEW = re.compile(r"/\* Presto View: (\S+) \*/")
 class Column:
     name: str
     type: Type
+    comment: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,9 @@ class Catalog:
 
 
 def _columns(columns: list[dict[str, Any]]) -> tuple[Column, ...]:
-    return tuple(Column(column["Name"].lower(), from_hive(column["Type"])) for column in columns)
+    return tuple(
+        Column(column["Name"].lower(), from_hive(column["Type"]), column.get("Comment", "")) for column in columns
+    )
 
 
 def folder(location: str, keys: Sequence[Column], values: Values) -> str:

@@ -101,6 +101,11 @@ class Day:
     def rows(self, name: str, **values: str | int) -> list[tuple[str | None, ...]]:
         return self.athena.rows(self.statement(name, **values))
 
+    def columns(self, table: str) -> list[tuple[str, str]]:
+        """Names and types of a table's columns, but for the partition keys, as the catalog has them."""
+        entry = self.athena.glue.get_table(DatabaseName=self.athena.database, Name=table)["Table"]
+        return [(one["Name"], one["Type"]) for one in entry["StorageDescriptor"]["Columns"]]
+
     def read_raw(self) -> None:
         """The raw files, known to the catalog as after a crawl."""
         self.athena.put(f"raw/usage/dt={DAY}/a.json", "".join(f"{line}\n" for line in FIRST_FILE))

@@ -194,11 +194,7 @@ def test_each_table_is_one_file(insights: Insights, made: str) -> None:
 
 @pytest.mark.parametrize("table", INSIGHT_TABLES)
 def test_a_table_has_the_columns_that_are_deployed(insights: Insights, made: str, table: str) -> None:
-    def columns(name: str) -> list[tuple[str, str]]:
-        entry = insights.day.athena.glue.get_table(DatabaseName=insights.day.athena.database, Name=name)["Table"]
-        return [(one["Name"], one["Type"]) for one in entry["StorageDescriptor"]["Columns"]]
-
-    assert columns(f"{made}_{table}") == columns(table)
+    assert insights.day.columns(f"{made}_{table}") == insights.day.columns(table)
 
 
 def test_what_a_device_used_and_cost_by_rate_period(insights: Insights, made: str) -> None:
@@ -350,13 +346,13 @@ def test_views_are_empty_as_deployed_and_after_a_publish_show_all_days(insights:
     day = insights.day
     # given: as deployed; then two days, on the second of which ny1 is on all day with 3.6 kWh for 20 cents
     assert [day.athena.rows(f"SELECT count(*) FROM {view}") for view in INSIGHT_VIEWS] == [[("0",)], [("0",)]]
-    entry = day.athena.glue.get_table(DatabaseName=day.athena.database, Name="hub_day_summary")["Table"]
+    declared = [day.columns(view) for view in INSIGHT_VIEWS]
     replaced = {
         "intervals": "CAST(288 AS bigint) AS intervals",
         "always_on_kwh": "3.6e0 AS always_on_kwh",
         "always_on_cost": "20e0 AS always_on_cost",
     }
-    columns = [replaced.get(one["Name"], one["Name"]) for one in entry["StorageDescriptor"]["Columns"]]
+    columns = [replaced.get(name, name) for name, _ in day.columns("hub_day_summary")]
     location = day.location("second_summary")
     text = f"SELECT {', '.join(columns)} FROM {made}_hub_day_summary WHERE loc_id = 'ny1'"
     day.athena.run(f"CREATE TABLE second_summary WITH (external_location = '{location}') AS {text}")
@@ -371,6 +367,8 @@ def test_views_are_empty_as_deployed_and_after_a_publish_show_all_days(insights:
     for view in INSIGHT_VIEWS:
         day.run(f"publish/{view}")
 
+    # expect the columns to be what they were
+    assert [day.columns(view) for view in INSIGHT_VIEWS] == declared
     # expect 6 kWh in 25 hours and 3.6 in 24 to be 240 and 150 W
     first_cost = 6 * (24 * 10 + 15 + 20) / 26
     assert insights.rows("always_on", "loc_id, state, days, watts, kwh_per_year, cost_per_year") == about(

@@ -17,7 +17,7 @@ from smart_hub.quality import Result, audit, read_rules
 from smart_hub.sql import statement
 
 # Columns of data_quality, as the template declares them.
-_QUALITY = pyarrow.schema(
+QUALITY_SCHEMA = pyarrow.schema(
     [
         ("version", pyarrow.string()),
         ("rule", pyarrow.string()),
@@ -85,6 +85,6 @@ class AuditOperator(SmartHubOperator):
         """Writes the results down, one object an audit, which is never replaced."""
         rows = [{"version": version, **asdict(result), "passed": result.passed} for result in results]
         file = io.BytesIO()
-        parquet.write_table(pyarrow.Table.from_pylist(rows, _QUALITY), file)
+        parquet.write_table(pyarrow.Table.from_pylist(rows, QUALITY_SCHEMA), file)
         key = f"{day_prefix(QUALITY_TABLE, day)}{version}.parquet"
         self.s3.put_object(Bucket=self.settings.data_bucket, Key=key, Body=file.getvalue())
