@@ -1,4 +1,4 @@
-"""The figures that README.md shows, beside plain Python over the sample. What only a run tells: tests/e2e/test_demo.py."""
+"""The figures that README.md shows, beside plain Python over the sample. A run of it: tests/e2e/test_demo.py."""
 
 import json
 import re
