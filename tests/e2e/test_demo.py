@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from smart_hub.layout import SENSORS
 from tests.e2e import independent
 from tests.e2e.environment import DAYS, ROOT, Environment
+
+VALUES = 288 * len(SENSORS)  # of a hub and day: each sensor every five minutes
 
 
 @pytest.fixture(scope="session")
@@ -37,11 +40,11 @@ def test_the_demo_makes_one_run_a_day_and_no_other(environment: Environment, fir
     assert [(run["partition_key"], run["state"]) for run in environment.runs()] == [(day, "success") for day in DAYS]
 
 
-def test_each_hub_has_ten_values_an_interval_each_day(published: list[tuple[str, ...]]) -> None:
+def test_each_hub_has_all_its_values_each_day(published: list[tuple[str, ...]]) -> None:
     hubs = {loc_id for _, loc_id, *_ in published}
 
-    # 288 intervals of five minutes, ten sensors
-    assert [row[:4] for row in published] == [(day, hub, "2880", "10") for day in DAYS for hub in sorted(hubs)]
+    whole = (str(VALUES), str(len(SENSORS)))
+    assert [row[:4] for row in published] == [(day, hub, *whole) for day in DAYS for hub in sorted(hubs)]
     assert len(hubs) > 1
 
 
@@ -67,7 +70,7 @@ def test_the_table_shows_what_athena_has(
     by_day = [[row for row in published if row[0] == day] for day in DAYS]
 
     assert rows["hubs"] == [str(len(hubs)) for hubs in by_day]
-    assert rows["values published, a row each"] == [f"{2880 * len(hubs):,}" for hubs in by_day]
+    assert rows["values published, a row each"] == [f"{VALUES * len(hubs):,}" for hubs in by_day]
     for label, column, unit in (("kWh", 4, 1), ("cost", 5, 100)):
         for shown, hubs in zip(rows[label], by_day, strict=True):
             total = sum(float(row[column]) for row in hubs) / unit
@@ -152,6 +155,6 @@ def test_a_folder_of_other_days_is_a_source_too(environment: Environment, second
 
     # expect what plain Python makes of the files, hub by hub
     counts = Counter(loc_id for loc_id, _, _ in independent.costs(folder, day))
-    assert sorted(counts.values()) == [2760, 2760, 2880]
+    assert sorted(counts.values()) == [276 * len(SENSORS), 276 * len(SENSORS), VALUES]
     rows = environment.select(f"SELECT loc_id, count(*) FROM usage_cost WHERE dt = DATE '{day}' GROUP BY loc_id")
     assert {loc_id: int(count) for loc_id, count in rows} == counts

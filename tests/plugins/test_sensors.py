@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.contestants import SENSORS as COMPARED
 from generator.hubs import SENSORS as GENERATED
 from smart_hub.layout import SENSORS
 from tests.cfn import load
@@ -56,5 +57,6 @@ def test_the_audit_takes_mappings_of_these_alone() -> None:
     assert tuple(name for name in two_digits if re.search(pattern[1], name)) == SENSORS
 
 
-def test_the_invented_hubs_have_these() -> None:
+def test_the_invented_hubs_and_the_benchmarks_contestants_have_these() -> None:
     assert GENERATED == SENSORS
+    assert tuple(COMPARED) == SENSORS
