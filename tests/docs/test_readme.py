@@ -1,4 +1,4 @@
-"""The figures that README.md shows, beside plain Python over the sample. A run of it: tests/e2e/test_demo.py."""
+"""The figures that README.md shows, beside plain Python over the sample. tests/e2e/test_demo.py runs its commands."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from tests.docs.pages import PAGES, ROOT
+from tests.docs.pages import PAGES, ROOT, blocks
 from tests.e2e import independent
 from tests.e2e.independent import Cost, Key
 
@@ -93,6 +93,17 @@ def test_what_comes_out_are_rows_that_are_published() -> None:
     assert len(shown) == 2
     for *texts, kwh, rate, cents in shown:
         assert (*texts, Decimal(kwh), Decimal(rate), Decimal(cents)) in published
+
+
+def test_the_commands_on_a_day_are_those_of_the_runbook() -> None:
+    # which tests/e2e/test_runbook.py runs; there days are variables
+    known = "\n".join(blocks(PAGES["docs/runbook.md"], "sh"))
+    for name, value in {"DAY": DAYS[0], "FROM": DAYS[0], "TO": DAYS[1]}.items():
+        known = known.replace(f"${name}", value)
+    shown = [line for block in blocks(README, "sh") for line in block.splitlines() if line.startswith("make airflow ")]
+
+    assert shown
+    assert set(shown) - set(known.splitlines()) == set()
 
 
 @pytest.mark.parametrize("page", sorted(name for name, text in PAGES.items() if " HUB=" in text))

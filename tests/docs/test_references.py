@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from smart_hub import prices
 from smart_hub.settings import SETTINGS
 from tests.docs.pages import PAGES, ROOT, anchors, blocks, prose, spans
 
@@ -92,6 +93,28 @@ def test_every_setting_that_a_page_names_exists(page: str) -> None:
     named = set(re.findall(r"(?<![A-Z_])SMART_HUB_[A-Z_]*[A-Z]", PAGES[page]))
 
     assert named - set(SETTINGS) - {"SMART_HUB_LOCAL"} - NO_SETTINGS == set()
+
+
+@pages
+def test_a_default_that_a_page_tells_of_is_the_settings(page: str) -> None:
+    for name, told in re.findall(r"`(SMART_HUB_[A-Z_]+)`\s+\(([0-9.]+)\)", PAGES[page]):
+        assert SETTINGS[name].default == told, name
+
+
+def test_what_a_day_costs_is_what_the_prices_come_to() -> None:
+    # given the queries of a day of the sample, as README.md has them, of which none scans ten megabytes
+    queries = [
+        int(number) for number in re.findall(r"\d+", re.findall(r"^│ Athena queries.*$", PAGES["README.md"], re.M)[0])
+    ]
+    everything_new, usage_new = (
+        prices.dollars([0] * queries[0], crawls=4, job_runs=1),
+        prices.dollars([0] * queries[1], crawls=1, job_runs=0),
+    )
+
+    told = re.search(r"costs about ([\d.]+) USD when .*? and ([\d.]+) USD when", " ".join(PAGES["docs/aws.md"].split()))
+
+    assert told
+    assert told.groups() == (f"{everything_new:.2f}", f"{usage_new:.2f}")
 
 
 # The map of ARCHITECTURE.md

@@ -1,6 +1,7 @@
 """`make demo`, twice, in an environment of its own: the real services, the real DAG, the sample days."""
 
 import re
+import subprocess
 from collections import Counter
 from datetime import datetime
 from decimal import Decimal
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from smart_hub.layout import SENSORS
+from tests.docs.pages import PAGES, blocks
 from tests.e2e import independent
 from tests.e2e.environment import DAYS, ROOT, Environment
 
@@ -105,6 +107,31 @@ def test_unusable_lines_are_rejected_with_a_reason(environment: Environment, fir
     assert environment.select(
         "SELECT cast(dt AS varchar), reason, loc_id IS NULL FROM usage_rejects ORDER BY reason"
     ) == [("2019-12-22", "malformed", "true"), ("2019-12-22", "unknown_hub", "false")]
+
+
+def test_the_readme_shows_this_table(first: str) -> None:
+    # but for what differs from run to run: which of the two days converts what both find new, and seconds
+    differs = ("Athena queries", "MB they scanned", "seconds")
+    tables = [re.findall(r"^│ (.+?) +│(.+)│$", text, re.MULTILINE) for text in (PAGES["README.md"], first)]
+
+    shown, made = ([row for row in table if row[0] not in differs] for table in tables)
+
+    assert shown == made
+    assert [label for label, _ in tables[0]] == [label for label, _ in tables[1]]
+
+
+def test_the_readmes_way_to_look_around_is_one(environment: Environment, first: str) -> None:
+    (script,) = [block for block in blocks(PAGES["README.md"], "sh") if "start_query_execution" in block]
+    (statement,) = blocks(PAGES["README.md"], "sql")
+
+    here = f"http://127.0.0.1:{environment.aws_port}"
+    done = subprocess.run(
+        ["sh", "-euc", script.replace("http://127.0.0.1:4566", here)], cwd=ROOT, capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(f"\t{VALUES}\t") == 12  # six hubs, two days
+    assert len(environment.select(statement)) == 2
 
 
 def test_nothing_intermediate_is_left(environment: Environment, first: str) -> None:

@@ -350,7 +350,7 @@ BROKEN = {
     " WHERE reason = 'unknown_hub'",
     "bad_mappings": "SELECT loc_id, sensor, 'x' AS device, 'House' AS location, CAST(1 AS bigint) AS watts,"
     " CAST(1 AS bigint) AS last_modified, 'ny' AS state, 'f' AS file FROM UNNEST("
-    "ARRAY[CAST(NULL AS varchar), 'ny1', 'ny1', 'ny1'], ARRAY['s_01', 's_11', 's_02', 's_02']) AS t (loc_id, sensor)",
+    "ARRAY[CAST(NULL AS varchar), 'ny1', 'ny1', 'ny1'], ARRAY['s_01', 's_99', 's_02', 's_02']) AS t (loc_id, sensor)",
     "bad_locations": "SELECT loc_id, tz, state, 1e0 AS lon, 1e0 AS lat, '' AS number, '' AS street, '' AS unit,"
     " '' AS city, '' AS district, '' AS region, '' AS postcode, '' AS id, 'f' AS file FROM UNNEST("
     "ARRAY['ny1', 'ny1', 'az1', NULL, 'or1'], ARRAY['America/New_York', 'America/New_York', 'America/Portland',"
@@ -401,7 +401,7 @@ def broken(day: Day, tables: dict[str, str | int]) -> dict[str, str | int]:
         ("sensors_with_mapping", ("2", "1", f"{NEW_YORK} s_09")),
         (
             "sound_mappings",
-            ("4", "2", "f: loc_id ?, id s_01, description x, f: loc_id ny1, id s_11, description x"),
+            ("4", "2", "f: loc_id ?, id s_01, description x, f: loc_id ny1, id s_99, description x"),
         ),
         ("one_mapping_per_sensor", ("3", "1", "f: loc_id ny1, id s_02")),
         (
