@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ops.settings import Settings
-from smart_hub.layout import day_prefix
+from smart_hub import layout
 from smart_hub.page import document
 from smart_hub.page.choice import Choice
 from smart_hub.page.store import SCHEMAS, USAGE_TABLE, Store
@@ -26,7 +26,7 @@ BUCKET, DATABASE = "smart-hub-page-benchmark", "smart_hub_page_benchmark"
 FIRST = date(2019, 12, 1)
 ROW_GROUP = 122_880  # rows: what DuckDB writes
 STATES = ("az", "ca", "co", "ny", "or")
-INTERVALS, SENSORS = 288, 10
+INTERVALS, SENSORS = 288, len(layout.SENSORS)
 PERIODS = ["off-peak"] * 6 + ["peak"] * 4 + ["partial-peak"] * 7 + ["peak"] * 4 + ["off-peak"] * 3
 CENTS = {"off-peak": 7.032, "partial-peak": 9.1, "peak": 11.5}
 
@@ -77,7 +77,7 @@ def publish(client: Callable[[str], Any], hubs: list[str], days: Sequence[str], 
     for name, file in files.items():
         glue.create_table(DatabaseName=DATABASE, TableInput={"Name": name, "PartitionKeys": [{"Name": "dt"}]})
         for day in days:
-            prefix = day_prefix(name, day, "v0123456789abcdef")
+            prefix = layout.day_prefix(name, day, "v0123456789abcdef")
             s3.put_object(Bucket=BUCKET, Key=f"{prefix}part-0.parquet", Body=file)
             place = {"Values": [day], "StorageDescriptor": {"Location": f"s3://{BUCKET}/{prefix}"}}
             glue.create_partition(DatabaseName=DATABASE, TableName=name, PartitionInput=place)
@@ -144,7 +144,7 @@ def _usage(hubs: list[str]) -> pa.Table:
         "cents_per_kwh": cents,
         "cost": pc.multiply(kwh, cents),
         "state": _pick([_state(one) for one in hubs], hub),
-        "sensor": _pick([f"s_{n:02d}" for n in range(1, SENSORS + 1)], sensor),
+        "sensor": _pick(list(layout.SENSORS), sensor),
     }
     return pa.table(columns, SCHEMAS[USAGE_TABLE])
 

@@ -34,7 +34,7 @@ from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, TaskGroup
 
 from smart_hub import operators
 from smart_hub.arguments import INVOCATION, default_args
-from smart_hub.layout import INSIGHT_TABLES
+from smart_hub.layout import INSIGHT_TABLES, REFERENCE_TABLES
 from smart_hub.macros import MACROS, skip_unless_new
 from smart_hub.notices import when_late
 from smart_hub.settings import Settings
@@ -71,7 +71,7 @@ with DAG(
     )
 
     with TaskGroup("step_2_crawl", tooltip="Registers the new partitions of the raw tables") as step_2_crawl:
-        for data_set in ("usage", "mappings", "locations", "rates"):
+        for data_set in ("usage", *REFERENCE_TABLES):
             operators.CrawlOperator(
                 task_id=data_set,
                 crawler_name=settings.resource(data_set),

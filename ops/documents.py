@@ -26,7 +26,7 @@ catalog points at the one that counts. How the figures come about is told in [in
 _PLACES = {
     **{name: layout.day_prefix(name, "…", "…") for name in layout.PUBLISHED_TABLES},
     **{name: layout.reference_prefix(data_set, "…", "…") for data_set, name in layout.REFERENCE_TABLES.items()},
-    layout.QUALITY_TABLE: layout.quality_prefix("…"),
+    layout.QUALITY_TABLE: layout.day_prefix(layout.QUALITY_TABLE, "…"),
 }
 
 

@@ -22,6 +22,8 @@ RESULTS = "athena-results/"
 # Verdict of a reading or value that is used; every other verdict is the reason why it is not.
 USED = "used"
 
+# What a hub measures, an appliance or circuit each.
+SENSORS = tuple(f"s_{number:02}" for number in range(1, 11))
 # Raw prefix of a reference data set -> table of its versions.
 REFERENCE_TABLES = {
     "mappings": "mapping_versions",

@@ -60,6 +60,7 @@ def number(text: str) -> float:
 def test_the_first_look(frame: FrameLocator) -> None:
     expect(frame.locator("h1")).to_have_text("Smart Hub")
     expect(frame.locator(".tile")).to_have_count(5)
+    expect(frame.locator(".plot")).to_have_count(len(CHARTS))
     for chart in CHARTS:
         expect(frame.locator(f"#chart-{chart} .main-svg").first).to_be_visible()
     # a hub and the two days are chosen already

@@ -17,7 +17,7 @@ from sqlglot import exp
 from localaws.athena import ddl
 from localaws.athena.duck.syntax import parse
 from smart_hub import sql
-from smart_hub.layout import INSIGHT_TABLES, INSIGHT_VIEWS
+from smart_hub.layout import INSIGHT_TABLES, INSIGHT_VIEWS, SENSORS
 from smart_hub.quality import audit, read_rules
 from tests.conformance.compare import Finding, Verdict
 from tests.conformance.data import INF, NAN, parquet
@@ -34,7 +34,7 @@ NOON = 1576951200  # of the day, 18:00 UTC
 
 _MAPPINGS: dict[str, list[tuple[Any, ...]]] = {
     "az": [
-        *(("h1", f"s_{number:02}", f"Device {number}", "Kitchen", 100 * number, 1) for number in range(1, 11)),
+        *(("h1", sensor, f"Device {number}", "Kitchen", 100 * number, 1) for number, sensor in enumerate(SENSORS, 1)),
         ("h9", "s_01", "of a hub without readings", None, None, None),
     ],
     "ny": [("h2", "s_01", "Kühlschrank", "", 150, 2), ("h2", "s_02", None, "Bad", 0, 3)],

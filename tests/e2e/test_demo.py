@@ -1,6 +1,7 @@
 """`make demo`, twice, in an environment of its own: the real services, the real DAG, the sample days."""
 
 import re
+import subprocess
 from collections import Counter
 from datetime import datetime
 from decimal import Decimal
@@ -8,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from smart_hub.layout import SENSORS
+from tests.docs.pages import PAGES, blocks
 from tests.e2e import independent
 from tests.e2e.environment import DAYS, ROOT, Environment
+
+VALUES = 288 * len(SENSORS)  # of a hub and day: each sensor every five minutes
 
 
 @pytest.fixture(scope="session")
@@ -37,11 +42,11 @@ def test_the_demo_makes_one_run_a_day_and_no_other(environment: Environment, fir
     assert [(run["partition_key"], run["state"]) for run in environment.runs()] == [(day, "success") for day in DAYS]
 
 
-def test_each_hub_has_ten_values_an_interval_each_day(published: list[tuple[str, ...]]) -> None:
+def test_each_hub_has_all_its_values_each_day(published: list[tuple[str, ...]]) -> None:
     hubs = {loc_id for _, loc_id, *_ in published}
 
-    # 288 intervals of five minutes, ten sensors
-    assert [row[:4] for row in published] == [(day, hub, "2880", "10") for day in DAYS for hub in sorted(hubs)]
+    whole = (str(VALUES), str(len(SENSORS)))
+    assert [row[:4] for row in published] == [(day, hub, *whole) for day in DAYS for hub in sorted(hubs)]
     assert len(hubs) > 1
 
 
@@ -67,7 +72,7 @@ def test_the_table_shows_what_athena_has(
     by_day = [[row for row in published if row[0] == day] for day in DAYS]
 
     assert rows["hubs"] == [str(len(hubs)) for hubs in by_day]
-    assert rows["values published, a row each"] == [f"{2880 * len(hubs):,}" for hubs in by_day]
+    assert rows["values published, a row each"] == [f"{VALUES * len(hubs):,}" for hubs in by_day]
     for label, column, unit in (("kWh", 4, 1), ("cost", 5, 100)):
         for shown, hubs in zip(rows[label], by_day, strict=True):
             total = sum(float(row[column]) for row in hubs) / unit
@@ -102,6 +107,31 @@ def test_unusable_lines_are_rejected_with_a_reason(environment: Environment, fir
     assert environment.select(
         "SELECT cast(dt AS varchar), reason, loc_id IS NULL FROM usage_rejects ORDER BY reason"
     ) == [("2019-12-22", "malformed", "true"), ("2019-12-22", "unknown_hub", "false")]
+
+
+def test_the_readme_shows_this_table(first: str) -> None:
+    # but for what differs from run to run: which of the two days converts what both find new, and seconds
+    differs = ("Athena queries", "MB they scanned", "seconds")
+    tables = [re.findall(r"^│ (.+?) +│(.+)│$", text, re.MULTILINE) for text in (PAGES["README.md"], first)]
+
+    shown, made = ([row for row in table if row[0] not in differs] for table in tables)
+
+    assert shown == made
+    assert [label for label, _ in tables[0]] == [label for label, _ in tables[1]]
+
+
+def test_the_readmes_way_to_look_around_is_one(environment: Environment, first: str) -> None:
+    (script,) = [block for block in blocks(PAGES["README.md"], "sh") if "start_query_execution" in block]
+    (statement,) = blocks(PAGES["README.md"], "sql")
+
+    here = f"http://127.0.0.1:{environment.aws_port}"
+    done = subprocess.run(
+        ["sh", "-euc", script.replace("http://127.0.0.1:4566", here)], cwd=ROOT, capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(f"\t{VALUES}\t") == 12  # six hubs, two days
+    assert len(environment.select(statement)) == 2
 
 
 def test_nothing_intermediate_is_left(environment: Environment, first: str) -> None:
@@ -152,6 +182,6 @@ def test_a_folder_of_other_days_is_a_source_too(environment: Environment, second
 
     # expect what plain Python makes of the files, hub by hub
     counts = Counter(loc_id for loc_id, _, _ in independent.costs(folder, day))
-    assert sorted(counts.values()) == [2760, 2760, 2880]
+    assert sorted(counts.values()) == [276 * len(SENSORS), 276 * len(SENSORS), VALUES]
     rows = environment.select(f"SELECT loc_id, count(*) FROM usage_cost WHERE dt = DATE '{day}' GROUP BY loc_id")
     assert {loc_id: int(count) for loc_id, count in rows} == counts

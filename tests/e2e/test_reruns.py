@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from generator.__main__ import main as generate
+from smart_hub.layout import SENSORS
 from tests.chaos.kit import Damage, Kit, Reader
 from tests.e2e.environment import Environment
 from tests.ports import free_ports
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.long
 
 DAYS = [str(date(2019, 12, 1) + timedelta(days=number)) for number in range(10)]
 HUBS = 2
+VALUES = 288 * len(SENSORS)  # of a hub and day: each sensor every five minutes
 
 # What a Clear of a task, with all that is downstream, comes to in a run that had finished: these find what they need,
 CLEARED_TO_SUCCESS = {
@@ -102,7 +104,7 @@ def backwards(kit: Kit, forwards: Any) -> dict[str, Rows]:
 
 
 def test_ten_days_equal_an_independent_computation(kit: Kit, forwards: dict[str, Rows]) -> None:
-    assert {day: len(rows) for day, rows in forwards.items()} == dict.fromkeys(DAYS, HUBS * 2880)
+    assert {day: len(rows) for day, rows in forwards.items()} == dict.fromkeys(DAYS, HUBS * VALUES)
     assert damages(kit) == {}
 
 
@@ -208,7 +210,7 @@ def test_a_file_that_comes_late_changes_its_day_alone(kit: Kit, forwards: Any, t
     assert states["late"] == "success"
     assert reader.wrong == []
     after = published(kit)
-    assert len(after[day]) == (HUBS + 1) * 2880
+    assert len(after[day]) == (HUBS + 1) * VALUES
     assert kit.damage(day) == Damage()
     assert {one: rows for one, rows in after.items() if one != day} == {
         one: rows for one, rows in before.items() if one != day
@@ -219,9 +221,9 @@ def test_a_day_is_rolled_back_and_forth(kit: Kit, forwards: Any) -> None:
     # given a day whose new version has more hubs than the one before
     day = DAYS[4]
     late = kit.published(day)
-    assert len(late) == (HUBS + 1) * 2880
+    assert len(late) == (HUBS + 1) * VALUES
     # when it is rolled back by the one command, expect the rows from before; a second time, the new ones
-    assert len(rolled_back(kit, day)) == HUBS * 2880
+    assert len(rolled_back(kit, day)) == HUBS * VALUES
     assert rolled_back(kit, day) == late
 
 

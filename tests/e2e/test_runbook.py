@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from ops.airflow_api import Dag
+from smart_hub.layout import SENSORS
 from tests.chaos.faults import athena
 from tests.chaos.kit import Damage, Kit
 from tests.e2e.environment import DAYS, ROOT, SECONDS, Environment
@@ -27,7 +28,7 @@ from tests.ports import free_ports
 pytestmark = pytest.mark.long
 
 FIRST, SECOND = DAYS
-VALUES = 2880  # of a hub and day
+VALUES = 288 * len(SENSORS)  # of a hub and day: each sensor every five minutes
 LATE = "usage-late.json"
 BUCKET = "smart-hub-data-000000000000-us-east-1"
 

@@ -16,11 +16,11 @@ import pytest
 
 from ops.deploy import deploy
 from smart_hub import sql
+from smart_hub.layout import SENSORS
 from tests.localaws.athena.client import AthenaClient
 from tests.localaws.local_server import ROOT, Aws
 
 DAY, NEXT_DAY = "2019-11-03", "2019-11-04"
-SENSORS = [f"s_{number:02}" for number in range(1, 11)]
 NEW_YORK, PHOENIX = "ny1", "az1"
 
 # 04:00, 05:00 and 06:00 UTC are 00:00, 01:00 and again 01:00 in New York; 07:00 and 08:00 UTC are 00:00 and 01:00 in

@@ -377,7 +377,7 @@ BROKEN = {
     " WHERE reason = 'unknown_hub'",
     "bad_mappings": "SELECT loc_id, sensor, 'x' AS device, 'House' AS location, CAST(1 AS bigint) AS watts,"
     " CAST(1 AS bigint) AS last_modified, 'ny' AS state, 'f' AS file FROM UNNEST("
-    "ARRAY[CAST(NULL AS varchar), 'ny1', 'ny1', 'ny1'], ARRAY['s_01', 's_11', 's_02', 's_02']) AS t (loc_id, sensor)",
+    "ARRAY[CAST(NULL AS varchar), 'ny1', 'ny1', 'ny1'], ARRAY['s_01', 's_99', 's_02', 's_02']) AS t (loc_id, sensor)",
     "bad_locations": "SELECT loc_id, tz, state, 1e0 AS lon, 1e0 AS lat, '' AS number, '' AS street, '' AS unit,"
     " '' AS city, '' AS district, '' AS region, '' AS postcode, '' AS id, 'f' AS file FROM UNNEST("
     "ARRAY['ny1', 'ny1', 'az1', NULL, 'or1'], ARRAY['America/New_York', 'America/New_York', 'America/Portland',"
@@ -428,7 +428,7 @@ def broken(day: Day, tables: dict[str, str | int]) -> dict[str, str | int]:
         ("sensors_with_mapping", ("2", "1", f"{NEW_YORK} s_09")),
         (
             "sound_mappings",
-            ("4", "2", "f: loc_id ?, id s_01, description x, f: loc_id ny1, id s_11, description x"),
+            ("4", "2", "f: loc_id ?, id s_01, description x, f: loc_id ny1, id s_99, description x"),
         ),
         ("one_mapping_per_sensor", ("3", "1", "f: loc_id ny1, id s_02")),
         (
@@ -463,19 +463,28 @@ def test_rules_row_by_row_read_their_table_once(tables: dict[str, str | int]) ->
     assert query.count(str(tables["published_table"])) == 1
 
 
-def test_there_is_no_rule_without_a_test() -> None:
+# For rules that neither day breaks: which of the published rows are left of the day.
+@pytest.mark.parametrize(
+    ("name", "rows", "expected"), [("some_usage", "kwh > 1000", ("1", "1", "no value to publish"))]
+)
+def test_rule_on_a_day_of_its_own(day: Day, tables: dict[str, str | int], name: str, rows: str, expected: Row) -> None:
+    location = f"external_location = '{day.location(f'day_of_{name}')}'"
+    left = f"SELECT * FROM {tables['published_table']} WHERE {rows}"
+    day.athena.run(f"CREATE TABLE day_of_{name} WITH ({location}) AS {left}")
+
+    assert judged(day, name, {**tables, "published_table": f"day_of_{name}"}) == expected
+
+
+def test_each_rule_is_tried_on_both_days_and_broken_on_some() -> None:
     rules = {name.removeprefix("quality/") for name in NAMES if name.startswith("quality/")}
-    for test in (test_rule, test_rule_on_a_broken_day):
-        ((_, cases),) = [mark.args for mark in test.pytestmark]  # type: ignore[attr-defined]
-        assert rules == {name for name, _ in cases}
+    good, bad, own = (
+        {name: expected[1] for name, *_, expected in mark.args[1]}
+        for test in (test_rule, test_rule_on_a_broken_day, test_rule_on_a_day_of_its_own)
+        for mark in test.pytestmark  # type: ignore[attr-defined]
+    )
 
-
-def test_a_day_without_usage_breaks_a_rule(day: Day, tables: dict[str, str | int]) -> None:
-    location = f"external_location = '{day.location('nothing')}'"
-    nothing = f"SELECT * FROM {tables['published_table']} WHERE kwh > 1000"
-    day.athena.run(f"CREATE TABLE nothing WITH ({location}) AS {nothing}")
-
-    assert judged(day, "some_usage", {"published_table": "nothing"}) == ("1", "1", "no value to publish")
+    assert rules == good.keys() == bad.keys()
+    assert rules == {name for cases in (good, bad, own) for name, violations in cases.items() if violations != "0"}
 
 
 # Publish

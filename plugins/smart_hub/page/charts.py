@@ -145,6 +145,10 @@ def heat_map(usage: Usage) -> Chart:
     )
 
 
+# What is drawn of one hub, in the order in which the page and the report show it.
+OF_A_HUB = (device_costs, hub_load, heat_map)
+
+
 def provider_load(load: Load, place: str) -> Chart:
     """The load of many hubs, as it is and with the shiftable load moved."""
     now, then = max(load.kwh.values()), max(load.shifted_kwh.values())

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from smart_hub.layout import SENSORS
+
 MOST_DAYS = 92
 
 _HUB = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _STATE = re.compile(r"[a-z]{2}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_SENSOR = re.compile(r"s_(0[1-9]|10)")
+_SENSOR = re.compile("|".join(SENSORS))
 _HOUR = re.compile(r"[01]?[0-9]|2[0-3]")
 
 
@@ -58,7 +60,7 @@ class Choice:
             hub=text("hub", _HUB, "the id of a hub"),
             first=day("from"),
             last=day("to"),
-            sensor=text("sensor", _SENSOR, "a sensor from s_01 to s_10"),
+            sensor=text("sensor", _SENSOR, f"a sensor from {SENSORS[0]} to {SENSORS[-1]}"),
             hour=None if hour is None else int(hour),
         )
         if choice.first and choice.last:

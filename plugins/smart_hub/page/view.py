@@ -190,7 +190,7 @@ def _provider(view: View, load: _Table) -> None:
 
 def _hub(view: View, rows: pa.Table, summary: _Table, shift: _Table, quality: _Table) -> None:
     usage = view.usage = figures.usage(rows)
-    view.charts = [charts.device_costs(usage), charts.hub_load(usage), charts.heat_map(usage)]
+    view.charts = [draw(usage) for draw in charts.OF_A_HUB]
 
     device = next((one for one in usage.devices if one.sensor == view.choice.sensor), None)
     if device and view.choice.hour is not None:

@@ -17,7 +17,7 @@ EVIL = "</script><script>alert(1)</script>"
 def test_a_device_cannot_bring_markup() -> None:
     rows = dated({"2019-12-21": [reading("s_01", "2019-12-21 03:00", 1, 5, "off-peak", device=EVIL)]})
     usage = figures.usage(rows)
-    view = View(Choice(), usage=usage, charts=[charts.device_costs(usage), charts.heat_map(usage)], hub=EVIL)
+    view = View(Choice(), usage=usage, charts=[draw(usage) for draw in charts.OF_A_HUB], hub=EVIL)
     view.notes.update(savings=EVIL, quality="")
     for text in (document.page(view), document.report(view)):
         assert EVIL not in text
@@ -30,12 +30,7 @@ def test_the_charts_are_what_plotly_takes() -> None:
     usage = figures.usage(dated(READINGS))
     found = figures.load(dated({"2019-12-21": [load("or", 3, 1, 2)]}, "hourly_load"), None)
     assert found is not None
-    for chart in (
-        charts.device_costs(usage),
-        charts.hub_load(usage),
-        charts.heat_map(usage),
-        charts.provider_load(found, "OR"),
-    ):
+    for chart in (*(draw(usage) for draw in charts.OF_A_HUB), charts.provider_load(found, "OR")):
         plotly.graph_objects.Figure(data=list(chart.traces), layout=dict(chart.layout))
         assert {len(row) for row in chart.rows} == {len(chart.header)}
 

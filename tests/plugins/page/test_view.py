@@ -3,15 +3,18 @@
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from smart_hub.page import document
+from smart_hub.page import charts, document
 from smart_hub.page.choice import Choice
 from smart_hub.page.store import Store
 from smart_hub.page.view import View, build
 from tests.fake_aws import BUCKET, FakeAws
 from tests.plugins.page.conftest import DAYS, HUB, OTHER, PublishedAws, load, rule, shift, summary
+
+DOCS = Path(__file__).parents[3] / "docs" / "page.md"
 
 
 def tiles(view: View) -> dict[str, str]:
@@ -51,11 +54,20 @@ def test_all_there_is(complete: PublishedAws, store_of: Callable[[FakeAws], Stor
     assert [line.audit and line.audit.broken[0]["rule"] for line in view.days] == ["few_rejects", "few_rejects"]
 
 
+def test_the_docs_tell_of_each_figure(complete: PublishedAws, store_of: Callable[[FakeAws], Store]) -> None:
+    view = build(store_of(complete), Choice(hub=HUB))
+    shown = [*(chart.title for chart in view.charts), *(tile.label for tile in view.tiles)]
+
+    told = re.findall(r"^\| ([^|`]+) \| .* \| `\w+` \|$", DOCS.read_text("utf-8"), re.MULTILINE)
+
+    assert set(shown) - {figure for figures in told for figure in figures.split(", ")} == set()
+
+
 def test_without_insight_tables_the_rest_works(store: Store) -> None:
     view = build(store, Choice(hub=HUB))
     assert view.status == 200
     assert tiles(view) == {"kwh": "4.60 kWh", "cost": "$0.44", "peak": "63.6%", "saving": "–", "idle": "–"}
-    assert len(view.charts) == 3
+    assert len(view.charts) == len(charts.OF_A_HUB)
     for tile in view.tiles[-2:]:
         assert "does not exist" in tile.note
     assert all("does not exist" in view.notes[name] for name in ("savings", "provider", "quality", "idle"))
@@ -129,12 +141,14 @@ def test_the_page_and_the_report_show_the_same(complete: PublishedAws, store_of:
     for text in (page, report):
         assert "4.60 kWh" in text
         assert "$21.90 a year" in text
-        assert 'id="chart-heat"' in text
+        for chart in view.charts:
+            assert f'id="chart-{chart.name}"' in text
     plots = re.compile(r'id="plots">(.*?)</script>', re.DOTALL)
     in_page, in_report = (json.loads(plots.findall(text)[0]) for text in (page, report))
-    assert in_page[:3] == in_report
+    *of_the_hub, of_others = in_page
+    assert of_the_hub == in_report
     # the load of other homes is not the customer's
-    assert [plot["name"] for plot in in_page[3:]] == ["provider"]
+    assert of_others["name"] == "provider"
     assert "Load of all states" not in report
 
 

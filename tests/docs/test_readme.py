@@ -1,0 +1,111 @@
+"""The figures that README.md shows, beside plain Python over the sample. tests/e2e/test_demo.py runs its commands."""
+
+import json
+import re
+from decimal import Decimal
+from functools import cache
+
+import pytest
+
+from tests.docs.pages import PAGES, ROOT, blocks
+from tests.e2e import independent
+from tests.e2e.independent import Cost, Key
+
+DATA = ROOT / "include" / "data"
+DAYS = ("2019-12-21", "2019-12-22")
+README = PAGES["README.md"]
+# The demo's table: what a line is called -> its figure of each day.
+TABLE = {
+    label.strip(): [figure.strip() for figure in figures.split("│")]
+    for label, figures in re.findall(r"^│([^│]+)│(.+)│$", README, re.MULTILINE)
+}
+
+
+@cache
+def costs(day: str) -> dict[Key, Cost]:
+    return independent.costs(DATA, day)
+
+
+def row(data_set: str) -> str:
+    """The example in the table of what goes in, of a data set whose line begins so."""
+    return re.search(rf"^\| `{data_set}[^`]*` \| [^|]+ \| `([^`]+)`", README, re.MULTILINE)[1]  # type: ignore[index]
+
+
+def test_the_demos_table_has_the_figures_of_the_sample() -> None:
+    # given the lines that are there, and what plain Python makes of them
+    lines = [
+        sum(len(file.read_bytes().splitlines()) for file in (DATA / "usage" / f"dt={day}").iterdir()) for day in DAYS
+    ]
+    readings = [len({(hub, ts) for hub, _, ts in costs(day)}) for day in DAYS]
+    cents = [sum(cost.cents for cost in costs(day).values()) for day in DAYS]
+    peak = [sum(cost.cents for cost in costs(day).values() if cost.type == "peak") for day in DAYS]
+
+    expected = {
+        "hubs": [f"{len({hub for hub, *_ in costs(day)}):,}" for day in DAYS],
+        "readings used": [f"{used:,}" for used in readings],
+        "readings rejected": [f"{all_ - used:,}" for all_, used in zip(lines, readings, strict=True)],
+        "values published, a row each": [f"{len(costs(day)):,}" for day in DAYS],
+        "values rejected": ["0", "0"],
+        "kWh": [f"{sum(cost.kwh for cost in costs(day).values()):,.2f}" for day in DAYS],
+        "cost": [f"${total / 100:,.2f}" for total in cents],
+        "of it at peak rate": [f"{100 * part / total:.1f}%" for part, total in zip(peak, cents, strict=True)],
+    }
+
+    assert {label: TABLE.get(label) for label in expected} == expected
+
+
+def test_what_goes_in_is_as_in_the_sample() -> None:
+    files = {path: path.read_text("utf-8") for path in DATA.rglob("*") if path.is_file()}
+
+    def holds(folder: str, line: str) -> bool:
+        return any(line in text.splitlines() for path, text in files.items() if folder in path.as_posix())
+
+    assert holds("mappings/state=or", row("mappings"))
+    assert holds("locations/state=ca", row("locations"))
+    # the reading leaves sensors out, and the rate stands on lines of its own
+    shown = json.loads(row("usage").replace(",…", ""))
+    lines = "".join(text for path, text in files.items() if "dt=2019-12-21" in path.as_posix()).splitlines()
+    (reading,) = [one for one in map(json.loads, lines) if (one["loc_id"], one["ts"]) == (shown["loc_id"], shown["ts"])]
+    assert shown["data"].items() <= reading["data"].items()
+    assert re.sub(r"\s+", "", row("rates")) in re.sub(r"\s+", "", files[DATA / "rates" / "rates.xml"])
+
+
+def test_what_goes_in_is_as_many_homes_states_and_zones_as_it_says() -> None:
+    homes = {hub: (cost.state, cost.tz) for day in DAYS for (hub, *_), cost in costs(day).items()}
+    numbers = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
+
+    told = re.search(r"holds (\w+) days of (\w+) homes in (\w+) states and (\w+) time zones", " ".join(README.split()))
+
+    states, zones = ({of[place] for of in homes.values()} for place in (0, 1))
+    assert told
+    assert [numbers[word] for word in told.groups()] == [len(DAYS), len(homes), len(states), len(zones)]
+
+
+def test_what_comes_out_are_rows_that_are_published() -> None:
+    shown = re.findall(
+        r"^\| (2019-12-21 \S+) \| ([^|]+) \| ([^|]+) \| (\S+) \| (\S+) \| (\S+) \| (\S+) \|", README, re.M
+    )
+    published = {
+        (f"{one.wall_clock}.000", one.device, one.room, one.type, one.kwh, one.cents_per_kwh, one.cents)
+        for one in costs("2019-12-21").values()
+    }
+
+    assert len(shown) == 2
+    for *texts, kwh, rate, cents in shown:
+        assert (*texts, Decimal(kwh), Decimal(rate), Decimal(cents)) in published
+
+
+def test_the_commands_on_a_day_are_those_of_the_runbook() -> None:
+    # which tests/e2e/test_runbook.py runs; there days are variables
+    known = "\n".join(blocks(PAGES["docs/runbook.md"], "sh"))
+    for name, value in {"DAY": DAYS[0], "FROM": DAYS[0], "TO": DAYS[1]}.items():
+        known = known.replace(f"${name}", value)
+    shown = [line for block in blocks(README, "sh") for line in block.splitlines() if line.startswith("make airflow ")]
+
+    assert shown
+    assert set(shown) - set(known.splitlines()) == set()
+
+
+@pytest.mark.parametrize("page", sorted(name for name, text in PAGES.items() if " HUB=" in text))
+def test_a_hub_that_a_command_names_is_in_the_sample(page: str) -> None:
+    assert {*re.findall(r" HUB=([0-9a-f]{16})", PAGES[page])} <= {hub for hub, *_ in costs(DAYS[0])}
