@@ -162,7 +162,7 @@ class Benchmark:
             for hubs, by_name in measured.items()
         }
         names = {"duckdb": "steps 1 to 7 on DuckDB", "trino": "steps 1 to 7 on Trino"}
-        self.tables["engines"] = report.contestants(measured, names)
+        self.tables["engines"] = report.contestants(measured, names, of="DuckDB's")
 
     def memory(self) -> None:
         """What a query may take, and what the local AWS then takes at the most."""
