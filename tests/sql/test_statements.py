@@ -430,12 +430,6 @@ def test_rules_together_find_what_each_finds_alone(day: Day, broken: dict[str, s
     assert sorted(together) == sorted(row for rule in rules for row in day.athena.rows(rule.select(values)))
 
 
-def test_rules_row_by_row_read_their_table_once(tables: dict[str, str | int]) -> None:
-    names = ("complete_rows", "finite_usage", "hours_with_rate", "inside_the_day", "no_negative_usage")
-    query = audit([Rule.read(FOLDER / "quality" / f"{name}.sql") for name in names], {**LIMITS, **tables})
-    assert query.count(str(tables["published_table"])) == 1
-
-
 def test_there_is_no_rule_without_a_test() -> None:
     rules = {name.removeprefix("quality/") for name in NAMES if name.startswith("quality/")}
     for test in (test_rule, test_rule_on_a_broken_day):
