@@ -13,6 +13,8 @@ from localaws.athena.errors import QueryError
 from localaws.athena.types import BIGINT, DOUBLE, VARCHAR, Type, array
 from tests.conformance.compare import Answer, TrinoUnwell, Verdict, is_ordered, judged, rows_differ
 
+pytestmark = pytest.mark.unit
+
 
 def answered(rows: Sequence[Sequence[str | None]], of: Type = VARCHAR) -> Answer:
     future: Future[Outcome] = Future()

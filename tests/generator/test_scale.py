@@ -22,6 +22,8 @@ from generator.states import STATES
 from generator.usage import readings
 from tests.generator.written import SAMPLE, files, generate, locations, mappings, usage_lines
 
+pytestmark = pytest.mark.service
+
 ROOT = Path(__file__).parents[2]
 DEADLINE = 30  # seconds
 

@@ -17,6 +17,8 @@ import pytest
 from ops import deploy, package
 from smart_hub import stacks
 
+pytestmark = pytest.mark.service
+
 KEY = "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 TOPIC = "arn:aws:sns:us-east-1:000000000000:alerts"
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,6 +17,8 @@ from local_server import Aws
 from ops import mwaa, package
 from ops.deploy import DeployError
 
+pytestmark = pytest.mark.service
+
 ROOT = package.ROOT
 SETTINGS = {"SMART_HUB_STACK": "smart-hub", "SMART_HUB_DATA_BUCKET": "the-data"}
 ROLE = "arn:aws:iam::111122223333:role/smart-hub-airflow"

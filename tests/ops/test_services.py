@@ -18,6 +18,8 @@ from ops import processes, services
 from ops.settings import ROOT, Settings, UserError
 from tests.ports import free_ports
 
+pytestmark = pytest.mark.service
+
 SERVER = """
 import http.server, json, sys
 from datetime import datetime, timezone

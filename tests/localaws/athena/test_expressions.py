@@ -12,6 +12,8 @@ from localaws.athena.errors import QueryError
 from localaws.athena.types import Type, from_hive
 from tests.localaws.athena.in_process import answer, rows
 
+pytestmark = pytest.mark.unit
+
 NAN = "0e0 / 0"
 
 

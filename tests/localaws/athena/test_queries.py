@@ -5,6 +5,8 @@ import pytest
 from localaws.athena.errors import QueryError
 from tests.localaws.athena.in_process import FakeSource, answer, rows, table
 
+pytestmark = pytest.mark.unit
+
 THREE = "FROM UNNEST(ARRAY[3, 1, 2]) AS t (x)"
 PAIRS = "FROM UNNEST(ARRAY['a', 'b', 'a'], ARRAY[1, 2, 3]) AS t (k, n)"
 GAPS = "FROM UNNEST(ARRAY[2, NULL, 1]) AS t (x)"

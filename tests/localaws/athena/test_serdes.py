@@ -18,6 +18,8 @@ from localaws.athena.duck.serdes import OPEN_CSV, OPENX_JSON, PARQUET, READERS, 
 from localaws.athena.errors import QueryError
 from tests.localaws.athena.in_process import table
 
+pytestmark = pytest.mark.unit
+
 USAGE = replace(
     table("usage", "loc_id string, ts bigint, data struct<s_01:double,s_02:double>"),
     serde=OPENX_JSON,
