@@ -46,7 +46,7 @@ REFUSED = failed(QueryError("NOT_SUPPORTED", "no"))
         (failed(KeyError("a defect")), failed(QueryError("TYPE_MISMATCH", "no")), Verdict.BROKEN),
     ],
 )
-def test_verdicts(ours: Answer, theirs: Answer, verdict: Verdict) -> None:
+def test_two_answers_get_their_verdict(ours: Answer, theirs: Answer, verdict: Verdict) -> None:
     assert judged("topic", "SELECT a", ours, theirs).verdict == verdict
 
 

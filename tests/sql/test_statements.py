@@ -333,7 +333,7 @@ def judged(day: Day, name: str, values: dict[str, str | int]) -> Row:
         ("one_location_per_hub", ("2", "0", None)),
     ],
 )
-def test_rule(day: Day, tables: dict[str, str | int], name: str, expected: Row) -> None:
+def test_a_rule_on_the_odd_day(day: Day, tables: dict[str, str | int], name: str, expected: Row) -> None:
     assert judged(day, name, tables) == expected
 
 
@@ -414,7 +414,7 @@ def broken(day: Day, tables: dict[str, str | int]) -> dict[str, str | int]:
         ("one_location_per_hub", ("4", "1", "f: hash ny1")),
     ],
 )
-def test_rule_on_a_broken_day(day: Day, broken: dict[str, str | int], name: str, expected: Row) -> None:
+def test_a_rule_on_a_broken_day(day: Day, broken: dict[str, str | int], name: str, expected: Row) -> None:
     objects = len(day.athena.keys("staging/doubled/"))
     assert objects > 1
     checked, violations, sample = expected
@@ -432,7 +432,7 @@ def test_rules_together_find_what_each_finds_alone(day: Day, broken: dict[str, s
 
 def test_there_is_no_rule_without_a_test() -> None:
     rules = {name.removeprefix("quality/") for name in NAMES if name.startswith("quality/")}
-    for test in (test_rule, test_rule_on_a_broken_day):
+    for test in (test_a_rule_on_the_odd_day, test_a_rule_on_a_broken_day):
         ((_, cases),) = [mark.args for mark in test.pytestmark]  # type: ignore[attr-defined]
         assert rules == {name for name, _ in cases}
 
