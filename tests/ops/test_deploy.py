@@ -20,6 +20,8 @@ from ops.templates import load
 from smart_hub import stacks
 from smart_hub.layout import PUBLISHED_TABLES, QUALITY_TABLE, REFERENCE_TABLES
 
+pytestmark = pytest.mark.service
+
 KEY = "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 TOPIC = "arn:aws:sns:us-east-1:000000000000:alerts"
 ROOT = Path(__file__).resolve().parents[2]
