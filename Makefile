@@ -97,8 +97,10 @@ test: .venv/synced .venv-localaws/synced ## run all tests
 	exit $$status
 
 test-unit: .venv/synced .venv-localaws/synced ## run the unit tests alone, under half a minute
-	@.venv/bin/python -m pytest -q -m unit $(AIRFLOW_TESTS) $(ARGS)
-	@.venv-localaws/bin/python -m pytest -q -m unit $(AWS_TESTS) $(ARGS)
+	@log=$$(mktemp); \
+	.venv-localaws/bin/python -m pytest -q -m unit $(AWS_TESTS) $(ARGS) >"$$log" 2>&1 & \
+	.venv/bin/python -m pytest -q -m unit $(AIRFLOW_TESTS) $(ARGS); status=$$?; \
+	wait $$! || status=1; cat "$$log"; rm -f "$$log"; exit $$status
 
 coverage: .venv/synced ## show what the unit tests cover of what is deployed; too little is an error
 	@.venv/bin/python -m coverage run -m pytest -q -m unit $(AIRFLOW_TESTS)

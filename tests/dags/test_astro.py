@@ -16,6 +16,8 @@ from packaging.version import Version
 
 from tests.dockerignore import context, sent
 
+pytestmark = pytest.mark.service
+
 ROOT = Path(__file__).parents[2]
 IGNORE = ROOT / ".dockerignore"
 DAGS = {path.stem for path in (ROOT / "dags").glob("*.py")}

@@ -264,6 +264,7 @@ def test_dag_files_only_wire() -> None:
     assert len(DAG_FILE.read_text(encoding="utf-8").splitlines()) <= 180
 
 
+@pytest.mark.service
 def test_parsing_adds_less_than_a_third_of_a_second_to_airflow_and_its_operators() -> None:
     program = """
 import sys, time

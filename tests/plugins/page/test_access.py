@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+pytestmark = pytest.mark.service
+
 ROOT = Path(__file__).parents[3]
 PATHS = ["/smart-hub/", "/smart-hub/usage.csv", "/smart-hub/assets/page.js", "/smart-hub/assets/plotly.js"]
 
