@@ -14,6 +14,9 @@ COMPILE = $(UV) pip compile --quiet --upgrade --generate-hashes
 
 # Tests that work in the environment of the local AWS.
 AWS_TESTS = tests/localaws tests/sql tests/conformance
+# Those that work in Airflow's, but for what has a command of its own.
+AIRFLOW_TESTS = tests $(AWS_TESTS:%=--ignore=%) --ignore=tests/clients --ignore=tests/browser --ignore=tests/fab \
+  --ignore=tests/access --ignore=tests/mwaa --ignore=tests/benchmarks
 
 # What does not go without Airflow, and one run of the demo.
 VERSIONS_TESTS = tests/dags tests/plugins tests/lambdas tests/properties \
@@ -28,8 +31,9 @@ OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down status airflow report data deploy destroy deploy-quicksight mwaa mwaa-sync compose-env \
-  test test-glue test-lambda test-clients test-bench test-trino test-reruns test-access test-browser test-fab test-mwaa \
-  test-versions test-compose trino conformance functions chaos bench lint hooks format docs lock clean
+  test test-unit coverage test-glue test-lambda test-clients test-bench test-trino test-reruns test-access \
+  test-browser test-fab test-mwaa test-versions test-compose trino conformance functions chaos bench lint hooks format \
+  docs lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -87,11 +91,18 @@ compose-env: .venv-uv/synced ## make .env with random keys, which docker compose
 
 test: .venv/synced .venv-localaws/synced ## run all tests
 	@status=0; \
-	.venv/bin/python -m pytest tests $(AWS_TESTS:%=--ignore=%) --ignore=tests/clients --ignore=tests/browser \
-	  --ignore=tests/fab --ignore=tests/access --ignore=tests/mwaa --ignore=tests/benchmarks $(ARGS) || status=1; \
+	.venv/bin/python -m pytest $(AIRFLOW_TESTS) $(ARGS) || status=1; \
 	.venv-localaws/bin/python -m pytest $(AWS_TESTS) $(ARGS) || status=1; \
 	[ $$status = 0 ] && echo "All tests passed." || echo "Tests failed: see above."; \
 	exit $$status
+
+test-unit: .venv/synced .venv-localaws/synced ## run the unit tests alone, under half a minute
+	@.venv/bin/python -m pytest -q -m unit $(AIRFLOW_TESTS) $(ARGS)
+	@.venv-localaws/bin/python -m pytest -q -m unit $(AWS_TESTS) $(ARGS)
+
+coverage: .venv/synced ## show what the unit tests cover of what is deployed; too little is an error
+	@.venv/bin/python -m coverage run -m pytest -q -m unit $(AIRFLOW_TESTS)
+	@.venv/bin/python -m coverage report
 
 test-glue: .venv-glue/synced ## run the Glue job's tests as on Glue: Python 3.9 and its old pyarrow
 	.venv-glue/bin/python -m pytest tests/glue $(ARGS)

@@ -57,7 +57,7 @@ def number(text: str) -> float:
     return float(re.sub(r"[^0-9.-]", "", text))
 
 
-def test_the_first_look(frame: FrameLocator) -> None:
+def test_at_first_look_a_hub_and_both_days_are_chosen_and_drawn(frame: FrameLocator) -> None:
     expect(frame.locator("h1")).to_have_text("Smart Hub")
     expect(frame.locator(".tile")).to_have_count(5)
     expect(frame.locator(".plot")).to_have_count(len(CHARTS))
@@ -126,7 +126,9 @@ def test_the_load_and_its_rate_periods(page: Page, url: str, environment: Enviro
     assert figure.locator("tbody td:last-child").all_inner_texts() == [period for _, period, _ in rows]
 
 
-def test_the_heat_map(page: Page, url: str, environment: Environment, hub: str) -> None:
+def test_the_heat_map_has_the_kwh_of_each_device_and_hour(
+    page: Page, url: str, environment: Environment, hub: str
+) -> None:
     expected = {
         (f"{device} ({room})", int(hour)): float(kwh)
         for device, room, hour, kwh in environment.select(
@@ -146,7 +148,9 @@ def test_the_heat_map(page: Page, url: str, environment: Environment, hub: str) 
 
 
 @pytest.mark.parametrize("state", ["", "ca"])
-def test_the_providers_view(page: Page, url: str, environment: Environment, state: str) -> None:
+def test_the_providers_view_has_the_load_of_each_hour(
+    page: Page, url: str, environment: Environment, state: str
+) -> None:
     where = f"WHERE state = '{state}'" if state else ""
     rows = environment.select(
         f"SELECT hour, sum(kwh), sum(shifted_kwh) FROM hourly_load {where} GROUP BY hour ORDER BY hour"
@@ -160,7 +164,7 @@ def test_the_providers_view(page: Page, url: str, environment: Environment, stat
     assert chart["shades"] == 24
 
 
-def test_what_if(frame: FrameLocator, environment: Environment) -> None:
+def test_a_shift_of_a_device_changes_the_bill(frame: FrameLocator, environment: Environment) -> None:
     hub = frame.locator("#hub").input_value()
     form = frame.locator("#what-if form")
     form.locator("select[name=sensor]").select_option("s_02")

@@ -13,6 +13,8 @@ from localaws.athena.errors import QueryError
 from localaws.athena.types import BIGINT, DOUBLE, VARCHAR, Type, array
 from tests.conformance.compare import Answer, TrinoUnwell, Verdict, is_ordered, judged, rows_differ
 
+pytestmark = pytest.mark.unit
+
 
 def answered(rows: Sequence[Sequence[str | None]], of: Type = VARCHAR) -> Answer:
     future: Future[Outcome] = Future()
@@ -44,7 +46,7 @@ REFUSED = failed(QueryError("NOT_SUPPORTED", "no"))
         (failed(KeyError("a defect")), failed(QueryError("TYPE_MISMATCH", "no")), Verdict.BROKEN),
     ],
 )
-def test_verdicts(ours: Answer, theirs: Answer, verdict: Verdict) -> None:
+def test_two_answers_get_their_verdict(ours: Answer, theirs: Answer, verdict: Verdict) -> None:
     assert judged("topic", "SELECT a", ours, theirs).verdict == verdict
 
 

@@ -23,6 +23,8 @@ from generator.usage import readings
 from smart_hub.layout import SENSORS
 from tests.generator.written import SAMPLE, files, generate, locations, mappings, usage_lines
 
+pytestmark = pytest.mark.service
+
 ROOT = Path(__file__).parents[2]
 DEADLINE = 30  # seconds
 

@@ -193,13 +193,13 @@ def test_a_long_value_is_refused_at_once_and_shown_in_short(script: ModuleType) 
 
 
 @pytest.mark.parametrize("field", list(ROW))
-def test_a_missing_field(script: ModuleType, field: str) -> None:
+def test_a_row_that_lacks_a_field_is_refused_by_name(script: ModuleType, field: str) -> None:
     bad = row(state="wa").replace(f"<{field}>{'wa' if field == 'state' else ROW[field]}</{field}>", "")
     assert refusal(script, root(row(), bad)) == f"{FILE}, row 2, line 3: {field} missing, expected once a row"
 
 
 @pytest.mark.parametrize("field", list(ROW))
-def test_a_repeated_field(script: ModuleType, field: str) -> None:
+def test_a_row_with_a_field_twice_is_refused_by_name(script: ModuleType, field: str) -> None:
     element = f"<{field}>{ROW[field]}</{field}>"
     message = refusal(script, root(row().replace(element, element + "\n" + element)))
     assert message == f"{FILE}, row 1, line 3: field {field} is repeated, expected once a row"

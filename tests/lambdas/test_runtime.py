@@ -23,9 +23,12 @@ from smart_hub.content import content_of
 from tests.fake_aws import BUCKET, DAY, RUN, FakeAws
 from tests.lambdas.runtime import REGION, AwsServer, Function
 
-pytestmark = pytest.mark.skipif(
-    find_spec("awslambdaric") is None, reason="AWS's runtime client, for Linux, is installed by make test-lambda"
-)
+pytestmark = [
+    pytest.mark.service,
+    pytest.mark.skipif(
+        find_spec("awslambdaric") is None, reason="AWS's runtime client, for Linux, is installed by make test-lambda"
+    ),
+]
 
 VERSION = "v0123456789abcdef"
 READINGS = "staging_usage_v1111111111111111"

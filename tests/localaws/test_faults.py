@@ -323,7 +323,7 @@ def job_run(aws: Aws, run: str) -> dict[str, Any]:
     raise AssertionError(f"run {run} is still {found['JobRunState']}")
 
 
-def test_a_crawl_fails(aws: Aws, faults: Admin, athena: AthenaClient) -> None:
+def test_a_crawl_told_to_fail_fails_once_and_says_so(aws: Aws, faults: Admin, athena: AthenaClient) -> None:
     # given a crawler of a table without partitions
     glue = aws.client("glue")
     athena.table("crawled", TEXT, "line string")

@@ -3,7 +3,11 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from localaws.records import Records
+
+pytestmark = pytest.mark.unit
 
 
 def test_documents_are_kept_by_kind_and_id(tmp_path: Path) -> None:

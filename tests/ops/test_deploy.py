@@ -19,6 +19,8 @@ from ops.cloudformation import DeployError, url_of
 from smart_hub import stacks
 from tests.ops.conftest import Deployed
 
+pytestmark = pytest.mark.service
+
 KEY = "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 TOPIC = "arn:aws:sns:us-east-1:000000000000:alerts"
 ROOT = Path(__file__).resolve().parents[2]

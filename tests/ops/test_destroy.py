@@ -15,6 +15,8 @@ from ops.cloudformation import DeployError
 from smart_hub import stacks, teardown
 from tests.ops.conftest import local_aws
 
+pytestmark = pytest.mark.service
+
 BUCKET = "smart-hub-data-000000000000-us-east-1"
 TEARDOWN_ROLE = "arn:aws:iam::000000000000:role/bootstrap/smart-hub-teardown"
 

@@ -17,6 +17,8 @@ from ops import mwaa, package
 from ops.cloudformation import DeployError
 from tests.localaws.local_server import Aws
 
+pytestmark = pytest.mark.service
+
 ROOT = package.ROOT
 SETTINGS = {"SMART_HUB_STACK": "smart-hub", "SMART_HUB_DATA_BUCKET": "the-data"}
 ROLE = "arn:aws:iam::111122223333:role/smart-hub-airflow"

@@ -19,6 +19,8 @@ from ops.environment import airflow_environment, inherited
 from ops.settings import ROOT, Settings, UserError
 from tests.ports import free_ports
 
+pytestmark = pytest.mark.service
+
 SERVER = """
 import http.server, json, sys
 from datetime import datetime, timezone

@@ -28,7 +28,7 @@ def test_any_other_end_than_success_is_a_failure(hook: Any, state: str) -> None:
         hook.job_completion("smart-hub-rates", "jr_1")
 
 
-def test_success_is_success(hook: Any) -> None:
+def test_a_job_that_succeeded_succeeds(hook: Any) -> None:
     hook.state = "SUCCEEDED"
     assert hook.job_completion("smart-hub-rates", "jr_1")["JobRunState"] == "SUCCEEDED"
 

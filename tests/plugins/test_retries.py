@@ -39,7 +39,7 @@ def test_what_would_end_the_same_way_is_not_tried_again(kind: str) -> None:
         ConnectionError("reset"),
     ],
 )
-def test_anything_else_is(exception: Exception) -> None:
+def test_any_other_error_is_tried_again(exception: Exception) -> None:
     assert FunctionRetryPolicy().evaluate(exception, 1, 3).action == RetryAction.DEFAULT
 
 

@@ -360,7 +360,7 @@ def judged(day: Day, name: str, values: dict[str, str | int]) -> Row:
         ("one_location_per_hub", ("2", "0", None)),
     ],
 )
-def test_rule(day: Day, tables: dict[str, str | int], name: str, expected: Row) -> None:
+def test_a_rule_on_the_odd_day(day: Day, tables: dict[str, str | int], name: str, expected: Row) -> None:
     assert judged(day, name, tables) == expected
 
 
@@ -441,7 +441,7 @@ def broken(day: Day, tables: dict[str, str | int]) -> dict[str, str | int]:
         ("one_location_per_hub", ("4", "1", "f: hash ny1")),
     ],
 )
-def test_rule_on_a_broken_day(day: Day, broken: dict[str, str | int], name: str, expected: Row) -> None:
+def test_a_rule_on_a_broken_day(day: Day, broken: dict[str, str | int], name: str, expected: Row) -> None:
     objects = len(day.athena.keys("staging/doubled/"))
     assert objects > 1
     checked, violations, sample = expected
@@ -457,17 +457,13 @@ def test_rules_together_find_what_each_finds_alone(day: Day, broken: dict[str, s
     assert sorted(together) == sorted(row for rule in rules for row in day.athena.rows(rule.select(values)))
 
 
-def test_rules_row_by_row_read_their_table_once(tables: dict[str, str | int]) -> None:
-    names = ("complete_rows", "finite_usage", "hours_with_rate", "inside_the_day", "no_negative_usage")
-    query = audit([Rule.read(FOLDER / "quality" / f"{name}.sql") for name in names], {**LIMITS, **tables})
-    assert query.count(str(tables["published_table"])) == 1
-
-
 # For rules that neither day breaks: which of the published rows are left of the day.
 @pytest.mark.parametrize(
     ("name", "rows", "expected"), [("some_usage", "kwh > 1000", ("1", "1", "no value to publish"))]
 )
-def test_rule_on_a_day_of_its_own(day: Day, tables: dict[str, str | int], name: str, rows: str, expected: Row) -> None:
+def test_a_rule_on_a_day_of_its_own(
+    day: Day, tables: dict[str, str | int], name: str, rows: str, expected: Row
+) -> None:
     location = f"external_location = '{day.location(f'day_of_{name}')}'"
     left = f"SELECT * FROM {tables['published_table']} WHERE {rows}"
     day.athena.run(f"CREATE TABLE day_of_{name} WITH ({location}) AS {left}")
@@ -479,7 +475,7 @@ def test_each_rule_is_tried_on_both_days_and_broken_on_some() -> None:
     rules = {name.removeprefix("quality/") for name in NAMES if name.startswith("quality/")}
     good, bad, own = (
         {name: expected[1] for name, *_, expected in mark.args[1]}
-        for test in (test_rule, test_rule_on_a_broken_day, test_rule_on_a_day_of_its_own)
+        for test in (test_a_rule_on_the_odd_day, test_a_rule_on_a_broken_day, test_a_rule_on_a_day_of_its_own)
         for mark in test.pytestmark  # type: ignore[attr-defined]
     )
 

@@ -12,6 +12,8 @@ from localaws.athena.errors import QueryError
 from localaws.athena.types import Type, from_hive
 from tests.localaws.athena.in_process import answer, rows
 
+pytestmark = pytest.mark.unit
+
 NAN = "0e0 / 0"
 
 
@@ -205,7 +207,7 @@ NAN = "0e0 / 0"
         ("ARRAY['a', NULL]", "[a, null]"),
     ],
 )
-def test_value(sql: str, expected: str | None) -> None:
+def test_an_expression_has_trinos_value(sql: str, expected: str | None) -> None:
     assert rows(f"SELECT {sql}") == [(expected,)]
 
 
@@ -235,7 +237,7 @@ def test_value(sql: str, expected: str | None) -> None:
         ("year(DATE '2020-01-01')", "bigint"),
     ],
 )
-def test_type(sql: str, expected: str) -> None:
+def test_an_expression_has_trinos_type(sql: str, expected: str) -> None:
     columns, _ = answer(f"SELECT {sql}")
 
     assert columns == [("_col0", expected)]
@@ -310,7 +312,7 @@ def test_type(sql: str, expected: str) -> None:
         ("CAST('99999999999999999999' AS bigint)", "INVALID_CAST_ARGUMENT: "),
     ],
 )
-def test_error(sql: str, message: str) -> None:
+def test_an_expression_that_trino_refuses_fails_as_there(sql: str, message: str) -> None:
     with pytest.raises(QueryError) as raised:
         rows(f"SELECT {sql}")
     assert str(raised.value).startswith(message)

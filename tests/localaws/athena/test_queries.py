@@ -5,6 +5,8 @@ import pytest
 from localaws.athena.errors import QueryError
 from tests.localaws.athena.in_process import FakeSource, answer, rows, table
 
+pytestmark = pytest.mark.unit
+
 THREE = "FROM UNNEST(ARRAY[3, 1, 2]) AS t (x)"
 PAIRS = "FROM UNNEST(ARRAY['a', 'b', 'a'], ARRAY[1, 2, 3]) AS t (k, n)"
 GAPS = "FROM UNNEST(ARRAY[2, NULL, 1]) AS t (x)"
@@ -83,7 +85,7 @@ GAPS = "FROM UNNEST(ARRAY[2, NULL, 1]) AS t (x)"
         (f"SELECT x {THREE} WHERE x = (SELECT max(x) {THREE})", "3"),
     ],
 )
-def test_rows(sql: str, expected: str) -> None:
+def test_a_query_gives_trinos_rows(sql: str, expected: str) -> None:
     found = " ".join(",".join(cell or "-" for cell in row) for row in rows(sql))
 
     assert found == expected
@@ -103,7 +105,7 @@ def test_rows(sql: str, expected: str) -> None:
         ("SELECT x AS a, x FROM (SELECT 1 AS x)", ["a", "x"]),
     ],
 )
-def test_names_of_columns(sql: str, expected: list[str]) -> None:
+def test_columns_are_named_as_trino_names_them(sql: str, expected: list[str]) -> None:
     columns, _ = answer(sql)
 
     assert [name for name, _ in columns] == expected
@@ -160,7 +162,7 @@ def test_names_of_columns(sql: str, expected: list[str]) -> None:
         ("SELECT sum(x) FROM UNNEST(ARRAY[9223372036854775807, 1]) AS t (x)", "NUMERIC_VALUE_OUT_OF_RANGE: "),
     ],
 )
-def test_error(sql: str, message: str) -> None:
+def test_a_query_that_trino_refuses_fails_as_there(sql: str, message: str) -> None:
     with pytest.raises(QueryError) as raised:
         rows(sql)
     assert str(raised.value).startswith(message)
@@ -221,7 +223,7 @@ def source() -> FakeSource:
         ("SELECT (SELECT count(*) FROM costs WHERE dt = DATE '2019-12-21') + n FROM readings ORDER BY 1", "2 3"),
     ],
 )
-def test_tables(source: FakeSource, sql: str, expected: str) -> None:
+def test_a_query_of_tables_gives_trinos_rows(source: FakeSource, sql: str, expected: str) -> None:
     assert " ".join(",".join(cell or "-" for cell in row) for row in rows(sql, source)) == expected
 
 

@@ -18,6 +18,8 @@ from localaws.athena.duck.serdes import OPEN_CSV, OPENX_JSON, PARQUET, READERS, 
 from localaws.athena.errors import QueryError
 from tests.localaws.athena.in_process import table
 
+pytestmark = pytest.mark.unit
+
 USAGE = replace(
     table("usage", "loc_id string, ts bigint, data struct<s_01:double,s_02:double>"),
     serde=OPENX_JSON,
@@ -77,7 +79,9 @@ NULLS = (None, None, None)
         ('{"loc_id":true}', ("true", None, None)),
     ],
 )
-def test_openx_json(connection: duckdb.DuckDBPyConnection, tmp_path: Path, line: str, row: tuple[object, ...]) -> None:
+def test_a_line_of_json_is_read_as_openx_reads_it(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, line: str, row: tuple[object, ...]
+) -> None:
     # given: the line between two plain ones
     plain = '{"loc_id":"x","ts":1,"data":{"s_01":0,"s_02":0}}'
     file = tmp_path / "usage.json"
@@ -201,7 +205,7 @@ def test_bytes_that_are_no_utf_8_are_refused(connection: duckdb.DuckDBPyConnecti
         read(connection, LINES, file)
 
 
-def test_open_csv(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_csv_is_read_as_opencsv_reads_it(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     # given: two files, each with its header
     first, second = tmp_path / "1.csv", tmp_path / "2.csv"
     first.write_text('a,b\n1,"x, y"\n,\n"say ""hi""",z\n')

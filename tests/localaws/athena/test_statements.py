@@ -5,6 +5,8 @@ import pytest
 from localaws.athena.errors import QueryError
 from localaws.athena.statements import Prepared, prepare
 
+pytestmark = pytest.mark.unit
+
 FOLDER = "s3://b/results/tables/q-1/"
 UNLOAD = "UNLOAD (SELECT a FROM t) TO 's3://b/u' WITH (format = 'ORC')"
 

@@ -350,7 +350,7 @@ def test_a_table_is_described_with_its_comments(athena: AthenaClient, name: str)
     assert lines[-1] == described[2]
 
 
-def test_views(athena: AthenaClient, name: str) -> None:
+def test_views_are_made_replaced_queried_and_dropped(athena: AthenaClient, name: str) -> None:
     # given: a view whose text holds a comment, quotes and other letters
     athena.run(f"CREATE VIEW {name} AS -- as of\nSELECT 'it''s' AS \"Ü\", 1 AS n")
 
@@ -365,7 +365,7 @@ def test_views(athena: AthenaClient, name: str) -> None:
     assert name not in tables(athena)
 
 
-def test_hive_ddl(athena: AthenaClient, name: str) -> None:
+def test_partitions_are_added_moved_and_dropped_by_hive_ddl(athena: AthenaClient, name: str) -> None:
     athena.table(name, TEXT, "line string", "dt date")
     add = f"ALTER TABLE {name} ADD IF NOT EXISTS PARTITION (dt = '2019-12-21') LOCATION 's3://{athena.bucket}/one/'"
     athena.run(f"-- a comment before\n{add};")

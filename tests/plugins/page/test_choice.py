@@ -45,7 +45,7 @@ def test_a_value_of_another_kind_is_refused(name: str, value: str) -> None:
         Choice.of({name: value})
 
 
-def test_all_parameters() -> None:
+def test_each_parameter_is_taken_and_others_are_passed_over() -> None:
     given = {"state": "or", "hub": "91c1114f1e2b4b8d", "from": "2019-12-01", "to": "2019-12-31"}
     assert Choice.of({**given, "sensor": "s_10", "hour": "07", "more": "?"}) == Choice(
         "or", "91c1114f1e2b4b8d", "2019-12-01", "2019-12-31", "s_10", 7

@@ -44,7 +44,7 @@ def test_an_hour_without_a_reading_is_a_gap() -> None:
 @pytest.mark.parametrize(
     ("cents", "text"), [(0, "$0.00"), (-0.01, "$0.00"), (123456.7, "$1,234.57"), (-250, "-$2.50"), (99.5, "$0.99")]
 )
-def test_dollars(cents: float, text: str) -> None:
+def test_cents_are_written_as_dollars(cents: float, text: str) -> None:
     assert charts.dollars(cents) == text
 
 

@@ -26,14 +26,14 @@ def client(store: Store) -> Iterator[TestClient]:
         yield made
 
 
-def test_the_page(client: TestClient) -> None:
+def test_the_page_has_the_hubs_figures_and_the_bill_after_a_shift(client: TestClient) -> None:
     answer = client.get("/", params={"hub": HUB, "from": DAYS[0], "to": DAYS[1], "sensor": "s_01", "hour": "3"})
     assert answer.status_code == 200
     assert "4.60 kWh" in answer.text
     assert '<strong id="bill-then">$0.29</strong>' in answer.text
 
 
-def test_headers(client: TestClient) -> None:
+def test_every_answer_forbids_foreign_scripts_and_frames(client: TestClient) -> None:
     for path in ("/", "/usage.csv", "/assets/page.js", "/nothing", "/?from=x"):
         headers = client.get(path).headers
         policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
@@ -65,7 +65,9 @@ def test_nothing_else_is_served(client: TestClient, path: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text"), [("page.css", "--card"), ("page.js", "Plotly.react"), ("plotly.js", "plotly.js v")]
 )
-def test_assets(client: TestClient, encoding: str, name: str, text: str) -> None:
+def test_assets_come_compressed_where_asked_and_are_for_the_browser_alone(
+    client: TestClient, encoding: str, name: str, text: str
+) -> None:
     answer = client.get(f"/assets/{name}", headers={"Accept-Encoding": encoding})
     assert answer.status_code == 200
     assert text in answer.text
@@ -73,7 +75,7 @@ def test_assets(client: TestClient, encoding: str, name: str, text: str) -> None
     assert "private" in answer.headers["cache-control"]
 
 
-def test_the_csv(client: TestClient) -> None:
+def test_the_csv_is_a_file_named_after_hub_and_days(client: TestClient) -> None:
     answer = client.get("/usage.csv", params={"hub": HUB, "from": DAYS[0], "to": DAYS[1]})
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == f'attachment; filename="smart-hub-{HUB}-{DAYS[0]}-{DAYS[1]}.csv"'
@@ -137,7 +139,7 @@ class TestDeployment:
         assert client.meta.config.connect_timeout == 3
         assert (store.database, store.bucket) == ("smart_hub", "the-data")
 
-    def test_nobody_answers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_when_no_aws_answers_the_page_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(
             "AIRFLOW_CONN_SMART_HUB",
             '{"conn_type": "aws", "login": "k", "password": "s", "extra":'

@@ -68,7 +68,7 @@ def test_the_newest_object_of_a_day_comes_last(store: Store, published: Publishe
     assert [item.key.split("/")[-2] for item in objects[DAYS[0]]] == ["version=v_z", "version=v_a"]
 
 
-def test_hubs_in_order(store: Store) -> None:
+def test_hubs_come_in_order_with_their_state(store: Store) -> None:
     objects = store.objects("usage_cost", store.days("usage_cost"))
     assert list(store.hubs(objects[DAYS[0]]).items()) == [(HUB, "or"), (OTHER, "ca")]
 

@@ -35,7 +35,9 @@ def complete(published: PublishedAws) -> PublishedAws:
     return published
 
 
-def test_all_there_is(complete: PublishedAws, store_of: Callable[[FakeAws], Store]) -> None:
+def test_with_all_tables_published_the_page_shows_every_figure(
+    complete: PublishedAws, store_of: Callable[[FakeAws], Store]
+) -> None:
     view = build(store_of(complete), Choice(hub=HUB, sensor="s_01", hour=3))
     assert (view.status, view.problems, view.first, view.last) == (200, [], *DAYS)
     assert tiles(view) == {

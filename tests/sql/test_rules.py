@@ -1,0 +1,426 @@
+"""Each quality rule by itself, in this process: given a few rows, expect the faults that it names and no other.
+
+A rule is tried where it turns: at its limit and just beyond it, with each field of its condition at fault alone, and
+beside rows that are none of its business. How the rules work on a whole day is in test_statements.py.
+"""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from smart_hub.quality import Rule, audit, read_rules
+from tests.localaws.athena.in_process import FakeSource, rows, table
+from tests.localaws.local_server import ROOT
+
+pytestmark = pytest.mark.unit
+
+SQL = ROOT / "include" / "sql"
+DAY = "2019-12-21"
+
+# A sound row of each table: columns as (type, value as SQL). A rule finds no fault with it.
+SOUND: dict[str, dict[str, tuple[str, str]]] = {
+    "usage": {
+        "loc_id": ("string", "'hub'"),
+        "verdict": ("string", "'used'"),
+    },
+    "cost": {
+        "kwh": ("double", "0.5"),
+        "verdict": ("string", "'used'"),
+    },
+    "rejects": {
+        "loc_id": ("string", "'hub'"),
+        "sensor": ("string", "NULL"),
+        "reason": ("string", "'malformed'"),
+        "file": ("string", "'f'"),
+    },
+    "published": {
+        "loc_id": ("string", "'hub'"),
+        "sensor": ("string", "'s_01'"),
+        "ts": ("timestamp", f"'{DAY} 23:55:00'"),
+        "ts_utc": ("timestamp", "'2019-12-22 07:55:00'"),
+        "tz": ("string", "'America/Los_Angeles'"),
+        "state": ("string", "'ca'"),
+        "device": ("string", "'Oven'"),
+        "kwh": ("double", "0.5"),
+        "type": ("string", "'peak'"),
+        "cents_per_kwh": ("double", "10"),
+        "cost": ("double", "5"),
+    },
+    "location_versions": {
+        "loc_id": ("string", "'hub'"),
+        "tz": ("string", "'America/Los_Angeles'"),
+        "state": ("string", "'ca'"),
+        "file": ("string", "'f'"),
+        "content": ("string", "'L'"),
+    },
+    "mapping_versions": {
+        "loc_id": ("string", "'hub'"),
+        "sensor": ("string", "'s_01'"),
+        "device": ("string", "'Oven'"),
+        "watts": ("bigint", "6000"),
+        "file": ("string", "'f'"),
+        "content": ("string", "'M'"),
+    },
+    "rate_versions": {
+        "state": ("string", "'ca'"),
+        "content": ("string", "'R'"),
+    },
+}
+VALUES: dict[str, str | int] = {
+    **{"usage_table": "usage", "cost_table": "cost", "rejects_table": "rejects", "published_table": "published"},
+    **{"mappings": "M", "locations": "L", "rates": "R"},
+    **{"day": DAY, "next_day": "2019-12-22", "files": 1, "most_rejected": "0.5", "watts_margin": "1.25"},
+}
+
+# Rows by table: what is not as in the sound row. A table that is not given has the sound row; an empty list, no row.
+Given = dict[str, list[dict[str, str]]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is given, in words and as rows (and values, where they are not those of VALUES), and the faults expected."""
+
+    says: str
+    given: Given
+    faults: list[str]
+    values: dict[str, str | int] = field(default_factory=dict)
+
+
+USED, UNUSED = {"verdict": "'used'"}, {"verdict": "'duplicate'"}
+LINE, VALUE = {"sensor": "NULL"}, {"sensor": "'s_03'"}  # what is rejected is a whole line, or one value
+TIME = f"{DAY} 23:55:00.000"
+# The start of a line by its column, with which each sample of a row begins.
+ROW = f"hub s_01 {TIME}"
+NOT_FINITE = [f"CAST('{value}' AS double)" for value in ("Infinity", "-Infinity", "NaN")]
+
+CASES: dict[str, list[Case]] = {
+    "compaction_kept_all": [
+        Case("nothing staged, nothing compacted", {"cost": [], "published": []}, []),
+        Case("what was rejected is not compacted", {"cost": [USED, {**UNUSED, "kwh": "7"}]}, []),
+        Case("one more row, of no energy", {"published": [{}, {"kwh": "0"}]}, ["1 rows staged, 2 compacted"]),
+        Case("one row less, of no energy", {"cost": [{}, {"kwh": "0"}]}, ["2 rows staged, 1 compacted"]),
+        Case("as many rows, of more energy", {"published": [{"kwh": "0.6"}]}, ["1 rows staged, 1 compacted"]),
+        Case("energy lost altogether", {"published": [{"kwh": "NULL"}]}, ["1 rows staged, 1 compacted"]),
+        Case("energy out of nothing", {"cost": [{"kwh": "NULL"}]}, ["1 rows staged, 1 compacted"]),
+        Case("the ninth decimal", {"published": [{"kwh": "0.500000001"}]}, ["1 rows staged, 1 compacted"]),
+        Case("beyond the ninth decimal", {"published": [{"kwh": "0.5000000001"}]}, []),
+        Case(
+            "an infinite value is another rule's", {one: [{"kwh": NOT_FINITE[2]}] for one in ("cost", "published")}, []
+        ),
+    ],
+    "complete_rows": [
+        Case("sound", {}, []),
+        Case("neither rate nor room is asked for", {"published": [{"type": "NULL", "cost": "NULL"}]}, []),
+        Case("no hub", {"published": [{"loc_id": "NULL"}]}, [f"? s_01 {TIME}"]),
+        Case("no sensor", {"published": [{"sensor": "NULL"}]}, [f"hub ? {TIME}"]),
+        Case("no time", {"published": [{"ts": "NULL"}]}, ["hub s_01 ?"]),
+        *(
+            Case(f"no {column}", {"published": [{}, {column: "NULL"}]}, [ROW])
+            for column in ("ts_utc", "tz", "state", "device", "kwh")
+        ),
+    ],
+    "every_reading_accounted": [
+        Case("a line used, one rejected", {"usage": [USED, UNUSED], "rejects": [LINE]}, []),
+        Case("values are not lines", {"usage": [USED, UNUSED], "rejects": [LINE, VALUE, VALUE]}, []),
+        Case("a line lost", {"usage": [USED, UNUSED, UNUSED]}, ["3 lines, 1 used and 1 rejected"]),
+        Case("a line too many", {"usage": [USED, UNUSED], "rejects": [LINE, LINE]}, ["2 lines, 1 used and 2 rejected"]),
+    ],
+    "every_reject_has_a_reason": [
+        Case("nothing but reason and file is asked for", {"rejects": [{"loc_id": "NULL"}]}, []),
+        Case("no reason", {"rejects": [{}, {"reason": "NULL"}]}, ["hub f"]),
+        Case("no file", {"rejects": [{"file": "NULL"}, {}]}, ["hub ?"]),
+        Case("no reason, no hub", {"rejects": [{"reason": "NULL", "loc_id": "NULL"}]}, ["? f"]),
+    ],
+    "every_value_accounted": [
+        Case("nine published, one rejected", {"published": [{}] * 9, "rejects": [VALUE]}, []),
+        Case("rejected lines have no values", {"published": [{}] * 9, "rejects": [VALUE, LINE]}, []),
+        Case("unused readings have none", {"usage": [USED, UNUSED], "published": [{}] * 9, "rejects": [VALUE]}, []),
+        Case(
+            "one published too many",
+            {"published": [{}] * 10, "rejects": [VALUE]},
+            ["1 readings, 10 values published and 1 rejected"],
+        ),
+        Case(
+            "one rejected that is lost",
+            {"usage": [USED, USED], "published": [{}] * 19, "rejects": []},
+            ["2 readings, 19 values published and 0 rejected"],
+        ),
+    ],
+    "few_rejects": [
+        Case("no line", {"usage": []}, []),
+        Case("just the share allowed", {"usage": [USED, UNUSED]}, []),
+        Case(
+            "one line more",
+            {"usage": [USED, UNUSED, UNUSED]},
+            ["2 of 3 lines; SMART_HUB_MOST_REJECTED is 0.5"],
+        ),
+        Case("none allowed, none rejected", {}, [], {"most_rejected": "0"}),
+        Case(
+            "none allowed, one rejected",
+            {"usage": [USED, UNUSED]},
+            ["1 of 2 lines; SMART_HUB_MOST_REJECTED is 0"],
+            {"most_rejected": "0"},
+        ),
+    ],
+    "finite_usage": [
+        Case("no cost is another rule's", {"published": [{"cost": "NULL"}, {"kwh": "NULL"}]}, []),
+        *(
+            Case(f"{column} is {value}", {"published": [{}, {column: value}]}, [ROW])
+            for column in ("kwh", "cost")
+            for value in NOT_FINITE
+        ),
+    ],
+    "full_days": [
+        Case("288 readings of 24 hours", {"usage": [{}] * 288}, []),
+        Case("one less", {"usage": [{}] * 287}, ["hub partial: 287 of 288 intervals"]),
+        Case("unused ones do not count", {"usage": [{}] * 287 + [UNUSED]}, ["hub partial: 287 of 288 intervals"]),
+        Case(
+            "clocks go back: 25 hours",
+            {"usage": [{}] * 299},
+            ["hub partial: 299 of 300 intervals"],
+            {"day": "2019-11-03", "next_day": "2019-11-04"},
+        ),
+        Case(
+            "clocks go forward: 23 hours",
+            {"usage": [{}] * 276},
+            [],
+            {"day": "2020-03-08", "next_day": "2020-03-09"},
+        ),
+        Case("each hub by itself", {"usage": [{}] * 288 + [{"loc_id": "'other'"}] * 288}, []),
+        Case(
+            "another content's zone is not asked",
+            {"usage": [{}] * 287, "location_versions": [{"content": "'older'"}]},
+            [],
+        ),
+        Case("a zone that nobody knows", {"location_versions": [{"tz": "'America/Portland'"}]}, []),
+        Case("no zone", {"location_versions": [{"tz": "NULL"}]}, []),
+    ],
+    "hours_with_rate": [
+        Case("energy without a name has a cost", {"published": [{"device": "NULL", "kwh": "NULL"}]}, []),
+        *(
+            Case(f"no {column}", {"published": [{}, {column: "NULL"}]}, ["ca 2019-12 hour 23"])
+            for column in ("type", "cents_per_kwh", "cost")
+        ),
+    ],
+    "hubs_with_location": [
+        Case("another reason", {}, []),
+        Case("an unknown hub, told once", {"rejects": [{"reason": "'unknown_hub'"}] * 2}, ["hub"]),
+        Case("a value's reason is not a line's", {"rejects": [{**VALUE, "reason": "'unknown_hub'"}]}, []),
+    ],
+    "hubs_with_usage": [
+        Case("sound", {}, []),
+        Case("no reading", {"usage": []}, ["hub"]),
+        Case("none that was used", {"usage": [UNUSED]}, ["hub"]),
+        Case("another hub's", {"usage": [{"loc_id": "'other'"}]}, ["hub"]),
+        Case("a hub of another content", {"usage": [], "location_versions": [{"content": "'older'"}]}, []),
+    ],
+    "inside_the_day": [
+        Case("its last interval", {}, []),
+        Case("its first", {"published": [{"ts": f"'{DAY} 00:00:00'"}]}, []),
+        Case("the day after", {"published": [{"ts": "'2019-12-22 00:00:00'"}]}, ["hub 2019-12-22 00:00:00.000"]),
+        Case("the day before", {"published": [{"ts": "'2019-12-20 23:55:00'"}]}, ["hub 2019-12-20 23:55:00.000"]),
+    ],
+    "no_negative_usage": [
+        Case("nothing drawn", {"published": [{"kwh": "0"}]}, []),
+        Case("ever so little given back", {"published": [{"kwh": "-0.000001"}, {}]}, [ROW]),
+    ],
+    "one_location_per_hub": [
+        Case("hubs that differ", {"location_versions": [{}, {"loc_id": "'other'"}]}, []),
+        Case("one in each content", {"location_versions": [{}, {"content": "'older'"}]}, []),
+        Case("two, of which the first file is told", {"location_versions": [{"file": "'g'"}, {}]}, ["f: hash hub"]),
+    ],
+    "one_mapping_per_sensor": [
+        Case("sensors that differ", {"mapping_versions": [{}, {"sensor": "'s_02'"}]}, []),
+        Case("hubs that differ", {"mapping_versions": [{}, {"loc_id": "'other'"}]}, []),
+        Case("one in each content", {"mapping_versions": [{}, {"content": "'older'"}]}, []),
+        Case(
+            "two, of which the first file is told",
+            {"mapping_versions": [{"file": "'g'"}, {}]},
+            ["f: loc_id hub, id s_01"],
+        ),
+    ],
+    "one_object": [
+        Case("two rows of one object", {"published": [{}, {}]}, []),
+        Case("one object more than allowed", {}, ["1 objects"], {"files": 0}),
+    ],
+    "one_row_per_value": [
+        Case("hubs that differ", {"published": [{}, {"loc_id": "'other'"}]}, []),
+        Case("sensors that differ", {"published": [{}, {"sensor": "'s_02'"}]}, []),
+        Case(
+            "an hour that comes twice by the clock",
+            {"published": [{}, {"ts_utc": "'2019-12-22 08:55:00'"}]},
+            [],
+        ),
+        Case("twice", {"published": [{}, {"kwh": "1"}]}, ["hub s_01 2019-12-22 07:55:00.000 UTC"]),
+    ],
+    # 6000 W draw 0.5 kWh in five minutes, by a margin of 1.25 0.625 kWh.
+    "possible_power": [
+        Case("just what is possible", {"published": [{"kwh": "0.625"}]}, []),
+        Case("a little more", {"published": [{"kwh": "0.626"}]}, [ROW]),
+        Case("without a margin", {"published": [{"kwh": "0.501"}]}, [ROW], {"watts_margin": "1"}),
+        Case("of a sensor without a mapping", {"published": [{"kwh": "9", "sensor": "'s_02'"}]}, []),
+        Case("of another hub's sensor", {"published": [{"kwh": "9", "loc_id": "'other'"}]}, []),
+        Case("by another content", {"published": [{"kwh": "9"}], "mapping_versions": [{"content": "'older'"}]}, []),
+    ],
+    "sensors_with_mapping": [
+        Case("another reason", {"rejects": [VALUE]}, []),
+        Case("an unknown sensor, told once", {"rejects": [{**VALUE, "reason": "'unknown_sensor'"}] * 2}, ["hub s_03"]),
+        Case("a line's reason is not a value's", {"rejects": [{"reason": "'unknown_sensor'"}]}, []),
+    ],
+    "some_usage": [
+        Case("one value", {}, []),
+        Case("none", {"published": []}, ["no value to publish"]),
+    ],
+    "sound_locations": [
+        Case("sound", {}, []),
+        Case(
+            "told in full", {"location_versions": [{"loc_id": "NULL"}]}, ["f: hash ?, tz America/Los_Angeles, state ca"]
+        ),
+        Case("no zone", {"location_versions": [{"tz": "NULL"}]}, ["f: hash hub, tz ?, state ca"]),
+        Case(
+            "an unknown zone",
+            {"location_versions": [{"tz": "'America/Portland'"}]},
+            ["f: hash hub, tz America/Portland, state ca"],
+        ),
+        Case(
+            "a state without rates",
+            {"location_versions": [{"state": "'or'"}]},
+            ["f: hash hub, tz America/Los_Angeles, state or"],
+        ),
+        Case(
+            "a state with rates in another content",
+            {"rate_versions": [{"content": "'older'"}]},
+            ["f: hash hub, tz America/Los_Angeles, state ca"],
+        ),
+        Case("another content's location", {"location_versions": [{"tz": "NULL", "content": "'older'"}]}, []),
+        Case(
+            "told once, however many rates there are",
+            {"location_versions": [{"tz": "NULL"}], "rate_versions": [{}, {}]},
+            ["f: hash hub, tz ?, state ca"],
+        ),
+    ],
+    "sound_mappings": [
+        *(
+            Case(f"{sensor}", {"mapping_versions": [{"sensor": f"'{sensor}'"}]}, [])
+            for sensor in ("s_01", "s_09", "s_10")
+        ),
+        *(
+            Case(
+                f"{sensor!r} is no sensor",
+                {"mapping_versions": [{}, {"sensor": f"'{sensor}'"}]},
+                [f"f: loc_id hub, id {sensor}, description Oven"],
+            )
+            for sensor in ("s_00", "s_11", "s_1", "s_011", "xs_01", "S_01", "")
+        ),
+        Case("no sensor", {"mapping_versions": [{"sensor": "NULL"}]}, ["f: loc_id hub, id ?, description Oven"]),
+        Case("no hub", {"mapping_versions": [{"loc_id": "NULL"}]}, ["f: loc_id ?, id s_01, description Oven"]),
+        Case("no device", {"mapping_versions": [{"device": "NULL"}]}, ["f: loc_id hub, id s_01, description ?"]),
+        Case("another content's", {"mapping_versions": [{"device": "NULL", "content": "'older'"}]}, []),
+    ],
+}
+
+
+def source_of(given: Given) -> FakeSource:
+    """The tables, as Athena would find them."""
+    source = FakeSource()
+    for name, columns in SOUND.items():
+        lines = []
+        for changes in given.get(name, [{}]):
+            assert changes.keys() <= columns.keys()
+            lines.append(f"({', '.join(({one: sql for one, (_, sql) in columns.items()} | changes).values())})")
+        none = f"({', '.join('NULL' for _ in columns)}) LIMIT 0"
+        listed = ", ".join(f"{column} {kind}" for column, (kind, _) in columns.items())
+        source.add(table(name, listed), ", ".join(lines) or none)
+    return source
+
+
+def rule_named(name: str) -> Rule:
+    return Rule.read(SQL / "quality" / f"{name}.sql")
+
+
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [pytest.param(name, case, id=f"{name}: {case.says}") for name, cases in CASES.items() for case in cases],
+)
+def test_given_these_rows_expect_these_faults(name: str, case: Case) -> None:
+    found = rows(rule_named(name).faults({**VALUES, **case.values}), source_of(case.given))
+
+    assert sorted(fault for (fault,) in found if fault is not None) == case.faults
+
+
+def test_each_rule_has_a_case_without_and_one_with_a_fault() -> None:
+    assert {name: {bool(case.faults) for case in cases} for name, cases in CASES.items()} == {
+        rule.name: {True, False} for rule in read_rules(SQL)
+    }
+
+
+# By the clock 00:00, 00:05 and 00:10: the sample is the first and the last.
+THREE_NEGATIVE = [{"kwh": "-1", "ts": f"'{DAY} 00:{minute}:00'"} for minute in ("05", "00", "10")]
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        # Row by row, and otherwise: each way of the audit to ask, with no fault, one, equal ones, and three.
+        ("no_negative_usage", {"published": []}, ("fatal", "0", "0", None)),
+        ("no_negative_usage", {}, ("fatal", "1", "0", None)),
+        ("no_negative_usage", {"published": [{}, {"kwh": "-1"}]}, ("fatal", "2", "1", ROW)),
+        ("no_negative_usage", {"published": [{"kwh": "-1"}, {"kwh": "-1"}]}, ("fatal", "2", "2", ROW)),
+        (
+            "no_negative_usage",
+            {"published": [{}, *THREE_NEGATIVE]},
+            ("fatal", "4", "3", f"hub s_01 {DAY} 00:00:00.000, hub s_01 {DAY} 00:10:00.000"),
+        ),
+        ("hubs_with_usage", {"location_versions": []}, ("warning", "0", "0", None)),
+        ("hubs_with_usage", {}, ("warning", "1", "0", None)),
+        ("hubs_with_usage", {"location_versions": [{}, {"loc_id": "'b'"}]}, ("warning", "2", "1", "b")),
+        ("hubs_with_usage", {"location_versions": [{"loc_id": "'b'"}] * 2}, ("warning", "2", "2", "b")),
+        (
+            "hubs_with_usage",
+            {"location_versions": [{}, {"loc_id": "'b'"}, {"loc_id": "'a'"}, {"loc_id": "'c'"}]},
+            ("warning", "4", "3", "a, c"),
+        ),
+    ],
+)
+def test_an_audit_counts_and_gives_the_first_and_the_last_fault(
+    name: str, given: Given, expected: tuple[str | None, ...]
+) -> None:
+    assert rows(audit([rule_named(name)], VALUES), source_of(given)) == [(name, *expected)]
+
+
+ROW_BY_ROW = ("complete_rows", "finite_usage", "hours_with_rate", "inside_the_day", "no_negative_usage")
+
+
+def test_rules_row_by_row_read_their_table_once_and_keep_their_own_counts() -> None:
+    # given one row that breaks three of the five rules, one that breaks one of these, and one that breaks none
+    given = {
+        "published": [{}, {"kwh": "-1"}, {"kwh": "-1", "device": "NULL", "type": "NULL", "ts": f"'{DAY} 00:00:00'"}]
+    }
+
+    query = audit([rule_named(name) for name in ROW_BY_ROW], VALUES)
+
+    at_midnight = f"hub s_01 {DAY} 00:00:00.000"
+    assert query.count("FROM published") == 1
+    assert sorted(rows(query, source_of(given))) == [
+        ("complete_rows", "fatal", "3", "1", at_midnight),
+        ("finite_usage", "fatal", "3", "0", None),
+        ("hours_with_rate", "fatal", "3", "1", "ca 2019-12 hour 0"),
+        ("inside_the_day", "fatal", "3", "0", None),
+        ("no_negative_usage", "fatal", "3", "2", f"{at_midnight}, {ROW}"),
+    ]
+
+
+def test_an_audit_of_all_rules_finds_what_each_finds_alone() -> None:
+    # given rows of which half the rules have something to say, in two tables that are read row by row
+    given: Given = {
+        "published": [{}, {"kwh": "-1"}, {"device": "NULL", "cost": "NULL"}],
+        "rejects": [{}, {"reason": "NULL"}, {"reason": "'unknown_hub'"}],
+        "mapping_versions": [{}, {"device": "NULL"}],
+        "location_versions": [{}, {"loc_id": "'other'", "state": "'or'"}],
+    }
+    rules = read_rules(SQL)
+
+    together = rows(audit(rules, VALUES), source_of(given))
+
+    assert sorted(together) == sorted(row for rule in rules for row in rows(rule.select(VALUES), source_of(given)))
+    assert [rule.name for rule in rules] == sorted(row[0] for row in together)
