@@ -12,6 +12,8 @@ from ops.templates import load
 from smart_hub.layout import PUBLISHED_TABLES, QUALITY_TABLE, REFERENCE_TABLES
 from tests.ops.conftest import ROOT, Deployed
 
+pytestmark = pytest.mark.service
+
 # The contract that the SQL, the functions and the job are written against.
 TEMPLATE = load((ROOT / "include" / "infrastructure" / "smart_hub.yaml").read_text(encoding="utf-8"))
 DECLARED = {
