@@ -13,6 +13,8 @@ from typing import Any
 import boto3
 import pytest
 
+from ops import deploy
+
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-localaws" / "bin" / "python"
 
@@ -82,3 +84,28 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def session() -> boto3.Session:
     return boto3.Session("test", "test", region_name="us-east-1")
+
+
+class Deployed:
+    """What the first deployment of the stack ``smart-hub`` gave."""
+
+    def __init__(self, session: boto3.Session, endpoint: str) -> None:
+        self.session, self.endpoint = session, endpoint
+        self.outputs, self.lines = self.again()
+
+    def again(self, stack: str = "smart-hub", **options: Any) -> tuple[dict[str, str], list[str]]:
+        lines: list[str] = []
+        outputs = deploy.deploy(self.session, stack, endpoint_url=self.endpoint, report=lines.append, **options)
+        return outputs, lines
+
+    def client(self, service: str) -> Any:
+        return self.session.client(service, endpoint_url=self.endpoint)  # type: ignore[call-overload]
+
+    def table(self, name: str) -> dict[str, Any]:
+        table: dict[str, Any] = self.client("glue").get_table(DatabaseName="smart_hub", Name=name)["Table"]
+        return table
+
+
+@pytest.fixture(scope="module")
+def deployed(session: boto3.Session, endpoint: str) -> Deployed:
+    return Deployed(session, endpoint)
