@@ -29,7 +29,7 @@ OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 .DEFAULT_GOAL := help
 .PHONY: help demo up down status airflow report data deploy destroy deploy-quicksight mwaa mwaa-sync compose-env \
   test test-glue test-lambda test-clients test-bench test-trino test-reruns test-access test-browser test-fab test-mwaa \
-  test-versions test-compose trino conformance functions chaos bench lint hooks format lock clean
+  test-versions test-compose trino conformance functions chaos bench lint hooks format docs lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -159,6 +159,9 @@ format: .venv-lint/synced ## repair what can be repaired by itself
 	.venv-lint/bin/ruff check --fix .
 	.venv-lint/bin/ruff format .
 	.venv-lint/bin/sqlfluff fix include/sql ops
+
+docs: .venv/synced ## write DAGS.md and docs/data-dictionary.md from the code
+	@PYTHONPATH=plugins $(RUN) ops.documents $(ARGS)
 
 lock: .venv-uv/synced ## pin the newest permitted versions of all packages
 	$(COMPILE) --universal --python-version 3.11 --group uv -o requirements/uv.lock

@@ -13,11 +13,12 @@ from typing import Any
 
 import boto3
 
-from benchmarks import bill, measure
+from benchmarks import bill, copied_design, measure
 from benchmarks.measure import Meter, Taken
 from ops import processes, services
+from ops.environment import airflow_environment, inherited
 from ops.settings import ROOT, Settings
-from smart_hub.layout import PUBLISHED_TABLES
+from smart_hub.layout import PUBLISHED_TABLES, RESULTS, VERSION_PATTERN, day_prefix, raw_key
 
 # Tasks as the README numbers the steps; the seven, and what stands between them.
 STEPS = {
@@ -34,8 +35,7 @@ STEPS = {
 }
 FUNCTIONS = {"convert": "3 convert", "transform": "5 transform", "compact": "6 compact"}
 DAYS_KEPT = 365
-COPIED_BUCKET = "smart-hub-copied-design"
-_STAGING = re.compile(r"CREATE TABLE staging_(\w+)_v[0-9a-f]{16}\b")
+_STAGING = re.compile(rf"CREATE TABLE staging_(\w+)_{VERSION_PATTERN.pattern}\b")
 # Requests to S3 that cost as much as a PUT, by the methods in the log of requests; a DELETE is free.
 PUTS, GETS = ("PUT", "POST", "LIST"), ("GET", "HEAD")
 
@@ -136,7 +136,7 @@ def run(settings: Settings, days: Sequence[str], out: Path | None = None) -> tup
         steps = settings.local / "steps.jsonl"
         pid_list = ",".join(map(str, pids))
         command = [sys.executable, "-m", "benchmarks.pipeline", "--pids", pid_list, "--out", str(steps), *days]
-        environment = services.inherited() | services.airflow_environment(settings)
+        environment = inherited() | airflow_environment(settings)
         log = _Log(settings)
         with Meter([*pids]) as aws:
             ran = measure.run(command, environment, cwd=ROOT)
@@ -156,7 +156,7 @@ def run_copied(settings: Settings, source: Path, hubs: int, day: str, out: Path,
         place: list[str | Path] = ["--source", source, "--day", day, "--endpoint", settings.aws_url, "--out", out]
         with Meter(pids) as aws:
             ran = measure.run([python, "-m", "benchmarks.copied_design", *place], cwd=ROOT)
-        requests = log.count(COPIED_BUCKET)
+        requests = log.count(copied_design.NAME)
     taken = Taken(ran.taken.wall, ran.taken.cpu + aws.taken.cpu, ran.taken.peak_mb + aws.taken.peak_mb)
     sizes = [
         sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -231,7 +231,7 @@ def _queries(settings: Settings, days: Sequence[Day]) -> None:
             "QueryExecutions"
         ]:
             place = execution["ResultConfiguration"]["OutputLocation"]
-            day = next((day for day in days if f"/athena-results/{day.day}-" in place), None)
+            day = next((day for day in days if f"/{RESULTS}{day.day}-" in place), None)
             if day is None:
                 continue
             day.statements += 1
@@ -245,8 +245,8 @@ def _stored(settings: Settings, days: Sequence[Day]) -> None:
     """Bytes that each day keeps: raw usage, and the tables published."""
     s3 = _client(settings, "s3")
     for day in days:
-        prefixes = {"raw_usage": f"raw/usage/dt={day.day}/"}
-        prefixes |= {table: f"warehouse/{table}/dt={day.day}/" for table in PUBLISHED_TABLES}
+        prefixes = {"raw_usage": raw_key(f"usage/dt={day.day}/")}
+        prefixes |= {table: day_prefix(table, day.day) for table in PUBLISHED_TABLES}
         for name, prefix in prefixes.items():
             pages = s3.get_paginator("list_objects_v2").paginate(Bucket=settings.data_bucket, Prefix=prefix)
             day.stored[name] = sum(item["Size"] for page in pages for item in page.get("Contents", []))
@@ -254,6 +254,6 @@ def _stored(settings: Settings, days: Sequence[Day]) -> None:
 
 def _download(settings: Settings, day: str, out: Path) -> None:
     s3 = _client(settings, "s3")
-    found = s3.list_objects_v2(Bucket=settings.data_bucket, Prefix=f"warehouse/usage_cost/dt={day}/")
+    found = s3.list_objects_v2(Bucket=settings.data_bucket, Prefix=day_prefix("usage_cost", day))
     for number, item in enumerate(found["Contents"]):
         s3.download_file(settings.data_bucket, item["Key"], str(out / f"{number}.parquet"))

@@ -77,7 +77,7 @@ def publish(client: Callable[[str], Any], hubs: list[str], days: Sequence[str], 
     for name, file in files.items():
         glue.create_table(DatabaseName=DATABASE, TableInput={"Name": name, "PartitionKeys": [{"Name": "dt"}]})
         for day in days:
-            prefix = f"warehouse/{name}/dt={day}/version=v0123456789abcdef/"
+            prefix = layout.day_prefix(name, day, "v0123456789abcdef")
             s3.put_object(Bucket=BUCKET, Key=f"{prefix}part-0.parquet", Body=file)
             place = {"Values": [day], "StorageDescriptor": {"Location": f"s3://{BUCKET}/{prefix}"}}
             glue.create_partition(DatabaseName=DATABASE, TableName=name, PartitionInput=place)

@@ -7,6 +7,7 @@ python -m benchmarks.pipeline --pids PID[,PID] --out FILE DAY …
 """
 
 import argparse
+import gc
 import json
 import logging
 import sys
@@ -91,6 +92,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     logging.disable(logging.INFO)
     dag = DagBag(ROOT / "dags" / "smart_hub_usage.py").dags["smart_hub_usage"]
+    gc.freeze()  # as the LocalExecutor does before its workers start
     with options.out.open("w") as lines:
         for day in options.days:
             for step in run(dag, day, [int(pid) for pid in options.pids.split(",")]):

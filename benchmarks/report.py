@@ -21,9 +21,9 @@ def table(rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def contestants(measured: Measured, names: Mapping[str, str]) -> str:
-    """CPU, wall clock and memory of all contestants at all sizes. names: how each is called."""
-    rows = [["contestant", "hubs", "wall s", "CPU s", "× the one query's CPU", "peak MB"]]
+def contestants(measured: Measured, names: Mapping[str, str], of: str = "the one query's") -> str:
+    """CPU, wall clock and memory of all contestants at all sizes. names: how each is called; of: whose CPU is 1."""
+    rows = [["contestant", "hubs", "wall s", "CPU s", f"× {of} CPU", "peak MB"]]
     for hubs, by_name in sorted(measured.items()):
         floor = median(one.cpu for one in by_name[FLOOR])
         for name, taken in by_name.items():

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from benchmarks.measure import Meter, Taken
 from ops import demo, processes, services
-from ops.airflow_api import DAG, Dag, Task
+from ops.airflow_api import Dag, Task
 from ops.settings import Settings
 
 
@@ -75,7 +75,7 @@ def backfill(settings: Settings, days: Sequence[str]) -> Backfill:
         succeeded = demo.run(settings, days, Console(file=said, width=120), time.monotonic())
     if not succeeded:
         raise BackfillFailed(said.getvalue())
-    dag = Dag(settings.airflow_url, DAG)
+    dag = Dag(settings.airflow_url)
     runs = [run for run in dag.runs() if run.day in days]
     begun = [run.started for run in runs if run.started]
     ended = [run.ended for run in runs if run.ended]

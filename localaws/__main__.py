@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import IO, cast
 
+from localaws.service import REGION
+
 HOST = "127.0.0.1"  # also where its own functions, jobs and queries reach it, wherever it listens
 EVERYWHERE = "0.0.0.0"
 # Method, path, query, status, bytes of the answer, range asked for, and the action of what is no S3.
@@ -26,7 +28,7 @@ def main() -> None:
     lock = lock_folder(state)
     listener = listen(arguments.host, arguments.port)
     endpoint = f"http://{HOST}:{listener.getsockname()[1]}"
-    configure_base(listener.getsockname()[1], endpoint, state, arguments.region, arguments.log_level)
+    configure_base(listener.getsockname()[1], endpoint, state, arguments.log_level)
     asyncio.run(serve(listener, endpoint, state, arguments))
     lock.close()
 
@@ -44,7 +46,6 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--port", type=int, default=4566, help="port to listen on; 0 takes a free one (4566)")
     parser.add_argument("--state", default=".local/aws", help="folder that keeps everything (.local/aws)")
-    parser.add_argument("--region", default="us-east-1", help="region of what is made without one (us-east-1)")
     parser.add_argument(
         "--engine", default="duckdb", choices=["duckdb", "trino"], help="what runs Athena's queries (duckdb)"
     )
@@ -93,7 +94,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def configure_base(port: int, endpoint: str, state: Path, region: str, log_level: str) -> None:
+def configure_base(port: int, endpoint: str, state: Path, log_level: str) -> None:
     """Set the base's documented settings, which it reads when it is imported."""
     temporary = state / "tmp"  # the code of functions that run; of no use to the next start
     shutil.rmtree(temporary, ignore_errors=True)
@@ -103,9 +104,9 @@ def configure_base(port: int, endpoint: str, state: Path, region: str, log_level
         AWS_ENDPOINT_URL=endpoint,  # Lambdas get it, so they call back through this server
         AWS_ACCESS_KEY_ID="test",
         AWS_SECRET_ACCESS_KEY="test",
-        AWS_DEFAULT_REGION=region,
-        AWS_REGION=region,
-        MINISTACK_REGION=region,
+        AWS_DEFAULT_REGION=REGION,
+        AWS_REGION=REGION,
+        MINISTACK_REGION=REGION,
         MINISTACK_HOST="localhost",
         GATEWAY_PORT=str(port),
         BIND_HOST=HOST,
@@ -152,7 +153,7 @@ async def serve(listener: socket.socket, endpoint: str, state: Path, arguments: 
         config.access_log_format = _ACCESS_LINE
     print(f"Local AWS on {endpoint}, state in {state}", flush=True)
     trino_url = arguments.trino_url if arguments.engine == "trino" else None
-    app = create_app(endpoint, state, arguments.region, trino_url, arguments.query_memory)
+    app = create_app(endpoint, state, trino_url, arguments.query_memory)
     if arguments.faults:
         try:
             app.load(arguments.faults.read_text())

@@ -25,7 +25,7 @@ from ministack.services.sts import register_session
 
 from localaws.asgi import Message
 from localaws.records import Records
-from localaws.service import ACCOUNT, Caller, ServiceError, Store
+from localaws.service import ACCOUNT, REGION, Caller, ServiceError, Store
 
 Body = dict[str, Any]
 
@@ -90,8 +90,9 @@ class Access:
     def __init__(self, workgroup_of: Callable[[str], str | None]) -> None:
         self._workgroup_of = workgroup_of
 
-    def check(self, target: str, caller: Caller, scope: Message, body: bytes) -> None:
-        """Raises ServiceError when the request's signature is wrong, or its caller has not the rights."""
+    def check(self, target: str, caller: Caller, scope: Message, body: bytes) -> Body:
+        """The request, read. Raises ServiceError when its signature is wrong, it is not JSON, or its caller has not
+        the rights."""
         prefix, _, action = target.partition(".")
         service = SERVICES[prefix]
         if not caller.access_key_id:
@@ -99,9 +100,11 @@ class Access:
         _pin(caller, scope, body)
         if failure := iam_evaluator.check_credentials(caller.access_key_id, service):
             raise ServiceError(failure.code, failure.message, 403)
-        for resource in [] if is_root(caller) else self._resources(service, action, _document(body)):
+        document = _document(body)
+        for resource in [] if is_root(caller) else self._resources(service, action, document):
             arn = "*" if resource == "*" else f"arn:aws:{service}:{caller.region}:{caller.account}:{resource}"
             _enforce(caller.access_key_id, f"{service}:{action}", caller.region, arn)
+        return document
 
     def _resources(self, service: str, action: str, body: Body) -> Sequence[str]:
         """What the action is checked against: ARNs from their resource part on, or "*"."""
@@ -138,15 +141,15 @@ def require(store: Store, action: str, arn: str) -> None:
     action: as policies name it, s3:GetObject. Raises ServiceError when the caller may not do it.
     """
     set_request_account_id(ACCOUNT)
-    set_request_region(store.region)
+    set_request_region(REGION)
     iam_evaluator.pin_request_origin("127.0.0.1", True)
-    _enforce(store.access_key_id, action, store.region, arn)
+    _enforce(store.access_key_id, action, REGION, arn)
 
 
 def table_arns(store: Store, database: str, table: str) -> list[str]:
     """What an action on a table is checked against."""
     named = {"DatabaseName": database, "TableName": table}
-    return [f"arn:aws:glue:{store.region}:{ACCOUNT}:{one}" for one in _GLUE["GetPartition"](named)]
+    return [f"arn:aws:glue:{REGION}:{ACCOUNT}:{one}" for one in _GLUE["GetPartition"](named)]
 
 
 def _enforce(key: str, action: str, region: str, arn: str) -> None:

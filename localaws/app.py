@@ -21,7 +21,7 @@ from localaws.faults import Faults
 from localaws.jobs import Jobs
 from localaws.persistence import StateSaver, service_changed_by
 from localaws.records import Records
-from localaws.service import ACCOUNT, Caller, Service, ServiceError, Store
+from localaws.service import ACCOUNT, REGION, Caller, Service, ServiceError, Store
 
 HEALTH_PATH = "/_localaws/health"
 
@@ -106,7 +106,7 @@ class LocalAws:
         """Let Athena or Glue answer whom their rights allow it."""
         body, caller = await read(receive), _caller(headers)
         try:
-            self._rights.check(target, caller, scope, body)
+            document = self._rights.check(target, caller, scope, body)
         except ServiceError as error:
             await _refuse(send, error)
             return
@@ -114,22 +114,18 @@ class LocalAws:
         if not access.is_root(caller):
             scope = access.as_root(scope, self._store)
         if target in self._handlers or target in PRETENDED:
-            await self._handle(target, caller, body, send)
+            await self._handle(target, caller, document, send)
         elif target in self._amenders:
-            await self._amend(target, caller, headers, scope, body, receive, send)
+            await self._amend(target, caller, headers, scope, document, receive, send)
         else:
             await base(scope, receive, self._saving(scope, headers, send))
 
-    async def _handle(self, target: str, caller: Caller, body: bytes, send: Send) -> None:
+    async def _handle(self, target: str, caller: Caller, document: dict[str, Any], send: Send) -> None:
         action = target.rpartition(".")[2]
 
         def answer() -> dict[str, Any]:
             if target not in self._handlers:
                 raise ServiceError("InvalidRequestException", f"The local AWS does not cover {action}")
-            try:
-                document = json.loads(body or b"{}")
-            except ValueError as error:
-                raise ServiceError("SerializationException", f"The request is not JSON: {error}") from error
             return self._handlers[target].handle(action, document, caller)
 
         await _respond_with(send, answer)
@@ -140,7 +136,7 @@ class LocalAws:
         caller: Caller,
         headers: dict[str, str],
         scope: Message,
-        body: bytes,
+        document: dict[str, Any],
         receive: Receive,
         send: Send,
     ) -> None:
@@ -154,10 +150,9 @@ class LocalAws:
             for message in messages:
                 await send(message)
             return
-        request = json.loads(body or b"{}")
         answer = json.loads(b"".join(message.get("body", b"") for message in messages[1:]))
         amender, action = self._amenders[target], target.rpartition(".")[2]
-        await _respond_with(send, lambda: amender.amend(action, request, answer, caller))
+        await _respond_with(send, lambda: amender.amend(action, document, answer, caller))
 
     def _saving(self, scope: Message, headers: dict[str, str], send: Send) -> Send:
         """A `send` that lets the answer out once what the request changed is on disk."""
@@ -186,14 +181,12 @@ class LocalAws:
         return closing
 
 
-def create_app(
-    endpoint: str, state: Path, region: str, trino_url: str | None = None, query_memory: int = MEMORY_BYTES
-) -> Faults:
+def create_app(endpoint: str, state: Path, trino_url: str | None = None, query_memory: int = MEMORY_BYTES) -> Faults:
     """The application with all services of ours; `endpoint` is its own URL, `state` its folder.
 
     `trino_url` is the Trino that runs the queries; without one DuckDB does, with `query_memory` bytes for each.
     """
-    store = Store(endpoint, region)
+    store = Store(endpoint)
     records = Records(state / "records.sqlite")
     engine = TrinoEngine(trino_url) if trino_url else DuckEngine(state / "tmp" / "duckdb", memory=query_memory)
     athena = Athena(store, records, engine)
@@ -205,7 +198,7 @@ def create_app(
 
 def _caller(headers: dict[str, str]) -> Caller:
     scope = re.search(r"Credential=([^/,]+)/\d{8}/([^/]+)/", headers.get("authorization", ""))
-    key, region = scope.groups() if scope else ("", "us-east-1")
+    key, region = scope.groups() if scope else ("", REGION)
     return Caller(key, key if re.fullmatch(r"\d{12}", key) else ACCOUNT, region)
 
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws.access import under_role
-from localaws.athena.duck.serdes import OPENX_JSON
+from localaws.athena.catalog import OPENX_JSON
 from localaws.faults import injected
 from localaws.inference import CannotInfer, columns_of
 from localaws.records import Records

@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from localaws.access import under_role
 from localaws.faults import injected
 from localaws.records import Records
-from localaws.service import Caller, Service, ServiceError, Store
+from localaws.service import REGION, Caller, Service, ServiceError, Store
 
 log = logging.getLogger("localaws.jobs")
 
@@ -288,8 +288,8 @@ def _environment(store: Store) -> dict[str, str]:
     return {
         **kept,
         "AWS_ENDPOINT_URL": store.endpoint,
-        "AWS_DEFAULT_REGION": store.region,
-        "AWS_REGION": store.region,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
         "AWS_ACCESS_KEY_ID": store.access_key_id,
         "AWS_SECRET_ACCESS_KEY": store.secret_access_key,
         **({"AWS_SESSION_TOKEN": store.session_token} if store.session_token else {}),

@@ -9,6 +9,7 @@ import boto3
 from botocore.config import Config
 
 ACCOUNT = "000000000000"
+REGION = "us-east-1"
 
 
 class ServiceError(Exception):
@@ -35,7 +36,6 @@ class Store:
     """Where our services find S3 and the Glue catalog: at the server's own endpoint, over AWS's protocols."""
 
     endpoint: str
-    region: str = "us-east-1"
     access_key_id: str = "test"
     secret_access_key: str = "test"
     session_token: str | None = None
@@ -56,7 +56,7 @@ def _client(store: Store, service: str) -> Any:
     client = _session.client(
         service,
         endpoint_url=store.endpoint,
-        region_name=store.region,
+        region_name=REGION,
         aws_access_key_id=store.access_key_id,
         aws_secret_access_key=store.secret_access_key,
         aws_session_token=store.session_token,

@@ -12,11 +12,12 @@ from typing import Any
 import httpx
 
 from ops.settings import UserError
+from smart_hub.layout import DAILY_DAG
 
-DAG = "smart_hub_usage"
 FINISHED = frozenset({"success", "failed"})  # of runs
 BUSY = frozenset({"queued", "running", "deferred", "restarting"})  # of task instances: a process works on it
 POLL_SECONDS = 0.5
+PARSE_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -43,19 +44,19 @@ class Task:
 class Dag:
     """A DAG of the Airflow at `url`. Every method raises httpx.HTTPStatusError when Airflow refuses."""
 
-    def __init__(self, url: str, dag_id: str = DAG, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, url: str, dag_id: str = DAILY_DAG, transport: httpx.BaseTransport | None = None) -> None:
         self.dag_id = dag_id
         self._client = httpx.Client(base_url=f"{url}/api/v2", timeout=60, trust_env=False, transport=transport)
 
-    def wait_until_parsed(self, seconds: float = 120) -> None:
+    def wait_until_parsed(self) -> None:
         """Return when Airflow knows the DAG; UserError with the import error, or when time is up."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PARSE_SECONDS
         while self._client.get(f"/dags/{self.dag_id}").status_code != httpx.codes.OK:
             errors = self._get("/importErrors")["import_errors"]
             if errors:
                 raise UserError("\n".join(f"{e['filename']}: {e['stack_trace']}" for e in errors))
             if time.monotonic() > deadline:
-                raise UserError(f"Airflow has not found the DAG {self.dag_id} in {seconds:.0f} s")
+                raise UserError(f"Airflow has not found the DAG {self.dag_id} in {PARSE_SECONDS} s")
             time.sleep(POLL_SECONDS)
 
     def unpause(self) -> None:

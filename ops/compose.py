@@ -16,10 +16,11 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
-from ops import demo, report, services
-from ops.airflow_api import DAG, Dag
+from ops import demo, health, report
+from ops.airflow_api import Dag
 from ops.settings import Settings, UserError
 from smart_hub.athena import QueryFailed, QueryTimedOut
+from smart_hub.layout import DAILY_DAG
 
 TRINO_SECONDS = 300  # a cold start with all of the official image's plugins
 
@@ -86,7 +87,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     addresses = f"http://{settings.host}:{settings.airflow_port}"
     print(
-        f"\nAirflow    {addresses}/dags/{DAG}\n"
+        f"\nAirflow    {addresses}/dags/{DAILY_DAG}\n"
         f"Smart Hub  {addresses}/plugin/smart-hub\n"
         f"Local AWS  http://{settings.host}:{settings.aws_port}"
     )
@@ -97,7 +98,7 @@ def wait_for_trino(settings: Settings) -> None:
     """Return when the local Athena answers a query by Trino. Raises UserError when it does not in time."""
     athena = report.client(settings)
     deadline = time.monotonic() + TRINO_SECONDS
-    while not (services.trino_is_healthy(settings) and services.trino_reads(athena, settings)):
+    while not health.trino_is_ready(athena, settings):
         if time.monotonic() > deadline:
             raise UserError(
                 f"no Trino is ready at {settings.trino_url} after {TRINO_SECONDS} s: start it with "

@@ -19,6 +19,7 @@ from typing import Any
 import boto3
 
 from ops.settings import Settings, UserError
+from smart_hub.layout import DEFAULT_STACK, database_name
 from smart_hub.page import document
 from smart_hub.page.choice import Choice, ChoiceError
 from smart_hub.page.store import Store
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--to", dest="last", default="", help="last day (default: the last one published)")
     parser.add_argument("--out", type=Path, help="the file (default: smart-hub-<hub>-<first>-<last>.html)")
     parser.add_argument("--region", help="read an account's tables in this region, not the local AWS's")
-    parser.add_argument("--stack", default="smart-hub", help="the stack's name there (default: %(default)s)")
+    parser.add_argument("--stack", default=DEFAULT_STACK, help="the stack's name there (default: %(default)s)")
     parser.add_argument("--bucket", help="the stack's output DataBucket there")
     options = parser.parse_args(arguments)
     try:
@@ -71,7 +72,7 @@ def _local() -> Store:
     def client(service: Any) -> Any:
         return boto3.client(service, **settings.aws_client)
 
-    return Store(settings.stack.replace("-", "_"), settings.data_bucket, client, "the local AWS's keys")
+    return Store(settings.database, settings.data_bucket, client, "the local AWS's keys")
 
 
 def _account(region: str, stack: str, bucket: str | None) -> Store:
@@ -82,7 +83,7 @@ def _account(region: str, stack: str, bucket: str | None) -> Store:
     def client(service: Any) -> Any:
         return session.client(service)
 
-    return Store(stack.replace("-", "_"), bucket, client, "your AWS credentials")
+    return Store(database_name(stack), bucket, client, "your AWS credentials")
 
 
 if __name__ == "__main__":

@@ -17,9 +17,10 @@ import httpx
 from rich.console import Console
 
 from ops import progress, report, services
-from ops.airflow_api import DAG, FINISHED, Dag, Run
+from ops.airflow_api import FINISHED, Dag, Run
 from ops.settings import Settings, UserError
 from smart_hub.athena import QueryFailed, QueryTimedOut
+from smart_hub.layout import DAILY_DAG
 
 FIRST, LAST = date(2019, 12, 21), date(2019, 12, 22)  # the days in include/data
 NOTE = "Started by the demo."  # marks the runs that the next demo deletes
@@ -59,7 +60,7 @@ def demo(settings: Settings, first: date, last: date, console: Console) -> int:
 
     succeeded = run(settings, days, console, begun)
     console.print(
-        f"\nAirflow    {settings.airflow_url}/dags/{DAG}\n"
+        f"\nAirflow    {settings.airflow_url}/dags/{DAILY_DAG}\n"
         f"Smart Hub  {settings.airflow_url}/plugin/smart-hub\n"
         f"Local AWS  {settings.aws_url}\n"
         f'Go on with make airflow ARGS="dags list"; make down stops both.',
@@ -75,7 +76,7 @@ def run(settings: Settings, days: Sequence[str], console: Console, begun: float)
     `begun` is when the whole began, by the monotonic clock.
     """
     dag = Dag(settings.airflow_url)
-    console.print(f"Running {DAG} for {days[0]} to {days[-1]}", highlight=False)
+    console.print(f"Running {DAILY_DAG} for {days[0]} to {days[-1]}", highlight=False)
     runs = progress.watch(dag, start(dag, days), dag.steps(), console)
     failed = [run for run in runs if run.state != "success"]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import boto3
 
-from ops import deploy
-from ops.deploy import DeployError
+from ops.aws_command import options_of, run, session_of
+from ops.cloudformation import CLIENTS, DeployError, bootstrap_of
 from smart_hub import teardown
 from smart_hub.stacks import Report, dashboard_of
 
@@ -37,9 +37,9 @@ def destroy(
     """
 
     def client(service: str) -> Any:
-        return session.client(service, endpoint_url=endpoint_url, config=deploy.CLIENTS)  # type: ignore[call-overload]
+        return session.client(service, endpoint_url=endpoint_url, config=CLIENTS)  # type: ignore[call-overload]
 
-    names = (dashboard_of(stack), stack, deploy.bootstrap_of(stack))
+    names = (dashboard_of(stack), stack, bootstrap_of(stack))
     report(f"account {client('sts').get_caller_identity()['Account']}, region {session.region_name}")
     found = [held for name in names if (held := teardown.holdings(client, name))]
     if not found:
@@ -65,17 +65,17 @@ def typed(stack: str) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; gives the exit status."""
-    parser = deploy.options_of("ops.destroy", "Delete the AWS resources of Smart Hub, and all data.")
+    parser = options_of("ops.destroy", "Delete the AWS resources of Smart Hub, and all data.")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     options = parser.parse_args(arguments)
 
     def command() -> dict[str, str]:
         confirmed = (lambda: True) if options.yes else (lambda: typed(options.stack))
-        if destroy(deploy.session_of(options), options.stack, confirmed, endpoint_url=options.endpoint_url):
+        if destroy(session_of(options), options.stack, confirmed, endpoint_url=options.endpoint_url):
             print(f"\n{REMAINS}")
         return {}
 
-    return deploy.run(command)
+    return run(command)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ How MWAA treats each of them: https://github.com/aws/amazon-mwaa-docker-images (
 """
 
 import argparse
-import dataclasses
 import hashlib
 import json
 import re
@@ -24,9 +23,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from ops import deploy, package
-from ops.deploy import DeployError
+from ops.aws_command import DEFAULT_REGION, run, session_of
+from ops.cloudformation import CLIENTS, DeployError, outputs_of
 from smart_hub import stacks
-from smart_hub.settings import Settings
+from smart_hub.layout import DEFAULT_STACK
+from smart_hub.settings import PREFIX, SETTINGS, Settings
 from smart_hub.stacks import Report
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ OURS = ("include/", "smart_hub_")
 # On an object that sync has put: the hash of its content.
 MARK = "smart-hub-sha256"
 
-_PREFIX = "SMART_HUB_"
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 
 
@@ -62,12 +62,12 @@ def build(
     values = dict(settings)
     exports = values
     if connection is not None:
-        values[f"{_PREFIX}AWS_CONN_ID"] = CONNECTION
+        values[f"{PREFIX}AWS_CONN_ID"] = CONNECTION
         document = json.dumps({"conn_type": "aws", "extra": dict(connection)}, sort_keys=True)
         exports = values | {f"AIRFLOW_CONN_{CONNECTION.upper()}": document}
     _check(values, root)
     sources = {f"dags/{name}": path for name, path in _shipped(root / "dags")}
-    for part in ("sql", *([] if values.get(f"{_PREFIX}SOURCE") else ["data"])):
+    for part in ("sql", *([] if values.get(f"{PREFIX}SOURCE") else ["data"])):
         sources |= {f"dags/include/{part}/{name}": path for name, path in _shipped(root / "include" / part)}
     files = {name: path.read_bytes() for name, path in sources.items()}
     # include/ has no DAGs: it need not be searched for any.
@@ -88,14 +88,13 @@ def _shipped(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _check(values: Mapping[str, str], root: Path) -> None:
-    known = {f"{_PREFIX}{field.name.upper()}" for field in dataclasses.fields(Settings)} - {f"{_PREFIX}PROBLEMS"}
-    if unknown := sorted(set(values) - known):
-        raise DeployError(f"there is no setting {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-    if f"{_PREFIX}INCLUDE" in values:
-        raise DeployError(f"{_PREFIX}INCLUDE: leave it out, MWAA gets include/ in dags/, where it is found")
-    source = values.get(f"{_PREFIX}SOURCE", "")
+    if unknown := sorted(set(values) - SETTINGS.keys()):
+        raise DeployError(f"there is no setting {', '.join(unknown)}; there are {', '.join(sorted(SETTINGS))}")
+    if f"{PREFIX}INCLUDE" in values:
+        raise DeployError(f"{PREFIX}INCLUDE: leave it out, MWAA gets include/ in dags/, where it is found")
+    source = values.get(f"{PREFIX}SOURCE", "")
     if source and not source.startswith("s3://"):
-        raise DeployError(f"{_PREFIX}SOURCE: MWAA has no folder of yours; give an s3:// prefix, got {source!r}")
+        raise DeployError(f"{PREFIX}SOURCE: MWAA has no folder of yours; give an s3:// prefix, got {source!r}")
     if problems := Settings.from_environment(root / "dags", values).problems:
         raise DeployError("; ".join(problems))
 
@@ -240,22 +239,22 @@ def settings_of(options: argparse.Namespace) -> tuple[dict[str, str], dict[str, 
     given: dict[str, str] = {}
     for text in [*_lines(options.settings), *options.setting]:
         name, equals, value = text.partition("=")
-        if not equals or not name.startswith(_PREFIX):
-            raise DeployError(f"{text!r} is no setting: write {_PREFIX}NAME=value")
+        if not equals or not name.startswith(PREFIX):
+            raise DeployError(f"{text!r} is no setting: write {PREFIX}NAME=value")
         given[name] = value
-    stack = given.setdefault(f"{_PREFIX}STACK", options.stack)
-    own_connection = f"{_PREFIX}AWS_CONN_ID" not in given
-    session = deploy.session_of(options)
+    stack = given.setdefault(f"{PREFIX}STACK", options.stack)
+    own_connection = f"{PREFIX}AWS_CONN_ID" not in given
+    session = session_of(options)
     role = options.role_arn
-    if f"{_PREFIX}DATA_BUCKET" not in given or (own_connection and not role):
-        cfn = session.client("cloudformation", endpoint_url=options.endpoint_url, config=deploy.CLIENTS)
+    if f"{PREFIX}DATA_BUCKET" not in given or (own_connection and not role):
+        cfn = session.client("cloudformation", endpoint_url=options.endpoint_url, config=CLIENTS)
         deployed = stacks.describe(cfn, stack)
         if deployed is None:
             raise DeployError(
                 f"there is no stack {stack} in {session.region_name}: deploy it, or name another with --stack and"
-                f" --region, or give --setting {_PREFIX}DATA_BUCKET=… and --role-arn"
+                f" --region, or give --setting {PREFIX}DATA_BUCKET=… and --role-arn"
             )
-        outputs = deploy.outputs_of(deployed)
+        outputs = outputs_of(deployed)
         given = deploy.settings_of(stack, outputs) | given
         role = role or outputs["AirflowRoleArn"]
     if not own_connection:
@@ -281,11 +280,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ops.mwaa", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--region", help=f"AWS region (default: as configured for AWS, else {deploy.DEFAULT_REGION})")
+    common.add_argument("--region", help=f"AWS region (default: as configured for AWS, else {DEFAULT_REGION})")
     common.add_argument("--endpoint-url", help="address of a local AWS (default: AWS itself)")
     common.add_argument("--out", type=Path, default=DIST, help="folder of the build (default: dist/mwaa)")
     builder = commands.add_parser("build", parents=[common], help="write dist/mwaa")
-    builder.add_argument("--stack", default="smart-hub", help="stack whose outputs give the settings (%(default)s)")
+    builder.add_argument("--stack", default=DEFAULT_STACK, help="stack whose outputs give the settings (%(default)s)")
     builder.add_argument("--settings", type=Path, help="file with a line SMART_HUB_NAME=value for each setting")
     builder.add_argument(
         "--setting", action="append", default=[], metavar="SMART_HUB_NAME=VALUE", help="one more; may be repeated"
@@ -300,8 +299,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     syncer.add_argument("--take-over", action="store_true", help="replace files that this command did not put")
     syncer.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     options = parser.parse_args(arguments)
-    session = deploy.session_of(options)
-    return deploy.run(lambda: _build(options) if options.command == "build" else _sync(session, options))
+    session = session_of(options)
+    return run(lambda: _build(options) if options.command == "build" else _sync(session, options))
 
 
 def _build(options: argparse.Namespace) -> dict[str, str]:
@@ -313,7 +312,7 @@ def _build(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _sync(session: boto3.Session, options: argparse.Namespace) -> dict[str, str]:
-    s3 = session.client("s3", endpoint_url=options.endpoint_url, config=deploy.CLIENTS)
+    s3 = session.client("s3", endpoint_url=options.endpoint_url, config=CLIENTS)
     versions = sync(
         s3, options.bucket, options.out, dags=options.dags, take_over=options.take_over, dry_run=options.dry_run
     )

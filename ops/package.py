@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # Modules of the plugin that the functions import: standard library and boto3 only.
-SHARED_MODULES = ("__init__", "athena", "content", "layout", "sql")
+SHARED_MODULES = ("__init__", "athena", "content", "layout", "objects", "sql")
 SCRIPT = "rates_xml_to_parquet.py"
 
 # The oldest time that a zip file can hold.

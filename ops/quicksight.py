@@ -13,9 +13,11 @@ from typing import Any
 import boto3
 import yaml
 
-from ops import deploy, package
-from ops.deploy import DeployError
+from ops import cloudformation, package
+from ops.aws_command import parameters_of, parser_of, run, session_of
+from ops.cloudformation import DeployError
 from smart_hub import stacks
+from smart_hub.layout import DEFAULT_STACK
 from smart_hub.stacks import Report, dashboard_of
 
 TEMPLATE = Path("include", "quicksight", "quicksight.yaml")
@@ -23,7 +25,7 @@ TEMPLATE = Path("include", "quicksight", "quicksight.yaml")
 
 def deploy_dashboard(
     session: boto3.Session,
-    stack: str = "smart-hub",
+    stack: str = DEFAULT_STACK,
     *,
     endpoint_url: str | None = None,
     parameters: Mapping[str, str] | None = None,
@@ -37,30 +39,30 @@ def deploy_dashboard(
 
     Raises DeployError, and botocore's errors as they come (no credentials, no connection, access denied).
     """
-    cfn = session.client("cloudformation", endpoint_url=endpoint_url, config=deploy.CLIENTS)
-    s3 = session.client("s3", endpoint_url=endpoint_url, config=deploy.CLIENTS)
-    name = deploy.bootstrap_of(stack)
+    cfn = session.client("cloudformation", endpoint_url=endpoint_url, config=cloudformation.CLIENTS)
+    s3 = session.client("s3", endpoint_url=endpoint_url, config=cloudformation.CLIENTS)
+    name = cloudformation.bootstrap_of(stack)
     bootstrap = stacks.describe(cfn, name)
     if bootstrap is None:
         raise DeployError(f"there is no stack {name}: deploy the main stack first (python -m ops.deploy)")
-    bucket = deploy.outputs_of(bootstrap)["ArtifactsBucket"]
+    bucket = cloudformation.outputs_of(bootstrap)["ArtifactsBucket"]
     template = package.quicksight(written_out((root / TEMPLATE).read_text(encoding="utf-8")))
-    deploy.upload(s3, bucket, template, report)
-    return deploy.apply(
+    cloudformation.upload(s3, bucket, template, report)
+    return cloudformation.apply(
         cfn,
         dashboard_of(stack),
-        {"TemplateURL": deploy.url_of(s3, bucket, template.key)},
+        {"TemplateURL": cloudformation.url_of(s3, bucket, template.key)},
         {"StackName": stack, **(parameters or {})},
-        deploy.tags_of(stack),
+        cloudformation.tags_of(stack),
         report,
     )
 
 
 def delete_dashboard(
-    session: boto3.Session, stack: str = "smart-hub", *, endpoint_url: str | None = None, report: Report = print
+    session: boto3.Session, stack: str = DEFAULT_STACK, *, endpoint_url: str | None = None, report: Report = print
 ) -> dict[str, str]:
     """Deletes the stack of the dashboard, with all that is in it; gives no outputs. Raises StackError."""
-    cfn = session.client("cloudformation", endpoint_url=endpoint_url, config=deploy.CLIENTS)
+    cfn = session.client("cloudformation", endpoint_url=endpoint_url, config=cloudformation.CLIENTS)
     stacks.delete(cfn, dashboard_of(stack), report)
     return {}
 
@@ -87,7 +89,7 @@ def _copy(node: Any) -> yaml.Node:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; gives the exit status."""
-    parser = deploy.parser_of("ops.quicksight", "Deploy the dashboard of Smart Hub in QuickSight.", str(TEMPLATE))
+    parser = parser_of("ops.quicksight", "Deploy the dashboard of Smart Hub in QuickSight.", str(TEMPLATE))
     other = parser.add_mutually_exclusive_group()
     other.add_argument("--delete", action="store_true", help="delete it instead")
     other.add_argument("--print", action="store_true", help="print the template as CloudFormation gets it instead")
@@ -95,13 +97,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.print:
         print(written_out((package.ROOT / TEMPLATE).read_text(encoding="utf-8")), end="")
         return 0
-    session, endpoint_url = deploy.session_of(options), options.endpoint_url
+    session, endpoint_url = session_of(options), options.endpoint_url
     if options.delete:
-        return deploy.run(lambda: delete_dashboard(session, options.stack, endpoint_url=endpoint_url))
-    parameters = deploy.parameters_of(options)
-    return deploy.run(
-        lambda: deploy_dashboard(session, options.stack, endpoint_url=endpoint_url, parameters=parameters)
-    )
+        return run(lambda: delete_dashboard(session, options.stack, endpoint_url=endpoint_url))
+    parameters = parameters_of(options)
+    return run(lambda: deploy_dashboard(session, options.stack, endpoint_url=endpoint_url, parameters=parameters))
 
 
 if __name__ == "__main__":

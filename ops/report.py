@@ -15,7 +15,7 @@ from rich.table import Table
 from ops.airflow_api import Run
 from ops.settings import Settings
 from smart_hub.athena import Athena
-from smart_hub.layout import results_prefix, run_name
+from smart_hub.layout import RESULTS, results_prefix, run_name
 from smart_hub.sql import statement
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def days(athena: AthenaClient, settings: Settings, first: str, last: str) -> dic
     queries = Athena(
         client=athena,
         workgroup=settings.stack,
-        database=settings.stack.replace("-", "_"),
-        output=f"s3://{settings.data_bucket}/athena-results/demo/",
+        database=settings.database,
+        output=f"s3://{settings.data_bucket}/{RESULTS}demo/",
         version=uuid4().hex,
         seconds_left=lambda: deadline - time.monotonic(),
     )

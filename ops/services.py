@@ -24,30 +24,32 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import boto3
-import httpx
 
-from ops import keys, processes, trino
+from ops import health, processes, trino
+from ops.environment import (
+    AIRFLOW,
+    PYTHON,
+    airflow_environment,
+    aws_environment,
+    database_url,
+    inherited,
+    private,
+)
 from ops.settings import ROOT, Settings, UserError
 
-if TYPE_CHECKING:
-    from mypy_boto3_athena import AthenaClient
-
-PYTHON = Path(sys.prefix) / "bin" / "python"  # of the environment that this command runs in, as make chose it
-AIRFLOW = PYTHON.with_name("airflow")
 AWS_PYTHON = ROOT / ".venv-localaws" / "bin" / "python"
 START_SECONDS = 180  # a cold, busy laptop; a warm start takes a tenth of it
-AIRFLOW_COMPONENTS = {  # service: its command, and its name in Airflow's health report
+AIRFLOW_COMPONENTS = {  # service: its command
     # Tasks have an API server of their own. One for all can stand still for a minute: the audit log, written on
     # its event loop, waits for SQLite's lock; a task's request holds that, and its commit waits for the loop.
-    "api-server": (("api-server", "--apps", "core"), None),
-    "task-api": (("api-server", "--apps", "execution"), None),
+    "api-server": ("api-server", "--apps", "core"),
+    "task-api": ("api-server", "--apps", "execution"),
     # The log servers would listen on all addresses; the API server reads the same log folder anyway.
-    "scheduler": (("scheduler", "--skip-serve-logs"), "scheduler"),
-    "dag-processor": (("dag-processor",), "dag_processor"),
-    "triggerer": (("triggerer", "--skip-serve-logs"), "triggerer"),
+    "scheduler": ("scheduler", "--skip-serve-logs"),
+    "dag-processor": ("dag-processor",),
+    "triggerer": ("triggerer", "--skip-serve-logs"),
 }
 
 
@@ -69,67 +71,6 @@ class Service:
             for path in sorted(folder.rglob("*.py")) if folder.is_dir() else [folder]:
                 digest.update(f"{path}\0".encode() + path.read_bytes())
         return digest.hexdigest()
-
-
-def aws_environment(settings: Settings) -> dict[str, str]:
-    """Variables that lead every AWS client to the local AWS, as the account's root."""
-    return {
-        "AWS_ENDPOINT_URL": settings.aws_url,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": settings.region,
-        "AWS_REGION": settings.region,
-    }
-
-
-def airflow_environment(settings: Settings) -> dict[str, str]:
-    """Airflow's whole configuration. Makes the environment's secrets on first use."""
-    home = settings.airflow_home
-    # As on AWS, all that Airflow does is done under its role. Clients without the connection have no credentials.
-    connection = {
-        "conn_type": "aws",
-        "login": "test",
-        "password": "test",
-        "extra": {
-            "endpoint_url": settings.aws_url,
-            "service_config": {"sts": {"endpoint_url": settings.aws_url}},
-            "region_name": settings.region,
-            "role_arn": settings.airflow_role,
-        },
-    }
-    return {
-        "AWS_ENDPOINT_URL": settings.aws_url,
-        "AWS_DEFAULT_REGION": settings.region,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        **_secrets(home / "secrets.json"),
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        "AIRFLOW__CORE__PARALLELISM": "4",  # tasks at once; SQLite locks up under many more
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",  # no login: it listens on loopback only
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{settings.host}:{settings.task_api_port}/execution/",
-        "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",  # the default asks DNS, which can hang
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": _database_url(home / "airflow.db"),
-        "AIRFLOW__API__HOST": settings.host,
-        "AIRFLOW__API__PORT": str(settings.airflow_port),
-        "AIRFLOW__API__BASE_URL": settings.airflow_url,
-        "AIRFLOW__API__WORKERS": "1",
-        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",  # no run by the clock, only those asked for
-        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
-        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",  # a changed file is seen within seconds,
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # an unchanged one left alone
-        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
-        # What the user has set goes for the DAGs too, but for what leads them to this environment.
-        **settings.package,
-        "SMART_HUB_AWS_CONN_ID": "aws_default",
-        "SMART_HUB_STACK": settings.stack,
-        "SMART_HUB_DATA_BUCKET": settings.data_bucket,
-        "SMART_HUB_SOURCE": settings.source,
-        "SMART_HUB_MIRROR": "true",
-        "SMART_HUB_INCLUDE": str(ROOT / "include"),
-    }
 
 
 def local_aws(settings: Settings) -> Service:
@@ -166,7 +107,7 @@ def airflow(settings: Settings) -> list[Service]:
             ports.get(name),
             "AIRFLOW_PORT",
         )
-        for name, (arguments, _) in AIRFLOW_COMPONENTS.items()
+        for name, arguments in AIRFLOW_COMPONENTS.items()
     ]
 
 
@@ -178,9 +119,9 @@ def up(settings: Settings, say: Callable[[str], None] = print, *, with_airflow: 
     What this call started is ended again when it fails or is interrupted. Raises UserError for a taken port,
     for a service that ends or is not healthy in time, and for a Trino of the user's that is not ready.
     """
-    if settings.external_trino and not trino_is_healthy(settings):
+    if settings.external_trino and not health.trino_is_healthy(settings):
         raise UserError(f"no Trino is ready at TRINO_URL={settings.trino_url}: start it, or leave that out")
-    _private(settings.local, settings.run, settings.logs, settings.airflow_home)
+    private(settings.local, settings.run, settings.logs, settings.airflow_home)
     with _exclusive(settings, say), ExitStack() as undo:
         engine = query_engine(settings)
         services = [local_aws(settings), *engine, *(airflow(settings) if with_airflow else [])]
@@ -209,13 +150,13 @@ def up(settings: Settings, say: Callable[[str], None] = print, *, with_airflow: 
                 _migrate(settings, service.environment, say)
             say(f"Starting {service.name}")
             undo.callback(processes.stop, [_start(service, settings)], folder=settings.run)
-        _wait("the local AWS", ["local-aws"], lambda: _aws_is_healthy(settings), settings)
+        _wait("the local AWS", ["local-aws"], lambda: health.aws_is_healthy(settings), settings)
         _deploy(settings, say)
         if engine:
             athena = boto3.client("athena", **settings.aws_client)
-            _wait("Trino", ["trino"], lambda: trino_is_healthy(settings) and trino_reads(athena, settings), settings)
+            _wait("Trino", ["trino"], lambda: health.trino_is_ready(athena, settings), settings)
         if with_airflow:
-            _wait("Airflow", [*AIRFLOW_COMPONENTS], lambda: _airflow_is_healthy(settings), settings)
+            _wait("Airflow", [*AIRFLOW_COMPONENTS], lambda: health.airflow_is_healthy(settings), settings)
         if len(current) < len(services):
             say(f"Ready after {time.monotonic() - begun:.0f} s")
         undo.pop_all()
@@ -234,7 +175,7 @@ def down(settings: Settings, say: Callable[[str], None] = print) -> None:
         processes.stop(aws, folder=settings.run)
 
 
-def status(settings: Settings, say: Callable[[str], None] = print) -> bool:
+def status(settings: Settings) -> bool:
     """Print one line a service; True when all run."""
     records = processes.recorded(settings.run)
     states = []
@@ -242,11 +183,11 @@ def status(settings: Settings, say: Callable[[str], None] = print) -> bool:
         process = records.get(name)
         states.append(process is not None and process.running())
         if not process or not states[-1]:
-            say(f"{name:14}not running")
+            print(f"{name:14}not running")
             continue
         since = f"since {datetime.fromtimestamp(process.started):%Y-%m-%d %H:%M:%S}"
         address = f", http://{settings.host}:{process.port}" if process.port else ""
-        say(f"{name:14}running, pid {process.pid}, {since}{address}")
+        print(f"{name:14}running, pid {process.pid}, {since}{address}")
     return all(states)
 
 
@@ -263,37 +204,6 @@ def _start(service: Service, settings: Settings) -> processes.Process:
     )
 
 
-def inherited(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The user's environment without what would change a service: their Airflow, AWS and Python settings.
-
-    AWS settings are dropped above all: nothing that runs here may reach a real account.
-    """
-    prefixes = ("AIRFLOW", "AWS_", "SMART_HUB_", "PYTHON", "BOTO")
-    kept = {name: value for name, value in environment.items() if not name.startswith(prefixes)}
-    loopback = ",".join(filter(None, [kept.get("NO_PROXY") or kept.get("no_proxy"), "127.0.0.1,localhost"]))
-    return kept | {
-        "PATH": f"{AIRFLOW.parent}{os.pathsep}{kept.get('PATH', os.defpath)}",
-        "NO_PROXY": loopback,
-        "no_proxy": loopback,
-        "PYTHONUNBUFFERED": "1",
-    }
-
-
-def _secrets(path: Path) -> dict[str, str]:
-    """Airflow's internal keys, made once and readable by the user alone."""
-    if not path.exists():
-        _private(path.parent)
-        part = path.with_suffix(f".{os.getpid()}")
-        part.touch(mode=0o600, exist_ok=False)
-        part.write_text(json.dumps(keys.airflow()))
-        part.rename(path)
-    return dict(json.loads(path.read_text()))
-
-
-def _database_url(path: Path) -> str:
-    return f"sqlite:///{path}?timeout=60"  # seconds to wait for another process's lock
-
-
 def _migrate(settings: Settings, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
     """Create or upgrade Airflow's database, when it is not this Airflow's already."""
     database, stamp = settings.airflow_home / "airflow.db", settings.airflow_home / "airflow.db.version"
@@ -305,7 +215,7 @@ def _migrate(settings: Settings, environment: Mapping[str, str], say: Callable[[
     target = database if database.exists() else database.with_suffix(".new")
     if target != database:
         target.unlink(missing_ok=True)
-    url = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": _database_url(target)}
+    url = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url(target)}
     _run("migrate", [str(AIRFLOW), "db", "migrate"], {**environment, **url}, settings)
     target.rename(database)
     stamp.write_text(release)
@@ -353,65 +263,6 @@ def _wait(what: str, names: list[str], healthy: Callable[[], bool], settings: Se
         time.sleep(0.2)
 
 
-def _aws_is_healthy(settings: Settings) -> bool:
-    return _get(f"{settings.aws_url}/_localaws/health") is not None
-
-
-def trino_is_healthy(settings: Settings) -> bool:
-    """Whether the Trino answers that it has started; it may not know itself for a node that works yet."""
-    info = _get(f"{settings.trino_url}/v1/info")
-    return info is not None and info.get("starting") is False
-
-
-def trino_reads(athena: AthenaClient, settings: Settings) -> bool:
-    """Whether a query of the deployed tables runs: Trino is healthy before it knows itself for a node that works.
-
-    Raises UserError with the reason when the query fails for any other.
-    """
-    query = athena.start_query_execution(
-        QueryString="SELECT reason, count(*) FROM usage_rejects GROUP BY reason",
-        QueryExecutionContext={"Database": settings.stack.replace("-", "_")},
-        WorkGroup=settings.stack,
-        ResultConfiguration={"OutputLocation": f"s3://{settings.data_bucket}/athena-results/ready/"},
-    )["QueryExecutionId"]
-    while True:
-        status = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]
-        if status["State"] == "SUCCEEDED":
-            return True
-        reason = status.get("StateChangeReason", "")
-        if status["State"] == "FAILED" and not reason.startswith("NO_NODES_AVAILABLE"):
-            raise UserError(f"Trino does not read the tables: {reason}; its log: {settings.trino_log}")
-        if status["State"] in ("FAILED", "CANCELLED"):
-            return False
-        time.sleep(0.2)
-
-
-def _airflow_is_healthy(settings: Settings) -> bool:
-    """Whether each component has reported since it was started (a predecessor's report counts for 30 s)."""
-    if not _get(f"http://{settings.host}:{settings.task_api_port}/execution/health"):
-        return False
-    report = _get(f"{settings.airflow_url}/api/v2/monitor/health")
-    if report is None:
-        return False
-    records = processes.recorded(settings.run)
-    for name, (_, key) in AIRFLOW_COMPONENTS.items():
-        if key is None:
-            continue
-        beat = report[key][f"latest_{key}_heartbeat"]
-        if report[key]["status"] != "healthy" or datetime.fromisoformat(beat).timestamp() < records[name].started:
-            return False
-    return True
-
-
-def _get(url: str) -> dict[str, Any] | None:
-    """The JSON answer of a health endpoint; None while it cannot be reached or is not well."""
-    try:
-        response = httpx.get(url, timeout=10, trust_env=False)
-    except httpx.TransportError:
-        return None
-    return dict(response.json()) if response.status_code == httpx.codes.OK else None
-
-
 def _refuse_taken_ports(services: Iterable[Service], host: str) -> None:
     for service in services:
         if service.port is not None and _taken(host, service.port):
@@ -432,11 +283,6 @@ def _taken(host: str, port: int) -> bool:
         except OSError:
             return True
     return False
-
-
-def _private(*folders: Path) -> None:
-    for folder in folders:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 @contextmanager

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
+from smart_hub.layout import DEFAULT_STACK, database_name
+from smart_hub.settings import PREFIX
+
 ROOT = Path(__file__).resolve().parent.parent
 ENGINES = ("duckdb", "trino")
 
@@ -33,7 +36,7 @@ class Settings:
     aws_port: int = 4566
     source: str = str(ROOT / "include" / "data")  # folder or s3:// prefix that mirrors the raw layout
     host: str = "127.0.0.1"
-    stack: str = "smart-hub"
+    stack: str = DEFAULT_STACK
     region: str = "us-east-1"
     account: str = "000000000000"  # the local AWS knows no other
     engine: str = "duckdb"  # what runs Athena's queries: duckdb or trino
@@ -75,7 +78,7 @@ class Settings:
             package={
                 name: value
                 for name, value in environment.items()
-                if name.startswith("SMART_HUB_") and name != "SMART_HUB_LOCAL"
+                if name.startswith(PREFIX) and name != "SMART_HUB_LOCAL"
             },
         )
 
@@ -119,6 +122,10 @@ class Settings:
     @property
     def data_bucket(self) -> str:
         return f"{self.stack}-data-{self.account}-{self.region}"
+
+    @property
+    def database(self) -> str:
+        return database_name(self.stack)
 
     @property
     def airflow_role(self) -> str:

@@ -247,11 +247,11 @@ def java_version(java: Path) -> int:
     return int(version.group(1)) if version else 0
 
 
-def install_java(say: Callable[[str], None] = print) -> Path:
+def install_java() -> Path:
     """The Java to run Trino with: an installed one, else PyPI's, pinned, in an environment of its own."""
     if java := find_java():
         return java
-    say(f"No Java {NEEDED_JAVA} or newer is installed: installing one into {JAVA_ENVIRONMENT}")
+    print(f"No Java {NEEDED_JAVA} or newer is installed: installing one into {JAVA_ENVIRONMENT}")
     uv, lock = ROOT / ".venv-uv" / "bin" / "uv", ROOT / "requirements" / "java.lock"
     for arguments in (
         ["venv", "--quiet", "--clear", "--no-project", "--python", sys.executable, str(JAVA_ENVIRONMENT)],

@@ -1,35 +1,14 @@
-"""CloudFormation's templates as Python reads them, and what becomes of their functions."""
+"""What becomes of the functions in CloudFormation's templates."""
 
 import base64
 import re
 from typing import Any
 
-import yaml
+from ops.templates import load as load
 
 ACCOUNT, REGION = "111122223333", "us-east-1"
 # What a property is set to that is to be left out.
 NO_VALUE = object()
-
-
-class Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms, ``!Ref X`` read as ``{"Ref": "X"}``."""
-
-
-def _short_form(loader: Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
-    name = tag if tag in ("Ref", "Condition") else f"Fn::{tag}"
-    if isinstance(node, yaml.ScalarNode):
-        return {name: loader.construct_scalar(node)}
-    assert isinstance(node, yaml.SequenceNode)
-    return {name: loader.construct_sequence(node, deep=True)}
-
-
-Loader.add_multi_constructor("!", _short_form)
-
-
-def load(text: str) -> dict[str, Any]:
-    loaded = yaml.load(text, Loader)
-    assert isinstance(loaded, dict)
-    return loaded
 
 
 def resolved(template: dict[str, Any], **parameters: str) -> dict[str, dict[str, Any]]:

@@ -3,10 +3,7 @@
 from typing import Any
 
 from event import InvalidEvent, Invocation, checked_event
-from smart_hub.layout import day_prefix, staging_table
-
-# Athena's limit of buckets × partitions in a CTAS.
-_MOST_FILES = 100
+from smart_hub.layout import MOST_FILES_PER_DAY, day_prefix, staging_table
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -16,11 +13,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """
     event = checked_event(event, "cost_table", "files", contents=())
     files = event["files"]
-    if type(files) is not int or not 1 <= files <= _MOST_FILES:
-        raise InvalidEvent(f"files: expected a number from 1 to {_MOST_FILES}, got {files!r}")
+    if type(files) is not int or not 1 <= files <= MOST_FILES_PER_DAY:
+        raise InvalidEvent(f"files: expected a number from 1 to {MOST_FILES_PER_DAY}, got {files!r}")
     invocation = Invocation(event, context)
 
-    invocation.require_table(event["cost_table"], "step_3_convert")
+    invocation.require_table(event["cost_table"])
     table = staging_table("compact", event["version"])
     prefix = day_prefix("usage_cost", event["day"], event["version"])
     invocation.athena.run(

@@ -16,10 +16,12 @@ from smart_hub.layout import (
     CONTENT_PATTERN,
     REFERENCE_TABLES,
     RUN_PATTERN,
+    STAGING_TABLE_PATTERN,
     VERSION_PATTERN,
     raw_prefix,
     results_prefix,
 )
+from smart_hub.objects import objects
 from smart_hub.sql import statement
 
 SQL = Path(__file__).parent / "sql"
@@ -28,8 +30,6 @@ RESERVE_SECONDS = 30.0
 
 # A call that gets no answer gives up, its retries included, within the reserve.
 _CLIENT = Config(connect_timeout=3, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 3})
-
-_STAGING_TABLE_PATTERN = re.compile(r"staging_[a-z_]+_v[0-9a-f]{16}")
 
 
 class InvalidEvent(ValueError):
@@ -63,7 +63,7 @@ def checked_event(event: Any, *fields: str, contents: Iterable[str]) -> dict[str
         _match(f"content.{data_set}", content, CONTENT_PATTERN)
     for field in fields:
         if field.endswith("_table"):
-            _match(field, event[field], _STAGING_TABLE_PATTERN)
+            _match(field, event[field], STAGING_TABLE_PATTERN)
     return event
 
 
@@ -110,24 +110,18 @@ class Invocation:
     def statement(self, name: str, **values: str | int) -> str:
         return statement(SQL, name, **values)
 
-    def objects(self, prefix: str) -> list[tuple[str, str]]:
-        """Key and ETag of every object under a prefix of the data bucket; folder markers left out."""
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
-        return [
-            (item["Key"], item["ETag"].strip('"'))
-            for page in pages
-            for item in page.get("Contents", [])
-            if item["Size"] or not item["Key"].endswith("/")
-        ]
+    def objects(self, prefix: str) -> list[dict[str, Any]]:
+        """Objects under a prefix of the data bucket (see objects.objects)."""
+        return list(objects(self.s3, self.bucket, prefix))
 
-    def require_table(self, table: str, step: str) -> None:
+    def require_table(self, table: str) -> None:
         """Raises when an earlier step's staging table is gone: a finished run has cleaned up after itself."""
         try:
             self.glue.get_table(DatabaseName=self.database, Name=table)
         except self.glue.exceptions.EntityNotFoundException:
             raise Unrepeatable(
                 f"{self.database}.{table} does not exist: this run's intermediate tables are gone since it finished;"
-                f" clear the run from {step}, with what is downstream"
+                " clear the run from step_3_convert, with what is downstream"
             ) from None
 
     def require_declared(self, table: str, *values: str) -> None:
@@ -179,7 +173,7 @@ class Invocation:
 
         When the content is registered already, that first registration stays.
         """
-        found = content_of(self.objects(raw_prefix(data_set)))
+        found = content_of((item["Key"], item["ETag"]) for item in self.objects(raw_prefix(data_set)))
         if found != content:
             raise Unrepeatable(
                 f"{self.location(raw_prefix(data_set))} changed since step 1 saw it (content {content[:12]}… there,"

@@ -15,7 +15,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     invocation = Invocation(event, context)
     version, contents, usage_table = event["version"], event["content"], event["usage_table"]
 
-    invocation.require_table(usage_table, "step_3_convert")
+    invocation.require_table(usage_table)
     for data_set, content in contents.items():
         if not invocation.is_registered(data_set, content):
             raise Unrepeatable(

@@ -4,12 +4,18 @@ import base64
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.types import Type, from_hive
+
+# Names of SerDes, by which objects are read.
+PARQUET = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
+OPENX_JSON = "org.openx.data.jsonserde.JsonSerDe"
+OPEN_CSV = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
+TEXT = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
 
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"  # Hive's value of a partition whose key is NULL
 
@@ -22,6 +28,7 @@ _VIEW = re.compile(r"/\* Presto View: (\S+) \*/")
 class Column:
     name: str
     type: Type
+    comment: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -134,7 +141,9 @@ class Catalog:
 
 
 def _columns(columns: list[dict[str, Any]]) -> tuple[Column, ...]:
-    return tuple(Column(column["Name"].lower(), from_hive(column["Type"])) for column in columns)
+    return tuple(
+        Column(column["Name"].lower(), from_hive(column["Type"]), column.get("Comment", "")) for column in columns
+    )
 
 
 def folder(location: str, keys: Sequence[Column], values: Values) -> str:

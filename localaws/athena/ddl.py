@@ -184,7 +184,7 @@ def _show_columns(catalog: Catalog, database: str, parts: dict[str, str]) -> Out
 
 def _describe(catalog: Catalog, database: str, parts: dict[str, str]) -> Outcome:
     table = _table(catalog, database, parts)
-    lines = [(column.name, column.type.hive, "") for column in (*table.columns, *table.keys)]
+    lines = [(column.name, column.type.hive, column.comment) for column in (*table.columns, *table.keys)]
     if table.keys:
         lines += [
             ("", "", ""),
@@ -192,7 +192,7 @@ def _describe(catalog: Catalog, database: str, parts: dict[str, str]) -> Outcome
             ("# col_name", "data_type", "comment"),
             ("", "", ""),
         ]
-        lines += [(key.name, key.type.hive, "") for key in table.keys]
+        lines += [(key.name, key.type.hive, key.comment) for key in table.keys]
     names = ("col_name", "data_type", "comment")
     return Outcome(tuple(Column(name, VARCHAR) for name in names), lines, statement_type="UTILITY")
 

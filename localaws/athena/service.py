@@ -15,13 +15,11 @@ from typing import Any, ClassVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws.access import DENIED, acting_for
-from localaws.athena import ddl
-from localaws.athena.catalog import Column
-from localaws.athena.engine import Engine, Outcome, Running
+from localaws.athena import ddl, results
+from localaws.athena.engine import Engine, Running
 from localaws.athena.errors import Cancelled, QueryError
 from localaws.athena.faults import breaking, broken
 from localaws.athena.statements import not_parameterised, prepare, tokens_of
-from localaws.athena.text import as_csv, as_lines, csv_rows, line_rows
 from localaws.faults import injected
 from localaws.records import Records
 from localaws.service import Caller, Service, ServiceError, Store
@@ -31,7 +29,6 @@ log = logging.getLogger("localaws.athena")
 _KIND = "query_execution"
 _CONCURRENT_QUERIES = 8
 _MOST_RESULTS = 1000
-_MANIFEST = "-manifest.csv"  # the file that lists what a CTAS or UNLOAD wrote
 
 
 @dataclass
@@ -231,7 +228,7 @@ class Athena(Service):
             execution.statement = running
         outcome = running.run()
         ended = time.monotonic()
-        location = _write(store, document, outcome, is_ddl)
+        location = results.write(store, document, outcome, is_ddl)
         document["ResultConfiguration"]["OutputLocation"] = location
         document["StatementType"] = outcome.statement_type
         document["Statistics"] = {
@@ -241,8 +238,8 @@ class Athena(Service):
             "TotalExecutionTimeInMillis": round((time.monotonic() - begun) * 1000),
         }
         if outcome.files is not None:
-            document["Statistics"]["DataManifestLocation"] = f"{location}{_MANIFEST}"
-        document["columns"] = [_column_info(column, is_ddl) for column in outcome.columns]
+            document["Statistics"]["DataManifestLocation"] = f"{location}{results.MANIFEST}"
+        document["columns"] = [results.column_info(column, is_ddl) for column in outcome.columns]
         self._finish(document, "SUCCEEDED")
 
     def _finish(self, document: dict[str, Any], state: str, reason: str | None = None) -> None:
@@ -300,51 +297,21 @@ class Athena(Service):
         columns = document["columns"]
         location = document["ResultConfiguration"]["OutputLocation"]
         begin = _offset(body)
-        most = min(body.get("MaxResults", _MOST_RESULTS), _MOST_RESULTS)
-        rows: list[list[str | None]] = []
+        rows: results.Rows = []
         answer: dict[str, Any] = {"UpdateCount": 0}
         if columns:
-            data = _read(store, location, begin)
-            rows, length = line_rows(data, most) if location.endswith(".txt") else csv_rows(data, most)
-            if length < len(data):
-                answer["NextToken"] = str(begin + length)  # the next page begins at that byte of the file
+            most = min(body.get("MaxResults", _MOST_RESULTS), _MOST_RESULTS)
+            try:
+                rows, following = results.page(store, location, begin, most)
+            except ClientError as error:
+                raise _invalid(f"Could not find results at {location}") from error
+            if following is not None:
+                answer["NextToken"] = str(following)
         answer["ResultSet"] = {
             "Rows": [{"Data": [{} if cell is None else {"VarCharValue": cell} for cell in row]} for row in rows],
             "ResultSetMetadata": {"ColumnInfo": columns},
         }
         return answer
-
-
-def _write(store: Store, document: dict[str, Any], outcome: Outcome, is_ddl: bool) -> str:
-    """The result's file; gives its location, which a statement without a result has, too, but no file.
-
-    https://docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.html
-    """
-    suffix = ".txt" if is_ddl else ".csv" if outcome.columns else ""
-    folder = "tables/" if outcome.files is not None and outcome.statement_type == "DDL" else ""
-    location = f"{document['ResultConfiguration']['OutputLocation']}{folder}{document['QueryExecutionId']}{suffix}"
-    if outcome.files is not None:
-        _put(store, f"{location}{_MANIFEST}", "".join(f"{file}\n" for file in outcome.files).encode())
-    if suffix:
-        _put(store, location, as_lines(outcome.rows) if is_ddl else as_csv(outcome))
-    return location
-
-
-def _put(store: Store, location: str, text: bytes) -> None:
-    bucket, _, key = location.removeprefix("s3://").partition("/")
-    store.client("s3").put_object(Bucket=bucket, Key=key, Body=text)
-
-
-def _read(store: Store, location: str, begin: int) -> bytes:
-    bucket, _, key = location.removeprefix("s3://").partition("/")
-    try:
-        answer = store.client("s3").get_object(Bucket=bucket, Key=key, Range=f"bytes={begin}-")
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "InvalidRange":  # a list without lines is an empty file
-            return b""
-        raise _invalid(f"Could not find results at {location}") from error
-    data: bytes = answer["Body"].read()
-    return data
 
 
 def _find_bucket(store: Store, output: str) -> None:
@@ -439,27 +406,3 @@ def _new_execution(execution_id: str, sql: str, context: dict[str, Any], workgro
 def _public(document: dict[str, Any]) -> dict[str, Any]:
     hidden = {"columns"} | ({"SubstatementType"} if not document["SubstatementType"] else set())
     return {name: value for name, value in document.items() if name not in hidden}
-
-
-_PRECISIONS = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19, "double": 17, "timestamp": 3}
-
-
-def _column_info(column: Column, is_ddl: bool) -> dict[str, Any]:
-    of = column.type
-    precision, scale = _PRECISIONS.get(of.name, 0), 0
-    if of.name == "decimal":
-        precision, scale = of.args
-    elif of.name == "varchar":
-        precision = of.args[0] if of.args else 2147483647
-    return {
-        "CatalogName": "hive",
-        "SchemaName": "",
-        "TableName": "",
-        "Name": column.name,
-        "Label": column.name,
-        "Type": "string" if is_ddl else of.name,
-        "Precision": 0 if is_ddl else precision,
-        "Scale": scale,
-        "Nullable": "UNKNOWN",
-        "CaseSensitive": of.name == "varchar" and not is_ddl,
-    }

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 def content_of(objects: Iterable[tuple[str, str]]) -> str:
     """SHA-256, in hex, of the lines `<key>\\t<etag>\\n` of (key, ETag) pairs sorted by key.
 
-    The order of the pairs and the quotes around an ETag do not matter. Leave the markers of empty
-    folders (size 0, key ending in "/") out: they hold no data.
+    The order of the pairs and the quotes around an ETag do not matter. Leave the markers of empty folders out, as
+    objects.py does.
     """
     digest = hashlib.sha256()
     for key, etag in sorted(objects):

@@ -10,6 +10,14 @@ from datetime import date, timedelta
 RUN_PATTERN = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{12}")
 VERSION_PATTERN = re.compile(r"v[0-9a-f]{16}")
 CONTENT_PATTERN = re.compile(r"[0-9a-f]{64}")
+# See staging_table; its group is the version.
+STAGING_TABLE_PATTERN = re.compile(rf"staging_[a-z_]+_({VERSION_PATTERN.pattern})")
+_VERSION_IN_LOCATION = re.compile(rf"/version=({VERSION_PATTERN.pattern})/")
+
+DEFAULT_STACK = "smart-hub"
+# Prefixes under which each run has a folder of its name, so one that begins with its day.
+STAGING = "staging/"
+RESULTS = "athena-results/"
 
 # Verdict of a reading or value that is used; every other verdict is the reason why it is not.
 USED = "used"
@@ -35,6 +43,13 @@ DAILY_DAG = "smart_hub_usage"
 WRITING_DAGS = (DAILY_DAG, "smart_hub_roll_back")
 # What each audit found.
 QUALITY_TABLE = "data_quality"
+# Files that a published day may have: Athena's limit of buckets in a CREATE TABLE AS.
+MOST_FILES_PER_DAY = 100
+
+
+def database_name(stack: str) -> str:
+    """Name of a stack's Glue database, which takes no hyphens."""
+    return stack.replace("-", "_")
 
 
 def run_name(day: str, run_id: str) -> str:
@@ -64,18 +79,28 @@ def next_day(day: str) -> str:
     return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
 
 
+def version_at(location: str | None) -> str | None:
+    """The version that a location of the warehouse names, if it names one."""
+    match = _VERSION_IN_LOCATION.search(location or "")
+    return match.group(1) if match else None
+
+
+def raw_key(name: str) -> str:
+    """Key of a raw file, by its name in a source: ``usage/dt=2019-12-21/portland.json``."""
+    return f"raw/{name}"
+
+
 def raw_prefix(data_set: str) -> str:
-    return f"raw/{data_set}/"
+    return raw_key(f"{data_set}/")
 
 
-def day_prefix(table: str, day: str, version: str) -> str:
-    """Key prefix of one version of one day of a table."""
-    return f"warehouse/{table}/dt={day}/version={version}/"
+def table_prefix(table: str) -> str:
+    return f"warehouse/{table}/"
 
 
-def quality_prefix(day: str) -> str:
-    """Key prefix of what the audits of a day found, an object each."""
-    return f"warehouse/{QUALITY_TABLE}/dt={day}/"
+def day_prefix(table: str, day: str, version: str = "") -> str:
+    """Key prefix of one day of a table, or of one version of it."""
+    return f"{table_prefix(table)}dt={day}/" + (f"version={version}/" if version else "")
 
 
 def publications_prefix(day: str) -> str:
@@ -85,12 +110,12 @@ def publications_prefix(day: str) -> str:
 
 def reference_prefix(data_set: str, content: str, version: str) -> str:
     """Key prefix of one conversion of one content of a reference data set."""
-    return f"warehouse/{REFERENCE_TABLES[data_set]}/content={content}/version={version}/"
+    return f"{table_prefix(REFERENCE_TABLES[data_set])}content={content}/version={version}/"
 
 
 def staging_prefix(run: str, version: str = "") -> str:
     """Key prefix of a run's intermediate objects, or of one attempt's within it."""
-    return f"staging/{run}/{version}/" if version else f"staging/{run}/"
+    return f"{STAGING}{run}/{version}/" if version else f"{STAGING}{run}/"
 
 
 def run_id_key(run: str) -> str:
@@ -100,7 +125,7 @@ def run_id_key(run: str) -> str:
 
 def results_prefix(run: str) -> str:
     """Key prefix of the result files of a run's queries."""
-    return f"athena-results/{run}/"
+    return f"{RESULTS}{run}/"
 
 
 def staging_table(kind: str, version: str) -> str:

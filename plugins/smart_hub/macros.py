@@ -13,6 +13,7 @@ from airflow.sdk.timezone import utcnow
 from jinja2 import pass_context
 
 from smart_hub.layout import INSIGHT_TABLES, day_prefix, next_day, run_name, staging_table, version_name
+from smart_hub.settings import Settings
 from smart_hub.sql import placeholders, render_from
 
 STEP_1 = "step_1_copy_raw_data"
@@ -85,6 +86,17 @@ def audited(context: Any) -> dict[str, int]:
     return {result["rule"]: result["checked"] for result in _result(context, "audit")}
 
 
+def compacted(context: Any) -> str:
+    """The table that step 6 made of the day, before it is published."""
+    return str(answer(context, "step_6_compact")["published_table"])
+
+
+def to_make(context: Any, settings: Settings, table: str) -> dict[str, str]:
+    """Table and location of this attempt's version of an insight."""
+    day, own = usage_day(context), version(context)
+    return {"table": staging_table(table, own), "location": settings.location(day_prefix(table, day, own))}
+
+
 @pass_context
 def made(context: Any, table: str) -> dict[str, str]:
     """Table and location of the run's version of an insight (see InsightOperator)."""
@@ -94,12 +106,11 @@ def made(context: Any, table: str) -> dict[str, str]:
 @pass_context
 def insight(context: Any, table: str) -> str:
     """The statement that makes this attempt's version of an insight; the DAG's macro ``settings`` says the rest."""
-    settings, day, own = context["settings"], usage_day(context), version(context)
+    settings, day = context["settings"], usage_day(context)
     text = (settings.sql / "insights" / f"{table}.sql").read_text(encoding="utf-8")
     known = {
-        "table": staging_table(table, own),
-        "location": settings.location(day_prefix(table, day, own)),
-        "published_table": answer(context, "step_6_compact")["published_table"],
+        **to_make(context, settings, table),
+        "published_table": compacted(context),
         "day": day,
         "next_day": next_day(day),
         "rates": found(context)["content"]["rates"],

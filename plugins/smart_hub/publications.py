@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from smart_hub.layout import publications_prefix
+from smart_hub.objects import objects
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,8 @@ class Publications:
 
     def of(self, day: str) -> list[Publication]:
         """All publications of a day, the latest first."""
-        pages = self.client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=publications_prefix(day)
-        )
-        keys = sorted((item["Key"] for page in pages for item in page.get("Contents", [])), reverse=True)
-        return [self._read(key) for key in keys]
+        found = objects(self.client, self.bucket, publications_prefix(day))
+        return [self._read(key) for key in sorted((item["Key"] for item in found), reverse=True)]
 
     def _read(self, key: str) -> Publication:
         at, _, _ = key.rpartition("/")[2].rpartition("-v")

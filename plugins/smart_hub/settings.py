@@ -11,6 +11,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from smart_hub.layout import DEFAULT_STACK, MOST_FILES_PER_DAY, database_name
+
+PREFIX = "SMART_HUB_"
 # As in bootstrap.yaml: the longest name of a bucket has to fit into 63 characters.
 STACK_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,23}[a-z0-9]")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
@@ -18,11 +21,8 @@ _BUCKET_PATTERN = re.compile(r"(?!.*\.\.)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.
 _TOPIC_PATTERN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}", re.ASCII)
 _QUICKSIGHT_DATA_SETS = ("usage_cost", "daily_device_cost", "hourly_load", "peak_shift", "locations", "rates")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
-# Athena's limit of buckets in a CTAS.
-_MOST_FILES_PER_DAY = 100
 # What the DAGs' tasks read in the include folder.
 _INCLUDED = ("sql/insights", "sql/publish", "sql/quality")
-_PREFIX = "SMART_HUB_"
 # Of the commands on a laptop, not of a deployment; see ops/settings.py.
 _LAPTOP = "SMART_HUB_LOCAL"
 # Kubernetes gives each pod such variables of every service beside it, so of one that is called smart-hub-something:
@@ -113,7 +113,11 @@ class Settings:
     """
 
     stack: str = _setting(
-        "smart-hub", _STACK, "name of the CloudFormation stack, from which all other names derive", "all tasks", "page"
+        DEFAULT_STACK,
+        _STACK,
+        "name of the CloudFormation stack, from which all other names derive",
+        "all tasks",
+        "page",
     )
     data_bucket: str = _setting(
         None, _BUCKET, "the data bucket, which is the stack's output DataBucket", "all tasks", "page"
@@ -131,7 +135,7 @@ class Settings:
         "false", _SWITCH, "true skips a day for which the source has no usage, instead of failing", "step 1"
     )
     files_per_day: int = _setting(
-        "1", _number(_MOST_FILES_PER_DAY), "Parquet files that a published day has", "step 6", "audit"
+        "1", _number(MOST_FILES_PER_DAY), "Parquet files that a published day has", "step 6", "audit"
     )
     keep_hours: int = _setting(
         "24", _number(24 * 366), "age in hours from which superseded versions are deleted", "step 7"
@@ -192,8 +196,8 @@ class Settings:
 
     @property
     def database(self) -> str:
-        """Name of the Glue database: the stack's, with underscores."""
-        return self.stack.replace("-", "_")
+        """Name of the Glue database."""
+        return database_name(self.stack)
 
     @property
     def workgroup(self) -> str:
@@ -219,7 +223,7 @@ class Settings:
 
 def variable(name: str) -> str:
     """The environment variable of a field of ``Settings``."""
-    return f"{_PREFIX}{name.upper()}"
+    return f"{PREFIX}{name.upper()}"
 
 
 # Every setting by its variable.
@@ -230,7 +234,7 @@ SETTINGS: dict[str, Setting] = {
 
 def _unknown(environ: Mapping[str, str]) -> list[str]:
     """A problem for each variable that looks like a setting and is none, as a mistyped one does."""
-    unknown = sorted(name for name in environ if name.startswith(_PREFIX) and name not in {*SETTINGS, _LAPTOP})
+    unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in {*SETTINGS, _LAPTOP})
     return [
         f"{name}: there is no such setting; the closest is {difflib.get_close_matches(name, SETTINGS, 1, cutoff=0)[0]}"
         for name in unknown

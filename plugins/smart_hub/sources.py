@@ -1,11 +1,12 @@
 """Where raw data come from: a folder, or a prefix in S3. Both mirror the layout of the raw data."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from boto3.s3.transfer import TransferConfig
+
+from smart_hub.objects import objects
 
 # Files are sent beside each other already, so none needs threads of its own.
 _TRANSFER = TransferConfig(use_threads=False)
@@ -65,7 +66,8 @@ class BucketSource:
 
     def names(self, prefix: str) -> list[str]:
         try:
-            found = {item["Key"].removeprefix(self._prefix): item["ETag"].strip('"') for item in self._objects(prefix)}
+            listed = objects(self._s3, self._bucket, self._prefix + prefix)
+            found = {item["Key"].removeprefix(self._prefix): item["ETag"].strip('"') for item in listed}
         except self._s3.exceptions.NoSuchBucket:
             raise SourceError(f"the bucket {self._bucket} does not exist") from None
         self._etags.update(found)
@@ -82,11 +84,6 @@ class BucketSource:
             ExtraArgs={"Metadata": {self.checksum_name: checksum}, "MetadataDirective": "REPLACE"},
             Config=_TRANSFER,
         )
-
-    def _objects(self, prefix: str) -> Iterator[dict[str, Any]]:
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix + prefix)
-        for page in pages:
-            yield from (item for item in page.get("Contents", []) if item["Size"] or not item["Key"].endswith("/"))
 
 
 def source_of(url: str, s3: Any) -> Source:

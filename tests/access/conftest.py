@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -16,10 +15,9 @@ import pytest
 from generator.source import Source
 from ops import services
 from ops.deploy import deploy
+from ops.environment import AIRFLOW, airflow_environment
 from ops.settings import ROOT, Settings
-
-sys.path.insert(0, str(ROOT / "tests" / "localaws"))
-from local_server import Aws
+from tests.localaws.local_server import Aws
 
 FIRST = date(2019, 11, 1)
 RAW_TABLES = ("raw_mappings", "raw_locations")  # whose partitions a new day alone would not add
@@ -41,8 +39,8 @@ class Pipeline:
         )
         for name in [name for name in os.environ if name.startswith(("AWS_", "AIRFLOW", "SMART_HUB_"))]:
             del os.environ[name]
-        os.environ |= services.airflow_environment(settings)
-        subprocess.run([services.AIRFLOW, "db", "migrate"], check=True, stdout=subprocess.DEVNULL)
+        os.environ |= airflow_environment(settings)
+        subprocess.run([AIRFLOW, "db", "migrate"], check=True, stdout=subprocess.DEVNULL)
         aws.client("s3").create_bucket(Bucket=SOURCE_BUCKET)
         aws.client("sns").create_topic(Name=TOPIC.rpartition(":")[2])
         parameters = {"SourceBucket": SOURCE_BUCKET, "SourcePrefix": SOURCE_PREFIX, "NotificationTopicArn": TOPIC}

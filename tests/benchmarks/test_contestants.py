@@ -7,11 +7,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from local_server import ROOT, Aws
 
 from benchmarks.contestants import COLUMNS, CONTESTANTS, ORDER
 from benchmarks.copied_design import DATABASE, NAME, CopiedDesign
 from benchmarks.rows import Digest, digest
+from tests.localaws.local_server import ROOT, Aws
 
 DAY = "2019-12-21"
 HUBS, VALUES = 3, 2880

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from ops import processes
-from ops.services import airflow_environment, inherited
+from ops.environment import airflow_environment, inherited
 from ops.settings import ROOT, Settings
 from tests.e2e.environment import Environment
 from tests.ports import free_ports

@@ -11,7 +11,8 @@ import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from local_server import ROOT, Aws
+
+from tests.localaws.local_server import ROOT, Aws
 
 BUCKET = "warehouse"
 OUTPUT = f"s3://{BUCKET}/results/"

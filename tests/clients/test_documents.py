@@ -10,7 +10,8 @@ from typing import Any
 
 import boto3
 import pytest
-from local_server import ROOT, Aws
+
+from tests.localaws.local_server import ROOT, Aws
 
 pytest.importorskip("awscli", reason="the clients are installed by make test-clients")
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from ops import keys, services, trino
+from ops import keys, trino
 from ops.compose import Containers
+from ops.environment import airflow_environment
 from ops.settings import ROOT
 from smart_hub import settings as smart_hub
 
@@ -172,7 +173,7 @@ def test_airflow_is_set_up_as_by_make_demo(
 ) -> None:
     # given the configuration of `make demo`, were its services those of the containers
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
-    demo = services.airflow_environment(Containers())
+    demo = airflow_environment(Containers())
     for name in NOT_IN_CONTAINERS:
         del demo[name]
 

@@ -300,3 +300,13 @@ def test_airflow_takes_no_module_of_the_package_for_a_plugin() -> None:
     }
     modules = {path for path in found if path.suffix == ".py"}
     assert {path for path in modules if path.parts[0] == "smart_hub"} == set()
+
+
+def test_the_tasks_that_the_code_names_are_there(dag: Any) -> None:
+    # given what errors say to clear, and what macros ask for an answer
+    sources = [path for folder in ("include", "plugins") for path in (REPOSITORY / folder).rglob("*.py")]
+    named = {name for path in sources for name in re.findall(r"step_\d_[a-z_]+", path.read_text(encoding="utf-8"))}
+
+    # expect them in the graph
+    assert {"step_1_copy_raw_data", "step_3_convert", "step_6_compact"} <= named
+    assert named <= {task_id.split(".")[0] for task_id in dag.task_ids}

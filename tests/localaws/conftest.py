@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from local_server import Aws
+
+from tests.localaws.local_server import Aws
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import boto3
 import pytest
-from athena.client import TEXT, Asking, AthenaClient
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from local_server import Aws
+
+from tests.localaws.athena.client import TEXT, Asking, AthenaClient
+from tests.localaws.local_server import Aws
 
 REGION = "us-east-1"
 CATALOG = f"arn:aws:glue:{REGION}:000000000000"

@@ -4,8 +4,10 @@ import json
 import urllib.request
 
 import pytest
+from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
-from local_server import Aws
+
+from tests.localaws.local_server import Aws
 
 
 def test_health_answers_when_ready(aws: Aws) -> None:
@@ -77,3 +79,19 @@ def test_pretence_of_the_base_is_refused(aws: Aws) -> None:
     # given an action that the base answers without doing it, when it is called, expect an error
     with pytest.raises(ClientError, match="does not cover StartWorkflowRun"):
         aws.client("glue").start_workflow_run(Name="anything")
+
+
+@pytest.mark.parametrize(("service", "action"), [("athena", "list_query_executions"), ("glue", "get_databases")])
+def test_a_request_that_is_not_json_is_refused(aws: Aws, service: str, action: str) -> None:
+    def cut_short(request: AWSRequest, **_: object) -> None:
+        request.data = "{"
+
+    # given an action of ours and one of the base, and a body cut short before it is signed
+    client = aws.client(service)
+    client.meta.events.register_first(f"before-sign.{service}", cut_short)
+    try:
+        # when it is called, expect the service's error
+        with pytest.raises(ClientError, match=r"SerializationException.*not JSON"):
+            getattr(client, action)()
+    finally:
+        client.meta.events.unregister(f"before-sign.{service}", cut_short)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from local_server import Aws
+
+from tests.localaws.local_server import Aws
 
 INHERIT = json.dumps({"Version": 1.0, "CrawlerOutput": {"Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}}})
 LOG = {"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"}

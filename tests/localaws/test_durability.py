@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
-from local_server import Aws, archive
+
+from tests.localaws.local_server import Aws, archive
 
 TEMPLATE = """
 Parameters:

@@ -13,13 +13,13 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from local_server import Aws, archive, expect_ended
 
 from localaws.faults import Faults, InvalidRule
 from localaws.service import Store
 from ops.deploy import deploy
 from smart_hub.layout import run_name
 from tests.localaws.athena.client import TEXT, AthenaClient
+from tests.localaws.local_server import Aws, archive, expect_ended
 
 Rule = dict[str, Any]
 THROTTLED = {"error": {"code": "ThrottlingException", "status": 400, "message": "Rate exceeded"}}

@@ -7,7 +7,8 @@ import zipfile
 from typing import Any
 
 import pytest
-from local_server import Aws
+
+from tests.localaws.local_server import Aws
 
 FUNCTION = """
 import json

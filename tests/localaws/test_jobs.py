@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from local_server import Aws, alive, expect_ended
 
 from localaws.jobs import Jobs, error_message
 from localaws.records import Records
 from localaws.service import Caller, Store
+from tests.localaws.local_server import Aws, alive, expect_ended
 
 CALLER = Caller("test", "000000000000", "us-east-1")
 PRINT_ARGUMENTS = """

@@ -8,7 +8,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from local_server import ROOT, Aws, alive, archive, expect_ended
+
+from tests.localaws.local_server import ROOT, Aws, alive, archive, expect_ended
 
 FUNCTION = """
 import boto3, os, time
@@ -31,7 +32,7 @@ def test_it_tells_how_it_is_used() -> None:
     # given no idea, when asked for help, expect the settings
     answer = localaws("--help")
     assert answer.returncode == 0
-    for setting in ("--host", "--port", "--state", "--region", "--log-level"):
+    for setting in ("--host", "--port", "--state", "--log-level"):
         assert setting in answer.stdout
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_server import Aws
 
-from ops import deploy
+from ops.cloudformation import outputs_of
 from tests.e2e.environment import Environment
+from tests.localaws.local_server import Aws
 from tests.mwaa.docs import ACCOUNT, BUCKET, REGION, ROLE, commands
 from tests.mwaa.environment import ROOT, Mwaa
 from tests.ports import free_ports
@@ -37,7 +37,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         execution_role(aws, ROLE)
         (deployment,) = commands(".venv/bin/python -m ops.deploy")
         execute(f"{deployment.replace(ACCOUNT, account)} --endpoint-url {aws.endpoint}")
-        outputs = deploy.outputs_of(aws.client("cloudformation").describe_stacks(StackName="smart-hub")["Stacks"][0])
+        outputs = outputs_of(aws.client("cloudformation").describe_stacks(StackName="smart-hub")["Stacks"][0])
         yield Cloud(aws, outputs, session(aws, ROLE, outputs["MwaaExecutionPolicy"]))
     finally:
         aws.kill()

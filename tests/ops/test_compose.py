@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ops import compose, demo, services
+from ops import compose, demo, health
 from ops.airflow_api import Run
 from ops.settings import Settings, UserError
 
@@ -105,7 +105,7 @@ def test_a_trino_that_was_not_started_is_named_with_the_remedy(monkeypatch: pyte
         assert settings.trino_url == "http://trino:8080"
         return False
 
-    monkeypatch.setattr(services, "trino_is_healthy", never)
+    monkeypatch.setattr(health, "trino_is_healthy", never)
     monkeypatch.setattr(compose, "TRINO_SECONDS", 0)
 
     with pytest.raises(UserError, match="--profile trino up"):

@@ -15,126 +15,23 @@ import boto3
 import pytest
 
 from ops import deploy, package
+from ops.cloudformation import DeployError, url_of
+from ops.templates import load
 from smart_hub import stacks
+from smart_hub.layout import PUBLISHED_TABLES, QUALITY_TABLE, REFERENCE_TABLES
 
 KEY = "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 TOPIC = "arn:aws:sns:us-east-1:000000000000:alerts"
 ROOT = Path(__file__).resolve().parents[2]
 
-SENSORS = ", ".join(f"s_{number:02} double" for number in range(1, 11))
-MAPPINGS = (
-    "loc_id string, sensor string, device string, location string, watts bigint, last_modified bigint, state string"
-)
-LOCATIONS = (
-    "loc_id string, tz string, state string, lon double, lat double, number string, street string,"
-    " unit string, city string, district string, region string, postcode string, id string"
-)
-RATES = "state string, year int, month int, hour int, type string, cents_per_kwh double"
-
-# Table -> columns, partition key; the contract that the SQL, the functions and the job are written against.
-TABLES = {
-    "raw_usage": (
-        (
-            "loc_id string, ts bigint, data struct<s_01:double,s_02:double,s_03:double,s_04:double,s_05:double,"
-            "s_06:double,s_07:double,s_08:double,s_09:double,s_10:double>"
-        ),
-        "dt string",
-    ),
-    "raw_usage_lines": ("line string", "dt string"),
-    "raw_mappings": (
-        "loc_id string, id string, description string, location string, watts bigint, last_modified bigint",
-        "state string",
-    ),
-    "raw_locations": (
-        (
-            "lon string, lat string, number string, street string, unit string, city string, district string,"
-            " region string, postcode string, id string, hash string, tz string"
-        ),
-        "state string",
-    ),
-    "raw_rates": (
-        "state string, year string, month string, from string, to string, type string, rate string",
-        "",
-    ),
-    "usage": (f"loc_id string, ts bigint, {SENSORS}", "dt date"),
-    "mapping_versions": (f"{MAPPINGS}, file string", "content string"),
-    "location_versions": (f"{LOCATIONS}, file string", "content string"),
-    "rate_versions": (RATES, "content string"),
-    "usage_cost": (
-        (
-            "loc_id string, device string, location string, ts timestamp, ts_utc timestamp, tz string,"
-            " type string, kwh double, cents_per_kwh double, cost double, state string, sensor string"
-        ),
-        "dt date",
-    ),
-    "usage_rejects": (
-        "loc_id string, ts bigint, sensor string, reason string, file string, line string",
-        "dt date",
-    ),
-    "data_quality": (
-        (
-            "version string, rule string, severity string, checked bigint, violations bigint, sample string,"
-            " passed boolean"
-        ),
-        "dt date",
-    ),
-    "daily_device_cost": (
-        (
-            "loc_id string, state string, sensor string, device string, location string, type string,"
-            " intervals bigint, kwh double, cost double, shiftable boolean"
-        ),
-        "dt date",
-    ),
-    "hourly_load": (
-        (
-            "state string, hour int, type string, cents_per_kwh double, hubs bigint, kwh double, cost double,"
-            " shiftable_kwh double, shifted_kwh double, shifted_cost double"
-        ),
-        "dt date",
-    ),
-    "peak_shift": (
-        (
-            "loc_id string, state string, sensor string, device string, location string, peak_kwh double,"
-            " partial_peak_kwh double, cost double, shifted_cost double, saving double, saving_per_year double"
-        ),
-        "dt date",
-    ),
-    "hub_day_summary": (
-        (
-            "loc_id string, state string, tz string, readings bigint, intervals bigint, coverage double,"
-            " kwh double, cost double, peak_kwh double, peak_cost double, peak_share double,"
-            " always_on_kwh double, always_on_cost double, device_1 string, device_1_cost double,"
-            " device_2 string, device_2_cost double, device_3 string, device_3_cost double,"
-            " best_saving_device string, best_saving double"
-        ),
-        "dt date",
-    ),
-    "mappings": (MAPPINGS, ""),
-    "locations": (LOCATIONS, ""),
-    "rates": (RATES, ""),
-    "always_on": (
-        "loc_id string, state string, days bigint, watts double, kwh_per_year double, cost_per_year double",
-        "",
-    ),
-    "provider_load": (
-        "dt date, hour int, kwh double, cost double, shifted_kwh double, shifted_cost double, hubs bigint",
-        "",
-    ),
+# The contract that the SQL, the functions and the job are written against.
+TEMPLATE = load((ROOT / "include" / "infrastructure" / "smart_hub.yaml").read_text(encoding="utf-8"))
+DECLARED = {
+    item["Properties"]["TableInput"]["Name"]: item["Properties"]["TableInput"]
+    for item in TEMPLATE["Resources"].values()
+    if item["Type"] == "AWS::Glue::Table"
 }
-VIEWS = {"mappings", "locations", "rates", "always_on", "provider_load"}
-PARQUET = (
-    "usage",
-    "mapping_versions",
-    "location_versions",
-    "rate_versions",
-    "usage_cost",
-    "usage_rejects",
-    "data_quality",
-    "daily_device_cost",
-    "hourly_load",
-    "peak_shift",
-    "hub_day_summary",
-)
+PARQUET = (*REFERENCE_TABLES.values(), *PUBLISHED_TABLES, QUALITY_TABLE)
 
 
 class Deployed:
@@ -194,17 +91,16 @@ def test_a_second_deployment_changes_nothing(deployed: Deployed) -> None:
 def test_the_database_holds_the_declared_tables(deployed: Deployed) -> None:
     tables = deployed.client("glue").get_tables(DatabaseName="smart_hub")["TableList"]
 
-    assert {table["Name"] for table in tables} == set(TABLES)
+    assert {table["Name"] for table in tables} == set(DECLARED)
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_a_table_has_the_columns_of_the_contract(deployed: Deployed, name: str) -> None:
-    table = deployed.table(name)
-    columns, partition = TABLES[name]
+@pytest.mark.parametrize("name", DECLARED)
+def test_a_table_has_the_columns_and_comments_of_the_template(deployed: Deployed, name: str) -> None:
+    table, declared = deployed.table(name), DECLARED[name]
 
-    assert ", ".join(f"{c['Name']} {c['Type']}" for c in table["StorageDescriptor"]["Columns"]) == columns
-    assert ", ".join(f"{key['Name']} {key['Type']}" for key in table.get("PartitionKeys", [])) == partition
-    assert table["TableType"] == ("VIRTUAL_VIEW" if name in VIEWS else "EXTERNAL_TABLE")
+    assert table["StorageDescriptor"]["Columns"] == declared["StorageDescriptor"]["Columns"]
+    assert table.get("PartitionKeys", []) == declared.get("PartitionKeys", [])
+    assert table["TableType"] == declared["TableType"]
 
 
 @pytest.mark.parametrize("name", PARQUET)
@@ -367,7 +263,7 @@ def test_a_parameter_keeps_its_value_until_another_is_given(deployed: Deployed) 
 
 
 def test_an_unknown_parameter_is_refused_by_name(deployed: Deployed) -> None:
-    with pytest.raises(deploy.DeployError, match="no parameter Cutoff; it has AirflowPrincipal, ArtifactsBucket"):
+    with pytest.raises(DeployError, match="no parameter Cutoff; it has AirflowPrincipal, ArtifactsBucket"):
         deployed.again(parameters={"Cutoff": "1"})
 
 
@@ -376,9 +272,7 @@ def test_a_failure_names_the_resource_and_the_next_deployment_needs_no_hand(depl
     glue = deployed.client("glue")
     glue.create_database(DatabaseInput={"Name": "taken"})
 
-    with pytest.raises(
-        deploy.DeployError, match=r"^stack taken: AWS::Glue::Database Database failed: .*already exists"
-    ):
+    with pytest.raises(DeployError, match=r"^stack taken: AWS::Glue::Database Database failed: .*already exists"):
         deployed.again("taken")
 
     glue.delete_database(Name="taken")
@@ -499,7 +393,7 @@ def test_a_source_is_a_bucket_and_a_prefix(source: str, bucket: str, prefix: str
 
 @pytest.mark.parametrize("source", ["/home/me/data", "include/data", "s3://", "https://bucket.example"])
 def test_a_source_that_no_airflow_on_aws_sees_is_refused(source: str) -> None:
-    with pytest.raises(deploy.DeployError, match=f"^SOURCE={re.escape(source)} is no place.*aws s3 sync"):
+    with pytest.raises(DeployError, match=f"^SOURCE={re.escape(source)} is no place.*aws s3 sync"):
         deploy.source_parameters(source)
 
 
@@ -507,15 +401,12 @@ def test_the_template_lies_where_cloudformation_finds_it_on_aws() -> None:
     # as the AWS CLI gives it: an address of S3 over TLS, with bucket and key in the path
     s3 = boto3.client("s3", region_name="eu-west-1", aws_access_key_id="-", aws_secret_access_key="-")
 
-    assert (
-        deploy.url_of(s3, "a-bucket", "template/1.yaml")
-        == "https://s3.eu-west-1.amazonaws.com/a-bucket/template/1.yaml"
-    )
+    assert url_of(s3, "a-bucket", "template/1.yaml") == "https://s3.eu-west-1.amazonaws.com/a-bucket/template/1.yaml"
 
 
 @pytest.mark.parametrize("name", ["Smart-Hub", "-hub", "hub-", "h", "a" * 26, "smart_hub"])
 def test_a_name_that_no_bucket_can_bear_is_refused(session: boto3.Session, name: str) -> None:
-    with pytest.raises(deploy.DeployError, match=f"^'{name}' is no name for a stack"):
+    with pytest.raises(DeployError, match=f"^'{name}' is no name for a stack"):
         deploy.deploy(session, name)
 
 

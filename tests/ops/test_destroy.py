@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ops import deploy, destroy
-from ops.deploy import DeployError
+from ops.cloudformation import DeployError
 from smart_hub import stacks, teardown
 from tests.ops.conftest import local_aws
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_server import Aws
 
 from ops import mwaa, package
-from ops.deploy import DeployError
+from ops.cloudformation import DeployError
+from tests.localaws.local_server import Aws
 
 ROOT = package.ROOT
 SETTINGS = {"SMART_HUB_STACK": "smart-hub", "SMART_HUB_DATA_BUCKET": "the-data"}

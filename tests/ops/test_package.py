@@ -69,6 +69,7 @@ def test_the_zip_holds_handlers_statements_and_shared_modules_and_nothing_else(t
             "smart_hub/athena.py",
             "smart_hub/content.py",
             "smart_hub/layout.py",
+            "smart_hub/objects.py",
             "smart_hub/sql.py",
             "sql/convert/usage.sql",
         ]

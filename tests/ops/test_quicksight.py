@@ -12,7 +12,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from ops import package, quicksight
-from ops.deploy import DeployError
+from ops.cloudformation import DeployError
 from smart_hub.stacks import StackError
 
 BUCKET, URL = "smart-hub-artifacts-111122223333-us-east-1", "https://us-east-1.quicksight.aws.amazon.com/sn/dashboards/"

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from ops import processes, services
+from ops.environment import airflow_environment, inherited
 from ops.settings import ROOT, Settings, UserError
 from tests.ports import free_ports
 
@@ -180,11 +181,11 @@ def test_down_without_anything_running_is_fine(settings: Settings) -> None:
 def test_the_keys_of_an_environment_are_made_once_for_the_user_alone(tmp_path: Path) -> None:
     one, other = Settings(local=tmp_path / "one"), Settings(local=tmp_path / "other")
 
-    first = services.airflow_environment(one)
+    first = airflow_environment(one)
 
-    assert services.airflow_environment(one) == first
+    assert airflow_environment(one) == first
     for name in ("AIRFLOW__API__SECRET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__CORE__FERNET_KEY"):
-        assert services.airflow_environment(other)[name] != first[name]
+        assert airflow_environment(other)[name] != first[name]
     assert stat.S_IMODE((one.airflow_home / "secrets.json").stat().st_mode) == 0o600
     assert stat.S_IMODE(one.airflow_home.stat().st_mode) == 0o700
 
@@ -202,7 +203,7 @@ def test_no_setting_of_the_users_own_aws_or_airflow_reaches_a_service() -> None:
         "PATH": "/bin",
     }
 
-    left = services.inherited(users)
+    left = inherited(users)
 
     assert left == {
         "HOME": "/home/user",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ops import services
+from ops.environment import airflow_environment
 from ops.settings import ROOT, Settings
 
 
@@ -52,7 +52,7 @@ def test_the_users_settings_of_the_dags_reach_airflow_but_for_those_that_lead_el
     }
     settings = Settings.from_environment(users)
 
-    reached = {k: v for k, v in services.airflow_environment(settings).items() if k.startswith("SMART_HUB_")}
+    reached = {k: v for k, v in airflow_environment(settings).items() if k.startswith("SMART_HUB_")}
 
     assert reached == {
         "SMART_HUB_KEEP_HOURS": "48",

@@ -13,7 +13,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from ops import services, trino
+from ops import health, services, trino
 from ops.settings import Settings, UserError
 
 SERVER, HIVE = trino.ARCHIVES
@@ -258,7 +258,7 @@ def test_trino_is_ready_once_a_query_has_run(status: dict[str, str], reads: bool
         stub.add_response("get_query_execution", {"QueryExecution": {"Status": {"State": "RUNNING"}}})
         stub.add_response("get_query_execution", {"QueryExecution": {"Status": status}})
 
-        assert services.trino_reads(athena, Settings()) is reads
+        assert health.trino_reads(athena, Settings()) is reads
         stub.assert_no_pending_responses()
 
 
@@ -271,4 +271,4 @@ def test_a_trino_that_cannot_read_is_an_error_with_its_reason() -> None:
         stub.add_response("get_query_execution", {"QueryExecution": {"Status": status}})
 
         with pytest.raises(UserError, match=reason):
-            services.trino_reads(athena, Settings())
+            health.trino_reads(athena, Settings())

@@ -35,10 +35,20 @@ def test_versions_belong_to_their_run_alone(run_id: str, other_id: str, first: s
 
 def test_prefixes() -> None:
     assert layout.day_prefix("usage", DAY, "v1") == "warehouse/usage/dt=2019-12-21/version=v1/"
+    assert layout.day_prefix("usage", DAY) == "warehouse/usage/dt=2019-12-21/"
     assert layout.reference_prefix("rates", "abc", "v1") == "warehouse/rate_versions/content=abc/version=v1/"
     assert layout.staging_prefix(RUN) == f"staging/{RUN}/"
     assert layout.staging_prefix(RUN, "v1") == f"staging/{RUN}/v1/"
     assert layout.run_id_key(RUN) == f"staging/{RUN}/run_id"
     assert layout.results_prefix(RUN) == f"athena-results/{RUN}/"
     assert layout.raw_prefix("rates") == "raw/rates/"
-    assert layout.staging_table("usage", "v1") == "staging_usage_v1"
+
+
+def test_what_is_named_is_known_again() -> None:
+    version = layout.version_name(RUN, "0199c0de")
+
+    table = layout.STAGING_TABLE_PATTERN.fullmatch(layout.staging_table("usage_cost", version))
+    assert table is not None
+    assert table[1] == version
+    assert layout.version_at(f"s3://bucket/{layout.day_prefix('usage', DAY, version)}verdict=used/") == version
+    assert layout.version_at(f"s3://bucket/{layout.day_prefix('usage', DAY)}") is None

@@ -13,12 +13,12 @@ import boto3
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from local_server import ROOT, Aws
 
 from ops.deploy import deploy
 from smart_hub import sql
 from smart_hub.layout import SENSORS
 from tests.localaws.athena.client import AthenaClient
+from tests.localaws.local_server import ROOT, Aws
 
 DAY, NEXT_DAY = "2019-11-03", "2019-11-04"
 NEW_YORK, PHOENIX = "ny1", "az1"
@@ -101,6 +101,11 @@ class Day:
     def rows(self, name: str, **values: str | int) -> list[tuple[str | None, ...]]:
         return self.athena.rows(self.statement(name, **values))
 
+    def columns(self, table: str) -> list[tuple[str, str]]:
+        """Names and types of a table's columns, but for the partition keys, as the catalog has them."""
+        entry = self.athena.glue.get_table(DatabaseName=self.athena.database, Name=table)["Table"]
+        return [(one["Name"], one["Type"]) for one in entry["StorageDescriptor"]["Columns"]]
+
     def read_raw(self) -> None:
         """The raw files, known to the catalog as after a crawl."""
         self.athena.put(f"raw/usage/dt={DAY}/a.json", "".join(f"{line}\n" for line in FIRST_FILE))
@@ -132,6 +137,16 @@ class Day:
     def _add(self, table: str, key: str, value: str, prefix: str) -> None:
         location = f"s3://{self.athena.bucket}/{prefix}"
         self.athena.run(f"ALTER TABLE {table} ADD PARTITION ({key} = '{value}') LOCATION '{location}'")
+
+
+def typed(text: str | None) -> Any:
+    """A cell of a result as a boolean or a number, where it is one."""
+    if text is None or text in ("true", "false"):
+        return text and text == "true"
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from athena.pipeline import Pipeline
-from local_server import Aws
 
 from generator.__main__ import main as generate
 from tests.e2e import independent
+from tests.localaws.athena.pipeline import Pipeline
+from tests.localaws.local_server import Aws
 
 # One in each of ten states: New York, Denver, Los Angeles, Phoenix and Honolulu have their clocks among them.
 HUBS = 10

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from athena.pipeline import Pipeline
-from local_server import Aws
 
 from smart_hub.athena import QueryFailed
+from tests.localaws.athena.pipeline import Pipeline
+from tests.localaws.local_server import Aws
 
 DAY = "2019-12-21"
 

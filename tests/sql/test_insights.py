@@ -1,26 +1,22 @@
-"""The insights: small days worked out by hand, and a generated day against plain Python.
+"""The insights on small days worked out by hand.
 
 Numbers in comments are kWh and cents.
 """
 
 import io
-import json
+import re
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from athena.pipeline import Pipeline
-from local_server import Aws
 
-from generator.__main__ import main as generate
 from smart_hub import sql
 from smart_hub.layout import INSIGHT_TABLES, INSIGHT_VIEWS
-from tests.e2e import independent_insights
-from tests.sql.conftest import DAY, NEXT_DAY, ROOT, Day
+from tests.sql.conftest import DAY, NEXT_DAY, ROOT, Day, typed
 
 FOLDER = ROOT / "include" / "sql"
 Row = dict[str, Any]
@@ -134,7 +130,7 @@ class Insights:
 
     def rows(self, table: str, columns: str, where: str = "true") -> list[tuple[Any, ...]]:
         """Rows as Python's values, in no order."""
-        return [tuple(map(_value, row)) for row in self.day.athena.rows(f"SELECT {columns} FROM {table} WHERE {where}")]
+        return [tuple(map(typed, row)) for row in self.day.athena.rows(f"SELECT {columns} FROM {table} WHERE {where}")]
 
     def _put(self, name: str, schema: pa.Schema, rows: list[Row]) -> None:
         self.day.athena.s3.put_object(
@@ -155,21 +151,26 @@ def _parquet(schema: pa.Schema, rows: list[Row]) -> bytes:
     return file.getvalue()
 
 
-def _value(text: str | None) -> Any:
-    if text is None or text in ("true", "false"):
-        return text and text == "true"
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
 def about(*rows: tuple[Any, ...]) -> list[Any]:
     """Rows in the order of their texts, whose numbers may differ by what doubles cannot hold."""
     return [
         tuple(pytest.approx(cell, rel=1e-12, abs=1e-12) if isinstance(cell, int | float) else cell for cell in row)
         for row in sorted(rows, key=str)
     ]
+
+
+CTES = re.compile(r"^(?:WITH )?(\w+) AS \(\n(.*?)\n\),?$", re.MULTILINE | re.DOTALL)
+
+
+def test_what_the_insights_call_by_one_name_is_one_query() -> None:
+    texts: dict[str, list[str]] = defaultdict(list)
+    for path in (FOLDER / "insights").glob("*.sql"):
+        for name, text in CTES.findall(path.read_text(encoding="utf-8")):
+            texts[name].append(text)
+
+    repeated = {name for name, found in texts.items() if len(found) > 1}
+    assert repeated == {"shiftable_devices", "cheapest_rates"}
+    assert {name for name in repeated if len(set(texts[name])) > 1} == set()
 
 
 @pytest.fixture(scope="module")
@@ -193,11 +194,7 @@ def test_each_table_is_one_file(insights: Insights, made: str) -> None:
 
 @pytest.mark.parametrize("table", INSIGHT_TABLES)
 def test_a_table_has_the_columns_that_are_deployed(insights: Insights, made: str, table: str) -> None:
-    def columns(name: str) -> list[tuple[str, str]]:
-        entry = insights.day.athena.glue.get_table(DatabaseName=insights.day.athena.database, Name=name)["Table"]
-        return [(one["Name"], one["Type"]) for one in entry["StorageDescriptor"]["Columns"]]
-
-    assert columns(f"{made}_{table}") == columns(table)
+    assert insights.day.columns(f"{made}_{table}") == insights.day.columns(table)
 
 
 def test_what_a_device_used_and_cost_by_rate_period(insights: Insights, made: str) -> None:
@@ -349,13 +346,13 @@ def test_views_are_empty_as_deployed_and_after_a_publish_show_all_days(insights:
     day = insights.day
     # given: as deployed; then two days, on the second of which ny1 is on all day with 3.6 kWh for 20 cents
     assert [day.athena.rows(f"SELECT count(*) FROM {view}") for view in INSIGHT_VIEWS] == [[("0",)], [("0",)]]
-    entry = day.athena.glue.get_table(DatabaseName=day.athena.database, Name="hub_day_summary")["Table"]
+    declared = [day.columns(view) for view in INSIGHT_VIEWS]
     replaced = {
         "intervals": "CAST(288 AS bigint) AS intervals",
         "always_on_kwh": "3.6e0 AS always_on_kwh",
         "always_on_cost": "20e0 AS always_on_cost",
     }
-    columns = [replaced.get(one["Name"], one["Name"]) for one in entry["StorageDescriptor"]["Columns"]]
+    columns = [replaced.get(name, name) for name, _ in day.columns("hub_day_summary")]
     location = day.location("second_summary")
     text = f"SELECT {', '.join(columns)} FROM {made}_hub_day_summary WHERE loc_id = 'ny1'"
     day.athena.run(f"CREATE TABLE second_summary WITH (external_location = '{location}') AS {text}")
@@ -370,6 +367,8 @@ def test_views_are_empty_as_deployed_and_after_a_publish_show_all_days(insights:
     for view in INSIGHT_VIEWS:
         day.run(f"publish/{view}")
 
+    # expect the columns to be what they were
+    assert [day.columns(view) for view in INSIGHT_VIEWS] == declared
     # expect 6 kWh in 25 hours and 3.6 in 24 to be 240 and 150 W
     first_cost = 6 * (24 * 10 + 15 + 20) / 26
     assert insights.rows("always_on", "loc_id, state, days, watts, kwh_per_year, cost_per_year") == about(
@@ -383,134 +382,3 @@ def test_views_are_empty_as_deployed_and_after_a_publish_show_all_days(insights:
         (DAY, 12.0, 2.6, 39.0, 2.1, 31.5, 2.0),
         (DAY, 18.0, 5.05, 62.6, 4.8, 57.6, 3.0),
     )
-
-
-# A generated day of many hubs
-
-
-SHORT_DAY, HUBS = "2020-03-08", 8
-KEYS = {
-    "daily_device_cost": ("loc_id", "sensor", "type"),
-    "hourly_load": ("state", "hour", "type"),
-    "peak_shift": ("loc_id", "sensor"),
-    "hub_day_summary": ("loc_id",),
-}
-
-
-def _thin_out(source: Path) -> None:
-    """Of the first hub half of the readings go, of the second one in each hour, of the third a sensor's value."""
-    hubs: list[str] = []
-    for path in sorted((source / "usage" / f"dt={SHORT_DAY}").iterdir()):
-        kept = []
-        for line in path.read_text(encoding="utf-8").splitlines():
-            reading = json.loads(line)
-            if reading["loc_id"] not in hubs:
-                hubs.append(reading["loc_id"])
-            place, interval = hubs.index(reading["loc_id"]), reading["ts"] // 300
-            if (place == 0 and interval % 2) or (place == 1 and not interval % 12):
-                continue
-            if place == 2 and interval % 36 == 5:
-                del reading["data"]["s_04"]
-            kept.append(json.dumps(reading) + "\n")
-        path.write_text("".join(kept), encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The readings of 2020-03-08, on which clocks went forward but in Arizona and Hawaii, with gaps."""
-    folder = tmp_path_factory.mktemp("generated")
-    arguments = ["--hubs", str(HUBS), "--from", SHORT_DAY, "--to", SHORT_DAY, "--out", str(folder), "--clean"]
-    assert generate(arguments) == 0
-    _thin_out(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory, source: Path) -> Iterator[Pipeline]:
-    server = Aws(tmp_path_factory.mktemp("insights") / "state")
-    pipeline = Pipeline(server, source)
-    pipeline.run(SHORT_DAY)
-    yield pipeline
-    server.kill()
-
-
-@pytest.fixture(scope="module")
-def computed(source: Path) -> independent_insights.Insights:
-    return independent_insights.insights(source, SHORT_DAY, "0.9")
-
-
-@pytest.mark.parametrize("table", INSIGHT_TABLES)
-def test_every_value_equals_an_independent_computation(
-    pipeline: Pipeline, computed: independent_insights.Insights, table: str
-) -> None:
-    # given
-    expected = getattr(computed, table)
-
-    # when
-    rows = pipeline.athena.rows(f"SELECT * FROM {table} WHERE dt = DATE '{SHORT_DAY}'")
-
-    # expect
-    found = {tuple(row[name] for name in KEYS[table]): row for row in rows}
-    assert len(found) == len(rows)
-    assert found.keys() == expected.keys()
-    for key, row in found.items():
-        columns = row.keys() - {"dt", *KEYS[table]}
-        assert columns == expected[key].keys()
-        for name in columns:
-            wanted = expected[key][name]
-            if wanted is not None and not isinstance(wanted, str | bool):
-                wanted = pytest.approx(float(wanted), rel=1e-11, abs=1e-11)
-            assert _value(row[name]) == wanted, (key, name)
-
-
-def test_the_generated_day_has_what_matters(pipeline: Pipeline) -> None:
-    """Hubs that are not shown, that have no complete hour, that save, that have nothing to shift."""
-    rows = pipeline.athena.rows(
-        "SELECT count_if(coverage < 9e-1) AS thin, count_if(always_on_kwh IS NULL) AS unknown,"
-        " count_if(best_saving > 0) AS saving, count(DISTINCT intervals) AS lengths FROM hub_day_summary"
-    )
-    assert rows == [{"thin": "1", "unknown": "2", "saving": "7", "lengths": "2"}]
-
-
-def test_parts_are_the_whole(pipeline: Pipeline) -> None:
-    def sums(table: str, *columns: str, by: str = "dt") -> list[dict[str, str | None]]:
-        totals = ", ".join(f"sum(CAST({column} AS decimal(18, 9))) AS c{n}" for n, column in enumerate(columns))
-        return pipeline.athena.rows(f"SELECT {by}, {totals} FROM {table} GROUP BY {by} ORDER BY {by}")
-
-    whole = sums("usage_cost", "kwh", "cost")
-    by_hub = sums("usage_cost", "kwh", "cost", by="loc_id")
-    assert whole[0]["c0"] is not None
-    assert sums("daily_device_cost", "kwh", "cost") == whole
-    assert sums("hourly_load", "kwh", "cost") == whole
-    assert sums("hub_day_summary", "kwh", "cost") == whole
-    assert sums("provider_load", "kwh", "cost") == whole
-    assert sums("daily_device_cost", "kwh", "cost", by="loc_id") == by_hub
-    assert sums("hub_day_summary", "kwh", "cost", by="loc_id") == by_hub
-    counts = pipeline.athena.rows(
-        "SELECT (SELECT sum(intervals) FROM daily_device_cost) AS parts, (SELECT count(*) FROM usage_cost) AS whole"
-    )
-    assert counts[0]["parts"] == counts[0]["whole"]
-    # the shifted load is the load, to the thousandth of a kWh: a ninth of what moves is no decimal
-    for row in pipeline.athena.rows(
-        "SELECT state, sum(kwh) AS kwh, sum(shifted_kwh) AS shifted FROM hourly_load GROUP BY state"
-    ):
-        assert float(str(row["shifted"])) == pytest.approx(float(str(row["kwh"])), abs=1e-9)
-
-
-def test_the_order_of_rows_does_not_matter(pipeline: Pipeline) -> None:
-    # given the day's rows in another order
-    location = f"s3://{pipeline.bucket}/staging/shuffled/"
-    columns = "loc_id, device, location, ts, ts_utc, tz, type, kwh, cents_per_kwh, cost, state, sensor"
-    pipeline.athena.run(
-        f"CREATE TABLE shuffled WITH (external_location = '{location}', bucketed_by = ARRAY['device'],"
-        f" bucket_count = 1) AS SELECT {columns} FROM usage_cost ORDER BY kwh DESC, sensor DESC, loc_id OFFSET 0"
-    )
-    before = {table: pipeline.published(table, SHORT_DAY) for table in INSIGHT_TABLES}
-
-    # when all is made of them
-    made = pipeline.make_insights(SHORT_DAY, "shuffled")
-
-    # expect the very same rows
-    for table in INSIGHT_TABLES:
-        rows = pipeline.athena.rows(f"SELECT * FROM {made[table].name}")
-        assert sorted((tuple(row.values()) for row in rows), key=str) == [row[:-1] for row in before[table]], table

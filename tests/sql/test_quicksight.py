@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from athena.pipeline import Pipeline
-from local_server import Aws
 
 from tests.localaws.athena.client import AthenaClient
+from tests.localaws.athena.pipeline import Pipeline
+from tests.localaws.local_server import Aws
 from tests.quicksight.definition import DataSet, data_sets, resources
 
 DAY = "2019-12-21"

@@ -1,14 +1,15 @@
 """Every statement of include/sql on one odd day: given raw lines, expect rows, worked out by hand."""
 
+import re
 from pathlib import Path
 
 import pytest
-from local_server import ROOT
 from trino_query_parser import parse_statement
 
 from localaws.athena import ddl
 from smart_hub import sql
 from smart_hub.quality import Rule, audit, read_rules
+from tests.localaws.local_server import ROOT
 from tests.sql.conftest import (
     AT_04,
     AT_05,
@@ -212,15 +213,18 @@ def test_rejects_are_the_lines_and_the_values_with_the_text_as_it_came(day: Day,
     )
 
 
-def test_a_day_without_rejects_has_an_empty_table_of_them(day: Day, usage: str) -> None:
+@pytest.fixture(scope="session")
+def no_rejects(day: Day, usage: str) -> str:
     # given the readings used alone
     clean = f"SELECT * FROM {usage} WHERE verdict = 'used'"
     location = f"external_location = '{day.location('clean')}'"
     day.athena.run(f"CREATE TABLE clean WITH ({location}) AS {clean}")
 
-    none = day.make("transform/no_rejects", "no_rejects", usage_table="clean")
+    return day.make("transform/no_rejects", "no_rejects", usage_table="clean")
 
-    assert day.athena.rows(f"SELECT loc_id, ts, sensor, reason, file, line FROM {none}") == []
+
+def test_a_day_without_rejects_has_an_empty_table_of_them(day: Day, no_rejects: str) -> None:
+    assert day.athena.rows(f"SELECT loc_id, ts, sensor, reason, file, line FROM {no_rejects}") == []
 
 
 # Compact
@@ -238,6 +242,29 @@ def test_the_day_becomes_one_ordered_file(day: Day, compacted: str) -> None:
     assert len(rows) == 45
     assert [(row[0], row[4], row[1]) for row in rows] == sorted((row[0], row[4], row[1]) for row in rows)
     assert sorted((row for row in rows if row[7] != "0.0"), key=str) == sorted(PRICED, key=str)
+
+
+@pytest.mark.parametrize(
+    ("statement", "made", "table"),
+    [
+        ("convert/locations", "staging_locations", "location_versions"),
+        ("convert/mappings", "staging_mappings", "mapping_versions"),
+        ("convert/usage", "usage", "usage"),
+        ("transform/usage_rejects", "rejects", "usage_rejects"),
+        ("transform/no_rejects", "no_rejects", "usage_rejects"),
+        ("compact/usage_cost", "compacted", "usage_cost"),
+    ],
+)
+def test_a_statement_gives_the_columns_that_are_deployed(
+    day: Day, request: pytest.FixtureRequest, statement: str, made: str, table: str
+) -> None:
+    # given: the file of each reading is there for its rejects, and not part of the table
+    beside = [("file", "string")] if statement == "convert/usage" else []
+
+    found = day.columns(made if made.startswith("staging_") else request.getfixturevalue(made))
+
+    # a text of limited length is written to Parquet as any other
+    assert [(name, re.sub(r"^varchar\(\d+\)$", "string", of)) for name, of in found] == day.columns(table) + beside
 
 
 @pytest.mark.parametrize("files", [5, 100])
@@ -490,9 +517,11 @@ def test_publishing_points_the_day_at_a_version(day: Day, compacted: str) -> Non
 )
 def test_a_view_shows_one_content(day: Day, name: str, content: str, count: int, columns: str) -> None:
     assert day.athena.rows(f"SELECT count(*) FROM {name}") == [("0",)]  # as it was deployed
+    declared = day.columns(name)
 
     day.run(f"publish/{name}", content=content)
 
+    assert day.columns(name) == declared
     assert len(day.athena.rows(f"SELECT {columns} FROM {name}")) == count
     day.run(f"publish/{name}", content="nothing")
     assert day.athena.rows(f"SELECT count(*) FROM {name}") == [("0",)]

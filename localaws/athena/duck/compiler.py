@@ -6,7 +6,8 @@ from dataclasses import replace
 from sqlglot import exp
 
 from localaws.athena.catalog import Column, Table
-from localaws.athena.duck.expressions import Expressions, is_aggregate
+from localaws.athena.duck.aggregates import is_aggregate
+from localaws.athena.duck.expressions import Expressions
 from localaws.athena.duck.operators import Value, coerce
 from localaws.athena.duck.scope import Field, Query, Scope, Source
 from localaws.athena.duck.syntax import conjuncts, location, name_of, only, own_nodes, parse, shown

@@ -11,10 +11,9 @@ import duckdb
 from sqlglot import exp
 from sqlglot.tokenizer_core import TokenType
 
-from localaws.athena.catalog import Catalog, Column, Values, folder
+from localaws.athena.catalog import PARQUET, Catalog, Column, Values, folder
 from localaws.athena.duck.scan import objects
 from localaws.athena.duck.scope import Query
-from localaws.athena.duck.serdes import PARQUET
 from localaws.athena.duck.syntax import only, shown, tokens
 from localaws.athena.duck.write import COMPRESSIONS, FILES, MOST_WRITERS, Writer, check_keys, too_many_writers
 from localaws.athena.errors import QueryError, not_supported

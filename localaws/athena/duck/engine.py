@@ -27,6 +27,7 @@ from localaws.athena.engine import Outcome
 from localaws.athena.errors import SCAN_LIMIT, Cancelled, QueryError, not_supported
 from localaws.athena.text import java_double
 from localaws.athena.types import Type
+from localaws.service import REGION
 
 _HTTPFS = next(Path(duckdb_extension_httpfs.__file__).parent.glob("extensions/*/httpfs.duckdb_extension"))
 MEMORY_BYTES = 2 * 10**9
@@ -162,7 +163,7 @@ def connect(engine: DuckEngine, store: Any, spill: str) -> duckdb.DuckDBPyConnec
     token = f", SESSION_TOKEN {quote(store.session_token)}" if store.session_token else ""
     connection.execute(
         f"CREATE SECRET (TYPE s3, KEY_ID {quote(store.access_key_id)}{token},"
-        f" SECRET {quote(store.secret_access_key)}, REGION {quote(store.region)}, ENDPOINT {quote(store.endpoint.removeprefix('http://'))},"
+        f" SECRET {quote(store.secret_access_key)}, REGION {quote(REGION)}, ENDPOINT {quote(store.endpoint.removeprefix('http://'))},"
         " URL_STYLE 'path', USE_SSL false)"
     )
     return connection

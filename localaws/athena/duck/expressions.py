@@ -5,7 +5,7 @@ not read, is refused. So the engine never runs what it does not understand.
 """
 
 import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
@@ -13,6 +13,7 @@ from datetime import date
 from sqlglot import exp
 
 from localaws.athena.duck import functions
+from localaws.athena.duck.aggregates import Aggregates, is_aggregate
 from localaws.athena.duck.operators import (
     NULL,
     Value,
@@ -23,13 +24,11 @@ from localaws.athena.duck.operators import (
     comparison,
     distinct,
     negated,
-    partition_key,
     quote,
-    sort_key,
 )
 from localaws.athena.duck.scope import Field, Query, Scope
 from localaws.athena.duck.signatures import of_kind
-from localaws.athena.duck.syntax import TypedLiteral, location, name_of, only, own_nodes, shown
+from localaws.athena.duck.syntax import TypedLiteral, location, name_of, only, own_nodes, shown, type_of
 from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.types import (
     BIGINT,
@@ -38,14 +37,13 @@ from localaws.athena.types import (
     DOUBLE,
     INTEGER,
     UNKNOWN,
-    VARCHAR,
     Type,
     array,
     decimal,
 )
 
 
-class Expressions(ABC):
+class Expressions(Aggregates):
     """Translates the expressions of one statement, whose text tells line and column of what is at fault."""
 
     def __init__(self, text: str) -> None:
@@ -56,7 +54,6 @@ class Expressions(ABC):
         """A query within an expression."""
 
     def expression(self, node: exp.Expr, scope: Scope) -> Value:
-        """One expression. Raises QueryError, saying where in the statement the fault is."""
         try:
             if scope.groups and not any(_reads_rows(one) for one in own_nodes(node)):
                 whole = self._translated(node, scope.ungrouped())
@@ -72,16 +69,6 @@ class Expressions(ABC):
             fault = QueryError("TYPE_MISMATCH", f"{what} must evaluate to a boolean: actual type {value.type}")
             raise fault.at(location(node, self.text))
         return value
-
-    def sort_keys(self, order: exp.Expr, key: Callable[[exp.Expr], Value]) -> str:
-        """The keys of an ORDER BY, each translated by ``key``."""
-        only(order, "this", "expressions")
-        texts = []
-        for ordered in order.expressions:
-            only(ordered, "this", "desc", "nulls_first")
-            descending, nulls_first = bool(ordered.args.get("desc")), bool(ordered.args.get("nulls_first"))
-            texts.append(sort_key(key(ordered.this), descending, nulls_first))
-        return ", ".join(texts)
 
     def _translated(self, node: exp.Expr, scope: Scope) -> Value:
         method = _TRANSLATIONS.get(type(node))
@@ -155,7 +142,7 @@ class Expressions(ABC):
         return Value(f"CAST({quote(text)} AS {of.duck})", of, literal=text)
 
     def _typed_literal(self, node: TypedLiteral, scope: Scope) -> Value:
-        text, of = node.this.this, _type(node.args["to"])
+        text, of = node.this.this, type_of(node.args["to"])
         if of == DATE and re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
             try:
                 date.fromisoformat(text)
@@ -255,13 +242,13 @@ class Expressions(ABC):
 
     def _cast(self, node: exp.Cast, scope: Scope) -> Value:
         only(node, "this", "to", "safe")
-        return cast(self.expression(node.this, scope), _type(node.args["to"]))
+        return cast(self.expression(node.this, scope), type_of(node.args["to"]))
 
     # A try is another grouping key than what it tries, so the comments belong to the text.
 
     def _try_cast(self, node: exp.TryCast, scope: Scope) -> Value:
         only(node, "this", "to", "safe")
-        value = cast(self.expression(node.this, scope), _type(node.args["to"]), tried=True)
+        value = cast(self.expression(node.this, scope), type_of(node.args["to"]), tried=True)
         return replace(value, sql=f"(/* TRY_CAST */ {value.sql})")
 
     def _try(self, node: exp.Anonymous, scope: Scope) -> Value:
@@ -277,7 +264,7 @@ class Expressions(ABC):
             return self._tried(node.this, scope)
         if isinstance(node, exp.Cast):
             only(node, "this", "to", "safe")
-            return cast(self._tried(node.this, scope), _type(node.args["to"]), tried=True)
+            return cast(self._tried(node.this, scope), type_of(node.args["to"]), tried=True)
         if isinstance(node, exp.Anonymous) and node.name.lower() in functions.TRIED:
             only(node, "this", "expressions")
             return functions.TRIED[node.name.lower()]([self._tried(one, scope) for one in node.expressions])
@@ -340,86 +327,10 @@ class Expressions(ABC):
         if name == "try":
             return self._try(node, scope)
         if name in of_kind("aggregate"):
-            return self._aggregate(node, scope)
+            return self.aggregate(node, scope)
         if name in of_kind("window"):
             raise QueryError("MISSING_OVER", f"Window function system.builtin.{name} requires an OVER clause")
         return functions.scalar(name, [self.expression(one, scope) for one in node.expressions])
-
-    def _filter(self, node: exp.Filter, scope: Scope) -> Value:
-        only(node, "this", "expression")
-        if not is_aggregate(node.this):
-            if isinstance(node.this, exp.Anonymous) and node.this.name.lower() in of_kind("scalar"):
-                raise QueryError("FUNCTION_NOT_AGGREGATE", "Filter is only valid for aggregation functions")
-            raise not_supported(shown(node))
-        return self._aggregate(node.this, scope, node.expression.this)
-
-    def _aggregate(self, node: exp.Anonymous, scope: Scope, condition: exp.Expr | None = None) -> Value:
-        if scope.clause:
-            raise _misplaced(scope.clause, node)
-        if scope.inside == "aggregation":
-            raise QueryError("NESTED_AGGREGATION", f"Cannot nest aggregations inside aggregation: {shown(node)}")
-        inner = scope.ungrouped("aggregation")
-        suffix = ""
-        if condition is not None:
-            suffix = f" FILTER (WHERE {self.boolean(condition, inner, 'FILTER clause').sql})"
-        return self._call_aggregate(node, inner, suffix)
-
-    def _call_aggregate(self, node: exp.Anonymous, scope: Scope, suffix: str) -> Value:
-        arguments, distinct, order = list(node.expressions), False, ""
-        if len(arguments) == 1 and isinstance(arguments[0], exp.Order):
-            ordered = arguments[0]
-            keys = [self.expression(one.this, scope).sql for one in ordered.expressions]
-            order = self.sort_keys(ordered, lambda one: self.expression(one, scope))
-            arguments = [ordered.this]
-        if len(arguments) == 1 and isinstance(arguments[0], exp.Distinct):
-            only(arguments[0], "expressions")
-            arguments, distinct = list(arguments[0].expressions), True
-        if len(arguments) == 1 and isinstance(arguments[0], exp.Star):
-            only(arguments[0])
-            arguments = []
-            if node.name.lower() != "count":
-                raise not_supported(shown(node))
-        values = [self.expression(one, scope) for one in arguments]
-        if distinct and suffix.startswith(" OVER"):
-            raise not_supported("DISTINCT in a window function")
-        if order and keys != [value.sql for value in values]:
-            raise not_supported(shown(node))
-        return functions.aggregate(node.name.lower(), values, distinct, suffix, order)
-
-    def _window(self, node: exp.Window, scope: Scope) -> Value:
-        only(node, "this", "partition_by", "order", "over")
-        call = node.this
-        if scope.clause:
-            raise _misplaced(scope.clause, call)
-        if scope.inside:
-            raise QueryError("NESTED_WINDOW", f"Cannot nest window functions inside {scope.inside}")
-        name = call.name.lower()
-        if not isinstance(call, exp.Anonymous):
-            raise not_supported(f"the window function {shown(call)}")
-        if name not in of_kind("aggregate") | of_kind("window"):
-            if name not in of_kind("scalar"):
-                raise QueryError("FUNCTION_NOT_FOUND", f"Function '{name}' not registered")
-            raise QueryError("FUNCTION_NOT_WINDOW", f"Not a window function: {name}")
-        # Its arguments and keys are the rows that the query's grouping leaves, so they may hold aggregates.
-        inner = replace(scope, inside="window specification")
-        parts = []
-        if node.args.get("partition_by"):
-            keys = (partition_key(self.expression(one, inner)) for one in node.args["partition_by"])
-            parts.append("PARTITION BY " + ", ".join(keys))
-        if node.args.get("order"):
-            parts.append("ORDER BY " + self.sort_keys(node.args["order"], lambda one: self.expression(one, inner)))
-        over = f" OVER ({' '.join(parts)})"
-        if name in of_kind("aggregate"):
-            return self._call_aggregate(call, inner, over)
-        return functions.ranking(name, [self.expression(one, inner) for one in call.expressions], over)
-
-
-def is_aggregate(node: exp.Expr) -> bool:
-    """Whether a node calls an aggregate that is no window function."""
-    if not isinstance(node, exp.Anonymous) or node.name.lower() not in of_kind("aggregate"):
-        return False
-    call = node.parent if isinstance(node.parent, exp.Filter) and node.parent.this is node else node
-    return not (isinstance(call.parent, exp.Window) and call.parent.this is call)
 
 
 def _as_one_type(values: Sequence[Value], what: str) -> list[Value]:
@@ -430,13 +341,6 @@ def _as_one_type(values: Sequence[Value], what: str) -> list[Value]:
 
 def _reads_rows(node: exp.Expr) -> bool:
     return is_aggregate(node) or isinstance(node, (exp.Window, exp.Query))
-
-
-def _misplaced(clause: str, call: exp.Expr) -> QueryError:
-    return QueryError(
-        "EXPRESSION_NOT_SCALAR",
-        f"{clause} cannot contain aggregations, window functions or grouping operations: [{shown(call)}]",
-    )
 
 
 _NEVER_FAIL = (exp.Column, exp.Identifier, exp.Literal, exp.Null, exp.Boolean, TypedLiteral, exp.DataType)
@@ -480,35 +384,7 @@ _TRANSLATIONS: dict[type[exp.Expr], Callable[..., Value]] = {
     exp.If: Expressions._if,
     exp.Subquery: Expressions._scalar_subquery,
     exp.Anonymous: Expressions._call,
-    exp.Filter: Expressions._filter,
-    exp.Window: Expressions._window,
+    exp.Filter: Expressions.filtered,
+    exp.Window: Expressions.window,
     **dict.fromkeys(_OPERATORS, Expressions._binary),
 }
-
-_TYPES = {
-    "BOOLEAN": BOOLEAN,
-    "TINYINT": Type("tinyint"),
-    "SMALLINT": Type("smallint"),
-    "INT": INTEGER,
-    "BIGINT": BIGINT,
-    "DOUBLE": DOUBLE,
-    "DATE": DATE,
-}
-
-
-def _type(node: exp.DataType) -> Type:
-    name = node.this.name
-    arguments = tuple(int(one.this.this) for one in node.expressions if isinstance(one, exp.DataTypeParam))
-    if len(arguments) != len(node.expressions):
-        raise not_supported(f"the type {shown(node)}")
-    if name == "DECIMAL" and len(arguments) <= 2:
-        precision, scale = (*arguments, 0, 0)[:2] if arguments else (38, 0)
-        if 1 <= precision <= 38 and scale <= precision:
-            return decimal(precision, scale)
-    if name == "VARCHAR" and len(arguments) <= 1:
-        return Type("varchar", arguments) if arguments else VARCHAR
-    if name == "TIMESTAMP" and all(digits <= 3 for digits in arguments):
-        return Type("timestamp", arguments or (3,))
-    if name in _TYPES and not arguments:
-        return _TYPES[name]
-    raise not_supported(f"the type {shown(node)}")

@@ -10,10 +10,9 @@ from typing import Any
 import duckdb
 from sqlglot import exp
 
-from localaws.athena.catalog import Catalog, Column, Table, folder
+from localaws.athena.catalog import PARQUET, Catalog, Column, Table, folder
 from localaws.athena.duck.operators import Value, cast, fail
 from localaws.athena.duck.scope import Query
-from localaws.athena.duck.serdes import PARQUET
 from localaws.athena.duck.syntax import name_of, only, shown
 from localaws.athena.duck.write import COMPRESSIONS, FILES, Writer, check_keys
 from localaws.athena.errors import QueryError, not_supported

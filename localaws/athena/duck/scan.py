@@ -7,9 +7,9 @@ from typing import Any
 
 import duckdb
 
-from localaws.athena.catalog import NULL_PARTITION, Catalog, Column, Partition, Table
+from localaws.athena.catalog import NULL_PARTITION, PARQUET, Catalog, Column, Partition, Table
 from localaws.athena.duck.operators import quote
-from localaws.athena.duck.serdes import PARQUET, READERS
+from localaws.athena.duck.serdes import READERS
 from localaws.athena.errors import QueryError, not_supported
 
 _WHOLE_SHARE = 1 / 8  # of a statement's memory: what objects may take as a whole

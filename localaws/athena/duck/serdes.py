@@ -12,15 +12,10 @@ import duckdb
 import pyarrow as pa
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
-from localaws.athena.catalog import Table
+from localaws.athena.catalog import OPEN_CSV, OPENX_JSON, PARQUET, TEXT, Table
 from localaws.athena.duck.operators import quote, refuse
 from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.types import VARCHAR, Type
-
-PARQUET = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
-OPENX_JSON = "org.openx.data.jsonserde.JsonSerDe"
-OPEN_CSV = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
-TEXT = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
 
 # What DuckDB reads at once, of which a line may be a quarter; Athena has no such limit below its memory. Where lines
 # may end in CR LF the file must fit in as a whole, for DuckDB loses lines where one buffer meets the next.

@@ -13,6 +13,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from trino_query_parser import TrinoSyntaxError, parse_statement  # type: ignore[import-untyped]
 
 from localaws.athena.errors import QueryError, not_supported
+from localaws.athena.types import BIGINT, BOOLEAN, DATE, DOUBLE, INTEGER, VARCHAR, Type, decimal
 
 
 class TypedLiteral(exp.Expression):
@@ -129,3 +130,33 @@ def conjuncts(node: exp.Expr) -> list[exp.Expr]:
 def name_of(node: exp.Expr) -> str:
     """An identifier as names compare: Trino ignores case, quoted or not."""
     return node.name.lower()
+
+
+_TYPES = {
+    "BOOLEAN": BOOLEAN,
+    "TINYINT": Type("tinyint"),
+    "SMALLINT": Type("smallint"),
+    "INT": INTEGER,
+    "BIGINT": BIGINT,
+    "DOUBLE": DOUBLE,
+    "DATE": DATE,
+}
+
+
+def type_of(node: exp.DataType) -> Type:
+    """The type that a cast or a literal names. Raises QueryError for one that is not covered."""
+    name = node.this.name
+    arguments = tuple(int(one.this.this) for one in node.expressions if isinstance(one, exp.DataTypeParam))
+    if len(arguments) != len(node.expressions):
+        raise not_supported(f"the type {shown(node)}")
+    if name == "DECIMAL" and len(arguments) <= 2:
+        precision, scale = (*arguments, 0, 0)[:2] if arguments else (38, 0)
+        if 1 <= precision <= 38 and scale <= precision:
+            return decimal(precision, scale)
+    if name == "VARCHAR" and len(arguments) <= 1:
+        return Type("varchar", arguments) if arguments else VARCHAR
+    if name == "TIMESTAMP" and all(digits <= 3 for digits in arguments):
+        return Type("timestamp", arguments or (3,))
+    if name in _TYPES and not arguments:
+        return _TYPES[name]
+    raise not_supported(f"the type {shown(node)}")

@@ -11,13 +11,13 @@ from airflow.sdk.exceptions import AirflowFailException
 from pyarrow import parquet
 
 from smart_hub import macros
-from smart_hub.layout import QUALITY_TABLE, next_day, quality_prefix
+from smart_hub.layout import QUALITY_TABLE, day_prefix, next_day
 from smart_hub.operators.base import SmartHubOperator
 from smart_hub.quality import Result, audit, read_rules
 from smart_hub.sql import statement
 
 # Columns of data_quality, as the template declares them.
-_QUALITY = pyarrow.schema(
+QUALITY_SCHEMA = pyarrow.schema(
     [
         ("version", pyarrow.string()),
         ("rule", pyarrow.string()),
@@ -65,7 +65,7 @@ class AuditOperator(SmartHubOperator):
         if [result.rule for result in results] != [rule.name for rule in rules]:
             raise ValueError(f"each rule gives one row, but there are {[result.rule for result in results]}")
         self._keep(day, macros.version(context), results)
-        location = self.settings.location(quality_prefix(day))
+        location = self.settings.location(day_prefix(QUALITY_TABLE, day))
         athena.run(
             statement(self.settings.sql / "publish", "add_partition", table=QUALITY_TABLE, day=day, location=location)
         )
@@ -85,6 +85,6 @@ class AuditOperator(SmartHubOperator):
         """Writes the results down, one object an audit, which is never replaced."""
         rows = [{"version": version, **asdict(result), "passed": result.passed} for result in results]
         file = io.BytesIO()
-        parquet.write_table(pyarrow.Table.from_pylist(rows, _QUALITY), file)
-        key = f"{quality_prefix(day)}{version}.parquet"
+        parquet.write_table(pyarrow.Table.from_pylist(rows, QUALITY_SCHEMA), file)
+        key = f"{day_prefix(QUALITY_TABLE, day)}{version}.parquet"
         self.s3.put_object(Bucket=self.settings.data_bucket, Key=key, Body=file.getvalue())

@@ -1,6 +1,5 @@
 """What the operators have in common: settings, AWS clients, Athena."""
 
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
@@ -13,12 +12,12 @@ from airflow.sdk.exceptions import AirflowFailException
 from smart_hub import deployment, macros
 from smart_hub.athena import Athena
 from smart_hub.connection import clients
-from smart_hub.layout import DAILY_DAG, PUBLISHED_TABLES, results_prefix, run_id_key, run_name
+from smart_hub.layout import DAILY_DAG, PUBLISHED_TABLES, STAGING, results_prefix, run_id_key, run_name
+from smart_hub.objects import objects
 from smart_hub.publications import Publications
 from smart_hub.settings import Settings, SettingsError
 
 _DELETED_AT_ONCE = 1000  # keys that one request of S3 takes
-_VERSION_IN_LOCATION = re.compile(r"/version=(v[0-9a-f]{16})/")
 
 
 class SmartHubOperator(BaseOperator):
@@ -74,10 +73,8 @@ class SmartHubOperator(BaseOperator):
             self._athena.stop()
 
     def objects(self, prefix: str) -> Iterator[dict[str, Any]]:
-        """Objects under a key prefix of the data bucket; markers of empty folders left out."""
-        pages = self.s3.get_paginator("list_objects_v2")
-        for page in pages.paginate(Bucket=self.settings.data_bucket, Prefix=prefix):
-            yield from (item for item in page.get("Contents", []) if item["Size"] or not item["Key"].endswith("/"))
+        """Objects under a key prefix of the data bucket (see objects.objects)."""
+        return objects(self.s3, self.settings.data_bucket, prefix)
 
     def delete(self, keys: Sequence[str]) -> None:
         """Deletes objects of the data bucket. Raises RuntimeError when S3 does not delete one."""
@@ -100,7 +97,7 @@ class SmartHubOperator(BaseOperator):
         """Names and run ids of the day's runs that left something; step 1 writes each run's id down."""
         s3 = self.s3
         pages = s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self.settings.data_bucket, Prefix=f"staging/{day}-", Delimiter="/"
+            Bucket=self.settings.data_bucket, Prefix=f"{STAGING}{day}-", Delimiter="/"
         )
         folders = (item["Prefix"] for page in pages for item in page.get("CommonPrefixes", []))
         runs = {}
@@ -143,12 +140,6 @@ def _unfit(problems: str) -> AirflowFailException:
         f"settings are missing or wrong: {problems}. Correct them in the environment of Airflow (docs/settings.md) and"
         " clear this task"
     )
-
-
-def version_at(location: str | None) -> str | None:
-    """The version that a location of the warehouse names, if it names one."""
-    match = _VERSION_IN_LOCATION.search(location or "")
-    return match.group(1) if match else None
 
 
 def gone(what: str) -> AirflowFailException:

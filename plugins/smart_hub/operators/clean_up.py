@@ -11,18 +11,21 @@ from smart_hub import macros
 from smart_hub.layout import (
     PUBLISHED_TABLES,
     RUN_PATTERN,
+    STAGING_TABLE_PATTERN,
+    VERSION_PATTERN,
+    day_prefix,
     is_version_of,
     results_prefix,
     staging_prefix,
+    version_at,
 )
-from smart_hub.operators.base import SmartHubOperator, version_at
+from smart_hub.operators.base import SmartHubOperator
 from smart_hub.publications import Publication, before
 
-_STAGING_TABLE = re.compile(r"staging_[a-z_]+_(v[0-9a-f]{16})")
 # All that may ever be deleted: a run's intermediate objects, or one version of one day.
 _DELETABLE = re.compile(
     rf"(staging|athena-results)/{RUN_PATTERN.pattern}/"
-    rf"|warehouse/({'|'.join(PUBLISHED_TABLES)})/dt=\d{{4}}-\d{{2}}-\d{{2}}/version=v[0-9a-f]{{16}}/"
+    rf"|warehouse/({'|'.join(PUBLISHED_TABLES)})/dt=\d{{4}}-\d{{2}}-\d{{2}}/version={VERSION_PATTERN.pattern}/"
 )
 
 
@@ -51,7 +54,7 @@ class CleanUpOperator(SmartHubOperator):
             kept = {version_at(location), version_at(previous.locations.get(table)) if previous else None}
             for version in self._superseded(table, day, publications, kept):
                 if not any(is_version_of(run, version) for run in active):
-                    count = self._delete(f"warehouse/{table}/dt={day}/version={version}/")
+                    count = self._delete(day_prefix(table, day, version))
                     self.log.info("%s of %s: version %s, %d objects removed", table, day, version, count)
 
     def _drop_tables(self, run: str) -> int:
@@ -59,7 +62,7 @@ class CleanUpOperator(SmartHubOperator):
         # No Expression: whether its asterisk is a regular expression's or a glob's is not documented clearly.
         pages = self.glue.get_paginator("get_tables").paginate(DatabaseName=self.settings.database)
         for table in (table for page in pages for table in page["TableList"]):
-            match = _STAGING_TABLE.fullmatch(table["Name"])
+            match = STAGING_TABLE_PATTERN.fullmatch(table["Name"])
             if match and is_version_of(run, match.group(1)):
                 names.append(table["Name"])
         for name in names:
@@ -75,7 +78,7 @@ class CleanUpOperator(SmartHubOperator):
         A version was superseded when the publication that followed it was made.
         """
         since: dict[str, datetime] = {}
-        for item in self.objects(f"warehouse/{table}/dt={day}/"):
+        for item in self.objects(day_prefix(table, day)):
             if version := version_at(item["Key"]):
                 since[version] = max(since.get(version, item["LastModified"]), item["LastModified"])
         for earlier, later in pairwise(reversed(publications)):

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from smart_hub import macros
 from smart_hub.content import content_of
-from smart_hub.layout import REFERENCE_TABLES, raw_prefix, run_id_key
+from smart_hub.layout import REFERENCE_TABLES, raw_key, raw_prefix, run_id_key
 from smart_hub.operators.base import SmartHubOperator
 from smart_hub.sources import Source, SourceError, is_data, source_of
 
@@ -32,15 +32,15 @@ class CopyRawDataOperator(SmartHubOperator):
     sent. With mirroring on, objects are deleted that the source no longer has: of this day's usage, of
     mappings, of locations, of rates.
 
-    Returns day, run, content (hash of each reference data set) and new (data sets still to be crawled and
-    converted). Fails, without a retry, when a setting is wrong or the source lacks any of the four data sets; with
+    Returns content (hash of each reference data set) and new (data sets still to be crawled and converted). Fails,
+    without a retry, when a setting is wrong or the source lacks any of the four data sets; with
     ``settings.skip_empty_days`` a source that lacks the day's usage alone skips the run.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
         self.check_settings()
-        day, run = macros.usage_day(context), macros.run(context)
-        self.s3.put_object(Bucket=self.settings.data_bucket, Key=run_id_key(run), Body=context["run_id"].encode())
+        day, key = macros.usage_day(context), run_id_key(macros.run(context))
+        self.s3.put_object(Bucket=self.settings.data_bucket, Key=key, Body=context["run_id"].encode())
         source = source_of(self.settings.source, self.s3)
         # All are looked for before the first is sent: a source that lacks one changes nothing.
         usage = f"usage/dt={day}/"
@@ -56,7 +56,7 @@ class CopyRawDataOperator(SmartHubOperator):
         if not self._has("raw_usage", day):
             new.append("usage")
         self.log.info("To be crawled and converted: %s", ", ".join(new) or "nothing, all is registered")
-        return {"day": day, "run": run, "content": content, "new": new}
+        return {"content": content, "new": new}
 
     def _has(self, table: str, value: str) -> bool:
         return self.partition_location(table, value) is not None
@@ -87,10 +87,10 @@ class CopyRawDataOperator(SmartHubOperator):
 
     def _copy(self, source: Source, prefix: str, names: Collection[str]) -> None:
         bucket = self.settings.data_bucket
-        there = {item["Key"]: item["ETag"].strip('"') for item in self.objects(raw_prefix(prefix.rstrip("/")))}
+        there = {item["Key"]: item["ETag"].strip('"') for item in self.objects(raw_key(prefix))}
 
         def sent(name: str) -> bool:
-            key, checksum = f"raw/{name}", source.checksum(name)
+            key, checksum = raw_key(name), source.checksum(name)
             if key in there and (there[key] == checksum or self._sent_checksum(key, source) == checksum):
                 return False
             source.send(name, bucket, key, checksum)
@@ -106,7 +106,7 @@ class CopyRawDataOperator(SmartHubOperator):
                     reported = time.monotonic()
         finally:
             pool.shutdown(cancel_futures=True)
-        vanished = sorted(set(there) - {f"raw/{name}" for name in names})
+        vanished = sorted(set(there) - {raw_key(name) for name in names})
         if self.settings.mirror and vanished:
             self.delete(vanished)
         self.log.info(

@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowException
 
 from smart_hub import macros
 from smart_hub.athena import request_token
-from smart_hub.layout import day_prefix, results_prefix, staging_table
+from smart_hub.layout import results_prefix
 from smart_hub.operators.base import SmartHubOperator
 from smart_hub.settings import Settings
 
@@ -39,21 +39,16 @@ class InsightOperator(SmartHubOperator, AthenaOperator):
         try:
             AthenaOperator.execute(self, context)
         except AirflowException:
-            self.require_table(macros.answer(context, "step_6_compact")["published_table"])
+            self.require_table(macros.compacted(context))
             raise
-        return self._made(context)
+        return macros.to_make(context, self.settings, self.insight)
 
     def execute_complete(  # type: ignore[override]
         self, context: Context, event: dict[str, Any] | None = None
     ) -> dict[str, str]:
         """What a deferred query comes back to: a deployment may defer all operators."""
         AthenaOperator.execute_complete(self, context, event)
-        return self._made(context)
-
-    def _made(self, context: Context) -> dict[str, str]:
-        version = macros.version(context)
-        prefix = day_prefix(self.insight, macros.usage_day(context), version)
-        return {"table": staging_table(self.insight, version), "location": self.settings.location(prefix)}
+        return macros.to_make(context, self.settings, self.insight)
 
     def on_kill(self) -> None:
         AthenaOperator.on_kill(self)

@@ -16,8 +16,9 @@ from smart_hub.layout import (
     PUBLISHED_TABLES,
     REFERENCE_TABLES,
     results_prefix,
+    version_at,
 )
-from smart_hub.operators.base import SmartHubOperator, gone, version_at
+from smart_hub.operators.base import SmartHubOperator, gone
 from smart_hub.publications import Publication, before
 from smart_hub.sql import statement
 

@@ -7,11 +7,11 @@ from fastapi import Depends
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-DAG_ID = "smart_hub_usage"
+from smart_hub.layout import DAILY_DAG
 
 # Airflow mounts a plugin's application as it is: without this it answers anybody. The signed-in user comes from the
 # UI's cookie or a bearer token, the answer from the deployment's auth manager; 401 and 403 are Airflow's own.
-MAY_READ_DAG: Any = Depends(requires_access_dag("GET", None, DAG_ID))
+MAY_READ_DAG: Any = Depends(requires_access_dag("GET", None, DAILY_DAG))
 
 _HEADERS = {
     # plotly.js sets the style of what it draws; it runs without eval and brings its images as data.

@@ -20,7 +20,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from smart_hub.layout import QUALITY_TABLE
+from smart_hub.layout import QUALITY_TABLE, day_prefix, table_prefix
 from smart_hub.page.parquet import Cache, ParquetReader, S3Object
 
 _log = logging.getLogger(__name__)
@@ -133,17 +133,18 @@ class Store:
 
     def objects(self, table: str, days: Mapping[str, str]) -> dict[str, list[S3Object]]:
         """The objects of each of these days (see ``days``), in one listing; the newest of a day comes last."""
-        root = f"warehouse/{table}/"
+        root = table_prefix(table)
         found: dict[str, list[S3Object]] = {day: [] for day in days}
         if not days:
             return found
         first, last = min(days), max(days)
         for day, location in days.items():
-            if not location.startswith(f"s3://{self.bucket}/{root}dt={day}/"):
-                raise Unavailable(f"{table} of {day} does not lie under s3://{self.bucket}/{root}dt={day}/.")
+            place = f"s3://{self.bucket}/{day_prefix(table, day)}"
+            if not location.startswith(place):
+                raise Unavailable(f"{table} of {day} does not lie under {place}.")
         with self._told(f"the bucket {self.bucket}"):
             pages = self._s3.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket, Prefix=root, StartAfter=f"{root}dt={first}/"
+                Bucket=self.bucket, Prefix=root, StartAfter=day_prefix(table, first)
             )
             for item in (item for page in pages for item in page.get("Contents", [])):
                 day = item["Key"].removeprefix(f"{root}dt=")[:10]

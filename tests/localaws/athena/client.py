@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from botocore.config import Config
-from local_server import Aws
+
+from tests.localaws.local_server import Aws
 
 PARQUET = {
     "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",

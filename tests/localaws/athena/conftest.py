@@ -1,9 +1,9 @@
 """One database with a few tables on the session's local AWS, and Athena as its users call it."""
 
 import pytest
-from local_server import Aws
 
 from tests.localaws.athena.client import AthenaClient
+from tests.localaws.local_server import Aws
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import boto3
-from local_server import ROOT, Aws
 
 from ops.deploy import deploy
 from smart_hub import sql
@@ -26,6 +25,7 @@ from smart_hub.layout import (
     staging_table,
 )
 from smart_hub.quality import read_rules
+from tests.localaws.local_server import ROOT, Aws
 
 STATEMENTS = ROOT / "include" / "sql"
 SECONDS = 300

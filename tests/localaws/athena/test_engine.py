@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_server import Aws
 
 from localaws.athena.catalog import Catalog
 from localaws.athena.duck.engine import DuckEngine, connect
@@ -15,6 +14,7 @@ from localaws.athena.errors import Cancelled, QueryError
 from localaws.athena.text import java_double
 from localaws.service import Store
 from tests.localaws.athena.client import TEXT, AthenaClient
+from tests.localaws.local_server import Aws
 
 NUMBERS = f"UNNEST(ARRAY[{', '.join(map(str, range(100)))}])"
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from local_server import Aws
 
 from localaws.athena.service import Athena
 from localaws.records import Records
 from localaws.service import Caller, Store
 from tests.localaws.athena.client import ENDED, TEXT, AthenaClient
+from tests.localaws.local_server import Aws
 
 # Far more rows than can be counted during a test.
 ENDLESS = (

@@ -337,6 +337,19 @@ def test_a_type_unknown_to_the_engine_hinders_none_but_its_readers(athena: Athen
     athena.run(f"DROP TABLE {name}")
 
 
+def test_a_table_is_described_with_its_comments(athena: AthenaClient, name: str) -> None:
+    columns = [{"Name": "line", "Type": "string", "Comment": "A line as it came"}, {"Name": "n", "Type": "int"}]
+    storage = {**TEXT, "Location": f"s3://{athena.bucket}/{name}/", "Columns": columns}
+    keys = [{"Name": "dt", "Type": "date", "Comment": "Local day"}]
+    table = {"Name": name, "TableType": "EXTERNAL_TABLE", "StorageDescriptor": storage, "PartitionKeys": keys}
+    athena.glue.create_table(DatabaseName=athena.database, TableInput=table)
+
+    described = ["line\tstring\tA line as it came", "n\tint\t", "dt\tdate\tLocal day"]
+    lines = athena.lines(f"DESCRIBE {name}")
+    assert lines[:3] == described
+    assert lines[-1] == described[2]
+
+
 def test_views(athena: AthenaClient, name: str) -> None:
     # given: a view whose text holds a comment, quotes and other letters
     athena.run(f"CREATE VIEW {name} AS -- as of\nSELECT 'it''s' AS \"Ü\", 1 AS n")

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from athena.pipeline import Pipeline
-from local_server import ROOT, Aws
 
 from localaws.athena.duck.engine import DuckEngine
 from localaws.athena.errors import QueryError
@@ -21,6 +19,8 @@ from localaws.athena.trino import TrinoEngine
 from localaws.service import Store
 from smart_hub.layout import PUBLISHED_TABLES
 from tests.localaws.athena.client import Asking, AthenaClient
+from tests.localaws.athena.pipeline import Pipeline
+from tests.localaws.local_server import ROOT, Aws
 
 pytestmark = pytest.mark.trino
 

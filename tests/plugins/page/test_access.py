@@ -85,9 +85,3 @@ def test_a_page_that_cannot_be_imported_leaves_airflow_alone(
     assert (answer.status_code, "cannot be imported" in answer.text) == (500, True)
     assert server.get("/api/v2/version").status_code == 200
     assert "cannot be imported" in caplog.text
-
-
-def test_the_dag_of_the_access_is_the_dag(server: TestClient) -> None:
-    from smart_hub.page.access import DAG_ID
-
-    assert (ROOT / "dags" / f"{DAG_ID}.py").is_file()

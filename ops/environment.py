@@ -1,0 +1,112 @@
+"""What the services are told: the variables that lead Airflow and every AWS client to this environment alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from ops import keys
+from ops.settings import ROOT, Settings
+
+PYTHON = Path(sys.prefix) / "bin" / "python"  # of the environment that this command runs in, as make chose it
+AIRFLOW = PYTHON.with_name("airflow")
+
+
+def aws_environment(settings: Settings) -> dict[str, str]:
+    """Variables that lead every AWS client to the local AWS, as the account's root."""
+    return {
+        "AWS_ENDPOINT_URL": settings.aws_url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": settings.region,
+        "AWS_REGION": settings.region,
+    }
+
+
+def airflow_environment(settings: Settings) -> dict[str, str]:
+    """Airflow's whole configuration. Makes the environment's secrets on first use."""
+    home = settings.airflow_home
+    # As on AWS, all that Airflow does is done under its role. Clients without the connection have no credentials.
+    connection = {
+        "conn_type": "aws",
+        "login": "test",
+        "password": "test",
+        "extra": {
+            "endpoint_url": settings.aws_url,
+            "service_config": {"sts": {"endpoint_url": settings.aws_url}},
+            "region_name": settings.region,
+            "role_arn": settings.airflow_role,
+        },
+    }
+    return {
+        "AWS_ENDPOINT_URL": settings.aws_url,
+        "AWS_DEFAULT_REGION": settings.region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **_secrets(home / "secrets.json"),
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "4",  # tasks at once; SQLite locks up under many more
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",  # no login: it listens on loopback only
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{settings.host}:{settings.task_api_port}/execution/",
+        "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",  # the default asks DNS, which can hang
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url(home / "airflow.db"),
+        "AIRFLOW__API__HOST": settings.host,
+        "AIRFLOW__API__PORT": str(settings.airflow_port),
+        "AIRFLOW__API__BASE_URL": settings.airflow_url,
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",  # no run by the clock, only those asked for
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",  # a changed file is seen within seconds,
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # an unchanged one left alone
+        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
+        # What the user has set goes for the DAGs too, but for what leads them to this environment.
+        **settings.package,
+        "SMART_HUB_AWS_CONN_ID": "aws_default",
+        "SMART_HUB_STACK": settings.stack,
+        "SMART_HUB_DATA_BUCKET": settings.data_bucket,
+        "SMART_HUB_SOURCE": settings.source,
+        "SMART_HUB_MIRROR": "true",
+        "SMART_HUB_INCLUDE": str(ROOT / "include"),
+    }
+
+
+def inherited(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The user's environment without what would change a service: their Airflow, AWS and Python settings.
+
+    AWS settings are dropped above all: nothing that runs here may reach a real account.
+    """
+    prefixes = ("AIRFLOW", "AWS_", "SMART_HUB_", "PYTHON", "BOTO")
+    kept = {name: value for name, value in environment.items() if not name.startswith(prefixes)}
+    loopback = ",".join(filter(None, [kept.get("NO_PROXY") or kept.get("no_proxy"), "127.0.0.1,localhost"]))
+    return kept | {
+        "PATH": f"{AIRFLOW.parent}{os.pathsep}{kept.get('PATH', os.defpath)}",
+        "NO_PROXY": loopback,
+        "no_proxy": loopback,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _secrets(path: Path) -> dict[str, str]:
+    """Airflow's internal keys, made once and readable by the user alone."""
+    if not path.exists():
+        private(path.parent)
+        part = path.with_suffix(f".{os.getpid()}")
+        part.touch(mode=0o600, exist_ok=False)
+        part.write_text(json.dumps(keys.airflow()))
+        part.rename(path)
+    return dict(json.loads(path.read_text()))
+
+
+def database_url(path: Path) -> str:
+    return f"sqlite:///{path}?timeout=60"  # seconds to wait for another process's lock
+
+
+def private(*folders: Path) -> None:
+    for folder in folders:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,0 +1,141 @@
+"""The insights of a generated day of many hubs, against plain Python."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from generator.__main__ import main as generate
+from smart_hub.layout import INSIGHT_TABLES
+from tests.e2e import independent_insights
+from tests.localaws.athena.pipeline import Pipeline
+from tests.localaws.local_server import Aws
+from tests.sql.conftest import typed
+
+SHORT_DAY, HUBS = "2020-03-08", 8
+KEYS = {
+    "daily_device_cost": ("loc_id", "sensor", "type"),
+    "hourly_load": ("state", "hour", "type"),
+    "peak_shift": ("loc_id", "sensor"),
+    "hub_day_summary": ("loc_id",),
+}
+
+
+def _thin_out(source: Path) -> None:
+    """Of the first hub half of the readings go, of the second one in each hour, of the third a sensor's value."""
+    hubs: list[str] = []
+    for path in sorted((source / "usage" / f"dt={SHORT_DAY}").iterdir()):
+        kept = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            reading = json.loads(line)
+            if reading["loc_id"] not in hubs:
+                hubs.append(reading["loc_id"])
+            place, interval = hubs.index(reading["loc_id"]), reading["ts"] // 300
+            if (place == 0 and interval % 2) or (place == 1 and not interval % 12):
+                continue
+            if place == 2 and interval % 36 == 5:
+                del reading["data"]["s_04"]
+            kept.append(json.dumps(reading) + "\n")
+        path.write_text("".join(kept), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The readings of 2020-03-08, on which clocks went forward but in Arizona and Hawaii, with gaps."""
+    folder = tmp_path_factory.mktemp("generated")
+    arguments = ["--hubs", str(HUBS), "--from", SHORT_DAY, "--to", SHORT_DAY, "--out", str(folder), "--clean"]
+    assert generate(arguments) == 0
+    _thin_out(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory, source: Path) -> Iterator[Pipeline]:
+    server = Aws(tmp_path_factory.mktemp("insights") / "state")
+    pipeline = Pipeline(server, source)
+    pipeline.run(SHORT_DAY)
+    yield pipeline
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def computed(source: Path) -> independent_insights.Insights:
+    return independent_insights.insights(source, SHORT_DAY, "0.9")
+
+
+@pytest.mark.parametrize("table", INSIGHT_TABLES)
+def test_every_value_equals_an_independent_computation(
+    pipeline: Pipeline, computed: independent_insights.Insights, table: str
+) -> None:
+    # given
+    expected = getattr(computed, table)
+
+    # when
+    rows = pipeline.athena.rows(f"SELECT * FROM {table} WHERE dt = DATE '{SHORT_DAY}'")
+
+    # expect
+    found = {tuple(row[name] for name in KEYS[table]): row for row in rows}
+    assert len(found) == len(rows)
+    assert found.keys() == expected.keys()
+    for key, row in found.items():
+        columns = row.keys() - {"dt", *KEYS[table]}
+        assert columns == expected[key].keys()
+        for name in columns:
+            wanted = expected[key][name]
+            if wanted is not None and not isinstance(wanted, str | bool):
+                wanted = pytest.approx(float(wanted), rel=1e-11, abs=1e-11)
+            assert typed(row[name]) == wanted, (key, name)
+
+
+def test_the_generated_day_has_what_matters(pipeline: Pipeline) -> None:
+    """Hubs that are not shown, that have no complete hour, that save, that have nothing to shift."""
+    rows = pipeline.athena.rows(
+        "SELECT count_if(coverage < 9e-1) AS thin, count_if(always_on_kwh IS NULL) AS unknown,"
+        " count_if(best_saving > 0) AS saving, count(DISTINCT intervals) AS lengths FROM hub_day_summary"
+    )
+    assert rows == [{"thin": "1", "unknown": "2", "saving": "7", "lengths": "2"}]
+
+
+def test_parts_are_the_whole(pipeline: Pipeline) -> None:
+    def sums(table: str, *columns: str, by: str = "dt") -> list[dict[str, str | None]]:
+        totals = ", ".join(f"sum(CAST({column} AS decimal(18, 9))) AS c{n}" for n, column in enumerate(columns))
+        return pipeline.athena.rows(f"SELECT {by}, {totals} FROM {table} GROUP BY {by} ORDER BY {by}")
+
+    whole = sums("usage_cost", "kwh", "cost")
+    by_hub = sums("usage_cost", "kwh", "cost", by="loc_id")
+    assert whole[0]["c0"] is not None
+    assert sums("daily_device_cost", "kwh", "cost") == whole
+    assert sums("hourly_load", "kwh", "cost") == whole
+    assert sums("hub_day_summary", "kwh", "cost") == whole
+    assert sums("provider_load", "kwh", "cost") == whole
+    assert sums("daily_device_cost", "kwh", "cost", by="loc_id") == by_hub
+    assert sums("hub_day_summary", "kwh", "cost", by="loc_id") == by_hub
+    counts = pipeline.athena.rows(
+        "SELECT (SELECT sum(intervals) FROM daily_device_cost) AS parts, (SELECT count(*) FROM usage_cost) AS whole"
+    )
+    assert counts[0]["parts"] == counts[0]["whole"]
+    # the shifted load is the load, to the thousandth of a kWh: a ninth of what moves is no decimal
+    for row in pipeline.athena.rows(
+        "SELECT state, sum(kwh) AS kwh, sum(shifted_kwh) AS shifted FROM hourly_load GROUP BY state"
+    ):
+        assert float(str(row["shifted"])) == pytest.approx(float(str(row["kwh"])), abs=1e-9)
+
+
+def test_the_order_of_rows_does_not_matter(pipeline: Pipeline) -> None:
+    # given the day's rows in another order
+    location = f"s3://{pipeline.bucket}/staging/shuffled/"
+    columns = "loc_id, device, location, ts, ts_utc, tz, type, kwh, cents_per_kwh, cost, state, sensor"
+    pipeline.athena.run(
+        f"CREATE TABLE shuffled WITH (external_location = '{location}', bucketed_by = ARRAY['device'],"
+        f" bucket_count = 1) AS SELECT {columns} FROM usage_cost ORDER BY kwh DESC, sensor DESC, loc_id OFFSET 0"
+    )
+    before = {table: pipeline.published(table, SHORT_DAY) for table in INSIGHT_TABLES}
+
+    # when all is made of them
+    made = pipeline.make_insights(SHORT_DAY, "shuffled")
+
+    # expect the very same rows
+    for table in INSIGHT_TABLES:
+        rows = pipeline.athena.rows(f"SELECT * FROM {made[table].name}")
+        assert sorted((tuple(row.values()) for row in rows), key=str) == [row[:-1] for row in before[table]], table
