@@ -6,6 +6,7 @@ import errno
 import fcntl
 import logging
 import os
+import re
 import shutil
 import signal
 import socket
@@ -67,7 +68,9 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def _bytes(size: str) -> int:
-    return int(size[:-1]) * {"M": 10**6, "G": 10**9}.get(size[-1:], 0)
+    if not re.fullmatch(r"[1-9][0-9]*[MG]", size):
+        raise argparse.ArgumentTypeError(f"{size} is no size: write it as 2G or 500M")
+    return int(size[:-1]) * {"M": 10**6, "G": 10**9}[size[-1]]
 
 
 def lock_folder(state: Path) -> IO[str]:

@@ -18,6 +18,7 @@ FINISHED = frozenset({"success", "failed"})  # of runs
 BUSY = frozenset({"queued", "running", "deferred", "restarting"})  # of task instances: a process works on it
 POLL_SECONDS = 0.5
 PARSE_SECONDS = 120
+END_SECONDS = 600  # Airflow takes a task whose worker is gone for failed after 300
 
 
 @dataclass(frozen=True)
@@ -122,16 +123,23 @@ class Dag:
                     answer.raise_for_status()
 
     def delete(self, doomed: Callable[[Run], bool]) -> None:
-        """Delete the runs that are `doomed`; those that still run are failed first and waited for."""
+        """Delete the runs that are `doomed`; those that still run are failed first and waited for.
+
+        Raises UserError when their tasks do not end.
+        """
         for run in filter(doomed, self.runs()):
             if run.state not in FINISHED:
                 self._send("PATCH", f"/dags/{self.dag_id}/dagRuns/{run.run_id}", {"state": "failed"})
+        deadline = time.monotonic() + END_SECONDS
         while runs := list(filter(doomed, self.runs())):
             busy = {run.run_id for run in runs if any(task.state in BUSY for task in self.tasks(run.run_id))}
             for run in runs:
                 if run.state in FINISHED and run.run_id not in busy:
                     self._send("DELETE", f"/dags/{self.dag_id}/dagRuns/{run.run_id}")
             if busy:
+                if time.monotonic() > deadline:
+                    names = ", ".join(sorted(busy))
+                    raise UserError(f"tasks of {names} have not ended in {END_SECONDS} s: make down, then begin again")
                 time.sleep(POLL_SECONDS)
 
     def backfill(self, first: str, last: str, *, max_active_runs: int) -> None:

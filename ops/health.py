@@ -15,6 +15,7 @@ from smart_hub.layout import RESULTS
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
 
+QUERY_SECONDS = 60
 # Of Airflow's services those that its health report has, by their names there.
 HEARTBEATS = {"scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
 
@@ -37,6 +38,8 @@ def trino_is_ready(athena: AthenaClient, settings: Settings) -> bool:
 def trino_reads(athena: AthenaClient, settings: Settings) -> bool:
     """Whether a query of the deployed tables runs: Trino is healthy before it knows itself for a node that works.
 
+    One that has not ended after a minute is stopped.
+
     Raises UserError with the reason when the query fails for any other.
     """
     query = athena.start_query_execution(
@@ -45,6 +48,7 @@ def trino_reads(athena: AthenaClient, settings: Settings) -> bool:
         WorkGroup=settings.stack,
         ResultConfiguration={"OutputLocation": f"s3://{settings.data_bucket}/{RESULTS}ready/"},
     )["QueryExecutionId"]
+    deadline = time.monotonic() + QUERY_SECONDS
     while True:
         status = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]
         if status["State"] == "SUCCEEDED":
@@ -53,6 +57,9 @@ def trino_reads(athena: AthenaClient, settings: Settings) -> bool:
         if status["State"] == "FAILED" and not reason.startswith("NO_NODES_AVAILABLE"):
             raise UserError(f"Trino does not read the tables: {reason}; its log: {settings.trino_log}")
         if status["State"] in ("FAILED", "CANCELLED"):
+            return False
+        if time.monotonic() > deadline:
+            athena.stop_query_execution(QueryExecutionId=query)
             return False
         time.sleep(0.2)
 

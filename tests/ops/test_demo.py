@@ -16,7 +16,7 @@ import pytest
 from botocore.stub import Stubber
 from rich.console import Console
 
-from ops import demo, progress, report
+from ops import airflow_api, demo, progress, report
 from ops.airflow_api import Dag, Run, Task
 from ops.progress import Cell
 from ops.settings import ROOT, Settings, UserError
@@ -154,6 +154,23 @@ def test_a_backfill_of_other_days_that_still_runs_is_not_touched() -> None:
 
     with pytest.raises(UserError, match=r"another backfill is running \(r\)"):
         demo.start(dag, ["2019-12-21"])
+
+
+def test_a_task_that_does_not_end_is_named_instead_of_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a run that has been failed, and a task of it that goes on
+    monkeypatch.setattr(airflow_api, "END_SECONDS", 0)
+    fields = {"state": "failed", "note": None, "start_date": None, "end_date": None}
+    run = {"dag_run_id": "r", "partition_key": "2019-12-21", "run_type": "backfill", **fields}
+    task = {"task_id": "t", "state": "running", "try_number": 1, "start_date": None, "end_date": None}
+    dag = answering(
+        {
+            "/dags/d/dagRuns": {"dag_runs": [run], "total_entries": 1},
+            "/dags/d/dagRuns/r/taskInstances": {"task_instances": [task], "total_entries": 1},
+        }
+    )
+
+    with pytest.raises(UserError, match=r"tasks of r have not ended"):
+        dag.delete(lambda run: True)
 
 
 def test_queries_are_counted_for_the_run_whose_folder_their_results_are_in() -> None:

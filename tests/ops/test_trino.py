@@ -262,6 +262,19 @@ def test_trino_is_ready_once_a_query_has_run(status: dict[str, str], reads: bool
         stub.assert_no_pending_responses()
 
 
+def test_a_trino_whose_query_does_not_end_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    # given no time to wait, expect the query to be stopped
+    monkeypatch.setattr(health, "QUERY_SECONDS", 0)
+    athena = boto3.client("athena", **Settings().aws_client)
+    with Stubber(athena) as stub:
+        stub.add_response("start_query_execution", {"QueryExecutionId": "q"})
+        stub.add_response("get_query_execution", {"QueryExecution": {"Status": {"State": "RUNNING"}}})
+        stub.add_response("stop_query_execution", {}, {"QueryExecutionId": "q"})
+
+        assert not health.trino_reads(athena, Settings())
+        stub.assert_no_pending_responses()
+
+
 def test_a_trino_that_cannot_read_is_an_error_with_its_reason() -> None:
     athena = boto3.client("athena", **Settings().aws_client)
     reason = "HIVE_METASTORE_ERROR: Unable to execute HTTP request"
