@@ -51,7 +51,7 @@ class Benchmark:
     def __init__(self, folder: Path, hubs: Sequence[int], repeat: int) -> None:
         self.folder, self.hubs, self.repeat = folder, sorted(hubs), repeat
         self.results: dict[str, Any] = {"machine": machine(), "date": str(date.today()), "repeat": repeat}
-        self.tables: dict[str, str] = {}
+        self.tables: dict[str, dict[str, str]] = {}  # by part, by title
         self.bills: list[bill.Day] = []
         self.copied: dict[int, bill.Day] = {}
         self.begun = time.monotonic()
@@ -107,12 +107,14 @@ class Benchmark:
             str(hubs): [[asdict(day) for day in both] for both in repetitions] for hubs, repetitions in days.items()
         }
         own = {name: NAMES[name] for name in ("duckdb", "polars", "another day", "first day", "all steps")}
-        self.tables["contestants"] = report.contestants(measured, NAMES)
-        self.tables["CPU a hub"] = report.per_hub(measured, own)
-        self.tables[f"steps at {middle:,} hubs"] = report.steps(*zip(*days[middle], strict=True))
-        self.tables["what it asks of AWS"] = report.quantities({hubs: pairs[-1] for hubs, pairs in days.items()})
+        tables = self.tables["data-plane"] = {
+            "contestants": report.contestants(measured, NAMES),
+            "CPU a hub": report.per_hub(measured, own),
+            f"steps at {middle:,} hubs": report.steps(*zip(*days[middle], strict=True)),
+            "what it asks of AWS": report.quantities({hubs: pairs[-1] for hubs, pairs in days.items()}),
+        }
         if len(self.hubs) > 1:
-            self.tables["bill"], self.tables["bills"] = report.bills(self.bills, list(self.copied.values()))
+            tables["bill"], tables["bills"] = report.bills(self.bills, list(self.copied.values()))
 
     def contestant(self, name: str, hubs: int) -> tuple[Taken, str]:
         """What a script of contestants.py takes, and the digest of its rows."""
@@ -162,7 +164,7 @@ class Benchmark:
             for hubs, by_name in measured.items()
         }
         names = {"duckdb": "steps 1 to 7 on DuckDB", "trino": "steps 1 to 7 on Trino"}
-        self.tables["engines"] = report.contestants(measured, names, of="DuckDB's")
+        self.tables["trino"] = {"engines": report.contestants(measured, names, of="DuckDB's")}
 
     def memory(self) -> None:
         """What a query may take, and what the local AWS then takes at the most."""
@@ -175,7 +177,7 @@ class Benchmark:
             total = another.total(seven=True)
             found[size] = Taken(total.wall, total.cpu, whole.peak_mb)
         self.results["memory"] = {size: asdict(one) for size, one in found.items()}
-        self.tables[f"memory at {hubs:,} hubs"] = report.memory(found)
+        self.tables["memory"] = {f"memory at {hubs:,} hubs": report.memory(found)}
 
     def scheduler(self) -> None:
         days = [str(date.fromisoformat(FIRST_DAY) + timedelta(days=number)) for number in range(MANY_DAYS)]
@@ -191,8 +193,8 @@ class Benchmark:
             say(f"backfill of {MANY_DAYS} days")
             found[f"{MANY_DAYS} days"] = [scheduler.backfill(self.settings(), days)]
         self.results["backfills"] = {title: [asdict(one) for one in runs] for title, runs in found.items()}
-        self.tables["backfills"] = report.backfills(found)
-        self.tables["tasks"] = report.tasks(found["2 days, again"][-1])
+        last = found["2 days, again"][-1]
+        self.tables["scheduler"] = {"backfills": report.backfills(found), "tasks": report.tasks(last)}
 
     def page(self) -> None:
         say("the page's figures at 1,000 hubs and 31 days")
@@ -200,7 +202,7 @@ class Benchmark:
         with data_plane.local_aws(settings):
             found = page.run(settings)
         self.results["page"] = found
-        self.tables["page"] = report.page(found)
+        self.tables["page"] = {"page": report.page(found)}
 
     @contextmanager
     def empty(self, name: str) -> Iterator[Path]:
@@ -229,9 +231,12 @@ def markdown(results: dict[str, Any]) -> str:
     about = (
         f"Measured on {results['date']}: {results['machine']}; {results['repeat']} repetitions, median (least–most)."
     )
-    return (
-        "\n\n".join([about, *(f"### {name.capitalize()}\n\n{text}" for name, text in results["tables"].items())]) + "\n"
-    )
+    tables = [
+        f"### {title.capitalize()}\n\n{text}"
+        for part in PARTS
+        for title, text in results["tables"].get(part, {}).items()
+    ]
+    return "\n\n".join([about, *tables]) + "\n"
 
 
 def machine() -> str:

@@ -4,8 +4,6 @@ import base64
 import re
 from typing import Any
 
-from ops.templates import load as load
-
 ACCOUNT, REGION = "111122223333", "us-east-1"
 # What a property is set to that is to be left out.
 NO_VALUE = object()

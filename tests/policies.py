@@ -13,7 +13,8 @@ from typing import Any
 import parliament
 
 from ops.package import ROOT
-from tests.cfn import ACCOUNT, REGION, load, resolved
+from ops.templates import load
+from tests.cfn import ACCOUNT, REGION, resolved
 
 STACK = "smart-hub"
 # Findings that stand, as a pattern, with the reason why. One that no finding matches any more is a finding itself.

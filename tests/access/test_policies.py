@@ -14,10 +14,10 @@ import yaml
 from botocore.exceptions import ClientError
 
 from ops.settings import ROOT
+from ops.templates import load
 from smart_hub import teardown
 from smart_hub.stacks import StackError
 from tests.access.conftest import TOPIC, Pipeline
-from tests.cfn import load
 
 TEMPLATES = {
     "bootstrap": ROOT / "include" / "infrastructure" / "bootstrap.yaml",

@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks import bill
 from benchmarks.bill import Day, Invocations, Line, Queries, Stored
+from ops.templates import load
 from smart_hub import prices
-from tests import cfn
 
 TEMPLATE = Path(__file__).parents[2] / "include" / "infrastructure" / "smart_hub.yaml"
 GIB = 1024**3
@@ -220,7 +220,7 @@ def test_dollars_have_the_digits_that_tell_something(amount: float, text: str) -
 
 
 def test_functions_and_job_are_those_of_the_template() -> None:
-    resources = cfn.load(TEMPLATE.read_text(encoding="utf-8"))["Resources"].values()
+    resources = load(TEMPLATE.read_text(encoding="utf-8"))["Resources"].values()
     functions = [one["Properties"] for one in resources if one["Type"] == "AWS::Lambda::Function"]
     (job,) = (one["Properties"] for one in resources if one["Type"] == "AWS::Glue::Job")
 

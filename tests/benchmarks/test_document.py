@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from benchmarks.__main__ import BEGIN, END, markdown
+from benchmarks.__main__ import BEGIN, END, Benchmark, markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,3 +26,20 @@ def test_the_promised_ratios_are_those_of_the_results() -> None:
     assert cpu(1000, "another day") <= 2.0 * cpu(1000, "duckdb")
     assert cpu(100, "copied") >= 8 * cpu(100, "another day")
     assert cpu(5000, "another day") / 5000 <= cpu(100, "another day") / 100
+
+
+def test_a_part_that_is_measured_again_replaces_its_own_tables_and_no_others(tmp_path: Path) -> None:
+    # given an earlier run of two parts
+    earlier = tmp_path / "results.json"
+    tables = {"data-plane": {"steps at 10 hubs": "old"}, "page": {"page": "kept"}}
+    earlier.write_text(json.dumps({"date": "2019-12-21", "days": {}, "tables": tables}))
+    benchmark = Benchmark(tmp_path, [20], 1)
+
+    benchmark.keep(earlier)
+    benchmark.tables["data-plane"] = {"steps at 20 hubs": "new"}
+    benchmark.write(tmp_path / "out")
+
+    written = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert written["tables"] == {"data-plane": {"steps at 20 hubs": "new"}, "page": {"page": "kept"}}
+    assert written["days"] == {}
+    assert written["date"] != "2019-12-21"

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cfn import load, resolved
+from ops.templates import load
+from tests.cfn import resolved
 
 INFRASTRUCTURE = Path(__file__).resolve().parents[2] / "include" / "infrastructure"
 

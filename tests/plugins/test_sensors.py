@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks.contestants import SENSORS as COMPARED
 from generator.hubs import SENSORS as GENERATED
+from ops.templates import load
 from smart_hub.layout import SENSORS
-from tests.cfn import load
 
 ROOT = Path(__file__).parents[2]
 SQL = ROOT / "include" / "sql"

@@ -15,7 +15,8 @@ import botocore.session
 from botocore.model import OperationModel, Shape
 from botocore.validate import ParamValidator
 
-from tests.cfn import load, resolved
+from ops.templates import load
+from tests.cfn import resolved
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "include" / "quicksight" / "quicksight.yaml"
 OWNER = "arn:aws:quicksight:us-east-1:111122223333:group/default/analysts"
