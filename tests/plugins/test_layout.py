@@ -45,6 +45,7 @@ def test_prefixes_are_those_of_the_documented_layout() -> None:
 
 
 def test_what_is_named_is_known_again() -> None:
+    assert layout.staging_table("usage", "v1") == "staging_usage_v1"
     version = layout.version_name(RUN, "0199c0de")
 
     table = layout.STAGING_TABLE_PATTERN.fullmatch(layout.staging_table("usage_cost", version))
