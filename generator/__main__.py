@@ -19,6 +19,7 @@ from generator.source import HUBS_PER_FILE, Source, UnexpectedFileError
 
 SAMPLE = Path("include/data")
 YEARS = range(2000, 2100)
+MOST = 10_000_000  # of anything: so many hubs' day has 480 GB
 READINGS_A_DAY = 288  # but for the days on which clocks change
 HUB_DAYS_A_PROCESS = 1_000  # about a second's work: for less, no further process is worth its start
 
@@ -55,8 +56,8 @@ def _day(text: str) -> date:
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    if not text.isdecimal() or len(text) > len(str(MOST)) or not 1 <= int(text) <= MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST:,}")
     return int(text)
 
 

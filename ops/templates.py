@@ -5,7 +5,7 @@ from typing import Any
 import yaml
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """YAML with CloudFormation's short forms, ``!Ref X`` read as ``{"Ref": "X"}``."""
 
 

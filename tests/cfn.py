@@ -74,7 +74,8 @@ class _Resolver:
         return node
 
     def _filled(self, text: str, more: dict[str, str]) -> str:
-        return re.sub(r"\$\{([^!}]+)\}", lambda found: more.get(found[1]) or self._named(found[1]), text)
+        filled = re.sub(r"\$\{([^!}]+)\}", lambda found: more.get(found[1]) or self._named(found[1]), text)
+        return filled.replace("${!", "${")
 
     def _named(self, name: str) -> str:
         if name in self.values:

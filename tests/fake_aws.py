@@ -8,6 +8,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,8 +73,9 @@ class FakeAws:
         self.now = datetime(2026, 1, 2, tzinfo=UTC)
         # With KMS, S3 makes an ETag that is not the content's MD5.
         self.opaque_etags = False
+        self.client: Callable[..., Any] = cache(self._client)
 
-    def client(self, service: str, **options: Any) -> Any:
+    def _client(self, service: str, **options: Any) -> Any:
         client: Any = _SESSION.client(service, endpoint_url="http://127.0.0.1:9", **options)
         client.meta.events.register_first("before-parameter-build.*", self._remember)
         client.meta.events.register_first("before-call.*", self._answer)

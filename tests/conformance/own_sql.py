@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import yaml
 from sqlglot import exp
 
 from localaws.athena import ddl
 from localaws.athena.duck.syntax import parse
+from ops.templates import load
 from smart_hub import sql
 from smart_hub.layout import INSIGHT_TABLES, INSIGHT_VIEWS, SENSORS
 from smart_hub.quality import audit, read_rules
+from tests.cfn import resolved
 from tests.conformance.compare import Finding, Verdict
 from tests.conformance.data import INF, NAN, parquet
 from tests.conformance.environment import BUCKET, ENGINES, ROOT, TRINO
@@ -237,38 +238,13 @@ def _called(statement: str) -> set[str]:
 def _declare_tables(judge: Judge) -> None:
     """The tables of the deployment, in the database of each engine."""
     glue = judge.environment.store.client("glue")
-    template = yaml.load(TEMPLATE.read_text(encoding="utf-8"), _Template)
-    for resource in template["Resources"].values():
-        table = _found_in_map(resource.get("Properties", {}).get("TableInput", {}), template["Mappings"])
+    template = load(TEMPLATE.read_text(encoding="utf-8"))
+    known = {name: name for name in template["Parameters"]} | {"AWS::StackName": "smart-hub", "DataBucket": BUCKET}
+    for resource in resolved(template, **known).values():
+        table = resource["Properties"].get("TableInput", {})
         if table.get("TableType") == "EXTERNAL_TABLE":
             for engine in ENGINES:
                 glue.create_table(DatabaseName=engine, TableInput=table)
-
-
-class _Template(yaml.SafeLoader):
-    """A CloudFormation template, its references to the data bucket filled in."""
-
-
-def _function(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
-    if suffix == "FindInMap" and isinstance(node, yaml.SequenceNode):
-        return tuple(loader.construct_sequence(node))
-    if not isinstance(node, yaml.ScalarNode):
-        return None  # nothing that a table is made of
-    text = str(loader.construct_scalar(node))
-    return text.replace("${DataBucket}", BUCKET).replace("${!", "${")
-
-
-_Template.add_multi_constructor("!", _function)
-
-
-def _found_in_map(value: Any, mappings: dict[str, Any]) -> Any:
-    """The value with what each !FindInMap in it stands for."""
-    if isinstance(value, tuple):
-        name, first, second = value
-        return mappings[name][first][second]
-    if isinstance(value, dict):
-        return {key: _found_in_map(one, mappings) for key, one in value.items()}
-    return value
 
 
 def _write_raw_files(judge: Judge) -> None:
