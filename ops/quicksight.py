@@ -72,7 +72,7 @@ def written_out(template: str) -> str:
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
     """
-    return yaml.serialize(_copy(yaml.compose(template)), width=120)
+    return yaml.serialize(_copy(yaml.compose(template, yaml.CSafeLoader)), Dumper=yaml.CSafeDumper, width=120)
 
 
 def _copy(node: Any) -> yaml.Node:

@@ -91,8 +91,8 @@ def test_all_that_a_definition_names_is_there_and_of_its_kind(name: str) -> None
             "no data set prices",
         ),
         (
-            "{Identifier: rates, DataSetArn: !GetAtt 'Rates.Arn'}",
-            "{Identifier: rates, DataSetArn: !GetAtt 'Theme.Arn'}",
+            "{Identifier: rates, DataSetArn: !GetAtt Rates.Arn}",
+            "{Identifier: rates, DataSetArn: !GetAtt Theme.Arn}",
             "data set rates is Theme, which is none",
         ),
         ("sum({saving})", "sum({savings})", "no field savings for"),
