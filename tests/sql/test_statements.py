@@ -8,7 +8,7 @@ from trino_query_parser import parse_statement
 
 from localaws.athena import ddl
 from smart_hub import sql
-from smart_hub.quality import Rule, audit, read_rules
+from smart_hub.quality import audit, read_rules
 from tests.localaws.local_server import ROOT
 from tests.sql.conftest import (
     AT_04,
@@ -279,10 +279,12 @@ def test_the_day_becomes_as_many_files_as_are_asked_for(day: Day, cost: str, com
         day.athena.rows(f"{everything} {compacted}"), key=str
     )
     # expect the audit to take them for what was asked for, and for too many where one was
-    published: dict[str, str | int] = {"published_table": several, "cost_table": cost}
-    assert judged(day, "one_object", {**published, "files": files}) == ("1", "0", None)
-    assert judged(day, "one_object", {**published, "files": 1}) == ("1", "1", "2 objects")
-    assert judged(day, "compaction_kept_all", {**published, "files": files}) == ("1", "0", None)
+    rules = [rule for rule in read_rules(FOLDER) if rule.name in ("compaction_kept_all", "one_object")]
+    values = {**LIMITS, "published_table": several, "cost_table": cost}
+    kept_all = ("compaction_kept_all", "fatal", "1", "0", None)
+    for allowed, one_object in ((files, ("1", "0", None)), (1, ("1", "1", "2 objects"))):
+        found = day.athena.rows(audit(rules, {**values, "files": allowed}))
+        assert sorted(found) == [kept_all, ("one_object", "fatal", *one_object)]
 
 
 def test_athena_refuses_more_files_than_the_setting_allows(day: Day, cost: str) -> None:
@@ -294,7 +296,7 @@ def test_athena_refuses_more_files_than_the_setting_allows(day: Day, cost: str) 
     assert refused.startswith("HIVE_TOO_MANY_OPEN_PARTITIONS")
 
 
-# Quality
+# Quality: rules on what the other statements make; what each finds in bad rows is in test_rules.py
 
 
 @pytest.fixture(scope="session")
@@ -314,173 +316,45 @@ LIMITS: dict[str, str | int] = {
 }
 
 
-def judged(day: Day, name: str, values: dict[str, str | int]) -> Row:
-    """How many the rule checked, how many violate it, the first and the last of these."""
-    rule = Rule.read(FOLDER / "quality" / f"{name}.sql")
-    (row,) = day.athena.rows(audit([rule], {**LIMITS, **values}))
-    assert row[:2] == (name, rule.severity)
-    return row[2:]
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        # 14 lines = 5 used + 9 rejected; 50 values = 45 published + 5 rejected.
-        ("every_reading_accounted", ("1", "0", None)),
-        ("every_value_accounted", ("1", "0", None)),
-        ("every_reject_has_a_reason", ("14", "0", None)),
-        ("compaction_kept_all", ("1", "0", None)),
-        ("one_object", ("1", "0", None)),
-        ("inside_the_day", ("45", "0", None)),
-        ("one_row_per_value", ("45", "0", None)),
-        ("complete_rows", ("45", "0", None)),
-        ("finite_usage", ("45", "0", None)),
-        ("some_usage", ("1", "0", None)),
-        # Phoenix at 01:00: eight values are used, none has a rate; one is negative.
-        ("hours_with_rate", ("45", "8", "az 2019-11 hour 1")),
-        ("no_negative_usage", ("45", "1", f"{PHOENIX} s_06 {DAY} 01:00:00.000")),
-        # Device n has 100 · n watts: 100 W draw 0.0083 kWh in five minutes, 200 W 0.0167, 500 W 0.0417.
-        (
-            "possible_power",
-            ("45", "5", f"{PHOENIX} s_02 {DAY} 00:00:00.000, {NEW_YORK} s_01 {DAY} 01:00:00.000"),
-        ),
-        # 9 of 14 lines are rejected.
-        ("few_rejects", ("1", "0", None)),
-        # The day has 25 hours in New York, 24 in Phoenix.
-        (
-            "full_days",
-            ("2", "2", f"{PHOENIX} partial: 2 of 288 intervals, {NEW_YORK} partial: 3 of 300 intervals"),
-        ),
-        ("hubs_with_usage", ("2", "0", None)),
-        ("hubs_with_location", ("8", "1", "ghost")),
-        ("sensors_with_mapping", ("3", "1", f"{NEW_YORK} s_09")),
-        ("sound_mappings", ("19", "0", None)),
-        ("one_mapping_per_sensor", ("19", "0", None)),
-        ("sound_locations", ("2", "0", None)),
-        ("one_location_per_hub", ("2", "0", None)),
-    ],
-)
-def test_a_rule_on_the_odd_day(day: Day, tables: dict[str, str | int], name: str, expected: Row) -> None:
-    assert judged(day, name, tables) == expected
-
-
-BROKEN = {
-    # Every row twice, in two files or more, less those of Phoenix at 01:00; one has no device and no number of kWh.
-    "doubled": "SELECT * FROM {published_table} WHERE type IS NOT NULL AND kwh < 2"
-    " UNION ALL SELECT * FROM {published_table} WHERE type IS NOT NULL AND kwh < 2"
-    " UNION ALL SELECT loc_id, CAST(NULL AS varchar), location, ts, ts_utc, tz, type, CAST('NaN' AS double),"
-    " cents_per_kwh, cost, state, sensor FROM {published_table} WHERE kwh = 2",
-    # Of the rejects four are left, and one without a reason.
-    "lost": "SELECT loc_id, ts, sensor, reason, file FROM {rejects_table}"
-    " WHERE reason IN ('unknown_hub', 'unknown_sensor')"
-    " UNION ALL SELECT loc_id, ts, 's_01', CAST(NULL AS varchar), file FROM {rejects_table}"
-    " WHERE reason = 'unknown_hub'",
-    "bad_mappings": "SELECT loc_id, sensor, 'x' AS device, 'House' AS location, CAST(1 AS bigint) AS watts,"
-    " CAST(1 AS bigint) AS last_modified, 'ny' AS state, 'f' AS file FROM UNNEST("
-    "ARRAY[CAST(NULL AS varchar), 'ny1', 'ny1', 'ny1'], ARRAY['s_01', 's_99', 's_02', 's_02']) AS t (loc_id, sensor)",
-    "bad_locations": "SELECT loc_id, tz, state, 1e0 AS lon, 1e0 AS lat, '' AS number, '' AS street, '' AS unit,"
-    " '' AS city, '' AS district, '' AS region, '' AS postcode, '' AS id, 'f' AS file FROM UNNEST("
-    "ARRAY['ny1', 'ny1', 'az1', NULL, 'or1'], ARRAY['America/New_York', 'America/New_York', 'America/Portland',"
-    " 'America/Phoenix', 'America/Los_Angeles'], ARRAY['ny', 'ny', 'az', 'az', 'or']) AS t (loc_id, tz, state)",
+# How many each rule checked, how many violate it, the first and the last of these.
+FOUND = {
+    # 14 lines = 5 used + 9 rejected; 50 values = 45 published + 5 rejected.
+    "every_reading_accounted": ("1", "0", None),
+    "every_value_accounted": ("1", "0", None),
+    "every_reject_has_a_reason": ("14", "0", None),
+    "compaction_kept_all": ("1", "0", None),
+    "one_object": ("1", "0", None),
+    "inside_the_day": ("45", "0", None),
+    "one_row_per_value": ("45", "0", None),
+    "complete_rows": ("45", "0", None),
+    "finite_usage": ("45", "0", None),
+    "some_usage": ("1", "0", None),
+    # Phoenix at 01:00: eight values are used, none has a rate; one is negative.
+    "hours_with_rate": ("45", "8", "az 2019-11 hour 1"),
+    "no_negative_usage": ("45", "1", f"{PHOENIX} s_06 {DAY} 01:00:00.000"),
+    # Device n has 100 · n watts: 100 W draw 0.0083 kWh in five minutes, 200 W 0.0167, 500 W 0.0417.
+    "possible_power": ("45", "5", f"{PHOENIX} s_02 {DAY} 00:00:00.000, {NEW_YORK} s_01 {DAY} 01:00:00.000"),
+    # 9 of 14 lines are rejected.
+    "few_rejects": ("1", "0", None),
+    # The day has 25 hours in New York, 24 in Phoenix.
+    "full_days": ("2", "2", f"{PHOENIX} partial: 2 of 288 intervals, {NEW_YORK} partial: 3 of 300 intervals"),
+    "hubs_with_usage": ("2", "0", None),
+    "hubs_with_location": ("8", "1", "ghost"),
+    "sensors_with_mapping": ("3", "1", f"{NEW_YORK} s_09"),
+    "sound_mappings": ("19", "0", None),
+    "one_mapping_per_sensor": ("19", "0", None),
+    "sound_locations": ("2", "0", None),
+    "one_location_per_hub": ("2", "0", None),
 }
 
 
-@pytest.fixture(scope="session")
-def broken(day: Day, tables: dict[str, str | int]) -> dict[str, str | int]:
-    for name, select in BROKEN.items():
-        location = f"external_location = '{day.location(name)}'"
-        day.athena.run(f"CREATE TABLE {name} WITH ({location}) AS {select.format(**tables)}")
-    for name in ("mapping", "location"):
-        day.athena.run(
-            f"ALTER TABLE {name}_versions ADD PARTITION (content = 'B') LOCATION '{day.location(f'bad_{name}s')}'"
-        )
-    own: dict[str, str | int] = {"published_table": "doubled", "rejects_table": "lost", "day": "2019-11-04"}
-    limits: dict[str, str | int] = {"next_day": "2019-11-05", "most_rejected": "0.6"}
-    return {**tables, **own, **limits, "mappings": "B", "locations": "B"}
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        # 45 − 8 − 1 = 36 rows, each twice, and one: 73.
-        ("every_reading_accounted", ("1", "1", "14 lines, 5 used and 1 rejected")),
-        ("every_value_accounted", ("1", "1", "5 readings, 73 values published and 4 rejected")),
-        ("every_reject_has_a_reason", ("5", "1", "ghost s3://{bucket}/raw/usage/dt=2019-11-03/a.json")),
-        ("compaction_kept_all", ("1", "1", "45 rows staged, 73 compacted")),
-        ("one_object", ("1", "1", "{objects} objects")),
-        ("inside_the_day", ("73", "73", f"{PHOENIX} {DAY} 00:00:00.000, {NEW_YORK} {DAY} 01:00:00.000")),
-        (
-            "one_row_per_value",
-            ("37", "36", f"{PHOENIX} s_01 {DAY} 07:00:00.000 UTC, {NEW_YORK} s_10 {DAY} 06:00:00.000 UTC"),
-        ),
-        ("complete_rows", ("73", "1", f"{NEW_YORK} s_01 {DAY} 01:00:00.000")),
-        ("finite_usage", ("73", "1", f"{NEW_YORK} s_01 {DAY} 01:00:00.000")),
-        ("some_usage", ("1", "0", None)),
-        ("hours_with_rate", ("73", "0", None)),
-        ("no_negative_usage", ("73", "0", None)),
-        # Three readings of New York's s_02, each twice, meet two mappings of it: 12, all of 0 kWh.
-        ("possible_power", ("12", "0", None)),
-        ("few_rejects", ("1", "1", "9 of 14 lines; SMART_HUB_MOST_REJECTED is 0.6")),
-        # New York is there twice; how long Phoenix' day is, nobody knows.
-        ("full_days", ("3", "2", f"{NEW_YORK} partial: 3 of 288 intervals")),
-        ("hubs_with_usage", ("5", "1", "or1")),
-        ("hubs_with_location", ("1", "1", "ghost")),
-        ("sensors_with_mapping", ("2", "1", f"{NEW_YORK} s_09")),
-        (
-            "sound_mappings",
-            ("4", "2", "f: loc_id ?, id s_01, description x, f: loc_id ny1, id s_99, description x"),
-        ),
-        ("one_mapping_per_sensor", ("3", "1", "f: loc_id ny1, id s_02")),
-        (
-            "sound_locations",
-            (
-                *("5", "3"),
-                "f: hash ?, tz America/Phoenix, state az, f: hash or1, tz America/Los_Angeles, state or",
-            ),
-        ),
-        ("one_location_per_hub", ("4", "1", "f: hash ny1")),
-    ],
-)
-def test_a_rule_on_a_broken_day(day: Day, broken: dict[str, str | int], name: str, expected: Row) -> None:
-    objects = len(day.athena.keys("staging/doubled/"))
-    assert objects > 1
-    checked, violations, sample = expected
-    sample = sample and sample.format(bucket=day.athena.bucket, objects=objects)
-
-    assert judged(day, name, broken) == (checked, violations, sample)
-
-
-def test_rules_together_find_what_each_finds_alone(day: Day, broken: dict[str, str | int]) -> None:
-    values = {**LIMITS, **broken}
+def test_the_audit_of_the_odd_day(day: Day, tables: dict[str, str | int]) -> None:
     rules = read_rules(FOLDER)
-    together = day.athena.rows(audit(rules, values))
-    assert sorted(together) == sorted(row for rule in rules for row in day.athena.rows(rule.select(values)))
+    assert {rule.name for rule in rules} == FOUND.keys()
 
-
-# For rules that neither day breaks: which of the published rows are left of the day.
-@pytest.mark.parametrize(
-    ("name", "rows", "expected"), [("some_usage", "kwh > 1000", ("1", "1", "no value to publish"))]
-)
-def test_a_rule_on_a_day_of_its_own(
-    day: Day, tables: dict[str, str | int], name: str, rows: str, expected: Row
-) -> None:
-    location = f"external_location = '{day.location(f'day_of_{name}')}'"
-    left = f"SELECT * FROM {tables['published_table']} WHERE {rows}"
-    day.athena.run(f"CREATE TABLE day_of_{name} WITH ({location}) AS {left}")
-
-    assert judged(day, name, {**tables, "published_table": f"day_of_{name}"}) == expected
-
-
-def test_each_rule_is_tried_on_both_days_and_broken_on_some() -> None:
-    rules = {name.removeprefix("quality/") for name in NAMES if name.startswith("quality/")}
-    good, bad, own = (
-        {name: expected[1] for name, *_, expected in mark.args[1]}
-        for test in (test_a_rule_on_the_odd_day, test_a_rule_on_a_broken_day, test_a_rule_on_a_day_of_its_own)
-        for mark in test.pytestmark  # type: ignore[attr-defined]
-    )
-
-    assert rules == good.keys() == bad.keys()
-    assert rules == {name for cases in (good, bad, own) for name, violations in cases.items() if violations != "0"}
+    assert sorted(day.athena.rows(audit(rules, {**LIMITS, **tables}))) == [
+        (rule.name, rule.severity, *FOUND[rule.name]) for rule in rules
+    ]
 
 
 # Publish
