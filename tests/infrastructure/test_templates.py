@@ -1,7 +1,6 @@
 """The templates as text: what holds of them wherever they are deployed."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 import yaml
 
 from ops.templates import load
+from smart_hub.layout import INSIGHT_TABLES
 from tests.cfn import resolved
 
 INFRASTRUCTURE = Path(__file__).resolve().parents[2] / "include" / "infrastructure"
@@ -29,7 +29,6 @@ def template(name: str) -> dict[str, Any]:
     return load((INFRASTRUCTURE / name).read_text())
 
 
-TRINO_TYPES = {"string": "varchar", "int": "integer", "bigint": "bigint", "double": "double", "date": "date"}
 BOOTSTRAP, MAIN = template("bootstrap.yaml"), template("smart_hub.yaml")
 RESOURCES: dict[str, dict[str, Any]] = MAIN["Resources"]
 KEY = {"Ref": "KmsKeyArn"}
@@ -37,23 +36,6 @@ KEY = {"Ref": "KmsKeyArn"}
 
 def of_type(kind: str) -> dict[str, dict[str, Any]]:
     return {name: item["Properties"] for name, item in RESOURCES.items() if item["Type"] == kind}
-
-
-def table_input(name: str) -> dict[str, Any]:
-    found: dict[str, Any]
-    (found,) = (t["TableInput"] for t in of_type("AWS::Glue::Table").values() if t["TableInput"]["Name"] == name)
-    return found
-
-
-def columns(name: str) -> list[tuple[str, str]]:
-    return [(column["Name"], column["Type"]) for column in table_input(name)["StorageDescriptor"]["Columns"]]
-
-
-def selected(statement: str) -> list[str]:
-    """The columns' names in a SELECT: what stands last in each item."""
-    found = re.search(r"\bSELECT\s(.*?)\sFROM\b", statement, re.DOTALL)
-    assert found is not None
-    return [item.split()[-1] for item in found[1].split(",")]
 
 
 def as_list(value: Any) -> list[Any]:
@@ -235,72 +217,7 @@ def test_the_rates_crawler_reads_one_record_a_row_element() -> None:
     assert RESOURCES["XmlClassifier"]["Properties"]["XMLClassifier"]["RowTag"] == "row"
 
 
-def test_all_tables_of_readings_have_the_same_ten_sensors() -> None:
-    sensors = [f"s_{number:02}" for number in range(1, 11)]
-    ((_, struct),) = [column for column in columns("raw_usage") if column[0] == "data"]
-
-    assert struct == f"struct<{','.join(f'{sensor}:double' for sensor in sensors)}>"
-    assert columns("usage") == [
-        ("loc_id", "string"),
-        ("ts", "bigint"),
-        *((sensor, "double") for sensor in sensors),
-    ]
-
-
-def test_every_column_and_key_of_a_table_says_what_it_is() -> None:
-    said = {}
-    for table in (item["TableInput"] for item in of_type("AWS::Glue::Table").values()):
-        shown = table["StorageDescriptor"]["Columns"] + table.get("PartitionKeys", [])
-        for column in shown:
-            said[f"{table['Name']}.{column['Name']}"] = (table["TableType"], column.get("Comment"))
-
-    # Of a view the first publish would drop them, with CREATE OR REPLACE VIEW.
-    assert {name for name, (kind, comment) in said.items() if not comment and kind != "VIRTUAL_VIEW"} == set()
-    assert {name for name, (kind, comment) in said.items() if comment and kind == "VIRTUAL_VIEW"} == set()
-    # https://docs.aws.amazon.com/glue/latest/webapi/API_Column.html; and CloudFormation gives what is not ASCII back as
-    # question marks: https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/814
-    comments = {name: comment for name, (_, comment) in said.items() if comment}
-    assert {name for name, comment in comments.items() if len(comment) > 255 or not comment.isascii()} == set()
-
-
-@pytest.mark.parametrize(
-    ("view", "table"),
-    [("mappings", "mapping_versions"), ("locations", "location_versions"), ("rates", "rate_versions")],
-)
-def test_a_view_is_its_table_without_content_and_file_and_empty(view: str, table: str) -> None:
-    declared = table_input(view)
-    text, variables = declared["ViewOriginalText"]["Fn::Sub"]
-    definition = json.loads(variables["View"]["Fn::Base64"]["Fn::Sub"])
-
-    assert text == "/* Presto View: ${View} */"
-    assert [(key["Name"], key["Type"]) for key in table_input(table)["PartitionKeys"]] == [("content", "string")]
-    shown = [(name, of) for name, of in columns(table) if name != "file"]
-    assert columns(view) == shown
-    assert [(c["name"], c["type"]) for c in definition["columns"]] == [(n, TRINO_TYPES[t]) for n, t in shown]
-    assert definition["originalSql"] == f"SELECT {', '.join(n for n, _ in shown)} FROM {table} WHERE false"
-    assert definition["schema"] == "${Database}"
-
-
-@pytest.mark.parametrize("view", ["always_on", "provider_load"])
-def test_a_view_of_insights_is_deployed_empty_with_its_columns(view: str) -> None:
-    _, variables = table_input(view)["ViewOriginalText"]["Fn::Sub"]
-    definition = json.loads(variables["View"]["Fn::Base64"]["Fn::Sub"])
-    shown = columns(view)
-
-    assert [(c["name"], c["type"]) for c in definition["columns"]] == [(n, TRINO_TYPES[t]) for n, t in shown]
-    assert selected(definition["originalSql"]) == [name for name, _ in shown]
-    assert definition["originalSql"].endswith(" WHERE false")
-    assert definition["schema"] == "${Database}"
-
-
-@pytest.mark.parametrize("view", ["mappings", "locations", "rates", "always_on", "provider_load"])
-def test_a_publish_replaces_a_view_by_the_same_columns(view: str) -> None:
-    statement = (INFRASTRUCTURE.parent / "sql" / "publish" / f"{view}.sql").read_text()
-
-    assert selected(statement) == [name for name, _ in columns(view)]
-
-
-@pytest.mark.parametrize("table", ["daily_device_cost", "hourly_load", "peak_shift", "hub_day_summary"])
+@pytest.mark.parametrize("table", INSIGHT_TABLES)
 def test_airflow_may_publish_what_it_makes(table: str) -> None:
     resource = next(name for name, item in of_type("AWS::Glue::Table").items() if item["TableInput"]["Name"] == table)
     (policy,) = RESOURCES["AirflowRole"]["Properties"]["Policies"]
