@@ -13,13 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 from rich.console import Console
 
-from ops import demo, health, report
+from ops import demo, health, local_command, report
 from ops.airflow_api import Dag
 from ops.settings import Settings, UserError
-from smart_hub.athena import QueryFailed, QueryTimedOut
 from smart_hub.layout import DAILY_DAG
 
 TRINO_SECONDS = 300  # a cold start with all of the official image's plugins
@@ -63,28 +61,22 @@ def main(arguments: Sequence[str]) -> int:
             help=f"(${name}, else {default})",
         )
     options = parser.parse_args(arguments)
+    return local_command.run(lambda: _run(Containers.from_environment(), options, console))
+
+
+def _run(settings: Settings, options: argparse.Namespace, console: Console) -> int:
     begun = time.monotonic()
-    try:
-        settings = Containers.from_environment()
-        days = demo.days_between(options.FROM, options.TO)
-        demo.check_folder(Path(settings.source), days)
-        if settings.engine == "trino":
-            wait_for_trino(settings)
-        dag = Dag(settings.airflow_url)
-        dag.wait_until_parsed()
-        succeeded = True
-        if options.again or not set(days) <= {run.day for run in dag.runs() if run.state == "success"}:
-            succeeded = demo.run(settings, days, console, begun)
-        else:
-            console.print(
-                "The days have run; `docker compose run --rm demo python -m ops.compose --again` repeats them"
-            )
-    except (UserError, QueryFailed, QueryTimedOut) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except httpx.HTTPStatusError as error:
-        print(f"error: Airflow refused: {error}\n{error.response.text}", file=sys.stderr)
-        return 1
+    days = demo.days_between(options.FROM, options.TO)
+    demo.check_folder(Path(settings.source), days)
+    if settings.engine == "trino":
+        wait_for_trino(settings)
+    dag = Dag(settings.airflow_url)
+    dag.wait_until_parsed()
+    succeeded = True
+    if options.again or not set(days) <= {run.day for run in dag.runs() if run.state == "success"}:
+        succeeded = demo.run(settings, days, console, begun)
+    else:
+        console.print("The days have run; `docker compose run --rm demo python -m ops.compose --again` repeats them")
     addresses = f"http://{settings.host}:{settings.airflow_port}"
     print(
         f"\nAirflow    {addresses}/dags/{DAILY_DAG}\n"

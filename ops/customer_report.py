@@ -18,6 +18,7 @@ from typing import Any
 
 import boto3
 
+from ops import local_command
 from ops.settings import Settings, UserError
 from smart_hub.layout import DEFAULT_STACK, database_name
 from smart_hub.page import document
@@ -38,13 +39,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--stack", default=DEFAULT_STACK, help="the stack's name there (default: %(default)s)")
     parser.add_argument("--bucket", help="the stack's output DataBucket there")
     options = parser.parse_args(arguments)
-    try:
+
+    def report() -> int:
         store = _account(options.region, options.stack, options.bucket) if options.region else _local()
         print(write(store, options.hub or os.environ.get("HUB", ""), options.first, options.last, options.out))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+        return 0
+
+    return local_command.run(report)
 
 
 def write(store: Store, hub: str, first: str, last: str, out: Path | None = None) -> Path:

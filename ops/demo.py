@@ -13,13 +13,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import boto3
-import httpx
 from rich.console import Console
 
-from ops import progress, report, services
+from ops import local_command, progress, report, services
 from ops.airflow_api import FINISHED, Dag, Run
 from ops.settings import Settings, UserError
-from smart_hub.athena import QueryFailed, QueryTimedOut
 from smart_hub.layout import DAILY_DAG
 
 FIRST, LAST = date(2019, 12, 21), date(2019, 12, 22)  # the days in include/data
@@ -34,18 +32,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--from", dest="first", type=day, default=FIRST, help="first day (default: %(default)s)")
     parser.add_argument("--to", dest="last", type=day, default=LAST, help="last day (default: %(default)s)")
     options = parser.parse_args(arguments)
-    try:
-        source = {"SOURCE": options.source} if options.source else {}
-        return demo(Settings.from_environment({**os.environ, **source}), options.first, options.last, console)
-    except (UserError, QueryFailed, QueryTimedOut) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except httpx.HTTPStatusError as error:
-        print(f"error: Airflow refused: {error}\n{error.response.text}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nInterrupted. `make status` shows what goes on, `make down` ends it.", file=sys.stderr)
-        return 130
+    source = {"SOURCE": options.source} if options.source else {}
+    return local_command.run(
+        lambda: demo(Settings.from_environment({**os.environ, **source}), options.first, options.last, console),
+        interrupted="Interrupted. `make status` shows what goes on, `make down` ends it.",
+    )
 
 
 def demo(settings: Settings, first: date, last: date, console: Console) -> int:

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import boto3
 
-from ops import health, processes, trino
+from ops import health, local_command, processes, trino
 from ops.environment import (
     AIRFLOW,
     PYTHON,
@@ -299,26 +299,22 @@ def _exclusive(settings: Settings, say: Callable[[str], None]) -> Iterator[None]
 
 def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by SIGTERM, undo as on Ctrl-C
-    try:
-        settings = Settings.from_environment()
-        if arguments[:1] == ["airflow"]:
-            return _cli(settings, arguments[1:])
-        parser = argparse.ArgumentParser(prog="python -m ops.services", description=__doc__.splitlines()[0])
-        parser.add_argument("command", choices=["up", "down", "status", "airflow"])
-        command = parser.parse_args(arguments).command
-        if command == "up":
-            up(settings)
-            print(f"Airflow   {settings.airflow_url}\nLocal AWS {settings.aws_url}")
-        elif command == "down":
-            down(settings)
-        else:
-            return 0 if status(settings) else 1
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    if arguments[:1] == ["airflow"]:
+        return local_command.run(lambda: _cli(Settings.from_environment(), arguments[1:]))
+    parser = argparse.ArgumentParser(prog="python -m ops.services", description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=["up", "down", "status", "airflow"])
+    command = parser.parse_args(arguments).command
+    return local_command.run(lambda: _do(command, Settings.from_environment()))
+
+
+def _do(command: str, settings: Settings) -> int:
+    if command == "status":
+        return 0 if status(settings) else 1
+    if command == "down":
+        down(settings)
+    else:
+        up(settings)
+        print(f"Airflow   {settings.airflow_url}\nLocal AWS {settings.aws_url}")
     return 0
 
 

@@ -26,6 +26,7 @@ from typing import IO
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from ops import local_command
 from ops.settings import ROOT, Settings, UserError
 
 VERSION = "476"  # newer ones are beyond Athena, whose engine version 3 follows Trino at a distance
@@ -369,20 +370,15 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m ops.trino", description=__doc__.splitlines()[0])
     parser.add_argument("command", choices=["install", "run"])
     command = parser.parse_args(arguments).command
-    try:
-        settings = Settings.from_environment()
-        if command == "install":
-            install(settings.trino_home)
-            print(f"It runs on {install_java()}")
-        else:
-            line, _ = prepare(settings)
-            os.execv(line[0], line)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    return local_command.run(lambda: _do(command, Settings.from_environment()))
+
+
+def _do(command: str, settings: Settings) -> int:
+    if command == "run":
+        line, _ = prepare(settings)
+        os.execv(line[0], line)
+    install(settings.trino_home)
+    print(f"It runs on {install_java()}")
     return 0
 
 

@@ -1,6 +1,5 @@
 """Whatever comes in: a right answer, or an error that says what is at fault; no other exception, no injection."""
 
-import importlib.util
 import json
 import re
 import sys
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from generator.__main__ import main as generate
 from smart_hub import sql
 from smart_hub.layout import REFERENCE_TABLES
+from tests.glue.conftest import load
 
 ROOT = Path(__file__).parents[2]
 STATEMENTS = sorted((ROOT / "include" / "sql").rglob("*.sql"))
@@ -50,12 +50,7 @@ SAFE = st.from_regex(r"[A-Za-z0-9_./:=-]{1,20}", fullmatch=True)
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("rates", ROOT / "include" / "glue" / "rates_xml_to_parquet.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load(ROOT / "include" / "glue" / "rates_xml_to_parquet.py")
 
 
 @pytest.fixture(scope="module")
