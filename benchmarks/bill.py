@@ -4,8 +4,9 @@ List prices of us-east-1, in dollars, as of November 2026; Athena's and Glue's a
 The Data Catalog's free million requests a month is taken off, Lambda's free tier is not.
 
 Left out: Airflow's own hosting, which is the same whatever its DAGs do (MWAA's small environment: 0.49 dollars an hour,
-11.76 a day, https://aws.amazon.com/managed-workflows-for-apache-airflow/pricing/), queries of people, KMS, QuickSight,
-data that leave the region, taxes, and prices that fall with volume (S3's from 50 TB on).
+11.76 a day, https://aws.amazon.com/managed-workflows-for-apache-airflow/pricing/), what is logged, which the local AWS
+does not measure (0.50 dollars a gigabyte, https://aws.amazon.com/cloudwatch/pricing/), queries of people, KMS,
+QuickSight, data that leave the region, taxes, and prices that fall with volume (S3's from 50 TB on).
 
 What is measured on a laptop holds on AWS as far as it is counts and bytes (Athena writes Parquet by another writer, of
 other sizes); seconds of functions, which wait for their queries, and requests that Athena makes are those of another
@@ -28,10 +29,8 @@ S3_GIGABYTE_MONTH = 0.023
 # https://aws.amazon.com/glue/pricing/: beyond the first million requests a month. So are the first million objects.
 CATALOG_REQUEST = 1.0 / 10**6
 FREE_CATALOG_REQUESTS = 10**6
-# https://aws.amazon.com/cloudwatch/pricing/, collected.
-LOG_GIGABYTE = 0.50
 
-GIGABYTE = 2**30  # of memory, storage and logs; Athena's megabyte and terabyte are in prices.py
+GIGABYTE = 2**30  # of memory and storage; Athena's megabyte and terabyte are in prices.py
 DAYS_OF_A_MONTH = 30
 
 # Of the functions in include/infrastructure/smart_hub.yaml.
@@ -80,7 +79,7 @@ class Day:
     queries, functions, stored: by name, the same names at each size. crawls: of any crawler. job_runs: of the Glue job
     in Python shell, job_seconds of one. puts: requests to S3 of the price of PUT, so COPY, POST and LIST too; gets: all
     others but DELETE; of either those that Athena, Glue and functions make for the account, too. catalog_requests: to
-    Glue's Data Catalog. log_bytes: into CloudWatch Logs.
+    Glue's Data Catalog.
     """
 
     hubs: float
@@ -93,7 +92,6 @@ class Day:
     gets: float
     stored: Mapping[str, Stored]
     catalog_requests: float = 0
-    log_bytes: float = 0
 
 
 def bill(day: Day) -> dict[str, float]:
@@ -113,7 +111,6 @@ def bill(day: Day) -> dict[str, float]:
         "S3 requests": day.puts * S3_PUT + day.gets * S3_GET,
         "S3 storage": kept / GIGABYTE * S3_GIGABYTE_MONTH / DAYS_OF_A_MONTH,
         "Data Catalog": requests * CATALOG_REQUEST,
-        "logs": day.log_bytes / GIGABYTE * LOG_GIGABYTE,
     }
 
 
@@ -128,7 +125,6 @@ def widely_copied(
     gets: float,
     stored: Mapping[str, Stored],
     catalog_requests: float = 0,
-    log_bytes: float = 0,
 ) -> Day:
     """The widely copied design's day: ten INSERT INTO a hub, a crawl, then a CREATE TABLE AS of what they wrote.
 
@@ -155,7 +151,6 @@ def widely_copied(
         gets=gets,
         stored=stored,
         catalog_requests=catalog_requests,
-        log_bytes=log_bytes,
     )
 
 
