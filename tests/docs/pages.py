@@ -81,4 +81,3 @@ def anchors(text: str) -> set[str]:
             anchor = f"{slug}-{number}"
         found.add(anchor)
     return found
-

@@ -1,4 +1,4 @@
-"""What the pages have one type is taken by what it is typed for: make's recipes, their parsers, Airflow's CLI, AWS's API.
+"""What the pages have one type is taken by what it is for: make, what make starts, Airflow's CLI, AWS's API.
 
 Many of these commands are run by a test, too; here are all, also those that need an account, an hour or a network.
 """
@@ -55,7 +55,11 @@ def starts(shell_text: str) -> Iterator[tuple[tuple[str, ...], set[str]]]:
 @cache
 def help_of(python: str, *module: str) -> str:
     done = subprocess.run(
-        [ROOT / python, "-m", *module, "--help"], cwd=ROOT, env={"PYTHONPATH": "plugins"}, capture_output=True, text=True
+        [ROOT / python, "-m", *module, "--help"],
+        cwd=ROOT,
+        env={"PYTHONPATH": "plugins"},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, f"{module}: {done.stderr}"
     return done.stdout

@@ -4,6 +4,7 @@ import re
 
 from smart_hub import prices
 from smart_hub.settings import SETTINGS
+from tests.conftest import LAYERS
 from tests.docs.pages import FOLDERS, PAGES, ROOT, SHOWN, anchors, blocks, pages, prose, spans
 
 # Named because they are not there: what other tools or users make.
@@ -76,6 +77,16 @@ def test_what_a_day_costs_is_what_the_prices_come_to() -> None:
 
     assert told
     assert told.groups() == (f"{everything_new:.2f}", f"{usage_new:.2f}")
+
+
+def test_the_layers_of_the_tests_are_as_they_are_told() -> None:
+    table = re.findall(r"^\| (?:`(\w+)` )?\| (.*?) \|", PAGES["tests/README.md"], re.MULTILINE)
+    told: dict[str, set[str]] = {}
+    for layer, folders in table:
+        told.setdefault(layer or list(told)[-1], set()).update(re.findall(r"`(\w+)`", folders))
+
+    assert list(told) == list(LAYERS)
+    assert [layer for layer, folders in LAYERS.items() if not told[layer] >= set(folders.split())] == []
 
 
 # The map of ARCHITECTURE.md

@@ -1,6 +1,7 @@
 """`make demo`, twice, in an environment of its own: the real services, the real DAG, the sample days."""
 
 import re
+import shlex
 import subprocess
 from collections import Counter
 from datetime import datetime
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from smart_hub.layout import SENSORS
-from tests.docs.pages import PAGES, blocks, shell
+from tests.docs.pages import PAGES, blocks
 from tests.e2e import independent
 from tests.e2e.environment import DAYS, ROOT, Environment
 
@@ -118,7 +119,8 @@ def test_the_readme_shows_this_table(first: str) -> None:
     )
 
     assert list(shown) == list(made)
-    assert shown.pop("seconds") and made.pop("seconds")
+    assert shown.pop("seconds")
+    assert made.pop("seconds")
     assert shown == made
     # what is converted has a query for mappings and one for locations, and both days may have thought it new
     assert made_within(queries, more=2)
@@ -132,7 +134,13 @@ def made_within(shown_and_made: list[float], more: float) -> bool:
 
 def test_the_readmes_report_is_one_file(environment: Environment, first: str, tmp_path: Path) -> None:
     # given the command of README.md and docs/page.md, and the size that the page tells
-    (command,) = {tuple(words) for name in ("README.md", "docs/page.md") for words in shell(PAGES[name]) if "report" in words}
+    shown = [block for page in ("README.md", "docs/page.md") for block in blocks(PAGES[page], "sh")]
+    (command,) = {
+        tuple(shlex.split(line, comments=True))
+        for block in shown
+        for line in block.splitlines()
+        if line.startswith("make report ")
+    }
     settings = dict(word.split("=") for word in command[2:])
 
     done = environment.make("report", **settings, ARGS=f"--out {tmp_path}/report.html")

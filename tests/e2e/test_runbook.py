@@ -65,7 +65,9 @@ class Book:
         """
         (block,) = [block for block in self.blocks[heading] if part in block]
         before = self.blocks["Before you begin"]
-        printed = self.shell("\n".join([*before, *(f'{name}="{value}"' for name, value in variables.items()), block]), answer)
+        printed = self.shell(
+            "\n".join([*before, *(f'{name}="{value}"' for name, value in variables.items()), block]), answer
+        )
         self.done.update([*before, block])
         return printed
 
@@ -350,8 +352,8 @@ def test_a_role_is_tried_by_hand(kit: Kit, book: Book) -> None:
     whoami = session.client("sts", endpoint_url=aws).get_caller_identity()["Arn"]
     assert whoami == "arn:aws:sts::000000000000:assumed-role/smart-hub-airflow/me"
     assert session.client("athena", endpoint_url=aws).get_work_group(WorkGroup="smart-hub")
-    with pytest.raises(ClientError, match="not authorized to perform: glue:CreateDatabase"):
-        session.client("glue", endpoint_url=aws).create_database(DatabaseInput={"Name": "another"})
+    with pytest.raises(ClientError, match=r"AccessDenied.*DeleteBucket"):
+        session.client("s3", endpoint_url=aws).delete_bucket(Bucket=BUCKET)
 
 
 def test_costs_are_shown_and_limited(kit: Kit, book: Book) -> None:

@@ -16,7 +16,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from localaws.faults import BOUND, SERVICES, Faults, InvalidRule, Rule as Judged
+from localaws.faults import BOUND, SERVICES, Faults, InvalidRule
+from localaws.faults import Rule as Judged
 from localaws.service import Store
 from ops.deploy import deploy
 from smart_hub.layout import run_name
