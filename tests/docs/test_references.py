@@ -1,59 +1,20 @@
-"""What the pages name exists: files, links, commands, settings. No page promises what a rename took away."""
+"""What the pages name exists: files, links, modules, settings. No page promises what a rename took away."""
 
 import re
-from collections.abc import Iterator
-
-import pytest
 
 from smart_hub import prices
 from smart_hub.settings import SETTINGS
-from tests.docs.pages import PAGES, ROOT, anchors, blocks, prose, spans
+from tests.conftest import LAYERS
+from tests.docs.pages import FOLDERS, PAGES, ROOT, SHOWN, anchors, blocks, pages, prose, spans
 
-MAKEFILE = (ROOT / "Makefile").read_text("utf-8").replace("\\\n", "")
-TARGETS = set(re.findall(r"^([a-z][a-z0-9-]*):", MAKEFILE, re.MULTILINE))
-# Folders of the repository whose files the pages name by their path.
-SHOWN = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name[0] != "."} - {"dist", "__pycache__"}
-FOLDERS = SHOWN | {".astro", ".ci"}
 # Named because they are not there: what other tools or users make.
 ELSEWHERE = {".astro/test_dag_integrity_default.py", "dags/exampledag.py", "dags/smart-hub"}
 # Variables that the pages show for what they do when they are wrong, or for their form.
 NO_SETTINGS = {"SMART_HUB_DATA_BUKET", "SMART_HUB_API_SERVICE_HOST", "SMART_HUB_NAME"}
 
-pages = pytest.mark.parametrize("page", sorted(PAGES))
 
-
-def commands(page: str) -> Iterator[tuple[str, str]]:
-    """Each use of make in what a page spells as code: its target, and the whole command."""
-    for code in [*blocks(PAGES[page], "sh"), *blocks(PAGES[page], ""), *spans(PAGES[page])]:
-        for line in code.replace("\\\n", " ").splitlines():
-            for command in re.findall(r"(?:^ *|`|&& |; |\w+=\S+ )(make(?: [^#&`]*)?)", line):
-                words = [word for word in command.split()[1:] if re.fullmatch(r"[a-z][a-z0-9-]*", word)]
-                if words:
-                    yield words[0], command.strip()
-
-
-def test_the_pages_are_found_and_their_commands_too() -> None:
-    assert {"README.md", "ARCHITECTURE.md", "docs/aws.md"} <= set(PAGES)
-    assert ("demo", "make demo") in commands("README.md")
-    assert ("deploy", "make deploy REGION=us-east-1 DRY_RUN=1") in commands("docs/aws.md")
-    assert {"demo", "test", "deploy-quicksight"} <= TARGETS
-
-
-@pages
-def test_every_command_of_make_exists(page: str) -> None:
-    assert [command for target, command in commands(page) if target not in TARGETS] == []
-
-
-@pages
-def test_every_variable_given_to_make_is_one(page: str) -> None:
-    # those of the Makefile, of the laptop's settings (docs/settings.md, in whose test each is asked for), of the DAGs
-    laptop = set(re.findall(r"^\| `(\w+)` \|", PAGES["docs/settings.md"].partition("## A laptop's")[2], re.MULTILINE))
-    known = {*re.findall(r"\$\((\w+)\)|^(\w+) \?=", MAKEFILE, re.MULTILINE)}
-    known = {name for pair in known for name in pair} | laptop | set(SETTINGS)
-
-    given = [(name, command) for _, command in commands(page) for name in re.findall(r" ([A-Z][A-Z0-9_]*)=", command)]
-
-    assert [one for one in given if one[0] not in known] == []
+def test_the_pages_are_found() -> None:
+    assert {"README.md", "ARCHITECTURE.md", "docs/aws.md", "tests/README.md"} <= set(PAGES)
 
 
 @pages
@@ -74,7 +35,8 @@ def test_every_file_that_a_page_names_exists(page: str) -> None:
     named = {span.removeprefix("./") for span in spans(PAGES[page])} - ELSEWHERE
     paths = [name for name in named if name.partition("/")[0] in FOLDERS and re.fullmatch(r"[\w./*-]+/[\w./*-]*", name)]
 
-    assert [path for path in paths if not any(ROOT.glob(path.rstrip("/")))] == []
+    here = (ROOT, (ROOT / page).parent)
+    assert [path for path in paths if not any(any(base.glob(path.rstrip("/"))) for base in here)] == []
 
 
 @pages
@@ -115,6 +77,16 @@ def test_what_a_day_costs_is_what_the_prices_come_to() -> None:
 
     assert told
     assert told.groups() == (f"{everything_new:.2f}", f"{usage_new:.2f}")
+
+
+def test_the_layers_of_the_tests_are_as_they_are_told() -> None:
+    table = re.findall(r"^\| (?:`(\w+)` )?\| (.*?) \|", PAGES["tests/README.md"], re.MULTILINE)
+    told: dict[str, set[str]] = {}
+    for layer, folders in table:
+        told.setdefault(layer or list(told)[-1], set()).update(re.findall(r"`(\w+)`", folders))
+
+    assert list(told) == list(LAYERS)
+    assert [layer for layer, folders in LAYERS.items() if not told[layer] >= set(folders.split())] == []
 
 
 # The map of ARCHITECTURE.md

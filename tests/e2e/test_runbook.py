@@ -1,5 +1,6 @@
 """docs/runbook.md, done as it says: something is broken, and the page's own commands make it good again.
 
+So is the one of docs/permissions.md, which needs the AWS CLI and the stack as well.
 Takes many minutes; `make test-reruns` runs it.
 """
 
@@ -15,13 +16,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import boto3
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
 from ops.airflow_api import Dag
 from smart_hub.layout import SENSORS
 from tests.chaos.faults import athena
 from tests.chaos.kit import Damage, Kit
+from tests.docs.pages import PAGES, blocks
 from tests.e2e.environment import DAYS, ROOT, SECONDS, Environment
 from tests.ports import free_ports
 
@@ -61,7 +65,14 @@ class Book:
         """
         (block,) = [block for block in self.blocks[heading] if part in block]
         before = self.blocks["Before you begin"]
-        script = "\n".join([*before, *(f'{name}="{value}"' for name, value in variables.items()), block])
+        printed = self.shell(
+            "\n".join([*before, *(f'{name}="{value}"' for name, value in variables.items()), block]), answer
+        )
+        self.done.update([*before, block])
+        return printed
+
+    def shell(self, script: str, answer: str = "") -> str:
+        """What a shell prints that has the AWS CLI, and make of this environment."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "AWS_", "SMART_HUB_"))}
         done = subprocess.run(
             ["sh", "-euc", script],
@@ -82,8 +93,7 @@ class Book:
             text=True,
             timeout=SECONDS,
         )
-        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
-        self.done.update([*before, block])
+        assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
     def left_out(self) -> list[str]:
@@ -328,6 +338,22 @@ def test_a_stuck_query_is_found_and_stopped_and_its_task_tries_again(kit: Kit, b
 
 def test_rights_can_be_asked_for(kit: Kit, book: Book) -> None:
     assert book.do("Access is denied", "simulate-principal-policy").split() == ["glue:StartCrawler", "allowed"]
+
+
+def test_a_role_is_tried_by_hand(kit: Kit, book: Book) -> None:
+    # given the commands of docs/permissions.md
+    (block,) = blocks(PAGES["docs/permissions.md"], "sh")
+    aws = f"http://127.0.0.1:{kit.environment.aws_port}"
+
+    given = json.loads(book.shell(block.replace("http://127.0.0.1:4566", aws)))["Credentials"]
+
+    # expect a session of that role, which may do what the role may and no more
+    session = boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], "us-east-1")
+    whoami = session.client("sts", endpoint_url=aws).get_caller_identity()["Arn"]
+    assert whoami == "arn:aws:sts::000000000000:assumed-role/smart-hub-airflow/me"
+    assert session.client("athena", endpoint_url=aws).get_work_group(WorkGroup="smart-hub")
+    with pytest.raises(ClientError, match=r"AccessDenied.*DeleteBucket"):
+        session.client("s3", endpoint_url=aws).delete_bucket(Bucket=BUCKET)
 
 
 def test_costs_are_shown_and_limited(kit: Kit, book: Book) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -14,10 +16,12 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from localaws.faults import Faults, InvalidRule
+from localaws.faults import BOUND, SERVICES, Faults, InvalidRule
+from localaws.faults import Rule as Judged
 from localaws.service import Store
 from ops.deploy import deploy
 from smart_hub.layout import run_name
+from tests.docs.pages import PAGES, blocks, spans
 from tests.localaws.athena.client import TEXT, AthenaClient
 from tests.localaws.local_server import Aws, archive, expect_ended
 
@@ -434,3 +438,34 @@ def test_a_file_of_faults_that_are_none(tmp_path: Path) -> None:
     log = (tmp_path / "state.log").read_text()
     aws.kill()
     assert f"--faults {rules}: rule 1: effect is an object with one of error" in log
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_the_commands_of_the_page_put_show_and_take_away_its_rule(aws: Aws, faults: Admin) -> None:
+    # given docs/faults.md
+    (block,) = blocks(PAGES["docs/faults.md"], "sh")
+    *put, show, clear = block.replace("http://127.0.0.1:4566", aws.endpoint).splitlines()
+
+    def shell(command: str) -> Any:
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    # when its commands are typed, and a query starts in between, expect its rule to strike, and to be gone
+    shell("\n".join(put))
+    assert error_of(aws.client("athena").start_query_execution, QueryString="SELECT 1") == ("ThrottlingException", 400)
+    assert [(rule["name"], rule["struck"]) for rule in shell(show)] == [("busy", 1)]
+    shell(clear)
+    assert shell(show) == []
+
+
+def test_the_page_has_all_services_and_effects_and_no_other() -> None:
+    page = PAGES["docs/faults.md"]
+    told = [json.loads(span) for span in spans(page) if re.fullmatch(r"\{[^…]*\}", span)]
+
+    for effect in told:
+        service = next((BOUND[kind][0] for kind in effect if kind in BOUND), "athena")
+        Judged.of({"service": service, "effect": effect}, two_files=True)
+    assert {kind for effect in told for kind in effect} == {"error", "delay_seconds", *BOUND}
+    names = [*SERVICES, *(value for _, _, values in BOUND.values() for value in values)]
+    assert [name for name in names if f'"{name}"' not in page and f"`{name}`" not in page] == []

@@ -1,4 +1,4 @@
-"""The pages of docs: their statements run, and what they list is what the SQL and the template have."""
+"""The pages: their statements run, and what they list is what the SQL and the template have."""
 
 import re
 
@@ -6,12 +6,13 @@ import pytest
 
 from smart_hub.layout import INSIGHT_TABLES, INSIGHT_VIEWS
 from smart_hub.quality import read_rules
+from tests.docs.pages import PAGES, blocks
 from tests.localaws.local_server import ROOT
 from tests.sql.conftest import Day
 
 TEXT = (ROOT / "docs" / "data-quality.md").read_text(encoding="utf-8")
 INSIGHTS = (ROOT / "docs" / "insights.md").read_text(encoding="utf-8")
-STATEMENTS = re.findall(r"```sql\n(.*?)```", TEXT + INSIGHTS, re.DOTALL)
+STATEMENTS = [statement for page in PAGES.values() for statement in blocks(page, "sql")]
 
 
 @pytest.mark.parametrize("statement", STATEMENTS)
