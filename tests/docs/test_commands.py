@@ -19,6 +19,8 @@ from smart_hub.settings import SETTINGS
 from tests.docs.pages import FOLDERS, PAGES, ROOT, blocks, pages, shell
 from tests.ops.test_makefile import make
 
+pytestmark = pytest.mark.service  # each command is asked for its options
+
 # The AWS CLI's own: commands that are no operation of an API, and options of all commands.
 OF_THE_CLI = {("s3", "mb"), ("s3", "sync"), ("sso", "login")}
 OPTIONS = {"--region", "--output", "--query", "--no-paginate"}

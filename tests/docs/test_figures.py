@@ -6,6 +6,7 @@ address, and seconds that it says are those of one machine.
 
 import inspect
 import re
+import tomllib
 from datetime import timedelta
 
 import pytest
@@ -37,6 +38,7 @@ from tests.docs.figures import (
 )
 from tests.docs.pages import PAGES, ROOT, spans
 
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yaml").read_text("utf-8"))
 PAGE = {name: one.default for name, one in inspect.signature(page_benchmark.run).parameters.items()}
 DELAYS = DAG.default_args["retry_delay"].total_seconds(), DAG.default_args["retry_exponential_backoff"]
@@ -59,6 +61,7 @@ FIGURES: Figures = {
         (r"the local AWS \(http://127.0.0.1:(\d+)\)", [Laptop.aws_port]),
         (r"none, at most (\d+) GB a query \|", [int(Laptop.query_memory.rstrip("G"))]),
         (r"Java (\d+) or newer", [NEEDED_JAVA]),
+        (r"that they cover (\d+) % of", [PROJECT["tool"]["coverage"]["report"]["fail_under"]]),
     ],
     "docs/page.md": [
         (r"It shows (\d+) days at most", [MOST_DAYS]),
