@@ -1,0 +1,107 @@
+"""Changes each quality rule's SQL bit by bit, and looks whether a case of test_rules.py notices.
+
+    PYTHONPATH=plugins python -m tests.sql.mutants [rule ...]
+
+In the environment of the local AWS, in one process, which changes no file. A case notices a change when it finds other
+faults, or checks another number of things. Changes that the local Athena refuses are counted by themselves: they prove
+nothing. Ends with 1 when there is a change that no case notices, and that EQUIVALENT does not explain.
+"""
+
+import argparse
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+
+import sqlglot
+from sqlglot import exp
+
+from localaws.athena.errors import QueryError
+from smart_hub.quality import Rule, read_rules
+from tests.localaws.athena.in_process import rows
+from tests.sql.test_rules import CASES, SQL, VALUES, Case, source_of
+
+# Changes after which a rule finds the same, whatever the rows.
+EQUIVALENT: dict[tuple[str, str], str] = {}
+
+COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
+SWAPS = {exp.And: exp.Or, exp.Or: exp.And, exp.Add: exp.Sub, exp.Sub: exp.Add, exp.Mul: exp.Div, exp.Div: exp.Mul}
+
+
+def changed(part: exp.Expression) -> Iterator[exp.Expression | None]:
+    """What may stand in its place; None for nothing."""
+    kind = type(part)
+    if kind in COMPARISONS:
+        yield from (other(this=part.this, expression=part.expression) for other in COMPARISONS if other is not kind)
+    elif kind in SWAPS:
+        yield SWAPS[kind](this=part.this, expression=part.expression)
+    if kind in SWAPS or kind is exp.DPipe:
+        yield from (part.this, part.expression)
+    elif kind is exp.Not:
+        yield part.this
+    elif kind is exp.Is:
+        yield exp.Not(this=part.copy())
+    elif kind is exp.Column:
+        null = exp.Nullif(this=part.copy(), expression=part.copy())  # of its type
+        yield exp.alias_(null, part.name) if isinstance(part.parent, exp.Select) else null
+    elif kind is exp.Literal and not part.is_string:
+        yield from (exp.Literal.number(int(part.this) + by) for by in (1, -1))
+    elif kind is exp.Literal and part.this and "__" not in part.this:
+        yield from (exp.Literal.string(text) for text in dict.fromkeys((part.this[1:], part.this[:-1])))
+    elif kind is exp.Min:
+        yield exp.Max(this=part.this)
+    elif kind is exp.Join:
+        yield exp.Join(**{**part.args, "side": None if part.side else "LEFT", "kind": None})
+    elif kind in (exp.Where, exp.Distinct) or isinstance(part.parent, exp.Group):
+        yield None
+    elif isinstance(part, exp.Func) and isinstance(part.this, exp.Condition) and kind is not exp.If:
+        yield part.this
+
+
+def mutants(template: str) -> Iterator[tuple[str, str]]:
+    """The statement with one change each: the change in words, and the template with it."""
+    tree = sqlglot.parse_one(re.sub(r"\{\{ (\w+) \}\}", r"__\1__", template), read="athena")
+    for index, part in enumerate(tree.walk()):
+        for new in changed(part):
+            mutant = tree.copy()
+            next(one for at, one in enumerate(mutant.walk()) if at == index).replace(new and new.copy())
+            words = f"{part.sql('athena')} -> {new.sql('athena') if new else 'nothing'}"
+            yield words, re.sub(r"__(\w+?)__", r"{{ \1 }}", mutant.sql("athena"))
+
+
+def verdict(rule: Rule, cases: list[Case]) -> str:
+    """What becomes of a changed rule."""
+    for case in cases:
+        try:
+            found = [fault for (fault,) in rows(rule.faults({**VALUES, **case.values}), source_of(case.given))]
+        except QueryError:
+            return "refused"
+        if sorted(filter(None, found)) != case.faults or case.checked not in (None, len(found)):
+            return "noticed"
+    return "survives"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rules", nargs="*", help="these alone")
+    names = parser.parse_args().rules
+    total: Counter[str] = Counter()
+    for rule in read_rules(SQL):
+        if names and rule.name not in names:
+            continue
+        counts: Counter[str] = Counter()
+        for words, text in mutants(rule.text):
+            found = verdict(Rule(rule.name, rule.severity, text), CASES[rule.name])
+            if found == "survives":
+                why = EQUIVALENT.get((rule.name, words))
+                found = "equivalent" if why else found
+                print(f"  {found.upper()}: {words}" + (f": {why}" if why else ""), flush=True)
+            counts[found] += 1
+        print(f"{rule.name}: {dict(counts)}", flush=True)
+        total += counts
+    print(f"{total.total()} changes: {dict(total)}")
+    return int(total["survives"] > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
