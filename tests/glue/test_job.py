@@ -176,9 +176,7 @@ def test_bad_data_registers_and_writes_nothing(script: ModuleType, rates: FakeAw
     assert {"PutObject", "CreatePartition"}.isdisjoint(rates.calls)
 
 
-def test_an_empty_file_is_no_marker_of_a_folder(
-    script: ModuleType, rates: FakeAws, shared_content: ModuleType
-) -> None:
+def test_an_empty_file_is_no_marker_of_a_folder(script: ModuleType, rates: FakeAws, shared_content: ModuleType) -> None:
     rates.objects["raw/rates/az.xml"] = b""
     with pytest.raises(script.RatesError, match=r"^s3://data/raw/rates/az.xml, row 0, line 1: no element found"):
         script.main(arguments(rates, shared_content))

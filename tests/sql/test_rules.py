@@ -103,7 +103,11 @@ NOT_FINITE = [f"CAST('{value}' AS double)" for value in ("Infinity", "-Infinity"
 CASES: dict[str, list[Case]] = {
     "compaction_kept_all": [
         Case("nothing staged, nothing compacted", {"cost": [], "published": []}, []),
-        Case("what was rejected is not compacted", {"cost": [{}, *({**one, "kwh": "7"} for one in (UNUSED, UNUSED_TOO))]}, []),
+        Case(
+            "what was rejected is not compacted",
+            {"cost": [{}, *({**one, "kwh": "7"} for one in (UNUSED, UNUSED_TOO))]},
+            [],
+        ),
         Case("one more row, of no energy", {"published": [{}, {"kwh": "0"}]}, ["1 rows staged, 2 compacted"]),
         Case("one row less, of no energy", {"cost": [{}, {"kwh": "0"}]}, ["2 rows staged, 1 compacted"]),
         Case("as many rows, of more energy", {"published": [{"kwh": "0.6"}]}, ["1 rows staged, 1 compacted"]),
