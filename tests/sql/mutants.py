@@ -18,13 +18,13 @@ from sqlglot import exp
 from localaws.athena.errors import QueryError
 from smart_hub.quality import Rule, read_rules
 from tests.localaws.athena.in_process import rows
-from tests.sql.test_rules import CASES, SQL, VALUES, Case, source_of
+from tests.sql.test_rules import CASES, SQL, VALUES, source_of
 
 COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
 SWAPS = {exp.And: exp.Or, exp.Or: exp.And, exp.Add: exp.Sub, exp.Sub: exp.Add, exp.Mul: exp.Div, exp.Div: exp.Mul}
 
 
-def changed(part: exp.Expression) -> Iterator[exp.Expression | None]:
+def changed(part: exp.Expr) -> Iterator[exp.Expr | None]:
     """What may stand in its place; None for nothing."""
     kind = type(part)
     if kind in COMPARISONS:
@@ -47,51 +47,60 @@ def changed(part: exp.Expression) -> Iterator[exp.Expression | None]:
     elif kind is exp.Min:
         yield exp.Max(this=part.this)
     elif kind is exp.Join:
-        yield exp.Join(**{**part.args, "side": None if part.side else "LEFT", "kind": None})
-    elif kind in (exp.Where, exp.Distinct) or isinstance(part.parent, exp.Group):
+        yield exp.Join(**{**part.args, "side": None if part.args.get("side") else "LEFT", "kind": None})
+    elif kind in (exp.Where, exp.Distinct):
         yield None
     elif isinstance(part, exp.Func) and isinstance(part.this, exp.Condition) and kind is not exp.If:
         yield part.this
 
 
+def parsed(template: str) -> exp.Expr:
+    return sqlglot.parse_one(re.sub(r"\{\{ (\w+) \}\}", r"__\1__", template), read="athena")
+
+
+def written(tree: exp.Expr) -> str:
+    return re.sub(r"__(\w+?)__", r"{{ \1 }}", tree.sql("athena"))
+
+
 def mutants(template: str) -> Iterator[tuple[str, str]]:
-    """The statement with one change each: the change in words, and the template with it."""
-    tree = sqlglot.parse_one(re.sub(r"\{\{ (\w+) \}\}", r"__\1__", template), read="athena")
+    """The template with one change each: the change in words, and the text."""
+    tree = parsed(template)
     for index, part in enumerate(tree.walk()):
         for new in changed(part):
             mutant = tree.copy()
             next(one for at, one in enumerate(mutant.walk()) if at == index).replace(new and new.copy())
-            words = f"{part.sql('athena')} -> {new.sql('athena') if new else 'nothing'}"
-            yield words, re.sub(r"__(\w+?)__", r"{{ \1 }}", mutant.sql("athena"))
+            yield f"{part.sql('athena')} -> {new.sql('athena') if new else 'nothing'}", written(mutant)
 
 
-def verdict(rule: Rule, cases: list[Case]) -> str:
-    """What becomes of a changed rule."""
-    for case in cases:
+def outcome(rule: Rule, text: str) -> str:
+    """What the rule's cases say of the rule with another text."""
+    changed_rule = Rule(rule.name, rule.severity, text)
+    for case in CASES[rule.name]:
         try:
-            found = [fault for (fault,) in rows(rule.faults({**VALUES, **case.values}), source_of(case.given))]
+            found = rows(changed_rule.faults({**VALUES, **case.values}), source_of(case.given))
         except QueryError:
             return "refused"
-        if sorted(filter(None, found)) != case.faults or case.checked not in (None, len(found)):
+        if sorted(fault for (fault,) in found if fault is not None) != case.faults:
+            return "noticed"
+        if case.checked not in (None, len(found)):
             return "noticed"
     return "not noticed"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rules", nargs="*", help="these alone")
-    names = parser.parse_args().rules
+    rules = {rule.name: rule for rule in read_rules(SQL)}
+    parser.add_argument("rules", nargs="*", choices=rules, metavar="rule", help="these alone")
     total: Counter[str] = Counter()
-    for rule in read_rules(SQL):
-        if names and rule.name not in names:
-            continue
-        counts: Counter[str] = Counter()
-        for words, text in mutants(rule.text):
-            found = verdict(Rule(rule.name, rule.severity, text), CASES[rule.name])
-            counts[found] += 1
-            if found == "not noticed":
-                print(f"  {words}")
+    for rule in [rules[name] for name in parser.parse_args().rules or rules]:
+        if outcome(rule, written(parsed(rule.text))) != "not noticed":
+            raise RuntimeError(f"{rule.name}: its cases fail without a change")
+        outcomes = [(change, outcome(rule, text)) for change, text in mutants(rule.text)]
+        counts = Counter(found for _, found in outcomes)
         print(f"{rule.name}: {dict(counts)}", flush=True)
+        for change, found in outcomes:
+            if found == "not noticed":
+                print(f"  {change}")
         total += counts
     print(f"rules: {total.total()} changes: {dict(total)}")
 
