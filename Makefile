@@ -32,8 +32,8 @@ OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 .DEFAULT_GOAL := help
 .PHONY: help demo up down status airflow report data deploy destroy deploy-quicksight mwaa mwaa-sync compose-env \
   test test-unit coverage test-glue test-lambda test-clients test-bench test-trino test-reruns test-access \
-  test-browser test-fab test-mwaa test-versions test-compose trino conformance functions chaos bench lint hooks format \
-  docs lock clean
+  test-browser test-fab test-mwaa test-versions test-compose mutants trino conformance functions chaos bench lint hooks \
+  format docs lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -150,6 +150,10 @@ test-mwaa: .venv/synced .venv-localaws/synced .venv-mwaa/synced ## run a day as 
 test-compose: .venv/synced ## run docker-compose.yaml for real, with Docker: ARGS=--trino for Trino, too
 	@$(RUN) tests.compose $(ARGS)
 
+mutants: .venv-mutants/synced .venv/synced .venv-localaws/synced ## change rules, job and functions bit by bit: what does no test notice?
+	PYTHONPATH=plugins .venv-localaws/bin/python -m tests.sql.mutants
+	.venv-mutants/bin/python -m tests.mutants $(ARGS)
+
 trino: .venv/synced .venv-uv/synced ## get Trino, the second query engine
 	@$(RUN) ops.trino install
 
@@ -194,6 +198,7 @@ lock: .venv-uv/synced ## pin the newest permitted versions of all packages
 	$(COMPILE) --universal --python-version 3.11 --group lambda -o requirements/lambda.lock
 	$(COMPILE) --universal --python-version 3.11 --group clients -o requirements/clients.lock
 	$(COMPILE) --universal --python-version 3.11 --group bench -o requirements/bench.lock
+	$(COMPILE) --universal --python-version 3.11 --group mutants -o requirements/mutants.lock
 
 clean: down ## stop everything and remove its state
 	@state="$${SMART_HUB_LOCAL:-.local}"; rm -rf "$$state/airflow" "$$state/aws" "$$state/trino" "$$state/logs" "$$state/run"
@@ -214,7 +219,7 @@ clean: down ## stop everything and remove its state
 
 # Their Python is that of .venv-uv, but for those that have one of their own.
 ENVIRONMENTS = .venv .venv-localaws .venv-lint .venv-checkov .venv-glue .venv-lambda .venv-clients .venv-bench \
-  .venv-browser .venv-fab .venv-mwaa .venv-oldest .venv-newest
+  .venv-browser .venv-fab .venv-mwaa .venv-oldest .venv-newest .venv-mutants
 $(ENVIRONMENTS:%=%/synced): BASE = .venv-uv/bin/python
 
 # Bytecode is compiled on installation: without it every start of an Airflow process takes three seconds longer.
@@ -229,6 +234,7 @@ $(ENVIRONMENTS:%=%/synced): BASE = .venv-uv/bin/python
 .venv-lambda/synced: BASE = $(shell $(PYTHON313) -c '' 2>/dev/null && echo $(PYTHON313) || echo .venv-uv/bin/python)
 .venv-clients/synced: requirements/clients.lock | .venv-uv/synced
 .venv-bench/synced: requirements/bench.lock | .venv-uv/synced
+.venv-mutants/synced: requirements/mutants.lock | .venv-uv/synced
 .venv-browser/synced: requirements/browser.lock | .venv-uv/synced
 .venv-fab/synced: requirements/fab.lock | .venv-uv/synced
 .venv-oldest/synced: requirements/airflow.lock | .venv-uv/synced

@@ -105,8 +105,8 @@ class Result:
         return cls(
             str(row["rule"]),
             str(row["severity"]),
-            int(row["checked"] or 0),
-            int(row["violations"] or 0),
+            int(str(row["checked"])),
+            int(str(row["violations"])),
             row["sample"],
         )
 

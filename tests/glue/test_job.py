@@ -86,14 +86,15 @@ def test_converts_and_registers(
     assert f"Registered partition {content} of smart_hub.rate_versions" in printed
 
 
+@pytest.mark.parametrize("other", ["v0000000000000000", "vfedcba9876543210"])
 def test_the_first_registration_wins(
-    script: ModuleType, rates: FakeAws, shared_content: ModuleType, capsys: pytest.CaptureFixture[str]
+    script: ModuleType, rates: FakeAws, shared_content: ModuleType, capsys: pytest.CaptureFixture[str], other: str
 ) -> None:
     # given a registered content
     script.main(arguments(rates, shared_content))
     objects, partitions = dict(rates.objects), dict(rates.partitions)
     # when another run converts it again, then it succeeds and leaves no trace
-    script.main(arguments(rates, shared_content, version="vfedcba9876543210"))
+    script.main(arguments(rates, shared_content, version=other))
     assert rates.objects == objects
     assert rates.partitions == partitions
     assert rates.calls[-1] == "DeleteObject"
@@ -133,6 +134,16 @@ def test_raw_data_that_changed_since_step_1(
     assert not rates.partitions
 
 
+@pytest.mark.parametrize("seen", ["0" * 64, "f" * 64])
+def test_raw_data_that_step_1_saw_otherwise(
+    script: ModuleType, rates: FakeAws, shared_content: ModuleType, seen: str
+) -> None:
+    argv = [seen if one == arguments(rates, shared_content)[5] else one for one in arguments(rates, shared_content)]
+    with pytest.raises(script.RatesError, match=f"step 1 saw {seen}"):
+        script.main(argv)
+    assert not rates.partitions
+
+
 @pytest.mark.parametrize("change", ["replaced", "removed"])
 def test_raw_data_that_changes_between_listing_and_reading(
     script: ModuleType,
@@ -163,6 +174,12 @@ def test_bad_data_registers_and_writes_nothing(script: ModuleType, rates: FakeAw
     with pytest.raises(script.RatesError, match=r"^s3://data/raw/rates/wa.xml, row 1, line 1, field rate in line 1"):
         script.main(arguments(rates, shared_content))
     assert {"PutObject", "CreatePartition"}.isdisjoint(rates.calls)
+
+
+def test_an_empty_file_is_no_marker_of_a_folder(script: ModuleType, rates: FakeAws, shared_content: ModuleType) -> None:
+    rates.objects["raw/rates/az.xml"] = b""
+    with pytest.raises(script.RatesError, match=r"^s3://data/raw/rates/az.xml, row 0, line 1: no element found"):
+        script.main(arguments(rates, shared_content))
 
 
 def test_no_files_at_all(script: ModuleType, aws: FakeAws, shared_content: ModuleType) -> None:
@@ -236,12 +253,12 @@ def test_the_script_exits_with_an_error_whose_last_line_says_why(script: ModuleT
         [
             sys.executable,
             str(script.__file__),
-            "--JOB_NAME",
-            "smart-hub-rates",
             "--data-bucket",
             "b",
             "--database",
             "d",
+            "--JOB_NAME",
+            "smart-hub-rates",
         ],
         capture_output=True,
         text=True,

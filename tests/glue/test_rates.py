@@ -190,6 +190,9 @@ def test_a_long_value_is_refused_at_once_and_shown_in_short(script: ModuleType) 
     with pytest.raises(script.RatesError) as caught:
         list(script.parse(FILE, endless()))
     assert f"'{'1' * 40}…' is not cents per kWh" in str(caught.value)
+    # what just fits is shown whole
+    assert f"'{'x' * 40}' is not" in refusal(script, root(row(state="x" * 40)))
+    assert f"'{'x' * 40}…' is not" in refusal(script, root(row(state="x" * 41)))
 
 
 @pytest.mark.parametrize("field", list(ROW))
@@ -209,6 +212,7 @@ def test_a_row_with_a_field_twice_is_refused_by_name(script: ModuleType, field: 
     ("xml", "expected"),
     [
         ("<rates></rates>", "row 0, line 1: <rates> outermost, expected root"),
+        ("<row/>", "row 0, line 1: <row> outermost, expected root"),
         ("<root>\n<line/></root>", "row 0, line 2: <line> inside <root>, expected row"),
         ("<root>\n<root/></root>", "row 0, line 2: <root> inside <root>, expected row"),
         ("<root><state>ca</state></root>", "row 0, line 1: <state> inside <root>, expected row"),
@@ -236,6 +240,22 @@ def test_a_row_with_a_field_twice_is_refused_by_name(script: ModuleType, field: 
 def test_what_the_format_does_not_know(script: ModuleType, xml: str, expected: str) -> None:
     assert f"{FILE}, row " in refusal(script, xml)
     assert expected in refusal(script, xml)
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        "<?xml version='1.0' encoding='{}'?><root/>",
+        "<{}/>",
+        "<root {}='1'/>",
+        "<root>{}</root>",
+    ],
+    ids=["encoding", "element", "attribute", "text"],
+)
+def test_what_is_long_is_shown_in_short(script: ModuleType, xml: str) -> None:
+    message = refusal(script, xml.format("x" * 41))
+    assert "x" * 40 in message
+    assert "x" * 41 not in message
 
 
 BILLION_LAUGHS = """<?xml version="1.0"?>
@@ -326,6 +346,11 @@ def test_two_rates_for_an_hour_name_both_rows(script: ModuleType) -> None:
 
 def test_the_same_row_twice_is_two_rates(script: ModuleType) -> None:
     assert "row 2, line 3: ca 2019-12 hour 0 has a rate already" in refusal(script, root(row(), row()))
+    # the tenth of ten, whose place stands before that of the second in the alphabet
+    states = [*(f"a{letter}" for letter in "abcdefghi"), "ab"]
+    assert f"row 10, line 11: ab 2019-12 hour 0 has a rate already, from {FILE}, row 2, line 3" in refusal(
+        script, root(*(row(state=state) for state in states))
+    )
 
 
 def test_equal_hours_of_other_states_years_and_months_do_not_overlap(script: ModuleType) -> None:

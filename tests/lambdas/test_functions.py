@@ -9,7 +9,7 @@ import pytest
 import compact
 import convert
 import transform
-from event import InvalidEvent
+from event import InvalidEvent, Invocation
 from smart_hub.athena import QueryFailed, QueryTimedOut
 from smart_hub.content import content_of
 from tests.fake_aws import A_PAGE, BUCKET, DAY, RUN, FakeAws
@@ -213,16 +213,18 @@ def test_of_two_first_conversions_the_first_registration_stays(
     assert aws.partitions["mapping_versions", content] == f"s3://{BUCKET}/warehouse/mapping_versions/first/"
 
 
-@pytest.mark.parametrize(("table", "value"), [("raw_usage", DAY), ("raw_mappings", "or"), ("raw_locations", "or")])
+@pytest.mark.parametrize(
+    ("table", "value", "inferred"),
+    [("raw_usage", DAY, "int"), ("raw_mappings", "or", "int"), ("raw_locations", "or", "varchar(16)")],
+)
 def test_convert_refuses_a_partition_that_differs_from_its_table(
-    aws: FakeAws, convert_event: dict[str, Any], context: Any, table: str, value: str
+    aws: FakeAws, convert_event: dict[str, Any], context: Any, table: str, value: str, inferred: str
 ) -> None:
     # given a crawler that has inferred types of its own
-    aws.columns[table, value] = [{"Name": "loc_id", "Type": "int"}]
+    aws.columns[table, value] = [{"Name": "loc_id", "Type": inferred}]
     # expect an error that names table, partition, both types and the remedy, before anything is written
-    with pytest.raises(
-        RuntimeError, match=rf"smart_hub\.{table}, partition {value}: columns loc_id int, .* loc_id string.*InheritFrom"
-    ):
+    found = re.escape(f"smart_hub.{table}, partition {value}: columns loc_id {inferred}, ")
+    with pytest.raises(RuntimeError, match=rf"{found}.* loc_id string.*InheritFrom"):
         convert.handler(convert_event, context)
     assert aws.statements == []
 
@@ -243,14 +245,36 @@ def test_reference_data_that_are_converted_are_not_looked_at_again(
     assert convert.handler(convert_event, context)["usage_table"] == f"staging_usage_{VERSION}"
 
 
-def test_convert_stops_its_queries_when_time_runs_out(aws: FakeAws, convert_event: dict[str, Any]) -> None:
-    # Given queries that go on, and less time than the function keeps in hand
+@pytest.mark.parametrize(("seconds", "most_left"), [(30.0, 30.0), (31.0, 30.5), (900.0, 32.0)])
+def test_convert_stops_its_queries_while_it_has_half_a_minute_to_say_so(
+    aws: FakeAws, convert_event: dict[str, Any], monkeypatch: pytest.MonkeyPatch, seconds: float, most_left: float
+) -> None:
+    # given queries that go on, and so many seconds until Lambda ends the function
     aws.outcome = lambda statement: ("RUNNING", "")
-    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 9_000)
+    left = [seconds]
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: int(1000 * left[0]))
+
+    def pause(seconds: float) -> None:
+        left[0] -= seconds
+        assert left[0] > 0
+
+    monkeypatch.setattr("time.sleep", pause)
     with pytest.raises(QueryTimedOut):
         convert.handler(convert_event, context)
     assert sorted(aws.stopped) == ["1", "2"]
     assert aws.converted == {}
+    assert 30 <= left[0] <= most_left
+
+
+def test_a_call_without_an_answer_gives_up_within_the_reserve(
+    aws: FakeAws, convert_event: dict[str, Any], context: Any
+) -> None:
+    invocation = Invocation(convert_event, context)
+    for client in (invocation.glue, invocation.s3, invocation.athena.client):
+        tries = client.meta.config.retries["total_max_attempts"]
+        # botocore pauses for at most one second before the second try, two before the third, and so on
+        pauses = sum(2**n for n in range(tries - 1))
+        assert tries * max(client.meta.config.connect_timeout, client.meta.config.read_timeout) + pauses < 30
 
 
 def test_a_failed_query_is_reported_with_athenas_reason(

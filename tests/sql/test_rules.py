@@ -78,15 +78,22 @@ Given = dict[str, list[dict[str, str]]]
 
 @dataclass(frozen=True)
 class Case:
-    """What is given, in words and as rows (and values, where they are not those of VALUES), and the faults expected."""
+    """What is given, in words and as rows (and values, where they are not those of VALUES), and the faults expected.
+
+    checked: how many the rule is to check, where the case is about that.
+    """
 
     says: str
     given: Given
     faults: list[str]
     values: dict[str, str | int] = field(default_factory=dict)
+    checked: int | None = None
 
 
-USED, UNUSED = {"verdict": "'used'"}, {"verdict": "'duplicate'"}
+# Of what is equal or not, one stands before and one behind it in the alphabet.
+USED, UNUSED, UNUSED_TOO = ({"verdict": f"'{verdict}'"} for verdict in ("used", "duplicate", "wrong_unit"))
+OTHER_CONTENTS = [{"content": "'A'"}, {"content": "'older'"}]
+OTHER_HUBS = [{"loc_id": "'another'"}, {"loc_id": "'other'"}]
 LINE, VALUE = {"sensor": "NULL"}, {"sensor": "'s_03'"}  # what is rejected is a whole line, or one value
 TIME = f"{DAY} 23:55:00.000"
 # The start of a line by its column, with which each sample of a row begins.
@@ -96,16 +103,27 @@ NOT_FINITE = [f"CAST('{value}' AS double)" for value in ("Infinity", "-Infinity"
 CASES: dict[str, list[Case]] = {
     "compaction_kept_all": [
         Case("nothing staged, nothing compacted", {"cost": [], "published": []}, []),
-        Case("what was rejected is not compacted", {"cost": [USED, {**UNUSED, "kwh": "7"}]}, []),
+        Case(
+            "what was rejected is not compacted",
+            {"cost": [{}, *({**one, "kwh": "7"} for one in (UNUSED, UNUSED_TOO))]},
+            [],
+        ),
         Case("one more row, of no energy", {"published": [{}, {"kwh": "0"}]}, ["1 rows staged, 2 compacted"]),
         Case("one row less, of no energy", {"cost": [{}, {"kwh": "0"}]}, ["2 rows staged, 1 compacted"]),
         Case("as many rows, of more energy", {"published": [{"kwh": "0.6"}]}, ["1 rows staged, 1 compacted"]),
         Case("energy lost altogether", {"published": [{"kwh": "NULL"}]}, ["1 rows staged, 1 compacted"]),
         Case("energy out of nothing", {"cost": [{"kwh": "NULL"}]}, ["1 rows staged, 1 compacted"]),
-        Case("the ninth decimal", {"published": [{"kwh": "0.500000001"}]}, ["1 rows staged, 1 compacted"]),
-        Case("beyond the ninth decimal", {"published": [{"kwh": "0.5000000001"}]}, []),
-        Case(
-            "an infinite value is another rule's", {one: [{"kwh": NOT_FINITE[2]}] for one in ("cost", "published")}, []
+        *(
+            Case(f"the ninth decimal, {one}", {one: [{"kwh": "0.500000001"}]}, ["1 rows staged, 1 compacted"])
+            for one in ("cost", "published")
+        ),
+        *(
+            Case(f"beyond the ninth decimal, {one}", {one: [{"kwh": "0.5000000001"}]}, [])
+            for one in ("cost", "published")
+        ),
+        *(
+            Case(f"{kwh} kept is another rule's", {one: [{"kwh": kwh}] for one in ("cost", "published")}, [])
+            for kwh in (NOT_FINITE[2], "999999999", "1000000000")  # at most nine digits are compared
         ),
     ],
     "complete_rows": [
@@ -120,7 +138,7 @@ CASES: dict[str, list[Case]] = {
         ),
     ],
     "every_reading_accounted": [
-        Case("a line used, one rejected", {"usage": [USED, UNUSED], "rejects": [LINE]}, []),
+        Case("a line used, two rejected", {"usage": [USED, UNUSED, UNUSED_TOO], "rejects": [LINE, LINE]}, []),
         Case("values are not lines", {"usage": [USED, UNUSED], "rejects": [LINE, VALUE, VALUE]}, []),
         Case("a line lost", {"usage": [USED, UNUSED, UNUSED]}, ["3 lines, 1 used and 1 rejected"]),
         Case("a line too many", {"usage": [USED, UNUSED], "rejects": [LINE, LINE]}, ["2 lines, 1 used and 2 rejected"]),
@@ -134,7 +152,12 @@ CASES: dict[str, list[Case]] = {
     "every_value_accounted": [
         Case("nine published, one rejected", {"published": [{}] * 9, "rejects": [VALUE]}, []),
         Case("rejected lines have no values", {"published": [{}] * 9, "rejects": [VALUE, LINE]}, []),
-        Case("unused readings have none", {"usage": [USED, UNUSED], "published": [{}] * 9, "rejects": [VALUE]}, []),
+        Case(
+            "unused readings have none",
+            {"usage": [USED, UNUSED, UNUSED_TOO], "published": [{}] * 9, "rejects": [VALUE]},
+            [],
+        ),
+        Case("of two readings", {"usage": [USED, USED], "published": [{}] * 19, "rejects": [VALUE]}, []),
         Case(
             "one published too many",
             {"published": [{}] * 10, "rejects": [VALUE]},
@@ -148,10 +171,11 @@ CASES: dict[str, list[Case]] = {
     ],
     "few_rejects": [
         Case("no line", {"usage": []}, []),
+        Case("less than the share allowed", {"usage": [USED, USED, UNUSED]}, []),
         Case("just the share allowed", {"usage": [USED, UNUSED]}, []),
         Case(
             "one line more",
-            {"usage": [USED, UNUSED, UNUSED]},
+            {"usage": [USED, UNUSED, UNUSED_TOO]},
             ["2 of 3 lines; SMART_HUB_MOST_REJECTED is 0.5"],
         ),
         Case("none allowed, none rejected", {}, [], {"most_rejected": "0"}),
@@ -173,7 +197,12 @@ CASES: dict[str, list[Case]] = {
     "full_days": [
         Case("288 readings of 24 hours", {"usage": [{}] * 288}, []),
         Case("one less", {"usage": [{}] * 287}, ["hub partial: 287 of 288 intervals"]),
-        Case("unused ones do not count", {"usage": [{}] * 287 + [UNUSED]}, ["hub partial: 287 of 288 intervals"]),
+        Case("one more", {"usage": [{}] * 289}, []),
+        Case(
+            "unused ones do not count",
+            {"usage": [{}] * 287 + [UNUSED, UNUSED_TOO]},
+            ["hub partial: 287 of 288 intervals"],
+        ),
         Case(
             "clocks go back: 25 hours",
             {"usage": [{}] * 299},
@@ -186,12 +215,13 @@ CASES: dict[str, list[Case]] = {
             [],
             {"day": "2020-03-08", "next_day": "2020-03-09"},
         ),
-        Case("each hub by itself", {"usage": [{}] * 288 + [{"loc_id": "'other'"}] * 288}, []),
         Case(
-            "another content's zone is not asked",
-            {"usage": [{}] * 287, "location_versions": [{"content": "'older'"}]},
-            [],
+            "each hub by itself",
+            {"usage": [{}] * 288 + OTHER_HUBS * 287, "location_versions": [{}, *OTHER_HUBS]},
+            ["another partial: 287 of 288 intervals", "other partial: 287 of 288 intervals"],
         ),
+        Case("a hub without a location is another rule's", {"usage": OTHER_HUBS}, [], checked=0),
+        Case("another content's zone is not asked", {"usage": [{}] * 287, "location_versions": OTHER_CONTENTS}, []),
         Case("a zone that nobody knows", {"location_versions": [{"tz": "'America/Portland'"}]}, []),
         Case("no zone", {"location_versions": [{"tz": "NULL"}]}, []),
     ],
@@ -203,16 +233,17 @@ CASES: dict[str, list[Case]] = {
         ),
     ],
     "hubs_with_location": [
-        Case("another reason", {}, []),
+        Case("another reason", {"rejects": [{}, {"reason": "'unknown_zone'"}]}, []),
         Case("an unknown hub, told once", {"rejects": [{"reason": "'unknown_hub'"}] * 2}, ["hub"]),
         Case("a value's reason is not a line's", {"rejects": [{**VALUE, "reason": "'unknown_hub'"}]}, []),
     ],
     "hubs_with_usage": [
         Case("sound", {}, []),
         Case("no reading", {"usage": []}, ["hub"]),
-        Case("none that was used", {"usage": [UNUSED]}, ["hub"]),
-        Case("another hub's", {"usage": [{"loc_id": "'other'"}]}, ["hub"]),
-        Case("a hub of another content", {"usage": [], "location_versions": [{"content": "'older'"}]}, []),
+        Case("one hub, however many readings", {"usage": [{}, {}]}, [], checked=1),
+        Case("none that was used", {"usage": [UNUSED, UNUSED_TOO]}, ["hub"]),
+        Case("other hubs'", {"usage": OTHER_HUBS}, ["hub"]),
+        Case("a hub of another content", {"usage": [], "location_versions": OTHER_CONTENTS}, []),
     ],
     "inside_the_day": [
         Case("its last interval", {}, []),
@@ -221,18 +252,19 @@ CASES: dict[str, list[Case]] = {
         Case("the day before", {"published": [{"ts": "'2019-12-20 23:55:00'"}]}, ["hub 2019-12-20 23:55:00.000"]),
     ],
     "no_negative_usage": [
+        Case("sound", {}, []),
         Case("nothing drawn", {"published": [{"kwh": "0"}]}, []),
         Case("ever so little given back", {"published": [{"kwh": "-0.000001"}, {}]}, [ROW]),
     ],
     "one_location_per_hub": [
         Case("hubs that differ", {"location_versions": [{}, {"loc_id": "'other'"}]}, []),
-        Case("one in each content", {"location_versions": [{}, {"content": "'older'"}]}, []),
+        Case("one in each content", {"location_versions": [{}, *OTHER_CONTENTS]}, []),
         Case("two, of which the first file is told", {"location_versions": [{"file": "'g'"}, {}]}, ["f: hash hub"]),
     ],
     "one_mapping_per_sensor": [
         Case("sensors that differ", {"mapping_versions": [{}, {"sensor": "'s_02'"}]}, []),
         Case("hubs that differ", {"mapping_versions": [{}, {"loc_id": "'other'"}]}, []),
-        Case("one in each content", {"mapping_versions": [{}, {"content": "'older'"}]}, []),
+        Case("one in each content", {"mapping_versions": [{}, *OTHER_CONTENTS]}, []),
         Case(
             "two, of which the first file is told",
             {"mapping_versions": [{"file": "'g'"}, {}]},
@@ -240,6 +272,7 @@ CASES: dict[str, list[Case]] = {
         ),
     ],
     "one_object": [
+        Case("no row, so no object", {"published": []}, []),
         Case("two rows of one object", {"published": [{}, {}]}, []),
         Case("one object more than allowed", {}, ["1 objects"], {"files": 0}),
     ],
@@ -255,17 +288,18 @@ CASES: dict[str, list[Case]] = {
     ],
     # 6000 W draw 0.5 kWh in five minutes, by a margin of 1.25 0.625 kWh.
     "possible_power": [
+        Case("less", {}, []),
         Case("just what is possible", {"published": [{"kwh": "0.625"}]}, []),
-        Case("a little more", {"published": [{"kwh": "0.626"}]}, [ROW]),
+        Case("a little more", {"published": [{"kwh": "0.62505"}]}, [ROW]),
         Case("without a margin", {"published": [{"kwh": "0.501"}]}, [ROW], {"watts_margin": "1"}),
-        Case("of a sensor without a mapping", {"published": [{"kwh": "9", "sensor": "'s_02'"}]}, []),
-        Case("of another hub's sensor", {"published": [{"kwh": "9", "loc_id": "'other'"}]}, []),
-        Case("by another content", {"published": [{"kwh": "9"}], "mapping_versions": [{"content": "'older'"}]}, []),
+        Case("of other sensors", {"published": [{"kwh": "9", "sensor": f"'s_0{number}'"} for number in "02"]}, []),
+        Case("of other hubs' sensors", {"published": [{"kwh": "9", **other} for other in OTHER_HUBS]}, []),
+        Case("by another content", {"published": [{"kwh": "9"}], "mapping_versions": OTHER_CONTENTS}, []),
     ],
     "sensors_with_mapping": [
-        Case("another reason", {"rejects": [VALUE]}, []),
+        Case("another reason", {"rejects": [VALUE, {**VALUE, "reason": "'unknown_zone'"}]}, []),
         Case("an unknown sensor, told once", {"rejects": [{**VALUE, "reason": "'unknown_sensor'"}] * 2}, ["hub s_03"]),
-        Case("a line's reason is not a value's", {"rejects": [{"reason": "'unknown_sensor'"}]}, []),
+        Case("a line's reason is not a value's", {"rejects": [{"reason": "'unknown_sensor'"}]}, [], checked=0),
     ],
     "some_usage": [
         Case("one value", {}, []),
@@ -283,16 +317,20 @@ CASES: dict[str, list[Case]] = {
             ["f: hash hub, tz America/Portland, state ca"],
         ),
         Case(
-            "a state without rates",
-            {"location_versions": [{"state": "'or'"}]},
-            ["f: hash hub, tz America/Los_Angeles, state or"],
+            "states without rates",
+            {"location_versions": [{}, {"state": "'az'"}, {"state": "'or'"}]},
+            [f"f: hash hub, tz America/Los_Angeles, state {state}" for state in ("az", "or")],
         ),
         Case(
             "a state with rates in another content",
-            {"rate_versions": [{"content": "'older'"}]},
+            {"rate_versions": OTHER_CONTENTS},
             ["f: hash hub, tz America/Los_Angeles, state ca"],
         ),
-        Case("another content's location", {"location_versions": [{"tz": "NULL", "content": "'older'"}]}, []),
+        Case(
+            "another content's location",
+            {"location_versions": [{"tz": "NULL", **other} for other in OTHER_CONTENTS]},
+            [],
+        ),
         Case(
             "told once, however many rates there are",
             {"location_versions": [{"tz": "NULL"}], "rate_versions": [{}, {}]},
@@ -315,7 +353,11 @@ CASES: dict[str, list[Case]] = {
         Case("no sensor", {"mapping_versions": [{"sensor": "NULL"}]}, ["f: loc_id hub, id ?, description Oven"]),
         Case("no hub", {"mapping_versions": [{"loc_id": "NULL"}]}, ["f: loc_id ?, id s_01, description Oven"]),
         Case("no device", {"mapping_versions": [{"device": "NULL"}]}, ["f: loc_id hub, id s_01, description ?"]),
-        Case("another content's", {"mapping_versions": [{"device": "NULL", "content": "'older'"}]}, []),
+        Case(
+            "another content's",
+            {"mapping_versions": [{"device": "NULL", **other} for other in OTHER_CONTENTS]},
+            [],
+        ),
     ],
 }
 
@@ -346,6 +388,7 @@ def test_given_these_rows_expect_these_faults(name: str, case: Case) -> None:
     found = rows(rule_named(name).faults({**VALUES, **case.values}), source_of(case.given))
 
     assert sorted(fault for (fault,) in found if fault is not None) == case.faults
+    assert case.checked in (None, len(found))
 
 
 def test_each_rule_has_a_case_without_and_one_with_a_fault() -> None:
