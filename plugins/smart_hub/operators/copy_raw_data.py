@@ -17,11 +17,8 @@ from smart_hub.sources import Source, SourceError, is_data, source_of
 
 _SENT_BESIDE_EACH_OTHER = 8
 _SECONDS_BETWEEN_PROGRESS = 10.0
-# A file outside its partition's folder would be copied, but never be read.
-_PARTITIONED = {
-    "mappings": re.compile(r"mappings/state=[^/]+/.+"),
-    "locations": re.compile(r"locations/state=[^/]+/.+"),
-}
+# Data sets with a folder for each state: a file outside of these would be copied, but never be read.
+_BY_STATE = ("mappings", "locations")
 
 
 class CopyRawDataOperator(SmartHubOperator):
@@ -33,8 +30,8 @@ class CopyRawDataOperator(SmartHubOperator):
     mappings, of locations, of rates.
 
     Returns content (hash of each reference data set) and new (data sets still to be crawled and converted). Fails,
-    without a retry, when a setting is wrong or the source lacks any of the four data sets; with
-    ``settings.skip_empty_days`` a source that lacks the day's usage alone skips the run.
+    without a retry, when a setting is wrong or the source lacks any data set; with ``settings.skip_empty_days`` a
+    source that lacks the day's usage alone skips the run.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -75,13 +72,13 @@ class CopyRawDataOperator(SmartHubOperator):
                 f"no file under {self.settings.source}/{prefix}; SMART_HUB_SKIP_EMPTY_DAYS is on"
             )
         if not names:
+            folders = ", ".join(f"{data_set}/" for data_set in REFERENCE_TABLES)
             raise AirflowFailException(
                 f"no file under {self.settings.source}/{prefix}: put the data there, or set SMART_HUB_SOURCE"
-                " to the folder or s3:// prefix that has usage/, mappings/, locations/ and rates/"
+                f" to the folder or s3:// prefix that has {folders} and usage/"
             )
-        pattern = _PARTITIONED.get(prefix.rstrip("/"))
         for name in names:
-            if pattern and not pattern.fullmatch(name):
+            if prefix.rstrip("/") in _BY_STATE and not re.fullmatch(r"state=[^/]+/.+", name.removeprefix(prefix)):
                 raise AirflowFailException(f"{self.settings.source}/{name} lies outside a folder {prefix}state=xx/")
         return names
 
