@@ -73,7 +73,7 @@ def publish(client: Callable[[str], Any], hubs: list[str], days: Sequence[str], 
     s3, glue = client("s3"), client("glue")
     s3.create_bucket(Bucket=BUCKET)
     glue.create_database(DatabaseInput={"Name": DATABASE})
-    files = {name: _file(rows, row_group) for name, rows in _tables(hubs)}
+    files = {name: _file(rows, row_group) for name, rows in tables(hubs)}
     for name, file in files.items():
         glue.create_table(DatabaseName=DATABASE, TableInput={"Name": name, "PartitionKeys": [{"Name": "dt"}]})
         for day in days:
@@ -93,7 +93,7 @@ def remove(client: Callable[[str], Any]) -> None:
     glue.delete_database(Name=DATABASE)
 
 
-def _tables(hubs: list[str]) -> Iterator[tuple[str, pa.Table]]:
+def tables(hubs: list[str]) -> Iterator[tuple[str, pa.Table]]:
     yield USAGE_TABLE, _usage(hubs)
     yield (
         "hub_day_summary",
