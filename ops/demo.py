@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import os
 import re
@@ -164,8 +165,9 @@ def last_error(log: Path) -> str:
         if entry.get("level") in ("error", "critical"):
             for detail in entry.get("error_detail") or []:
                 value = str(detail["exc_value"])
-                function = re.search(r'"errorMessage": ("(?:[^"\\]|\\.)*")', value)  # a Lambda's, amid headers
-                return f"{detail['exc_type']}: {json.loads(function[1]) if function else value}"
+                payload = re.search(r"'Payload': ('(?:[^'\\]|\\.)*')", value)  # a Lambda's answer, as Python shows it
+                said = json.loads(ast.literal_eval(payload[1])).get("errorMessage", value) if payload else value
+                return f"{detail['exc_type']}: {said}"
             return str(entry["event"])
     return "no error in its log"
 

@@ -113,16 +113,23 @@ def test_the_last_error_of_a_tasks_log(tmp_path: Path) -> None:
     assert demo.last_error(log) == "earlier"
     log.write_text("plain text\n" + "\n".join(map(json.dumps, lines)))
     assert demo.last_error(log) == "RuntimeError: no partition of 2019-12-21"
-    payload = '{"errorMessage": "no \\"usage\\" of 2019-12-21", "errorType": "RuntimeError"}'
-    failed = {
-        "exc_type": "ValueError",
-        "exc_value": f"('Lambda', {{'Headers': {{}}, 'Payload': '{payload}'}})",
-    }
-    log.write_text(json.dumps({"event": "failed", "level": "error", "error_detail": [failed]}))
-    assert demo.last_error(log) == 'ValueError: no "usage" of 2019-12-21'
     log.write_text("plain text\n" + json.dumps(lines[0]))
     assert demo.last_error(log) == "no error in its log"
     assert demo.last_error(tmp_path / "attempt=2.log") == "it left no log"
+
+
+@pytest.mark.parametrize(
+    "said", ['no "usage" of 2019-12-21', "column 'weekend' of table 'rates' is of another type", "C:\\data\nis full"]
+)
+def test_the_last_error_is_what_a_function_says(tmp_path: Path, said: str) -> None:
+    # given the exception of the provider's operator, as Airflow logs it: what its arguments look like
+    payload = json.dumps({"errorMessage": said, "errorType": "RuntimeError"})
+    raised = ValueError("Lambda function execution resulted in error", {"Headers": {}, "Payload": payload})
+    failed = {"exc_type": "ValueError", "exc_value": str(raised)}
+    log = tmp_path / "attempt=1.log"
+    log.write_text(json.dumps({"event": "failed", "level": "error", "error_detail": [failed]}))
+
+    assert demo.last_error(log) == f"ValueError: {said}"
 
 
 def answering(answers: dict[str, Any]) -> Dag:
