@@ -35,6 +35,7 @@ def run(day: str, state: str = "success", **more: Any) -> Run:
     return Run(f"backfill__{day}", day, state, **fields)
 
 
+@pytest.mark.service  # a process each
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

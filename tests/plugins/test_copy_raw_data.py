@@ -135,6 +135,7 @@ def test_mirroring_deletes_what_the_source_no_longer_has(aws: FakeAws, folder: P
     assert any(key.startswith("warehouse/") for key in aws.buckets[BUCKET])
 
 
+@pytest.mark.service  # three copies of two thousand objects: it takes long
 def test_more_files_than_s3_lists_at_once_are_all_copied_hashed_and_deleted(
     aws: FakeAws, copy: Callable[..., Any]
 ) -> None:
