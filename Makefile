@@ -102,7 +102,7 @@ test-unit: .venv/synced .venv-localaws/synced ## run the unit tests alone
 	.venv/bin/python -m pytest -q -m unit $(AIRFLOW_TESTS) $(ARGS); status=$$?; \
 	wait $$! || status=1; cat "$$log"; rm -f "$$log"; exit $$status
 
-coverage: .venv/synced ## show what the unit tests cover of what is deployed
+coverage: .venv/synced ## show what the unit tests cover of what is deployed, and fail below the floor
 	@.venv/bin/python -m coverage run -m pytest -q -m unit $(AIRFLOW_TESTS)
 	@.venv/bin/python -m coverage report
 
