@@ -1,4 +1,4 @@
-# Commands of the project; `make` alone lists them. Needs Python >= 3.11, git and make (GNU make 3.81 will do).
+# Commands of the project; `make` alone lists them. Needs Python 3.11, 3.12 or 3.13, git and make (GNU make 3.81 will do).
 #
 # Each environment is made on first use and brought up to date when its lock has changed.
 
@@ -206,13 +206,13 @@ clean: down ## stop everything and remove its state
 # uv comes by pip, everything else by uv; each lock gives the hashes of what may be installed.
 .venv-uv/synced: requirements/uv.lock
 	@for python in $(PYTHON); do \
-	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	  if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then \
 	    rm -rf .venv-uv && "$$python" -m venv .venv-uv && \
 	    .venv-uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock && \
 	    touch $@; exit; \
 	  fi; \
 	done; \
-	echo "error: Python 3.11 or newer is needed, found none as: $(PYTHON)" >&2; \
+	echo "error: Python 3.11, 3.12 or 3.13 is needed, found none as: $(PYTHON)" >&2; \
 	for python in $(PYTHON); do "$$python" --version 2>/dev/null | sed "s|^|  $$python is |" >&2; done; \
 	echo "Install one, or name it: make PYTHON=/path/to/python3" >&2; \
 	exit 1

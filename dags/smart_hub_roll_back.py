@@ -3,18 +3,21 @@
 
     airflow dags trigger smart_hub_roll_back --conf '{"usage_date": "2019-12-21"}'
 
-or *Trigger* in the UI. Points the day's partitions of `usage_cost`, `usage` and `usage_rejects` at the version that
-was published before the one that is published now. Rolled back a second time, the day is at the newer version again.
+or *Trigger* in the UI. Points the day's partitions of all published tables, the insights included, at the version
+that was published before the one that is published now. Rolled back a second time, the day is at the newer version
+again.
 A day with an active run of `smart_hub_usage` is refused: that run would publish anew.
 """
 
-from datetime import timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG, Asset, Param
 
+from smart_hub.arguments import default_args
 from smart_hub.operators import RollBackOperator
 from smart_hub.settings import Settings
+
+settings = Settings.from_environment(dags=Path(__file__).parent)
 
 with DAG(
     dag_id="smart_hub_roll_back",
@@ -25,12 +28,11 @@ with DAG(
     max_active_runs=1,
     params={"usage_date": Param(type="string", format="date", title="Usage day", description="YYYY-MM-DD")},
     tags=["smart-hub", "usage", "manual"],
-    default_args={"owner": "smart-hub", "retries": 2, "retry_delay": timedelta(seconds=15)},
+    default_args=default_args(settings),
 ):
     RollBackOperator(
         task_id="roll_back",
-        settings=Settings.from_environment(dags=Path(__file__).parent),
+        settings=settings,
         outlets=[Asset(name="usage_cost")],
-        execution_timeout=timedelta(minutes=30),
         doc_md="Points the day's partitions at the version before the published one.",
     )

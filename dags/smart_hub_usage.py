@@ -37,6 +37,7 @@ from smart_hub.arguments import INVOCATION, default_args
 from smart_hub.layout import INSIGHT_TABLES, REFERENCE_TABLES
 from smart_hub.macros import MACROS, skip_unless_new
 from smart_hub.notices import when_late
+from smart_hub.retries import JobRetryPolicy
 from smart_hub.settings import Settings
 
 settings = Settings.from_environment(dags=Path(__file__).parent)
@@ -100,6 +101,7 @@ with DAG(
         stop_job_run_on_kill=True,
         pre_execute=skip_unless_new("rates"),
         max_active_tis_per_dag=1,
+        retry_policy=JobRetryPolicy(),
         doc_md="XML to Parquet. Skipped when these rates were converted before.",
     )
 

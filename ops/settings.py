@@ -14,6 +14,7 @@ from smart_hub.settings import PREFIX
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGINES = ("duckdb", "trino")
+TRINO_VERSION = "476"  # newer ones are beyond Athena, whose engine version 3 follows Trino at a distance
 
 
 class AwsClient(TypedDict):
@@ -44,7 +45,7 @@ class Settings:
     query_memory: str = "2G"  # what each query may take on DuckDB, before it spills to disk
     trino_port: int = 8090
     trino_memory: str = "3G"  # as the JVM's -Xmx has it
-    trino_home: Path = Path.home() / ".cache" / "smart-hub" / "trino-476"  # the installed server
+    trino_home: Path = Path.home() / ".cache" / "smart-hub" / f"trino-{TRINO_VERSION}"  # the installed server
     request_log: Path | None = None  # file that gets a line for each request to the local AWS
     package: Mapping[str, str] = field(default_factory=dict)  # the DAGs' own, SMART_HUB_…, as the user has set them
 

@@ -27,9 +27,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from ops import local_command
-from ops.settings import ROOT, Settings, UserError
+from ops.settings import ROOT, TRINO_VERSION, Settings, UserError
 
-VERSION = "476"  # newer ones are beyond Athena, whose engine version 3 follows Trino at a distance
 NEEDED_JAVA = 24
 JAVA_PATTERNS = ("usr/lib/jvm/*/bin/java", "opt/java*/bin/java", "opt/java/*/bin/java")
 JAVA_ENVIRONMENT = ROOT / ".venv-java"
@@ -49,7 +48,7 @@ class Archive:
 
     @property
     def name(self) -> str:
-        return f"{self.artifact}-{VERSION}.{self.kind}"
+        return f"{self.artifact}-{TRINO_VERSION}.{self.kind}"
 
 
 ARCHIVES = (
@@ -58,7 +57,7 @@ ARCHIVES = (
         "tar.gz",
         194_358_953,
         "0f388f9967c177ae70a47c099082fc95387f0c3cb96d8000d1d41fc3a5223158",
-        f"trino-server-core-{VERSION}/lib/",
+        f"trino-server-core-{TRINO_VERSION}/lib/",
         "lib",
     ),
     Archive(
@@ -66,7 +65,7 @@ ARCHIVES = (
         "zip",
         258_326_133,
         "611bacdb07d9f3cf7b9d47f97ecc76fa2e7ff8bfe8a9728c3d06adc1bfb8662e",
-        f"trino-hive-{VERSION}/",
+        f"trino-hive-{TRINO_VERSION}/",
         "plugin/hive",
     ),
 )
@@ -102,7 +101,7 @@ def install(home: Path, say: Callable[[str], None] = print) -> None:
     Raises UserError without Maven, for a download that fails and for one that is not the pinned file.
     """
     if home.exists():
-        say(f"Trino {VERSION} is in {home}")
+        say(f"Trino {TRINO_VERSION} is in {home}")
         return
     home.parent.mkdir(parents=True, exist_ok=True)
     with (home.parent / f"{home.name}.lock").open("w") as lock:
@@ -121,7 +120,7 @@ def install(home: Path, say: Callable[[str], None] = print) -> None:
             (part / "home").rename(home)
         finally:
             shutil.rmtree(part, ignore_errors=True)
-    say(f"Trino {VERSION} is in {home}")
+    say(f"Trino {TRINO_VERSION} is in {home}")
 
 
 def _download(archive: Archive, folder: Path, say: Callable[[str], None]) -> Path:
@@ -139,7 +138,7 @@ def _download(archive: Archive, folder: Path, say: Callable[[str], None]) -> Pat
         "--batch-mode",
         f"-Dmaven.repo.local={folder / 'repository'}",
         MAVEN_COPY,
-        f"-Dartifact=io.trino:{archive.artifact}:{VERSION}:{archive.kind}",
+        f"-Dartifact=io.trino:{archive.artifact}:{TRINO_VERSION}:{archive.kind}",
         f"-DoutputDirectory={folder}",
     ]
     say(f"Downloading {archive.name}, {archive.size // 1_000_000} MB")

@@ -1,4 +1,4 @@
-"""Which failures of the functions are worth another try."""
+"""Which failures are worth another try."""
 
 import json
 from typing import Any
@@ -22,6 +22,15 @@ class FunctionRetryPolicy(RetryPolicy):
         error = _function_error(exception)
         if error.get("errorType") in _UNREPEATABLE:
             return RetryDecision.fail(reason=error.get("errorMessage"))
+        return RetryDecision.default()
+
+
+class JobRetryPolicy(RetryPolicy):
+    """For the task that runs the job: none where the rates are at fault (RatesError of include/glue)."""
+
+    def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
+        if "RatesError: " in str(exception):
+            return RetryDecision.fail(reason=str(exception))
         return RetryDecision.default()
 
 

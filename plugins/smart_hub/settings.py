@@ -143,10 +143,16 @@ class Settings:
     most_rejected: str = _setting("0.05", _decimal(1), "largest share of a day's lines that may be rejected", "audit")
     watts_margin: str = _setting("1.25", _decimal(100), "how many times its watts a device may seem to draw", "audit")
     least_coverage: str = _setting(
-        "0.9", _decimal(1), "share of a day's intervals below which a hub's savings are not shown", "insights"
+        "0.9",
+        _decimal(1),
+        "share of a day's intervals below which a hub's savings and always-on use are not shown",
+        "insights",
     )
     sns_topic_arn: str = _setting(
-        "", _TOPIC, "topic that is told of failed tasks and late runs", "smart_hub_usage, when a task fails"
+        "",
+        _TOPIC,
+        "topic that is told of failed tasks and late runs",
+        "all DAGs, when a task fails; smart_hub_usage, when a run is late",
     )
     quicksight: bool = _setting(
         "false", _SWITCH, "true refreshes the data sets of the dashboard after a publish", "refresh_quicksight"

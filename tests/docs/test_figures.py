@@ -15,9 +15,9 @@ import yaml
 from benchmarks import bill
 from benchmarks import page as page_benchmark
 from generator.states import STATE_OF_HUB
+from ops.settings import TRINO_VERSION
 from ops.settings import Settings as Laptop
 from ops.trino import NEEDED_JAVA
-from ops.trino import VERSION as TRINO
 from smart_hub import prices
 from smart_hub.layout import INSIGHT_TABLES, INSIGHT_VIEWS, SENSORS
 from smart_hub.notices import LATE_AFTER
@@ -137,7 +137,7 @@ FIGURES: Figures = {
         (r"^# Insights.*? (\w+) tables and (\w+) views", [len(INSIGHT_TABLES), len(INSIGHT_VIEWS)]),
     ],
     "docs/engines.md": [
-        (r"a real Trino (\d+) whose", [int(TRINO)]),
+        (r"a real Trino (\d+) whose", [int(TRINO_VERSION)]),
         (r"minimum of (\d+) MB a query", [prices.LEAST_BYTES_PER_QUERY // 10**6]),
     ],
     "docs/changes.md": [

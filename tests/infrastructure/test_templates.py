@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from ops.templates import load
-from smart_hub.layout import INSIGHT_TABLES
+from smart_hub.layout import INSIGHT_TABLES, RESULTS, STAGING, raw_prefix, table_prefix
 from tests.cfn import resolved
 
 INFRASTRUCTURE = Path(__file__).resolve().parents[2] / "include" / "infrastructure"
@@ -187,8 +187,8 @@ def test_what_runs_leave_behind_expires_and_nothing_else_does() -> None:
 
     assert {rule["Status"] for rule in rules} == {"Enabled"}
     assert {r["Prefix"]: r["ExpirationInDays"] for r in rules if "ExpirationInDays" in r} == {
-        "staging/": 7,
-        "athena-results/": 7,
+        STAGING: 7,
+        RESULTS: 7,
     }
     assert [r["AbortIncompleteMultipartUpload"] for r in rules if "Prefix" not in r] == [{"DaysAfterInitiation": 7}]
 
@@ -215,6 +215,24 @@ def test_the_rates_crawler_reads_one_record_a_row_element() -> None:
 
     assert classifier == {"Fn::If": ["OwnRatesClassifier", {"Ref": "XmlClassifier"}, {"Ref": "RatesClassifier"}]}
     assert RESOURCES["XmlClassifier"]["Properties"]["XMLClassifier"]["RowTag"] == "row"
+
+
+def test_tables_lie_where_the_layout_says() -> None:
+    tables = [one["TableInput"] for one in of_type("AWS::Glue::Table").values()]
+    found = {one["Name"]: one["StorageDescriptor"].get("Location") for one in tables}
+    expected = {
+        # readings and the lines that they came in are two tables of one prefix
+        name: raw_prefix(name.removeprefix("raw_").removesuffix("_lines"))
+        if name.startswith("raw_")
+        else table_prefix(name)
+        for name, location in found.items()
+        if location
+    }
+
+    assert len(expected) > 10
+    assert {name: {"Fn::Sub": f"s3://${{DataBucket}}/{prefix}"} for name, prefix in expected.items()} == {
+        name: found[name] for name in expected
+    }
 
 
 @pytest.mark.parametrize("table", INSIGHT_TABLES)

@@ -132,7 +132,7 @@ def test_a_python_too_old_is_an_error_that_says_so(bare: Path) -> None:
     done = make(".venv-uv/synced", f"PYTHON={old}", cwd=bare)
 
     assert done.returncode != 0
-    assert "Python 3.11 or newer is needed" in done.stderr
+    assert "Python 3.11, 3.12 or 3.13 is needed" in done.stderr
     assert f"{old} is Python 3.9.18" in done.stderr
     assert not (bare / ".venv-uv").exists()
 

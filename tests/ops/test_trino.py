@@ -14,7 +14,7 @@ import pytest
 from botocore.stub import Stubber
 
 from ops import health, services, trino
-from ops.settings import Settings, UserError
+from ops.settings import TRINO_VERSION, Settings, UserError
 
 SERVER, HIVE = trino.ARCHIVES
 
@@ -52,7 +52,7 @@ def central(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             SERVER,
             {
                 f"{SERVER.member}server.jar": "server",
-                f"trino-server-core-{trino.VERSION}/plugin/geo/geo.jar": "geo",
+                f"trino-server-core-{TRINO_VERSION}/plugin/geo/geo.jar": "geo",
             },
         ),
         HIVE: packed(HIVE, {f"{HIVE.member}hive.jar": "hive"}),

@@ -39,11 +39,13 @@ def test_a_failed_task_is_told_with_its_error_and_log(aws: FakeAws, settings_of:
     assert json.loads(told["Message"]) == {"default": message}
 
 
-def test_every_task_and_every_run_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_task_of_all_dags_and_every_run_of_a_day_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMART_HUB_SNS_TOPIC_ARN", TOPIC)
-    dag: Any = DagBag(dag_folder=REPOSITORY / "dags" / "smart_hub_usage.py").dags["smart_hub_usage"]
+    dags: dict[str, Any] = DagBag(dag_folder=REPOSITORY / "dags").dags
 
-    assert {task.task_id for task in dag.tasks if not task.on_failure_callback} == set()
+    unwatched = {(name, task.task_id) for name in dags for task in dags[name].tasks if not task.on_failure_callback}
+    assert (len(dags), unwatched) == (3, set())
+    dag = dags["smart_hub_usage"]
     (alert,) = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
     assert alert.interval == timedelta(hours=3)
     assert alert.callback.kwargs["target_arn"] == TOPIC

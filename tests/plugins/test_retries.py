@@ -1,4 +1,4 @@
-"""Which failures of a function are tried again."""
+"""Which failures of a function and of the job are tried again."""
 
 import importlib
 import json
@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from airflow.sdk import RetryAction
+from airflow.sdk.exceptions import AirflowException
 
-from smart_hub.retries import FunctionRetryPolicy
+from smart_hub.retries import FunctionRetryPolicy, JobRetryPolicy
+from tests.glue.conftest import load
 
 
 def failure(payload: Any) -> ValueError:
@@ -48,3 +50,24 @@ def test_the_names_are_those_of_the_functions_errors(monkeypatch: pytest.MonkeyP
     event = importlib.import_module("event")
     names = {name for name, kind in vars(event).items() if isinstance(kind, type) and issubclass(kind, Exception)}
     assert {"InvalidEvent", "Unrepeatable"} <= names
+
+
+@pytest.mark.parametrize(
+    ("said", "action"),
+    [
+        ("RatesError: s3://data/raw/rates/r.xml, row 3: 'x' is not cents per kWh", RetryAction.FAIL),
+        ("no reason given", RetryAction.DEFAULT),
+        ("ClientError: An error occurred (SlowDown)", RetryAction.DEFAULT),
+    ],
+)
+def test_faulty_rates_are_not_converted_again(said: str, action: RetryAction) -> None:
+    # given the error of StrictGlueJobHook, with the last line of the job's script
+    failed = AirflowException(f"Exiting Job jr_1 Run State: FAILED: {said}")
+
+    assert JobRetryPolicy().evaluate(failed, 1, 3).action == action
+
+
+def test_the_name_is_that_of_the_jobs_error() -> None:
+    script = load(Path(__file__).parents[2] / "include" / "glue" / "rates_xml_to_parquet.py")
+
+    assert script.RatesError.__name__ == "RatesError"

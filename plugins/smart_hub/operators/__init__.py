@@ -1,4 +1,4 @@
-"""Operators for what no operator of the Amazon provider does."""
+"""Operators of this package, and the Amazon provider's made stricter."""
 
 from smart_hub.operators.audit import AuditOperator
 from smart_hub.operators.clean_up import CleanUpOperator

@@ -10,13 +10,16 @@ from airflow.sdk.timezone import utcnow
 from smart_hub import macros
 from smart_hub.layout import (
     PUBLISHED_TABLES,
+    RESULTS,
     RUN_PATTERN,
+    STAGING,
     STAGING_TABLE_PATTERN,
     VERSION_PATTERN,
     day_prefix,
     is_version_of,
     results_prefix,
     staging_prefix,
+    table_prefix,
     version_at,
 )
 from smart_hub.operators.base import SmartHubOperator
@@ -24,8 +27,8 @@ from smart_hub.publications import Publication, before
 
 # All that may ever be deleted: a run's intermediate objects, or one version of one day.
 _DELETABLE = re.compile(
-    rf"(staging|athena-results)/{RUN_PATTERN.pattern}/"
-    rf"|warehouse/({'|'.join(PUBLISHED_TABLES)})/dt=\d{{4}}-\d{{2}}-\d{{2}}/version={VERSION_PATTERN.pattern}/"
+    rf"({STAGING}|{RESULTS}){RUN_PATTERN.pattern}/"
+    rf"|({'|'.join(map(table_prefix, PUBLISHED_TABLES))})dt=\d{{4}}-\d{{2}}-\d{{2}}/version={VERSION_PATTERN.pattern}/"
 )
 
 
