@@ -26,7 +26,11 @@ class FunctionRetryPolicy(RetryPolicy):
 
 
 class JobRetryPolicy(RetryPolicy):
-    """For the task that runs the job: none where the rates are at fault (RatesError of include/glue)."""
+    """For the task that runs the job: none where the rates are at fault (RatesError of include/glue).
+
+    Glue's ErrorMessage is the last line of the script's traceback, as the local AWS has it. A real account was never
+    asked: should it word that otherwise, the job is tried again as after any other failure.
+    """
 
     def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
         if "RatesError: " in str(exception):
