@@ -29,6 +29,9 @@ WHERE = $(if $(REGION),--region '$(REGION)') $(if $(STACK),--stack '$(STACK)')
 # Trino is got only where it is asked for, and not when the user names one of their own.
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
+# No command is to have the user's Python, nor one that starts another make the arguments of this one.
+unexport ARGS MAKEFLAGS PYTHONHOME PYTHONPATH
+
 .DEFAULT_GOAL := help
 .PHONY: help demo up down status airflow report data deploy destroy deploy-quicksight mwaa mwaa-sync compose-env \
   test test-unit coverage test-glue test-lambda test-clients test-bench test-trino test-reruns test-access \
@@ -45,8 +48,8 @@ help: ## list the commands
 	@echo "  ENGINE        what runs Athena's queries: duckdb or trino (duckdb); TRINO_URL a Trino of your own"
 	@echo "  AIRFLOW_PORT  8080       AWS_PORT  4566       TRINO_PORT  8090       PYTHON  python3"
 
-demo: $(AIRFLOW_ENV)/synced .venv-localaws/synced $(OWN_TRINO) ## start everything, run the sample days, show what came out
-	@$(RUN) ops.demo $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)')
+demo: $(AIRFLOW_ENV)/synced .venv-localaws/synced $(OWN_TRINO) ## start everything, run the sample days, show the results; ARGS=--json for scripts
+	@$(RUN) ops.demo $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)') $(ARGS)
 
 up: $(AIRFLOW_ENV)/synced .venv-localaws/synced $(OWN_TRINO) ## start the local AWS and Airflow in the background
 	@$(RUN) ops.services up
@@ -155,7 +158,7 @@ mutants: .venv-mutants/synced .venv/synced .venv-localaws/synced ## change rules
 	.venv-mutants/bin/python -m tests.mutants $(ARGS)
 
 trino: .venv/synced .venv-uv/synced ## get Trino, the second query engine
-	@$(RUN) ops.trino install
+	@$(RUN) ops.trino install >&2
 
 conformance: .venv-localaws/synced trino ## compare the local Athena with a real Trino, write docs/conformance.md
 	@PYTHONPATH=plugins .venv-localaws/bin/python -m tests.conformance $(ARGS)
@@ -244,7 +247,7 @@ $(ENVIRONMENTS:%=%/synced): BASE = .venv-uv/bin/python
 .venv-mwaa/synced: requirements/mwaa.lock | .venv-uv/synced
 .venv-mwaa/synced: BASE = $(PYTHON312)
 $(ENVIRONMENTS:%=%/synced):
-	@echo "Installing $< into $(@D)"
+	@echo "Installing $< into $(@D)" >&2
 	@[ -x $(@D)/bin/python ] || $(UV) venv --quiet --clear --no-project --python $(BASE) $(@D) || { \
 	  echo "error: $(@D) needs another Python: install it, or name it as PYTHON39, PYTHON312 or PYTHON313" >&2; exit 1; }
 	@VIRTUAL_ENV=$(@D) $(UV) pip sync --quiet --require-hashes --compile-bytecode $<

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import IO, cast
 
+from localaws.environment import isolated
 from localaws.service import REGION
 
 HOST = "127.0.0.1"  # also where its own functions, jobs and queries reach it, wherever it listens
@@ -98,12 +99,14 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def configure_base(port: int, endpoint: str, state: Path, log_level: str) -> None:
-    """Set the base's documented settings, which it reads when it is imported."""
+    """Set the base's documented settings, which it reads when it is imported, in an environment without the user's."""
     temporary = state / "tmp"  # the code of functions that run; of no use to the next start
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
+    kept = isolated(temporary)
+    os.environ.clear()
     os.environ.update(
-        TMPDIR=str(temporary),
+        kept,
         AWS_ENDPOINT_URL=endpoint,  # Lambdas get it, so they call back through this server
         AWS_ACCESS_KEY_ID="test",
         AWS_SECRET_ACCESS_KEY="test",

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -19,6 +20,7 @@ import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws.access import under_role
+from localaws.environment import isolated
 from localaws.faults import injected
 from localaws.records import Records
 from localaws.service import REGION, Caller, Service, ServiceError, Store
@@ -284,9 +286,8 @@ def _download(store: Store, location: str, folder: Path) -> Path:
 
 def _environment(store: Store) -> dict[str, str]:
     """What a script of a job sees: the way to AWS, nothing of the server's own settings."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
     return {
-        **kept,
+        **isolated(Path(tempfile.gettempdir())),
         "AWS_ENDPOINT_URL": store.endpoint,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,

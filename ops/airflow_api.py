@@ -24,12 +24,16 @@ END_SECONDS = 600  # Airflow takes a task whose worker is gone for failed after 
 @dataclass(frozen=True)
 class Run:
     run_id: str
-    day: str | None  # the partition key, YYYY-MM-DD
+    day: str  # the partition key, YYYY-MM-DD; "" if it has none
     state: str
     note: str | None
     backfill: bool
     started: datetime | None
     ended: datetime | None
+
+    def seconds(self, now: datetime) -> float:
+        """How long the run has taken until `now`, or until it ended; 0 before it has begun."""
+        return ((self.ended or now) - self.started).total_seconds() if self.started else 0.0
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class Dag:
         return [
             Run(
                 run["dag_run_id"],
-                run["partition_key"],
+                run["partition_key"] or "",
                 run["state"],
                 run["note"],
                 run["run_type"] == "backfill",

@@ -1,4 +1,4 @@
-"""The demo of docker-compose.yaml: runs the sample days, once, and shows what came out.
+"""The demo of docker-compose.yaml: runs the sample days, once, and shows the results.
 
 It runs in a container, when the other services are healthy.
 """
@@ -72,9 +72,9 @@ def _run(settings: Settings, options: argparse.Namespace, console: Console) -> i
         wait_for_trino(settings)
     dag = Dag(settings.airflow_url)
     dag.wait_until_parsed()
-    succeeded = True
+    status = 0
     if options.again or not set(days) <= {run.day for run in dag.runs() if run.state == "success"}:
-        succeeded = demo.run(settings, days, console, begun)
+        status = demo.exit_status(demo.run(settings, days, console, begun))
     else:
         console.print("The days have run; `docker compose run --rm demo python -m ops.compose --again` repeats them")
     addresses = f"http://{settings.host}:{settings.airflow_port}"
@@ -83,7 +83,7 @@ def _run(settings: Settings, options: argparse.Namespace, console: Console) -> i
         f"Smart Hub  {addresses}/plugin/smart-hub\n"
         f"Local AWS  http://{settings.host}:{settings.aws_port}"
     )
-    return 0 if succeeded else 1
+    return status
 
 
 def wait_for_trino(settings: Settings) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import boto3
 
 from ops import local_command
+from ops.environment import isolate
 from ops.settings import Settings, UserError
 from smart_hub.layout import DEFAULT_STACK, database_name
 from smart_hub.page import document
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m ops.customer_report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--hub", default="", help="the hub's id (default: $HUB)")
+    parser.add_argument("--hub", default=os.environ.get("HUB", ""), help="the hub's id (default: $HUB)")
     parser.add_argument("--from", dest="first", default="", help="first day (default: 31 days up to the last one)")
     parser.add_argument("--to", dest="last", default="", help="last day (default: the last one published)")
     parser.add_argument("--out", type=Path, help="the file (default: smart-hub-<hub>-<first>-<last>.html)")
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
 
     def report() -> int:
         store = _account(options.region, options.stack, options.bucket) if options.region else _local()
-        print(write(store, options.hub or os.environ.get("HUB", ""), options.first, options.last, options.out))
+        print(write(store, options.hub, options.first, options.last, options.out))
         return 0
 
     return local_command.run(report)
@@ -68,7 +69,7 @@ def write(store: Store, hub: str, first: str, last: str, out: Path | None = None
 
 
 def _local() -> Store:
-    settings = Settings.from_environment()
+    settings = isolate(Settings.from_environment())
 
     def client(service: Any) -> Any:
         return boto3.client(service, **settings.aws_client)

@@ -1,4 +1,4 @@
-"""The sample days from raw data to costs: starts the services, runs the DAG, shows what came out."""
+"""The sample days from raw data to costs: starts the services, runs the DAG, shows the results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import boto3
@@ -18,6 +18,7 @@ from rich.console import Console
 
 from ops import local_command, progress, report, services
 from ops.airflow_api import FINISHED, Dag, Run
+from ops.environment import isolate
 from ops.settings import Settings, UserError
 from smart_hub.layout import DAILY_DAG
 
@@ -27,30 +28,36 @@ RUNS_AT_ONCE = 3  # days in flight; the local Airflow works on four tasks at onc
 
 
 def main(arguments: Sequence[str]) -> int:
-    console = Console(soft_wrap=not sys.stdout.isatty())
     parser = argparse.ArgumentParser(prog="python -m ops.demo", description=__doc__)
     parser.add_argument("--source", help="folder or s3:// prefix of the data (default: $SOURCE, else include/data)")
     parser.add_argument("--from", dest="first", type=day, default=FIRST, help="first day (default: %(default)s)")
     parser.add_argument("--to", dest="last", type=day, default=LAST, help="last day (default: %(default)s)")
+    parser.add_argument(
+        "--json", action="store_true", help="print the results as JSON, and everything else on standard error"
+    )
     options = parser.parse_args(arguments)
+    stream = sys.stderr if options.json else sys.stdout
+    console = Console(file=stream, soft_wrap=not stream.isatty())
     source = {"SOURCE": options.source} if options.source else {}
     return local_command.run(
-        lambda: demo(Settings.from_environment({**os.environ, **source}), options.first, options.last, console),
+        lambda: demo(isolate(Settings.from_environment({**os.environ, **source})), options, console),
         interrupted="Interrupted. `make status` shows what goes on, `make down` ends it.",
     )
 
 
-def demo(settings: Settings, first: date, last: date, console: Console) -> int:
-    """Run the days and print what came out; 0 when all runs succeeded, else 1."""
+def demo(settings: Settings, options: argparse.Namespace, console: Console) -> int:
+    """Run the days and print the results; 0 when all runs succeeded, else 1."""
     begun = time.monotonic()
-    days = days_between(first, last)
+    days = days_between(options.first, options.last)
     if not settings.source.startswith("s3://"):
         check_folder(Path(settings.source), days)
     services.up(settings, say=lambda text: console.print(text, highlight=False))
     if settings.source.startswith("s3://"):
         check_prefix(settings, days)
 
-    succeeded = run(settings, days, console, begun)
+    results = run(settings, days, console, begun)
+    if options.json:
+        print(json.dumps(report.document(results), indent=2))
     console.print(
         f"\nAirflow    {settings.airflow_url}/dags/{DAILY_DAG}\n"
         f"Smart Hub  {settings.airflow_url}/plugin/smart-hub\n"
@@ -59,11 +66,16 @@ def demo(settings: Settings, first: date, last: date, console: Console) -> int:
         highlight=False,
         markup=False,
     )
-    return 0 if succeeded else 1
+    return exit_status(results)
 
 
-def run(settings: Settings, days: Sequence[str], console: Console, begun: float) -> bool:
-    """Run the days on an Airflow that is up, and print what came out; True when all runs succeeded.
+def exit_status(results: Sequence[report.Day]) -> int:
+    """0 when all runs succeeded, else 1."""
+    return int(any(day.state != "success" for day in results))
+
+
+def run(settings: Settings, days: Sequence[str], console: Console, begun: float) -> list[report.Day]:
+    """Run the days on an Airflow that is up, print the results and return them.
 
     `begun` is when the whole began, by the monotonic clock.
     """
@@ -72,20 +84,19 @@ def run(settings: Settings, days: Sequence[str], console: Console, begun: float)
     runs = progress.watch(dag, start(dag, days), dag.steps(), console)
     failed = [run for run in runs if run.state != "success"]
 
-    athena = report.client(settings)
-    now = datetime.now(UTC)
-    took = {run.run_id: progress.seconds(run, now) for run in runs}
-    published = report.days(athena, settings, days[0], days[-1])
-    console.print(report.table(runs, published, report.queries(athena, settings, runs), took))
+    results = report.days(report.client(settings), settings, runs)
+    console.print(report.table(results))
     for one in failed:
         for text in failures(dag, one, settings.airflow_home / "logs"):
             console.print(text, markup=False, highlight=False, soft_wrap=True)
+    sums = report.total(results)
     console.print(
-        f"{len(runs) - len(failed)} of {len(runs)} runs succeeded, {time.monotonic() - begun:.0f} s in all.",
+        f"{len(runs) - len(failed)} of {len(runs)} runs succeeded, {time.monotonic() - begun:.0f} s in all. "
+        f"Athena ran {sums.athena_queries:,} queries and scanned {sums.athena_bytes_scanned / 1e6:,.2f} MB.",
         highlight=False,
         markup=False,
     )
-    return not failed
+    return results
 
 
 def days_between(first: date, last: date) -> list[str]:

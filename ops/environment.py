@@ -1,4 +1,8 @@
-"""What the services are told: the variables that lead Airflow and every AWS client to this environment alone."""
+"""The environment variables of the services and of the commands that work on them.
+
+Nothing that runs on the laptop can reach a real AWS account: services get an allow-list of the user's variables, and
+of the user's AWS, Airflow and proxy settings none.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,23 @@ from ops.settings import ROOT, Settings
 
 PYTHON = Path(sys.prefix) / "bin" / "python"  # of the environment that this command runs in, as make chose it
 AIRFLOW = PYTHON.with_name("airflow")
+
+# The user's variables that a service gets: where programs and libraries are, and how a terminal shows text. An
+# allow-list, because what can redirect a client has no end: proxies, certificates, profiles, endpoints, AIRFLOW__….
+INHERITED = (
+    *("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "JAVA_HOME"),
+    *("USER", "LOGNAME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE"),
+    *("TERM", "COLORTERM", "NO_COLOR", "COLUMNS", "LINES"),
+)
+# Clients also read files that no variable names,
+NO_USER_FILES = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "BOTO_CONFIG": os.devnull,  # of boto 2; botocore takes credentials from it
+    "NETRC": os.devnull,
+}
+# and ask the network and, on macOS, the system's settings.
+NO_OTHER_HOST = {"AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "*", "no_proxy": "*"}
 
 
 def aws_environment(settings: Settings) -> dict[str, str]:
@@ -44,7 +65,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": settings.aws_url,
         "AWS_DEFAULT_REGION": settings.region,
-        "AWS_EC2_METADATA_DISABLED": "true",
+        **NO_OTHER_HOST,
         **_secrets(home / "secrets.json"),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
@@ -76,20 +97,25 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def inherited(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The user's environment without what would change a service: their Airflow, AWS and Python settings.
-
-    AWS settings are dropped above all: nothing that runs here may reach a real account.
-    """
-    prefixes = ("AIRFLOW", "AWS_", "SMART_HUB_", "PYTHON", "BOTO")
-    kept = {name: value for name, value in environment.items() if not name.startswith(prefixes)}
-    loopback = ",".join(filter(None, [kept.get("NO_PROXY") or kept.get("no_proxy"), "127.0.0.1,localhost"]))
-    return kept | {
+def inherited(settings: Settings, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The part of the user's environment that services get, and a home folder of their own."""
+    kept = {name: environment[name] for name in INHERITED if name in environment}
+    return {
+        **kept,
+        **NO_USER_FILES,
+        **NO_OTHER_HOST,
+        "HOME": str(settings.home),  # where libraries look for configuration: ~/.aws/models, ~/.duckdb, …
         "PATH": f"{AIRFLOW.parent}{os.pathsep}{kept.get('PATH', os.defpath)}",
-        "NO_PROXY": loopback,
-        "no_proxy": loopback,
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def isolate(settings: Settings) -> Settings:
+    """Give this process the environment of the services, so that its own clients work as theirs do."""
+    environment = inherited(settings) | aws_environment(settings)
+    os.environ.clear()
+    os.environ.update(environment)
+    return settings
 
 
 def _secrets(path: Path) -> dict[str, str]:

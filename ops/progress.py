@@ -1,4 +1,4 @@
-"""Progress of the demo's runs: a live table of steps and days, or without a terminal one line a change."""
+"""Progress of the demo's runs: on a terminal a live table of the days, elsewhere a line for each change."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ def watch(dag: Dag, run_ids: Sequence[str], steps: Iterable[str], console: Conso
     """Show the runs until all have finished; returns them as they ended, in the order of `run_ids`."""
     steps = list(steps)
     shown: dict[tuple[str, str], str] = {}
+    ended: set[str] = set()
     live = Live(console=console, auto_refresh=False) if console.is_terminal else None
     screen: AbstractContextManager[object] = live or nullcontext()
     with screen:
@@ -69,48 +70,45 @@ def watch(dag: Dag, run_ids: Sequence[str], steps: Iterable[str], console: Conso
                 (run for run in dag.runs() if run.run_id in run_ids),
                 key=lambda run: run_ids.index(run.run_id),
             )
-            tasks = {run.run_id: dag.tasks(run.run_id) for run in runs}
             now = datetime.now(UTC)
-            cells = {
-                (run.run_id, step): cell([task for task in tasks[run.run_id] if step_of(task.task_id) == step], now)
-                for run in runs
-                for step in steps
-            }
+            # Of a month's runs a few work at a time; the others are not asked for their tasks.
+            cells = {run: _cells(dag, run, steps, now) for run in runs if run.started and run.run_id not in ended}
+            for run in cells:
+                if not live:
+                    _print_changes(run, cells[run], shown, console)
+                if run.state in FINISHED:
+                    ended.add(run.run_id)
+                    console.print(f"{run.day} {run.state} after {run.seconds(now):.0f} s", highlight=False)
             if live:
-                live.update(table(runs, steps, cells, now), refresh=True)
-            else:
-                _print_changes(runs, cells, shown, console)
+                working = {run: of_run for run, of_run in cells.items() if run.run_id not in ended}
+                live.update(table(working, len(runs) - len(ended) - len(working), now), refresh=True)
             if all(run.state in FINISHED for run in runs):
                 return runs
             time.sleep(POLL_SECONDS)
 
 
-def table(runs: Sequence[Run], steps: Sequence[str], cells: Mapping[tuple[str, str], Cell], now: datetime) -> Table:
-    """A row a step, a column a run."""
-    result = Table("step", *(run.day or run.run_id for run in runs), box=None, pad_edge=False)
-    for step in steps:
-        result.add_row(step, *(_glyph(cells[run.run_id, step]) for run in runs))
-    result.add_row("[bold]run[/]", *(f"[bold]{run.state} {seconds(run, now):.0f} s[/]" for run in runs))
+def _cells(dag: Dag, run: Run, steps: Iterable[str], now: datetime) -> dict[str, Cell]:
+    tasks = dag.tasks(run.run_id)
+    return {step: cell([task for task in tasks if step_of(task.task_id) == step], now) for step in steps}
+
+
+def table(working: Mapping[Run, Mapping[str, Cell]], waiting: int, now: datetime) -> Table:
+    """A row for each run that works: its day, a sign for each step, the step in progress.
+
+    waiting: how many runs have not begun.
+    """
+    result = Table("Day", "Steps", "In progress", "Time", box=None, pad_edge=False)
+    for run, cells in working.items():
+        signs = "".join(GLYPHS[one.state] for one in cells.values())
+        busy = [f"{step} {one.seconds:.0f} s" for step, one in cells.items() if one.state in ("running", "retrying")]
+        result.add_row(run.day, signs, ", ".join(busy), f"{run.seconds(now):.0f} s")
+    if waiting:
+        result.caption, result.caption_justify = f"{waiting} more to run", "left"
     return result
 
 
-def seconds(run: Run, now: datetime) -> float:
-    """How long a run has taken, 0 when it has not begun."""
-    return ((run.ended or now) - run.started).total_seconds() if run.started else 0.0
-
-
-def _glyph(state: Cell) -> str:
-    return f"{GLYPHS[state.state]} {state.seconds:.0f} s" if state.seconds else GLYPHS[state.state]
-
-
-def _print_changes(
-    runs: Iterable[Run],
-    cells: Mapping[tuple[str, str], Cell],
-    shown: dict[tuple[str, str], str],
-    console: Console,
-) -> None:
-    days = {run.run_id: run.day or run.run_id for run in runs}
-    for (run_id, step), state in cells.items():
-        if shown.get((run_id, step), "waiting") != state.state:
-            console.print(f"{days[run_id]} {step}: {state.state} ({state.seconds:.1f} s)", highlight=False)
-            shown[run_id, step] = state.state
+def _print_changes(run: Run, cells: Mapping[str, Cell], shown: dict[tuple[str, str], str], console: Console) -> None:
+    for step, one in cells.items():
+        if shown.get((run.run_id, step), "waiting") != one.state:
+            console.print(f"{run.day} {step}: {one.state} ({one.seconds:.1f} s)", highlight=False)
+            shown[run.run_id, step] = one.state

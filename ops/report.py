@@ -1,15 +1,17 @@
-"""What the demo's runs made, from Athena itself."""
+"""The results of the demo's runs, from Athena itself: a table for people, JSON for scripts."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import boto3
+from rich.box import SIMPLE
 from rich.table import Table
 
 from ops.airflow_api import Run
@@ -21,39 +23,59 @@ from smart_hub.sql import statement
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
 
-SECONDS = 120  # for the query behind the table
+SECONDS = 120  # for the query behind the figures
 BATCH = 50  # query executions that BatchGetQueryExecution takes at once
+COLUMNS = ("Day", "Hubs", "Readings", "Values", "Rejected", "kWh", "Cost", "Peak", "Time")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Figures that add up over days."""
+
+    readings_used: int = 0
+    readings_rejected: int = 0
+    values_published: int = 0
+    values_rejected: int = 0
+    kwh: float = 0.0
+    cost_dollars: float = 0.0
+    peak_cost_dollars: float = 0.0
+    athena_queries: int = 0
+    athena_bytes_scanned: int = 0
+
+    def __add__(self, other: Figures) -> Figures:
+        return Figures(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True)
 class Day:
-    """A published day, as ops/report.sql gives it."""
+    """One run of the demo. `hubs` is None if its day is not published."""
 
     day: str
-    hubs: int
-    readings_used: int
-    readings_rejected: int
-    published: int
-    values_rejected: int
-    kwh: float
-    dollars: float
-    peak_share: float
-
-
-@dataclass(frozen=True)
-class Queries:
-    """What Athena did for one run."""
-
-    count: int = 0
-    scanned: int = 0  # bytes
+    state: str
+    seconds: float
+    hubs: int | None = None
+    figures: Figures = field(default_factory=Figures)
 
 
 def client(settings: Settings) -> AthenaClient:
     return boto3.client("athena", **settings.aws_client)
 
 
-def days(athena: AthenaClient, settings: Settings, first: str, last: str) -> dict[str, Day]:
-    """The published days from `first` to `last`. Raises QueryFailed or QueryTimedOut when Athena fails."""
+def days(athena: AthenaClient, settings: Settings, runs: Sequence[Run]) -> list[Day]:
+    """One for each of at least one run, in their order. Raises QueryFailed or QueryTimedOut when Athena fails."""
+    now = datetime.now(UTC)
+    dates = [run.day for run in runs]
+    published = _published(athena, settings, min(dates), max(dates))
+    found = []
+    for run, queries in zip(runs, _queries(athena, settings, runs), strict=True):
+        day = published.get(run.day, Day(run.day, "", 0))
+        seconds = round(run.seconds(now), 1)
+        found.append(replace(day, state=run.state, seconds=seconds, figures=day.figures + queries))
+    return found
+
+
+def _published(athena: AthenaClient, settings: Settings, first: str, last: str) -> dict[str, Day]:
+    """The published days from `first` to `last`; their state and seconds are not known here."""
     deadline = time.monotonic() + SECONDS
     queries = Athena(
         client=athena,
@@ -63,52 +85,78 @@ def days(athena: AthenaClient, settings: Settings, first: str, last: str) -> dic
         version=uuid4().hex,
         seconds_left=lambda: deadline - time.monotonic(),
     )
-    rows = queries.rows(statement(Path(__file__).parent, "report", first=first, last=last))
-    found = (_day([field or "" for field in row.values()]) for row in rows)
-    return {day.day: day for day in found}
+    found = {}
+    for row in queries.rows(statement(Path(__file__).parent, "report", first=first, last=last)):
+        day, hubs, *numbers = (field or "0" for field in row.values())
+        figures = Figures(*map(int, numbers[:4]), *map(float, numbers[4:]))
+        found[day] = Day(day, "", 0, int(hubs), figures)
+    return found
 
 
-def _day(fields: Sequence[str]) -> Day:
-    day, *counts = fields[:6]
-    return Day(day, *map(int, counts), *map(float, fields[6:]))
-
-
-def queries(athena: AthenaClient, settings: Settings, runs: Iterable[Run]) -> dict[str, Queries]:
-    """Per run id, how many queries the workgroup ran for it and the bytes they scanned."""
-    folders = {run.run_id: f"/{results_prefix(run_name(run.day, run.run_id))}" for run in runs if run.day}
-    found = dict.fromkeys(folders, Queries())
+def _queries(athena: AthenaClient, settings: Settings, runs: Sequence[Run]) -> list[Figures]:
+    """For each run the queries that the workgroup ran for it and the bytes that they scanned."""
+    folders = [f"/{results_prefix(run_name(run.day, run.run_id))}" for run in runs]
+    found = [Figures()] * len(runs)
     for page in athena.get_paginator("list_query_executions").paginate(WorkGroup=settings.stack):
         ids = page["QueryExecutionIds"]
         for start in range(0, len(ids), BATCH):
             batch = athena.batch_get_query_execution(QueryExecutionIds=ids[start : start + BATCH])
             for query in batch["QueryExecutions"]:
                 output = query.get("ResultConfiguration", {}).get("OutputLocation", "")
-                for run_id, folder in folders.items():
+                scanned = query.get("Statistics", {}).get("DataScannedInBytes", 0)
+                for number, folder in enumerate(folders):
                     if folder in output:
-                        scanned = query.get("Statistics", {}).get("DataScannedInBytes", 0)
-                        sums = found[run_id]
-                        found[run_id] = Queries(sums.count + 1, sums.scanned + scanned)
+                        found[number] += Figures(athena_queries=1, athena_bytes_scanned=scanned)
     return found
 
 
-def table(runs: Sequence[Run], found: dict[str, Day], worked: dict[str, Queries], took: dict[str, float]) -> Table:
-    """A column a run: what its day holds and what the run cost; `took` is in seconds, by run id."""
-    result = Table("", *(run.day or run.run_id for run in runs), title="What came out", title_justify="left")
-    for column in result.columns[1:]:
-        column.justify = "right"
-    made = [found.get(run.day or "") for run in runs]
-    for label, text in {
-        "hubs": "{0.hubs:,}",
-        "readings used": "{0.readings_used:,}",
-        "readings rejected": "{0.readings_rejected:,}",
-        "values published, a row each": "{0.published:,}",
-        "values rejected": "{0.values_rejected:,}",
-        "kWh": "{0.kwh:,.2f}",
-        "cost": "${0.dollars:,.2f}",
-        "of it at peak rate": "{0.peak_share:.1%}",
-    }.items():
-        result.add_row(label, *(text.format(day) if day else "-" for day in made))
-    result.add_row("Athena queries", *(f"{worked[run.run_id].count}" for run in runs))
-    result.add_row("MB they scanned", *(f"{worked[run.run_id].scanned / 1e6:,.2f}" for run in runs))
-    result.add_row("seconds", *(f"{took[run.run_id]:.0f}" for run in runs))
+def total(days: Iterable[Day]) -> Figures:
+    return sum((day.figures for day in days), Figures())
+
+
+def table(days: Sequence[Day]) -> Table:
+    """A row for each day and one for their total, on 80 columns."""
+    result = Table(
+        title="Results",
+        title_justify="left",
+        box=SIMPLE,
+        padding=0,
+        show_edge=False,
+        show_footer=len(days) > 1,
+    )
+    totals = ["Total", "", *_cells(total(days)), ""]
+    for header, footer in zip(COLUMNS, totals, strict=True):
+        result.add_column(header, footer, justify="left" if header == "Day" else "right", no_wrap=True)
+    for day in days:
+        figures = ["-"] * (len(COLUMNS) - 2) if day.hubs is None else [f"{day.hubs:,}", *_cells(day.figures)]
+        result.add_row(day.day, *figures, f"{day.seconds:.0f} s")
     return result
+
+
+def _cells(figures: Figures) -> list[str]:
+    dollars = figures.cost_dollars
+    return [
+        f"{figures.readings_used:,}",
+        f"{figures.values_published:,}",
+        f"{figures.readings_rejected + figures.values_rejected:,}",
+        _amount(figures.kwh),
+        f"${_amount(dollars)}",
+        f"{figures.peak_cost_dollars / dollars:.1%}" if dollars else "-",
+    ]
+
+
+def _amount(number: float) -> str:
+    """With decimals unless it takes more than nine characters."""
+    return f"{number:,.2f}" if abs(number) < 100_000 else f"{number:,.0f}"
+
+
+def document(days: Iterable[Day]) -> dict[str, Any]:
+    """The exact figures for scripts, as JSON takes them: a flat object for each day, and the total."""
+    days = list(days)
+    return {
+        "days": [
+            {"day": day.day, "state": day.state, "seconds": day.seconds, "hubs": day.hubs, **asdict(day.figures)}
+            for day in days
+        ],
+        "total": asdict(total(days)),
+    }

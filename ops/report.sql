@@ -1,4 +1,4 @@
--- What the demo's days came to, one row per day that was published.
+-- The results of the demo's days, one row per day that was published.
 -- in: usage_cost, usage, usage_rejects
 WITH cost AS (
     SELECT
@@ -7,7 +7,7 @@ WITH cost AS (
         count(*) AS published,
         sum(kwh) AS kwh,
         sum(cost) / 100 AS dollars,
-        sum(CASE WHEN type = 'peak' THEN cost ELSE 0 END) / sum(cost) AS peak_share
+        sum(CASE WHEN type = 'peak' THEN cost ELSE 0 END) / 100 AS peak_dollars
     FROM usage_cost
     WHERE dt BETWEEN DATE '{{ first }}' AND DATE '{{ last }}'
     GROUP BY dt
@@ -41,7 +41,7 @@ SELECT
     coalesce(x.values_rejected, 0) AS values_rejected,
     c.kwh,
     c.dollars,
-    c.peak_share
+    c.peak_dollars
 FROM cost AS c
 LEFT JOIN readings AS r ON c.dt = r.dt
 LEFT JOIN rejects AS x ON c.dt = x.dt

@@ -35,6 +35,7 @@ from ops.environment import (
     aws_environment,
     database_url,
     inherited,
+    isolate,
     private,
 )
 from ops.settings import ROOT, Settings, UserError
@@ -121,7 +122,7 @@ def up(settings: Settings, say: Callable[[str], None] = print, *, with_airflow: 
     """
     if settings.external_trino and not health.trino_is_healthy(settings):
         raise UserError(f"no Trino is ready at TRINO_URL={settings.trino_url}: start it, or leave that out")
-    private(settings.local, settings.run, settings.logs, settings.airflow_home)
+    private(settings.local, settings.home, settings.run, settings.logs, settings.airflow_home)
     with _exclusive(settings, say), ExitStack() as undo:
         engine = query_engine(settings)
         services = [local_aws(settings), *engine, *(airflow(settings) if with_airflow else [])]
@@ -195,7 +196,7 @@ def _start(service: Service, settings: Settings) -> processes.Process:
     return processes.start(
         service.name,
         service.command,
-        {**inherited(), **service.environment},
+        {**inherited(settings), **service.environment},
         folder=settings.run,
         log=settings.logs / f"{service.name}.log",
         cwd=ROOT,
@@ -237,7 +238,7 @@ def _run(name: str, command: list[str], environment: Mapping[str, str], settings
     with log.open("wb") as output:
         done = subprocess.run(
             command,
-            env={**inherited(), **environment},
+            env={**inherited(settings), **environment},
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -304,7 +305,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m ops.services", description=__doc__.splitlines()[0])
     parser.add_argument("command", choices=["up", "down", "status", "airflow"])
     command = parser.parse_args(arguments).command
-    return local_command.run(lambda: _do(command, Settings.from_environment()))
+    return local_command.run(lambda: _do(command, isolate(Settings.from_environment())))
 
 
 def _do(command: str, settings: Settings) -> int:
@@ -322,7 +323,7 @@ def _cli(settings: Settings, arguments: list[str]) -> int:
     if not (settings.airflow_home / "airflow.db").exists():
         raise UserError(f"there is no Airflow in {settings.local} yet: run `make up` first")
     os.chdir(ROOT)
-    os.execve(AIRFLOW, [str(AIRFLOW), *arguments], inherited() | airflow_environment(settings))
+    os.execve(AIRFLOW, [str(AIRFLOW), *arguments], inherited(settings) | airflow_environment(settings))
 
 
 if __name__ == "__main__":

@@ -109,6 +109,10 @@ class Settings:
         return str(self.logs / "trino.log")
 
     @property
+    def home(self) -> Path:
+        return self.local / "home"  # the services' home folder, instead of the user's
+
+    @property
     def airflow_home(self) -> Path:
         return self.local / "airflow"
 
@@ -134,7 +138,7 @@ class Settings:
 
     @property
     def aws_client(self) -> AwsClient:
-        """Arguments of `boto3.client` that lead to the local AWS, whatever the user's own settings say."""
+        """Arguments of `boto3.client` that lead to the local AWS."""
         return {
             "endpoint_url": self.aws_url,
             "region_name": self.region,

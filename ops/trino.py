@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from ops import local_command
+from ops.environment import inherited
 from ops.settings import ROOT, TRINO_VERSION, Settings, UserError
 
 NEEDED_JAVA = 24
@@ -375,7 +376,7 @@ def main(arguments: list[str]) -> int:
 def _do(command: str, settings: Settings) -> int:
     if command == "run":
         line, _ = prepare(settings)
-        os.execv(line[0], line)
+        os.execve(line[0], line, inherited(settings))
     install(settings.trino_home)
     print(f"It runs on {install_java()}")
     return 0

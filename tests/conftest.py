@@ -1,8 +1,11 @@
-"""The layers of the tests: each folder's, unless a file says otherwise of itself by ``pytestmark``. See README.md."""
+"""The environment of all tests, and their layers: each folder's, unless a file says otherwise of itself by
+``pytestmark``. See README.md.
+"""
 
 from __future__ import annotations
 
 import gc
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,24 @@ import pytest
 # Airflow's and botocore's modules are a million objects that stay: to look through them for garbage as often as Python
 # does by itself, and at the end, takes a third of the unit tests' time.
 gc.set_threshold(100_000, 50, 100)
+
+# Tests start makes, commands and clients of AWS of their own. None of these gets the arguments of the make that runs
+# the tests, the settings of the user's own demo, or the user's AWS account.
+_USERS = ("MAKE", "MFLAGS", "AWS_", "BOTO", "SMART_HUB_", "AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_", "AIRFLOW_HOME")
+_SETTINGS = """
+AIRFLOW_PORT ARGS AWS_PORT BUCKET DAYS DRY_RUN ENGINE ENVIRONMENT FILES FROM GZIP HUB HUBS KMS_KEY OUT OWNER
+QUERY_MEMORY REGION SETTINGS SOURCE STACK TO TRINO_PORT TRINO_URL YES
+""".split()
+for _name in [name for name in os.environ if name.startswith(_USERS) or name in _SETTINGS]:
+    del os.environ[_name]
+_LOOPBACK = ",".join(filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "127.0.0.1,localhost"]))
+os.environ.update(
+    AWS_CONFIG_FILE=os.devnull,
+    AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+    AWS_EC2_METADATA_DISABLED="true",
+    NO_PROXY=_LOOPBACK,
+    no_proxy=_LOOPBACK,
+)
 
 LAYERS = {
     "unit": "compose dags docs generator glue infrastructure lambdas ops plugins properties quicksight requirements",

@@ -30,11 +30,10 @@ class Environment:
             "AIRFLOW_PORT": str(self.airflow_port),
             "AWS_PORT": str(self.aws_port),
         }
-        users = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
         return subprocess.run(
             ["make", target, *(f"{name}={value}" for name, value in settings.items())],
             cwd=ROOT,
-            env={**users, **own},
+            env={**os.environ, **own},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

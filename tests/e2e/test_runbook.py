@@ -73,20 +73,16 @@ class Book:
 
     def shell(self, script: str, answer: str = "") -> str:
         """What a shell prints that has the AWS CLI, and make of this environment."""
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "AWS_", "SMART_HUB_"))}
         done = subprocess.run(
             ["sh", "-euc", script],
             cwd=ROOT,
             env={
-                **inherited,
-                "PATH": f"{ROOT / '.venv-clients' / 'bin'}{os.pathsep}{inherited['PATH']}",
+                **os.environ,
+                "PATH": f"{ROOT / '.venv-clients' / 'bin'}{os.pathsep}{os.environ['PATH']}",
                 "TMPDIR": str(self.environment.local.parent),
                 "SMART_HUB_LOCAL": str(self.environment.local),
                 "AIRFLOW_PORT": str(self.environment.airflow_port),
                 "AWS_PORT": str(self.environment.aws_port),
-                "AWS_EC2_METADATA_DISABLED": "true",
-                "NO_PROXY": "127.0.0.1",
-                "no_proxy": "127.0.0.1",
             },
             input=answer,
             capture_output=True,

@@ -19,6 +19,7 @@ from rich.console import Console
 from ops import airflow_api, demo, progress, report
 from ops.airflow_api import Dag, Run, Task
 from ops.progress import Cell
+from ops.report import Day, Figures
 from ops.settings import ROOT, Settings, UserError
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -181,10 +182,12 @@ def test_a_task_that_does_not_end_is_named_instead_of_waited_for(monkeypatch: py
         dag.delete(lambda run: True)
 
 
-def test_queries_are_counted_for_the_run_whose_folder_their_results_are_in() -> None:
-    # given two runs and, of the workgroup's queries, two of the first, none of the second, one of neither
+def test_queries_are_counted_for_the_run_whose_folder_their_results_are_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    # given two runs, the first of which has published its day; two queries for the first run, one for neither
     settings = Settings()
-    first, second = run("2019-12-21"), run("2019-12-22")
+    runs = [run("2019-12-21"), run("2019-12-22", "failed")]
+    published = {"2019-12-21": Day("2019-12-21", "", 0, 6, Figures(readings_used=1728))}
+    monkeypatch.setattr(report, "_published", lambda athena, settings, first, last: published)
     athena = report.client(settings)
 
     def query(number: int, folder: str, scanned: int) -> dict[str, Any]:
@@ -202,30 +205,87 @@ def test_queries_are_counted_for_the_run_whose_folder_their_results_are_in() -> 
         stub.add_response("list_query_executions", {"QueryExecutionIds": ids}, {"WorkGroup": "smart-hub"})
         stub.add_response("batch_get_query_execution", {"QueryExecutions": queries}, {"QueryExecutionIds": ids})
 
-        found = report.queries(athena, settings, [first, second])
+        days = report.days(athena, settings, runs)
 
-    assert found == {first.run_id: report.Queries(2, 120), second.run_id: report.Queries()}
+    assert days == [
+        Day("2019-12-21", "success", 0, 6, Figures(readings_used=1728, athena_queries=2, athena_bytes_scanned=120)),
+        Day("2019-12-22", "failed", 0),
+    ]
 
 
-def test_the_table_of_results_has_a_dash_for_a_day_that_was_not_published() -> None:
-    runs = [run("2019-12-21"), run("2019-12-22", "failed")]
-    day = report.Day("2019-12-21", 6, 1728, 2, 17280, 3, 241.513, 30.5449, 0.5234)
-    worked = {runs[0].run_id: report.Queries(16, 1_104_000), runs[1].run_id: report.Queries()}
+PUBLISHED = Day("2019-12-21", "success", 22.4, 6, Figures(1728, 2, 17280, 3, 241.513, 30.5449, 15.98, 16, 1_104_000))
+FAILED = Day("2019-12-22", "failed", 3.0, figures=Figures(athena_queries=2))
+
+
+def shown(days: list[Day]) -> list[str]:
+    """The lines of the table of results on a terminal of 80 columns."""
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(report.table(days))
+    return console.export_text().splitlines()
+
+
+def test_the_table_of_results_has_a_row_for_each_day_and_their_total() -> None:
+    lines = [" ".join(line.split()) for line in shown([PUBLISHED, FAILED])]
+
+    assert [line for line in lines if line.strip("─ ")] == [
+        "Results",
+        "Day Hubs Readings Values Rejected kWh Cost Peak Time",
+        "2019-12-21 6 1,728 17,280 5 241.51 $30.54 52.3% 22 s",
+        "2019-12-22 - - - - - - - 3 s",
+        "Total 1,728 17,280 5 241.51 $30.54 52.3%",
+    ]
+
+
+def test_a_month_of_a_thousand_hubs_fits_on_80_columns() -> None:
+    # given 31 days of a thousand hubs of ten channels each, at the sample's usage
+    figures = Figures(288_000, 2_000, 2_880_000, 3_000, 40_252.1, 5_090.8, 2_662.5, 22, 119_000_000)
+    days = [Day(f"2019-12-{number:02}", "success", 25.2, 1_000, figures) for number in range(1, 32)]
+
+    lines = shown(days)
+
+    assert not [line for line in lines if "…" in line]
+    assert [line.split() for line in lines if line.startswith(("2019-12-31", "Total"))] == [
+        "2019-12-31 1,000 288,000 2,880,000 5,000 40,252.10 $5,090.80 52.3% 25 s".split(),
+        "Total 8,928,000 89,280,000 155,000 1,247,815 $157,815 52.3%".split(),
+    ]
+
+
+def test_scripts_get_the_exact_figures_as_json() -> None:
+    document = json.loads(json.dumps(report.document([PUBLISHED, FAILED])))
+
+    assert document["days"][0] == {
+        "day": "2019-12-21",
+        "state": "success",
+        "seconds": 22.4,
+        "hubs": 6,
+        "readings_used": 1728,
+        "readings_rejected": 2,
+        "values_published": 17280,
+        "values_rejected": 3,
+        "kwh": 241.513,
+        "cost_dollars": 30.5449,
+        "peak_cost_dollars": 15.98,
+        "athena_queries": 16,
+        "athena_bytes_scanned": 1104000,
+    }
+    assert document["days"][1]["hubs"] is None
+    assert document["total"]["athena_queries"] == 18
+
+
+def test_a_terminal_shows_the_runs_that_work_and_how_many_wait() -> None:
+    # given two runs of a month that work, the first of them on its second step and one that has been tried in vain
+    cells = {"copy": Cell("success", 3), "crawl": Cell("running", 4), "convert": Cell("retrying", 1)}
+    working = {
+        run("2019-12-01", "running", started=NOW - timedelta(seconds=9)): cells,
+        run("2019-12-02", "running", started=NOW): dict.fromkeys(cells, Cell()),
+    }
     console = Console(width=80, record=True, file=io.StringIO())
 
-    console.print(report.table(runs, {day.day: day}, worked, {runs[0].run_id: 22.4, runs[1].run_id: 3}))
+    console.print(progress.table(working, 29, NOW))
 
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in console.export_text().splitlines()]
-    assert [row for row in rows if row] == [
-        ["hubs", "6", "-"],
-        ["readings used", "1,728", "-"],
-        ["readings rejected", "2", "-"],
-        ["values published, a row each", "17,280", "-"],
-        ["values rejected", "3", "-"],
-        ["kWh", "241.51", "-"],
-        ["cost", "$30.54", "-"],
-        ["of it at peak rate", "52.3%", "-"],
-        ["Athena queries", "16", "0"],
-        ["MB they scanned", "1.10", "0.00"],
-        ["seconds", "22", "3"],
+    assert [line.split() for line in console.export_text().splitlines()] == [
+        ["Day", "Steps", "In", "progress", "Time"],
+        ["2019-12-01", "✔▶↻", "crawl", "4", "s,", "convert", "1", "s", "9", "s"],
+        ["2019-12-02", "···", "0", "s"],
+        ["29", "more", "to", "run"],
     ]

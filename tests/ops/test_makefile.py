@@ -27,10 +27,8 @@ chmod +x "$3/bin/pip"
 
 
 def make(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run make, free of the variables of a make that runs these tests."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
     return subprocess.run(
-        ["make", *arguments], cwd=cwd, env={**inherited, **environment}, capture_output=True, text=True
+        ["make", *arguments], cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True
     )
 
 

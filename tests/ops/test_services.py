@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ops import processes, services
-from ops.environment import airflow_environment, inherited
+from ops.environment import airflow_environment
 from ops.settings import ROOT, Settings, UserError
 from tests.ports import free_ports
 
@@ -190,30 +190,6 @@ def test_the_keys_of_an_environment_are_made_once_for_the_user_alone(tmp_path: P
         assert airflow_environment(other)[name] != first[name]
     assert stat.S_IMODE((one.airflow_home / "secrets.json").stat().st_mode) == 0o600
     assert stat.S_IMODE(one.airflow_home.stat().st_mode) == 0o700
-
-
-def test_no_setting_of_the_users_own_aws_or_airflow_reaches_a_service() -> None:
-    users = {
-        "AWS_PROFILE": "production",
-        "AWS_SESSION_TOKEN": "real",
-        "AIRFLOW_HOME": "/home/user/airflow",
-        "AIRFLOW__CORE__PARALLELISM": "99",
-        "SMART_HUB_DATA_BUCKET": "production",
-        "PYTHONPATH": "/home/user",
-        "no_proxy": "intranet",
-        "HOME": "/home/user",
-        "PATH": "/bin",
-    }
-
-    left = inherited(users)
-
-    assert left == {
-        "HOME": "/home/user",
-        "PATH": f"{sys.prefix}/bin:/bin",
-        "NO_PROXY": "intranet,127.0.0.1,localhost",
-        "no_proxy": "intranet,127.0.0.1,localhost",
-        "PYTHONUNBUFFERED": "1",
-    }
 
 
 @pytest.mark.parametrize(

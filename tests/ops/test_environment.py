@@ -1,0 +1,36 @@
+"""The environment of the services: of the user's variables, those of an allow-list."""
+
+import sys
+from pathlib import Path
+
+from ops.environment import inherited
+from ops.settings import Settings
+from tests.users import variables
+
+USERS = {
+    "HOME": "/home/user",
+    "PATH": "/bin",
+    "LANG": "de_DE.UTF-8",
+    "AIRFLOW__CORE__PARALLELISM": "99",
+    "SMART_HUB_DATA_BUCKET": "production",
+    "PYTHONPATH": "/home/user",
+    **dict.fromkeys(variables(), "nonsense"),
+}
+
+
+def test_a_service_gets_of_the_users_variables_those_that_redirect_no_client() -> None:
+    left = inherited(Settings(local=Path("/state")), USERS)
+
+    assert left == {
+        "PATH": f"{sys.prefix}/bin:/bin",
+        "LANG": "de_DE.UTF-8",
+        "HOME": "/state/home",
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        "BOTO_CONFIG": "/dev/null",
+        "NETRC": "/dev/null",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "*",
+        "no_proxy": "*",
+        "PYTHONUNBUFFERED": "1",
+    }

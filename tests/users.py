@@ -1,0 +1,60 @@
+"""The environment of a user whose settings redirect clients of AWS and HTTP, each to somewhere else."""
+
+from pathlib import Path
+
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
+
+# https://docs.aws.amazon.com/boto3/latest/guide/configuration.html, and what botocore reads besides.
+_MORE_OF_BOTOCORE = """
+AWS_ACCESS_KEY_ID AWS_ACCOUNT_ID AWS_CONTAINER_AUTHORIZATION_TOKEN AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE
+AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CREDENTIAL_EXPIRATION
+AWS_CREDENTIAL_FILE AWS_ENDPOINT_URL AWS_ENDPOINT_URL_ATHENA AWS_ENDPOINT_URL_CLOUDFORMATION AWS_ENDPOINT_URL_GLUE
+AWS_ENDPOINT_URL_IAM AWS_ENDPOINT_URL_LAMBDA AWS_ENDPOINT_URL_S3 AWS_ENDPOINT_URL_STS AWS_EXECUTION_ENV
+AWS_LAMBDA_FUNCTION_NAME AWS_LOGIN_CACHE_DIRECTORY AWS_NEW_RETRIES_2026 AWS_REGION AWS_ROLE_ARN AWS_ROLE_SESSION_NAME
+AWS_S3_DISABLE_MULTIREGION_ACCESS_POINTS AWS_S3_USE_ARN_REGION AWS_S3_US_EAST_1_REGIONAL_ENDPOINT
+AWS_SECRET_ACCESS_KEY AWS_SECURITY_TOKEN AWS_SESSION_TOKEN AWS_WEB_IDENTITY_TOKEN_FILE BOTO_CONFIG BOTO_DISABLE_CRT
+BOTO_EXPERIMENTAL__ADD_PROXY_HOST_HEADER BOTO_EXPERIMENTAL__NO_EMPTY_CONTINUE
+"""
+_PROXIES = [
+    spelled(f"{scheme}_proxy") for scheme in ("http", "https", "ftp", "all", "ws", "wss") for spelled in (str, str.upper)
+]
+# https://docs.python.org/3/library/urllib.request.html, https://requests.readthedocs.io/en/latest/user/advanced/,
+# https://www.python-httpx.org/environment_variables/, https://docs.python.org/3/library/ssl.html
+_OTHER_CLIENTS = [
+    *(*_PROXIES, "NO_PROXY", "no_proxy", "REQUEST_METHOD"),
+    *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"),
+]
+
+
+def variables() -> list[str]:
+    """The names of all variables that botocore, urllib, requests and httpx read."""
+    names: set[str] = {*_MORE_OF_BOTOCORE.split(), *_OTHER_CLIENTS}
+    for _, read, *_ in BOTOCORE_DEFAUT_SESSION_VARIABLES.values():
+        names.update([read] if isinstance(read, str) else read or [])
+    return sorted(names)
+
+
+def hostile(home: Path, elsewhere: str) -> dict[str, str]:
+    """Variables that send each client to `elsewhere`, an http:// address, or are nonsense to it.
+
+    home: an empty folder, which becomes one whose files do the same. The two variables that name AWS's files are not
+    set, because the files would not be read.
+    """
+    (home / ".aws").mkdir()
+    (home / ".aws" / "config").write_text(
+        "[default]\nignore_configured_endpoint_urls = true\nregion = nowhere-1\nretry_mode = nonsense\n"
+        f"services = elsewhere\n[services elsewhere]\ns3 =\n  endpoint_url = {elsewhere}\n"
+    )
+    (home / ".aws" / "credentials").write_text("[default]\naws_access_key_id = users\naws_secret_access_key = own\n")
+    (home / ".boto").write_text("[Credentials]\naws_access_key_id = users\naws_secret_access_key = own\n")
+    (home / ".netrc").write_text("default login user password own\n")
+    (home / ".netrc").chmod(0o600)
+    leads = [*_PROXIES, *(name for name in variables() if name.startswith("AWS_ENDPOINT_URL"))]
+    return {
+        **{name: "nonsense" for name in variables() if name not in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")},
+        **dict.fromkeys(leads, elsewhere),
+        "NO_PROXY": "",
+        "no_proxy": "",
+        "HOME": str(home),
+    }
