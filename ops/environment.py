@@ -83,6 +83,8 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",  # no run by the clock, only those asked for
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+        # A supervisor that misses the end of its task notices it at its next heartbeat, by default after 5 s.
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",  # a changed file is seen within seconds,
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # an unchanged one left alone
         "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
@@ -105,7 +107,7 @@ def inherited(settings: Settings, environment: Mapping[str, str] = os.environ) -
         **NO_USER_FILES,
         **NO_OTHER_HOST,
         "HOME": str(settings.home),  # where libraries look for configuration: ~/.aws/models, ~/.duckdb, …
-        "PATH": f"{AIRFLOW.parent}{os.pathsep}{kept.get('PATH', os.defpath)}",
+        "PATH": os.pathsep.join(dict.fromkeys([str(AIRFLOW.parent), kept.get("PATH", os.defpath)])),
         "PYTHONUNBUFFERED": "1",
     }
 

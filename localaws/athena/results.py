@@ -17,7 +17,7 @@ MANIFEST = "-manifest.csv"  # the file that lists what a CTAS or UNLOAD wrote
 
 Rows = list[list[str | None]]
 
-_CELL = re.compile(rb'("(?:[^"]|"")*")?(,|\n)')
+_CELL = re.compile(rb'("[^"]*(?:""[^"]*)*")?(,|\n)')
 _PRECISIONS = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19, "double": 17, "timestamp": 3}
 
 

@@ -63,4 +63,4 @@ def test_a_day_by_the_hubs_own_clocks(aws: Aws, tmp_path: Path, day: str, changi
         assert float(str(row["cost"])) == pytest.approx(float(cost.cents), rel=1e-12, abs=1e-15)
         assert Decimal(str(row["kwh"])) == cost.kwh
     # expect: every rule content
-    assert {name: answer[0]["violations"] for name, answer in rules.items()} == dict.fromkeys(rules, "0")
+    assert {name: answer["violations"] for name, answer in rules.items()} == dict.fromkeys(rules, "0")

@@ -24,7 +24,7 @@ from smart_hub.layout import (
     run_name,
     staging_table,
 )
-from smart_hub.quality import read_rules
+from smart_hub.quality import audit, read_rules
 from tests.localaws.local_server import ROOT, Aws
 
 STATEMENTS = ROOT / "include" / "sql"
@@ -48,8 +48,8 @@ class Pipeline:
         outputs = deploy(session, endpoint_url=aws.endpoint, report=lambda text: None)
         self.bucket = outputs["DataBucket"]
 
-    def run(self, day: str) -> dict[str, list[dict[str, str | None]]]:
-        """Convert, transform, compact, audit and publish the day; gives the answers of the quality rules."""
+    def run(self, day: str) -> dict[str, dict[str, str | None]]:
+        """Convert, transform, compact, audit and publish the day; returns the result of each quality rule."""
         self._copy(day)
         content = {data_set: self._content(data_set) for data_set in REFERENCE_TABLES}
         self._crawl()
@@ -155,9 +155,10 @@ class Pipeline:
         assert "FunctionError" not in answer, payload
         return dict(payload)
 
-    def _audit(self, known: dict[str, Any]) -> dict[str, list[dict[str, str | None]]]:
+    def _audit(self, known: dict[str, Any]) -> dict[str, dict[str, str | None]]:
         limits = {"next_day": next_day(known["day"]), "files": 1, "most_rejected": "0.05", "watts_margin": "1.25"}
-        return {rule.name: self.athena.rows(rule.select({**known, **limits})) for rule in read_rules(STATEMENTS)}
+        rows = self.athena.rows(audit(read_rules(STATEMENTS), {**known, **limits}))
+        return {str(row["rule"]): row for row in rows}
 
 
 def _version(name: str) -> str:
