@@ -67,6 +67,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "AWS_DEFAULT_REGION": settings.region,
         **NO_OTHER_HOST,
         **_secrets(home / "secrets.json"),
+        "PYTHONPATH": str(ROOT / "ops" / "airflow_config"),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),

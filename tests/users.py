@@ -25,6 +25,8 @@ _OTHER_CLIENTS = [
     *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"),
 ]
+# With these the files in the home folder, or the proxies, would not be read.
+_MASKS_OTHERS = {"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "BOTO_CONFIG", "NETRC", "REQUEST_METHOD"}
 
 
 def variables() -> list[str]:
@@ -38,8 +40,7 @@ def variables() -> list[str]:
 def hostile(home: Path, elsewhere: str) -> dict[str, str]:
     """Variables that send each client to `elsewhere`, an http:// address, or are nonsense to it.
 
-    home: an empty folder, which becomes one whose files do the same. The two variables that name AWS's files are not
-    set, because the files would not be read.
+    home: an empty folder, which becomes one whose files do the same.
     """
     (home / ".aws").mkdir()
     (home / ".aws" / "config").write_text(
@@ -52,7 +53,7 @@ def hostile(home: Path, elsewhere: str) -> dict[str, str]:
     (home / ".netrc").chmod(0o600)
     leads = [*_PROXIES, *(name for name in variables() if name.startswith("AWS_ENDPOINT_URL"))]
     return {
-        **{name: "nonsense" for name in variables() if name not in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")},
+        **dict.fromkeys(set(variables()) - _MASKS_OTHERS, "nonsense"),
         **dict.fromkeys(leads, elsewhere),
         "NO_PROXY": "",
         "no_proxy": "",

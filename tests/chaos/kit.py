@@ -47,6 +47,7 @@ class Damage:
 class Outcome:
     """struck: how often the fault was injected; ended: what it took until the day was right."""
 
+    run_id: str
     fault: Fault
     struck: int
     ended: str
@@ -59,11 +60,16 @@ class Outcome:
 
 @dataclass
 class Trial:
-    """One fault on one run of a day. current: the run that is to end well; helped: what a user had to do so far."""
+    """One fault on one run of a day.
+
+    request: how the run is started, if not by its day as the parameter; current: the run that is to end well; helped:
+    what a user had to do so far.
+    """
 
     fault: Fault
     day: str
     run_id: str
+    request: Rule = field(default_factory=dict)
     struck: int = 0
     killed: bool = False
     helped: str = ""
@@ -129,8 +135,8 @@ class Kit:
 
     # Running
 
-    def start(self, run_id: str, day: str) -> None:
-        body = {"dag_run_id": run_id, "logical_date": None, "conf": {"usage_date": day}}
+    def start(self, run_id: str, day: str, request: Rule | None = None) -> None:
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": {"usage_date": day}, **(request or {})}
         self._send("POST", "/dagRuns", body)
 
     def pause(self, paused: bool) -> None:
@@ -213,7 +219,7 @@ class Kit:
         self.inject([rule for trial in trials for rule in trial.rules])
         self.pause(True)
         for trial in trials:
-            self.start(trial.run_id, trial.day)
+            self.start(trial.run_id, trial.day, trial.request)
         self.pause(False)
         waiting, progress = list(trials), time.monotonic()
         while waiting:
@@ -227,10 +233,10 @@ class Kit:
                     if ended:
                         progress = time.monotonic()
                         waiting.remove(trial)
-                        yield Outcome(trial.fault, trial.struck, ended, self.damage(trial.day))
+                        yield Outcome(trial.run_id, trial.fault, trial.struck, ended, self.damage(trial.day))
             if time.monotonic() - progress > SECONDS:
                 for trial in waiting:
-                    yield Outcome(trial.fault, trial.struck, "STUCK", self.damage(trial.day))
+                    yield Outcome(trial.run_id, trial.fault, trial.struck, "STUCK", self.damage(trial.day))
                 return
             time.sleep(1)
 

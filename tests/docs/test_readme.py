@@ -14,11 +14,6 @@ from tests.e2e.independent import Cost, Key
 DATA = ROOT / "include" / "data"
 DAYS = ("2019-12-21", "2019-12-22")
 README = PAGES["README.md"]
-# The demo's table: what a line is called -> its figure of each day.
-TABLE = {
-    label.strip(): [figure.strip() for figure in figures.split("│")]
-    for label, figures in re.findall(r"^│([^│]+)│(.+)│$", README, re.MULTILINE)
-}
 
 
 @cache
@@ -29,29 +24,6 @@ def costs(day: str) -> dict[Key, Cost]:
 def row(data_set: str) -> str:
     """The example in the table of what goes in, of a data set whose line begins so."""
     return re.search(rf"^\| `{data_set}[^`]*` \| [^|]+ \| `([^`]+)`", README, re.MULTILINE)[1]  # type: ignore[index]
-
-
-def test_the_demos_table_has_the_figures_of_the_sample() -> None:
-    # given the lines that are there, and what plain Python makes of them
-    lines = [
-        sum(len(file.read_bytes().splitlines()) for file in (DATA / "usage" / f"dt={day}").iterdir()) for day in DAYS
-    ]
-    readings = [len({(hub, ts) for hub, _, ts in costs(day)}) for day in DAYS]
-    cents = [sum(cost.cents for cost in costs(day).values()) for day in DAYS]
-    peak = [sum(cost.cents for cost in costs(day).values() if cost.type == "peak") for day in DAYS]
-
-    expected = {
-        "hubs": [f"{len({hub for hub, *_ in costs(day)}):,}" for day in DAYS],
-        "readings used": [f"{used:,}" for used in readings],
-        "readings rejected": [f"{all_ - used:,}" for all_, used in zip(lines, readings, strict=True)],
-        "values published, a row each": [f"{len(costs(day)):,}" for day in DAYS],
-        "values rejected": ["0", "0"],
-        "kWh": [f"{sum(cost.kwh for cost in costs(day).values()):,.2f}" for day in DAYS],
-        "cost": [f"${total / 100:,.2f}" for total in cents],
-        "of it at peak rate": [f"{100 * part / total:.1f}%" for part, total in zip(peak, cents, strict=True)],
-    }
-
-    assert {label: TABLE.get(label) for label in expected} == expected
 
 
 def test_what_goes_in_is_as_in_the_sample() -> None:

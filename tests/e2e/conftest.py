@@ -1,17 +1,30 @@
-"""One environment for all end-to-end tests, and the first demo in it."""
+"""One environment for all end-to-end tests, of a user whose own settings lead elsewhere, and the first demo in it."""
 
+import socket
+import sys
 from collections.abc import Iterator
 
 import psutil
 import pytest
 
 from tests.e2e.environment import Environment
+from tests.e2e.watch import Watch
 from tests.ports import free_ports
+from tests.users import hostile
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    made = Environment(tmp_path_factory.mktemp("demo") / "local", *free_ports())
+def elsewhere() -> Iterator[socket.socket]:
+    """Where the user's proxies and endpoints lead: a server that nothing of the demo may connect to."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        yield listening
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory, elsewhere: socket.socket) -> Iterator[Environment]:
+    users = hostile(tmp_path_factory.mktemp("home"), f"http://127.0.0.1:{elsewhere.getsockname()[1]}")
+    made = Environment(tmp_path_factory.mktemp("demo") / "local", *free_ports(), users)
     yield made
     down = made.make("down")
     assert down.returncode == 0, down.stdout
@@ -21,7 +34,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
 
 
 @pytest.fixture(scope="session")
-def first(environment: Environment) -> str:
-    done = environment.make("demo")
+def watch(tmp_path_factory: pytest.TempPathFactory) -> Watch:
+    return Watch(tmp_path_factory.mktemp("watch") / "python")
+
+
+@pytest.fixture(scope="session")
+def first(environment: Environment, watch: Watch) -> str:
+    """What the first demo prints. It starts the services, so that all of them are watched."""
+    done = environment.run(sys.executable, "-m", "ops.demo", **watch.variables)
     assert done.returncode == 0, done.stdout
     return done.stdout

@@ -4,7 +4,7 @@ import os
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +18,27 @@ SECONDS = 600  # for a demo on a busy machine; a cold one takes a tenth of it on
 
 @dataclass(frozen=True)
 class Environment:
-    """A laptop environment in a folder and on ports of its own."""
+    """A laptop environment in a folder and on ports of its own; `users` are further variables of its user's."""
 
     local: Path
     airflow_port: int
     aws_port: int
+    users: Mapping[str, str] = field(default_factory=dict)
 
     def make(self, target: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        return self.run("make", target, *(f"{name}={value}" for name, value in settings.items()))
+
+    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """What a command prints that works on this environment."""
         own = {
             "SMART_HUB_LOCAL": str(self.local),
             "AIRFLOW_PORT": str(self.airflow_port),
             "AWS_PORT": str(self.aws_port),
         }
         return subprocess.run(
-            ["make", target, *(f"{name}={value}" for name, value in settings.items())],
+            command,
             cwd=ROOT,
-            env={**os.environ, **own},
+            env={**os.environ, **self.users, **own, **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

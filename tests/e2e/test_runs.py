@@ -1,19 +1,32 @@
-"""Every way in which a run can come about, with the real scheduler: each finds its usage day, or says why not."""
+"""Every way in which a run can come about, at the same time and with faults, by the real scheduler.
 
+Each run finds its usage day or says why not; the faults (`make chaos` has them all) leave the day right.
+"""
+
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.e2e.environment import Environment
+from tests.chaos.faults import Fault, all_faults
+from tests.chaos.kit import Damage, Kit, Outcome, Reader, Trial
+from tests.e2e.environment import DAYS, ROOT, Environment
 
-DAY, OTHER_DAY = "2019-12-21", "2019-12-22"
+DAY, OTHER_DAY = DAYS
 RUNS: dict[str, dict[str, Any]] = {
-    "parameter": {"logical_date": None, "conf": {"usage_date": DAY}},
-    "logical_date": {"logical_date": f"{DAY}T12:00:00Z"},
-    "early_in_the_utc_day": {"logical_date": f"{DAY}T00:10:00Z"},
-    "partition_key": {"logical_date": None, "partition_key": DAY},
-    "parameter_before_logical_date": {"logical_date": f"{OTHER_DAY}T00:00:00Z", "conf": {"usage_date": DAY}},
+    "parameter": {},
+    "logical_date": {"logical_date": f"{DAY}T12:00:00Z", "conf": {}},
+    "early_in_the_utc_day": {"logical_date": f"{DAY}T00:10:00Z", "conf": {}},
+    "partition_key": {"partition_key": DAY, "conf": {}},
+    "parameter_before_logical_date": {"logical_date": f"{OTHER_DAY}T00:00:00Z"},
 }
+STRUCK = {
+    "parameter": ("worker process killed", "publish"),
+    "logical_date": ("CTAS dies and leaves its files", "step_5_transform"),
+    "partition_key": ("compaction writes two files", "step_6_compact"),
+}
+FAULTS = {(fault.name, fault.task): fault for fault in all_faults()}
+NO_FAULT = Fault("none", "", ())
 NO_DAY = "no_day"
 
 
@@ -24,32 +37,56 @@ def files(environment: Environment, day: str) -> list[tuple[str, ...]]:
 
 @pytest.fixture(scope="module")
 def before(environment: Environment, first: str) -> dict[str, list[tuple[str, ...]]]:
-    """What the demo published; the services work on the sample data, whatever other tests had them work on."""
-    up = environment.make("up")
-    assert up.returncode == 0, up.stdout
-    return {day: files(environment, day) for day in (DAY, OTHER_DAY)}
+    """The files that the demo published."""
+    return {day: files(environment, day) for day in DAYS}
 
 
 @pytest.fixture(scope="module")
-def ended(environment: Environment, before: Any) -> dict[str, dict[str, Any]]:
-    """All runs at once, as the UI's trigger form starts them, once they have ended."""
-    for run_id, body in {**RUNS, NO_DAY: {"logical_date": None}}.items():
-        answer = environment.airflow.post("/dagRuns", json={"dag_run_id": run_id, **body})
-        assert answer.is_success, answer.text
-    return {run_id: environment.finished(run_id) for run_id in (*RUNS, NO_DAY)}
+def reader(environment: Environment, first: str) -> Iterator[Reader]:
+    reader = Reader(environment, DAYS)
+    reader.start()
+    yield reader
+    reader.stop()
+
+
+@pytest.fixture(scope="module")
+def outcomes(environment: Environment, before: Any, reader: Reader) -> dict[str, Outcome]:
+    """All runs at once, as the UI's trigger form starts them, once they have ended; by run id."""
+    body = {"dag_run_id": NO_DAY, "logical_date": None}
+    environment.airflow.post("/dagRuns", json=body).raise_for_status()
+    kit = Kit(environment, ROOT / "include" / "data")
+    trials = [
+        Trial(FAULTS[STRUCK[run_id]] if run_id in STRUCK else NO_FAULT, DAY, run_id, request)
+        for run_id, request in RUNS.items()
+    ]
+    return {outcome.run_id: outcome for outcome in kit.endure(trials)}
 
 
 @pytest.mark.parametrize("run_id", RUNS)
-def test_a_run_publishes_its_usage_day(environment: Environment, ended: dict[str, dict[str, Any]], run_id: str) -> None:
-    assert ended[run_id]["state"] == "success"
+def test_a_run_publishes_its_usage_day(environment: Environment, outcomes: dict[str, Outcome], run_id: str) -> None:
+    assert outcomes[run_id].ended in ("absorbed", "retried")
     published = environment.airflow.get(
         f"/dagRuns/{run_id}/taskInstances/publish/xcomEntries/return_value", params={"deserialize": True}
     ).json()["value"]
     assert f"/warehouse/usage_cost/dt={DAY}/version=" in published["usage_cost"]
 
 
+@pytest.mark.parametrize("run_id", STRUCK)
+def test_a_fault_strikes_and_a_retry_makes_it_good(outcomes: dict[str, Outcome], run_id: str) -> None:
+    assert (outcomes[run_id].struck, outcomes[run_id].ended) == (1, "retried")
+
+
+def test_no_row_is_lost_doubled_or_wrong(outcomes: dict[str, Outcome]) -> None:
+    assert {outcome.damage for outcome in outcomes.values()} == {Damage()}
+
+
+def test_readers_see_whole_days_all_the_while(outcomes: dict[str, Outcome], reader: Reader) -> None:
+    assert reader.answers > 0
+    assert reader.wrong == []
+
+
 def test_runs_of_one_day_beside_each_other_leave_one_object_with_the_same_rows(
-    environment: Environment, before: dict[str, list[tuple[str, ...]]], ended: Any
+    environment: Environment, before: dict[str, list[tuple[str, ...]]], outcomes: Any
 ) -> None:
     # given a day published once, when five runs have published it again at the same time
     ((path, rows),) = files(environment, DAY)
@@ -61,9 +98,9 @@ def test_runs_of_one_day_beside_each_other_leave_one_object_with_the_same_rows(
 
 
 def test_a_run_without_a_day_fails_at_once_and_says_so(
-    environment: Environment, ended: dict[str, dict[str, Any]]
+    environment: Environment, outcomes: dict[str, Outcome]
 ) -> None:
-    assert ended[NO_DAY]["state"] == "failed"
+    assert environment.finished(NO_DAY)["state"] == "failed"
     task = environment.airflow.get(f"/dagRuns/{NO_DAY}/taskInstances/step_1_copy_raw_data").json()
     assert (task["state"], task["try_number"]) == ("failed", 1)
     logs = environment.local / "airflow" / "logs" / "dag_id=smart_hub_usage" / f"run_id={NO_DAY}"

@@ -1,0 +1,40 @@
+"""Another source than the sample: other days, compressed, under a prefix on S3. Run by `make test-reruns`."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from smart_hub.layout import SENSORS
+from tests.e2e import independent
+from tests.e2e.environment import Environment
+
+pytestmark = pytest.mark.long
+
+BUCKET = "source-of-the-test"  # not the pipeline's
+
+
+def test_other_days_on_s3_are_a_source(environment: Environment, first: str, tmp_path: Path) -> None:
+    # given gzipped readings of the day when clocks went forward, which has 276 intervals but in Arizona
+    day, folder = "2020-03-08", tmp_path / "homes"
+    made = environment.make("data", ARGS=f"--hubs 3 --from {day} --to {day} --gzip --out {folder}")
+    assert made.returncode == 0, made.stdout
+    s3 = environment.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    for path in folder.rglob("*"):
+        if path.is_file():
+            s3.upload_file(str(path), BUCKET, f"raw/{path.relative_to(folder)}")
+
+    # when the demo runs on it, and on a day that is not there
+    missing = environment.make("demo", SOURCE=f"s3://{BUCKET}/raw", FROM=day, TO="2020-03-09")
+    done = environment.make("demo", SOURCE=f"s3://{BUCKET}/raw", FROM=day, TO=day)
+
+    # expect an error that names the day, and what plain Python makes of the files, hub by hub
+    assert missing.returncode != 0
+    assert "no usage of 2020-03-09" in missing.stdout
+    assert done.returncode == 0, done.stdout
+    assert [run["partition_key"] for run in environment.runs() if run["partition_key"] == day] == [day]
+    counts = Counter(loc_id for loc_id, _, _ in independent.costs(folder, day))
+    assert sorted(counts.values()) == [276 * len(SENSORS), 276 * len(SENSORS), 288 * len(SENSORS)]
+    rows = environment.select(f"SELECT loc_id, count(*) FROM usage_cost WHERE dt = DATE '{day}' GROUP BY loc_id")
+    assert {loc_id: int(count) for loc_id, count in rows} == counts
