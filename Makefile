@@ -93,11 +93,7 @@ compose-env: .venv-uv/synced ## make .env with random keys, which docker compose
 	@.venv-uv/bin/python -m ops.keys $(ARGS)
 
 test: .venv/synced .venv-localaws/synced ## run all tests
-	@status=0; \
-	.venv/bin/python -m pytest $(AIRFLOW_TESTS) $(ARGS) || status=1; \
-	.venv-localaws/bin/python -m pytest $(AWS_TESTS) $(ARGS) || status=1; \
-	[ $$status = 0 ] && echo "All tests passed." || echo "Tests failed: see above."; \
-	exit $$status
+	@.venv/bin/python -m tests.parts $(ARGS)
 
 test-unit: .venv/synced .venv-localaws/synced ## run the unit tests alone
 	@log=$$(mktemp); \

@@ -17,6 +17,7 @@ from localaws.athena.duck.engine import MEMORY_BYTES, DuckEngine
 from localaws.athena.service import Athena
 from localaws.athena.trino import TrinoEngine
 from localaws.crawlers import Crawlers
+from localaws.disk import DiskGuard
 from localaws.faults import Faults
 from localaws.jobs import Jobs
 from localaws.persistence import StateSaver, service_changed_by
@@ -193,7 +194,7 @@ def create_app(endpoint: str, state: Path, trino_url: str | None = None, query_m
     services = [athena, Catalog(store), Crawlers(store, records), Jobs(store, records, state / "jobs")]
     rights = access.Access(athena.workgroup_of)
     app = LocalAws(services, store, rights, access.Sessions(records))
-    return Faults(app, store, two_files=trino_url is None)
+    return Faults(DiskGuard(app, state), store, two_files=trino_url is None)
 
 
 def _caller(headers: dict[str, str]) -> Caller:

@@ -1,8 +1,10 @@
 """What our applications share of ASGI: reading a request, answering it."""
 
+import json
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from xml.sax.saxutils import escape
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -37,3 +39,12 @@ async def respond(send: Send, status: int, text: str, kind: str = "application/j
     encoded = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": encoded})
     await send({"type": "http.response.body", "body": body})
+
+
+async def refuse(service: str, method: str, code: str, message: str, status: int, send: Send) -> None:
+    """Send an error in the protocol of the service: XML for "s3", else JSON."""
+    if service == "s3":
+        text = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
+        await respond(send, status, "" if method == "HEAD" else text, "application/xml")
+    else:
+        await respond(send, status, json.dumps({"__type": code, "message": message}), **{"x-amzn-errortype": code})

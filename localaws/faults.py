@@ -12,11 +12,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
-from xml.sax.saxutils import escape
 
 from ministack.core.router import detect_service
 
-from localaws.asgi import App, Message, Receive, Send, read, replaying, respond
+from localaws.asgi import App, Message, Receive, Send, read, refuse, replaying, respond
 from localaws.invocations import PATH as INVOCATION
 from localaws.service import Store
 
@@ -252,13 +251,7 @@ def _texts(value: Any) -> list[str]:
 
 
 async def _refuse(service: str, method: str, error: Any, send: Send) -> None:
-    """The error in the protocol of the service."""
     if isinstance(error, int):
         error = {"code": (S3_CODES if service == "s3" else CODES)[error], "status": error}
-    code, message = error["code"], error.get("message", "A fault was asked for")
-    if service == "s3":
-        text = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
-        await respond(send, error["status"], "" if method == "HEAD" else text, "application/xml")
-    else:
-        document = {"__type": code, "message": message}
-        await respond(send, error["status"], json.dumps(document), **{"x-amzn-errortype": code})
+    message = error.get("message", "A fault was asked for")
+    await refuse(service, method, error["code"], message, error["status"], send)

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import boto3
@@ -81,10 +82,12 @@ def run(settings: Settings, days: Sequence[str], console: Console, begun: float)
     """
     dag = Dag(settings.airflow_url)
     console.print(f"Running {DAILY_DAG} for {days[0]} to {days[-1]}", highlight=False)
-    runs = progress.watch(dag, start(dag, days), dag.steps(), console)
+    with local_command.naming_a_full_disk(settings.local):
+        # On a full disk Airflow's own database stands still, and its runs with it.
+        check = partial(local_command.check_disk, settings.local)
+        runs = progress.watch(dag, start(dag, days), dag.steps(), console, check)
+        results = report.days(report.client(settings), settings, runs)
     failed = [run for run in runs if run.state != "success"]
-
-    results = report.days(report.client(settings), settings, runs)
     console.print(report.table(results))
     for one in failed:
         for text in failures(dag, one, settings.airflow_home / "logs"):

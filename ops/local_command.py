@@ -1,12 +1,17 @@
 """What the commands that work on a laptop or in containers say when they fail or are interrupted."""
 
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 
 from ops.settings import UserError
 from smart_hub.athena import QueryFailed, QueryTimedOut
+
+FREE_BYTES = 64 * 2**20  # what the sample's days take, several times
 
 
 def run(command: Callable[[], int], interrupted: str = "Interrupted.") -> int:
@@ -22,3 +27,24 @@ def run(command: Callable[[], int], interrupted: str = "Interrupted.") -> int:
     except KeyboardInterrupt:
         print(f"\n{interrupted}", file=sys.stderr)
         return 130
+
+
+def check_disk(folder: Path) -> None:
+    """Raises UserError if the disk of a folder, which need not exist, is full."""
+    existing = next(one for one in (folder, *folder.parents) if one.exists())
+    free = shutil.disk_usage(existing).free
+    if free < FREE_BYTES:
+        raise UserError(
+            f"the disk of {folder} is full: {free // 2**20} MB are free, {FREE_BYTES // 2**20} MB are needed. "
+            "Free some space, or name a folder on another disk by SMART_HUB_LOCAL"
+        )
+
+
+@contextmanager
+def naming_a_full_disk(folder: Path) -> Iterator[None]:
+    """Whatever fails while the disk of the folder is full fails for that reason: raises UserError, which names it."""
+    try:
+        yield
+    except Exception:
+        check_disk(folder)
+        raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -57,8 +57,13 @@ def cell(tasks: Iterable[Task], now: datetime) -> Cell:
     return Cell(state, max((end - min(started)).total_seconds(), 0.0))
 
 
-def watch(dag: Dag, run_ids: Sequence[str], steps: Iterable[str], console: Console) -> list[Run]:
-    """Show the runs until all have finished; returns them as they ended, in the order of `run_ids`."""
+def watch(
+    dag: Dag, run_ids: Sequence[str], steps: Iterable[str], console: Console, check: Callable[[], None]
+) -> list[Run]:
+    """Show the runs until all have finished; returns them as they ended, in the order of `run_ids`.
+
+    check: called again and again; raises an error if the runs cannot end.
+    """
     steps = list(steps)
     shown: dict[tuple[str, str], str] = {}
     ended: set[str] = set()
@@ -84,6 +89,7 @@ def watch(dag: Dag, run_ids: Sequence[str], steps: Iterable[str], console: Conso
                 live.update(table(working, len(runs) - len(ended) - len(working), now), refresh=True)
             if all(run.state in FINISHED for run in runs):
                 return runs
+            check()
             time.sleep(POLL_SECONDS)
 
 

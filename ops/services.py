@@ -122,8 +122,9 @@ def up(settings: Settings, say: Callable[[str], None] = print, *, with_airflow: 
     """
     if settings.external_trino and not health.trino_is_healthy(settings):
         raise UserError(f"no Trino is ready at TRINO_URL={settings.trino_url}: start it, or leave that out")
+    local_command.check_disk(settings.local)
     private(settings.local, settings.home, settings.run, settings.logs, settings.airflow_home)
-    with _exclusive(settings, say), ExitStack() as undo:
+    with local_command.naming_a_full_disk(settings.local), _exclusive(settings, say), ExitStack() as undo:
         engine = query_engine(settings)
         services = [local_aws(settings), *engine, *(airflow(settings) if with_airflow else [])]
         records = processes.recorded(settings.run)

@@ -21,6 +21,7 @@ from localaws.athena.errors import Cancelled, QueryError
 from localaws.athena.faults import breaking, broken
 from localaws.athena.statements import not_parameterised, prepare, tokens_of
 from localaws.faults import injected
+from localaws.disk import full as full_disk
 from localaws.records import Records
 from localaws.service import Caller, Service, ServiceError, Store
 
@@ -244,6 +245,8 @@ class Athena(Service):
 
     def _finish(self, document: dict[str, Any], state: str, reason: str | None = None) -> None:
         document["Status"] |= {"State": state, "CompletionDateTime": time.time()}
+        if state == "FAILED" and (full := full_disk(self.records.folder)):
+            reason = f"{reason}; {full}"
         if reason is not None:
             document["Status"]["StateChangeReason"] = reason
             document["Status"]["AthenaError"] = {

@@ -4,35 +4,48 @@ from pathlib import Path
 
 _SITECUSTOMIZE = '''
 import os
+import socket
+import subprocess
 import sys
 
 
-EVENTS = """
-    os.exec socket.connect socket.getaddrinfo socket.gethostbyaddr socket.gethostbyname socket.sendto subprocess.Popen
-""".split()
-
-
-def watch(event, arguments):
-    if event not in EVENTS:
-        return
-    if event in ("subprocess.Popen", "os.exec"):
-        environment = arguments[-1]
-        if environment is not None:  # else the child has ours
-            others = environment.get("PYTHONPATH", "").split(os.pathsep)
-            environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([{folder!r}, *filter(None, others)]))
-        return
-    host = arguments[0]
-    if event in ("socket.connect", "socket.sendto"):
-        if not isinstance(arguments[1], tuple):  # a path or a number: of this machine
-            return
-        host = arguments[1][0]
-    if isinstance(host, bytes):
-        host = host.decode()
+def note(host):
+    host = host.decode() if isinstance(host, bytes) else host
+    command = " ".join(sys.orig_argv).replace("\\n", " ")
     with open({log!r}, "a") as file:
-        file.write(f"{{host}} {{' '.join(sys.orig_argv)}}\\n".replace("\\n", " ").rstrip() + "\\n")
+        file.write(f"{{host}} {{command}}\\n")
 
 
-sys.addaudithook(watch)
+def watched(name, original):
+    # A function of the module has the host first, a method of a socket an address.
+    def resolve(host, *rest, **more):
+        note(host)
+        return original(host, *rest, **more)
+
+    def reach(self, *arguments):
+        address = arguments[-1]
+        if isinstance(address, tuple):  # else a path of this machine
+            note(address[0])
+        return original(self, *arguments)
+
+    return resolve if name.startswith("get") else reach
+
+
+def started(original):
+    # The children report, too, whatever environment they are given.
+    def start(self, *arguments, env=None, **more):
+        if env is not None:
+            others = env.get("PYTHONPATH", "").split(os.pathsep)
+            env = dict(env, PYTHONPATH=os.pathsep.join(dict.fromkeys([{folder!r}, *filter(None, others)])))
+        original(self, *arguments, env=env, **more)
+
+    return start
+
+
+for owner, names in ((socket, ("getaddrinfo", "gethostbyname")), (socket.socket, ("connect", "connect_ex", "sendto"))):
+    for name in names:
+        setattr(owner, name, watched(name, getattr(owner, name)))
+subprocess.Popen.__init__ = started(subprocess.Popen.__init__)
 '''
 
 

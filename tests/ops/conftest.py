@@ -17,6 +17,8 @@ from ops import deploy
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-localaws" / "bin" / "python"
+# With the loader of templates that the local AWS gives it.
+BASE = "import yaml; yaml.SafeLoader = yaml.CSafeLoader; from hypercorn.__main__ import main; main()"
 
 
 @contextlib.contextmanager
@@ -26,7 +28,7 @@ def emulated(folder: Path) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listening, (folder / "log").open("w") as log:
         port = listening.getsockname()[1]
         process = subprocess.Popen(
-            [PYTHON, "-m", "hypercorn", "ministack.app:app", "--bind", f"fd://{listening.fileno()}"],
+            [PYTHON, "-c", BASE, "ministack.app:app", "--bind", f"fd://{listening.fileno()}"],
             cwd=folder,
             env={
                 "PATH": os.environ["PATH"],

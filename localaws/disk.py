@@ -1,0 +1,57 @@
+"""A full disk: requests that fail for it are answered by an error that names the disk, whatever failed first."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+from ministack.core.router import detect_service
+
+from localaws.asgi import App, Message, Receive, Send, refuse
+
+FULL_BYTES = 16 * 2**20  # with less, what fails fails for want of space
+
+
+def full(folder: Path) -> str:
+    """What to tell the user if the disk of the state folder is full, else ""."""
+    free = shutil.disk_usage(folder).free
+    if free >= FULL_BYTES:
+        return ""
+    return f"the disk of the local AWS's state folder {folder} is full ({free // 2**20} MB are free): free some space"
+
+
+class DiskGuard:
+    """The application, whose errors of its own (500 and above) name the disk while that is full."""
+
+    def __init__(self, app: App, folder: Path) -> None:
+        self._app = app
+        self._folder = folder
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = refused = False
+
+        async def guarded(message: Message) -> None:
+            nonlocal begun, refused
+            if not begun and message["type"] == "http.response.start":
+                begun = True
+                if message["status"] >= 500 and (reason := full(self._folder)):
+                    refused = True
+                    await self._refuse(scope, reason, send)
+            if not refused:
+                await send(message)
+
+        try:
+            await self._app(scope, receive, guarded)
+        except (OSError, sqlite3.Error):
+            reason = full(self._folder)
+            if begun or not reason:
+                raise
+            await self._refuse(scope, reason, send)
+
+    async def _refuse(self, scope: Message, reason: str, send: Send) -> None:
+        # 507 is an error that clients do not repeat.
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        service = detect_service(scope["method"], scope["path"], headers, {})
+        await refuse(service, scope["method"], "DiskFull", reason, 507, send)
