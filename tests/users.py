@@ -16,7 +16,9 @@ AWS_SECRET_ACCESS_KEY AWS_SECURITY_TOKEN AWS_SESSION_TOKEN AWS_WEB_IDENTITY_TOKE
 BOTO_EXPERIMENTAL__ADD_PROXY_HOST_HEADER BOTO_EXPERIMENTAL__NO_EMPTY_CONTINUE
 """
 _PROXIES = [
-    spelled(f"{scheme}_proxy") for scheme in ("http", "https", "ftp", "all", "ws", "wss") for spelled in (str, str.upper)
+    spelled(f"{scheme}_proxy")
+    for scheme in ("http", "https", "ftp", "all", "ws", "wss")
+    for spelled in (str, str.upper)
 ]
 # https://docs.python.org/3/library/urllib.request.html, https://requests.readthedocs.io/en/latest/user/advanced/,
 # https://www.python-httpx.org/environment_variables/, https://docs.python.org/3/library/ssl.html

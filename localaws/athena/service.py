@@ -20,8 +20,8 @@ from localaws.athena.engine import Engine, Running
 from localaws.athena.errors import Cancelled, QueryError
 from localaws.athena.faults import breaking, broken
 from localaws.athena.statements import not_parameterised, prepare, tokens_of
-from localaws.faults import injected
 from localaws.disk import full as full_disk
+from localaws.faults import injected
 from localaws.records import Records
 from localaws.service import Caller, Service, ServiceError, Store
 

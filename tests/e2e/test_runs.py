@@ -97,9 +97,7 @@ def test_runs_of_one_day_beside_each_other_leave_one_object_with_the_same_rows(
     assert files(environment, OTHER_DAY) == before[OTHER_DAY]
 
 
-def test_a_run_without_a_day_fails_at_once_and_says_so(
-    environment: Environment, outcomes: dict[str, Outcome]
-) -> None:
+def test_a_run_without_a_day_fails_at_once_and_says_so(environment: Environment, outcomes: dict[str, Outcome]) -> None:
     assert environment.finished(NO_DAY)["state"] == "failed"
     task = environment.airflow.get(f"/dagRuns/{NO_DAY}/taskInstances/step_1_copy_raw_data").json()
     assert (task["state"], task["try_number"]) == ("failed", 1)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-_SITECUSTOMIZE = '''
+_SITECUSTOMIZE = """
 import os
 import socket
 import subprocess
@@ -46,7 +46,7 @@ for owner, names in ((socket, ("getaddrinfo", "gethostbyname")), (socket.socket,
     for name in names:
         setattr(owner, name, watched(name, getattr(owner, name)))
 subprocess.Popen.__init__ = started(subprocess.Popen.__init__)
-'''
+"""
 
 
 class Watch:
