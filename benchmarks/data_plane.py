@@ -136,7 +136,7 @@ def run(settings: Settings, days: Sequence[str], out: Path | None = None) -> tup
         steps = settings.local / "steps.jsonl"
         pid_list = ",".join(map(str, pids))
         command = [sys.executable, "-m", "benchmarks.pipeline", "--pids", pid_list, "--out", str(steps), *days]
-        environment = inherited() | airflow_environment(settings)
+        environment = inherited(settings) | airflow_environment(settings)
         log = _Log(settings)
         with Meter([*pids]) as aws:
             ran = measure.run(command, environment, cwd=ROOT)

@@ -60,8 +60,9 @@ def guarded(environment: Environment, tmp_path_factory: pytest.TempPathFactory) 
         "AIRFLOW_PORT": str(environment.airflow_port),
         "AWS_PORT": str(environment.aws_port),
     }
+    laptop = Settings.from_environment(own)
     settings = {
-        **airflow_environment(Settings.from_environment(own)),
+        **airflow_environment(laptop),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "viewer:viewer",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
@@ -71,7 +72,7 @@ def guarded(environment: Environment, tmp_path_factory: pytest.TempPathFactory) 
     server = processes.start(
         "guarded",
         [str(ROOT / ".venv" / "bin" / "airflow"), "api-server", "--apps", "core", "--port", str(port)],
-        {**inherited(), **settings},
+        {**inherited(laptop), **settings},
         folder=folder,
         log=folder / "log",
         cwd=ROOT,
