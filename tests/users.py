@@ -28,7 +28,10 @@ _OTHER_CLIENTS = [
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"),
 ]
 # With these the files in the home folder or the proxies would not be read, or a file would be written here.
-_MASKS_OTHERS = {"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "BOTO_CONFIG", "NETRC", "REQUEST_METHOD", "SSLKEYLOGFILE"}
+_MASKS_OTHERS = {
+    *("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "BOTO_CONFIG", "NETRC"),
+    *("REQUEST_METHOD", "SSLKEYLOGFILE"),
+}
 
 
 def variables() -> list[str]:

@@ -140,7 +140,7 @@ def test_a_stop_is_clean_and_leaves_no_process(fresh_aws: Aws, handler: str) -> 
         Timeout=600,
     )
     fresh_aws.client("lambda").invoke(FunctionName="function", InvocationType="Event")
-    s3.get_waiter("object_exists").wait(Bucket="told", Key="pid", WaiterConfig={"Delay": 0.05})
+    s3.get_waiter("object_exists").wait(Bucket="told", Key="pid", WaiterConfig={"Delay": 0.05, "MaxAttempts": 400})
     pid = int(s3.get_object(Bucket="told", Key="pid")["Body"].read())
     assert alive(pid)
 
