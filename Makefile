@@ -93,7 +93,7 @@ compose-env: .venv-uv/synced ## make .env with random keys, which docker compose
 	@.venv-uv/bin/python -m ops.keys $(ARGS)
 
 test: .venv/synced .venv-localaws/synced ## run all tests
-	@.venv/bin/python -m tests.parts $(ARGS)
+	@.venv/bin/python -m tests.parts $@ $(ARGS)
 
 test-unit: .venv/synced .venv-localaws/synced ## run the unit tests alone
 	@log=$$(mktemp); \
@@ -125,7 +125,7 @@ test-trino: .venv/synced .venv-localaws/synced trino ## run the demo with every 
 	.venv/bin/python -m pytest -m trino tests/e2e $(ARGS)
 
 test-reruns: .venv/synced .venv-localaws/synced .venv-clients/synced ## run days again and again, and do what docs/runbook.md says
-	.venv/bin/python -m pytest -m long tests/e2e $(ARGS)
+	@.venv/bin/python -m tests.parts $@ $(ARGS)
 
 test-access: .venv/synced .venv-localaws/synced ## take each statement of each policy away in turn: the day must fail for want of it
 	.venv/bin/python -m pytest tests/access $(ARGS)

@@ -142,7 +142,7 @@ def up(settings: Settings, say: Callable[[str], None] = print, *, with_airflow: 
         _refuse_taken_ports((s for s in services if s.port not in held), settings.host)
         if any(process.members() for process in stale):
             say("Stopping what was started with other settings or has died")
-        processes.stop(stale, folder=settings.run)
+        _stop(stale, settings)
 
         begun = time.monotonic()
         for service in services:
@@ -172,9 +172,16 @@ def down(settings: Settings, say: Callable[[str], None] = print) -> None:
         records = processes.recorded(settings.run)
         running = [name for name, process in records.items() if process.members()]
         say(f"Stopping {', '.join(running)}" if running else "Nothing is running")
-        aws = [process for name, process in records.items() if name == "local-aws"]
-        processes.stop([p for p in records.values() if p not in aws], folder=settings.run)
-        processes.stop(aws, folder=settings.run)
+        _stop(list(records.values()), settings)
+
+
+def _stop(stopped: list[processes.Process], settings: Settings) -> None:
+    """End processes, Airflow's before the AWS they work on."""
+    triggerer, aws = ([process for process in stopped if process.name == name] for name in ("triggerer", "local-aws"))
+    # Airflow 3.3's triggerer waits ten seconds for its runner, even when that has ended.
+    processes.stop(triggerer, folder=settings.run, patience=1)
+    processes.stop([process for process in stopped if process not in aws], folder=settings.run)
+    processes.stop(aws, folder=settings.run)
 
 
 def status(settings: Settings) -> bool:

@@ -1,6 +1,7 @@
-"""Runs all tests of `make test`: three pytests side by side, because much of each is waiting.
+"""Runs the tests of `make test` or `make test-reruns` as several pytests side by side: much of each is waiting.
 
-python -m tests.parts [pytest's options]: the options go to each part, as -x or -k. A part prints when it has ended.
+python -m tests.parts test|test-reruns [<pytest's options>]: the options go to each part, as -x or -k. A part prints when
+it has ended.
 """
 
 from __future__ import annotations
@@ -13,13 +14,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCALAWS = ["tests/localaws", "tests/sql", "tests/conformance"]  # these need the environment of the local AWS
+# These need the environment of the local AWS.
+LOCALAWS, SQL = ["tests/localaws"], ["tests/sql", "tests/conformance"]
 # Each of these has a command of its own.
 OTHERS = ["tests/clients", "tests/browser", "tests/fab", "tests/access", "tests/mwaa", "tests/benchmarks"]
-PARTS = {  # name: environment, pytest's arguments
-    "end to end": (".venv", ["tests/e2e"]),
-    "local AWS": (".venv-localaws", LOCALAWS),
-    "the rest": (".venv", ["tests", *(f"--ignore={one}" for one in ("tests/e2e", *LOCALAWS, *OTHERS))]),
+RERUNS = "tests/e2e/test_reruns.py"
+PARTS = {  # target: name of a part: environment, pytest's arguments
+    "test": {
+        "end to end": (".venv", ["tests/e2e"]),
+        "local AWS": (".venv-localaws", LOCALAWS),
+        "SQL": (".venv-localaws", SQL),
+        "the rest": (".venv", ["tests", *(f"--ignore={one}" for one in ("tests/e2e", *LOCALAWS, *SQL, *OTHERS))]),
+    },
+    "test-reruns": {
+        "days again and again": (".venv", ["-m", "long", RERUNS]),
+        "the runbook and others": (".venv", ["-m", "long", "tests/e2e", f"--ignore={RERUNS}"]),
+    },
 }
 NONE_CHOSEN = 5  # pytest's status
 
@@ -31,11 +41,11 @@ class Part:
     output: Path
 
 
-def main(options: list[str]) -> int:
+def main(target: str, options: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="smart-hub-tests-") as folder:
         begun = time.monotonic()
-        running = [_start(name, options, Path(folder)) for name in PARTS]
-        print(f"Running {', '.join(PARTS)} side by side; each prints when it has ended.", flush=True)
+        running = [_start(name, *of, options, Path(folder)) for name, of in PARTS[target].items()]
+        print(f"Running {', '.join(PARTS[target])} side by side; each prints when it has ended.", flush=True)
         statuses: dict[str, int] = {}
         try:
             while running:
@@ -58,8 +68,7 @@ def main(options: list[str]) -> int:
     return 1 if failed else 0
 
 
-def _start(name: str, options: list[str], folder: Path) -> Part:
-    environment, arguments = PARTS[name]
+def _start(name: str, environment: str, arguments: list[str], options: list[str], folder: Path) -> Part:
     output = folder / name
     with output.open("wb") as stream:
         command = [ROOT / environment / "bin" / "python", "-m", "pytest", *arguments, *options]
@@ -68,4 +77,4 @@ def _start(name: str, options: list[str], folder: Path) -> Part:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1], sys.argv[2:]))

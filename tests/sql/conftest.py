@@ -7,6 +7,7 @@ at 06:00 UTC; in Phoenix they never change. Two hubs, one in either city; 14 lin
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -14,13 +15,16 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from generator.__main__ import main as generate
 from ops.deploy import deploy
 from smart_hub import sql
 from smart_hub.layout import SENSORS
 from tests.localaws.athena.client import AthenaClient
+from tests.localaws.athena.pipeline import Pipeline
 from tests.localaws.local_server import ROOT, Aws
 
 DAY, NEXT_DAY = "2019-11-03", "2019-11-04"
+SHORT_DAY = "2020-03-08"  # of the pipeline that ran whole, on generated readings of 8 hubs
 NEW_YORK, PHOENIX = "ny1", "az1"
 
 # 04:00, 05:00 and 06:00 UTC are 00:00, 01:00 and again 01:00 in New York; 07:00 and 08:00 UTC are 00:00 and 01:00 in
@@ -164,3 +168,40 @@ def day(aws: Aws) -> Day:
     day.read_raw()
     day.convert_references()
     return day
+
+
+def _thin_out(source: Path) -> None:
+    """Of the first hub half of the readings go, of the second one in each hour, of the third a sensor's value."""
+    hubs: list[str] = []
+    for path in sorted((source / "usage" / f"dt={SHORT_DAY}").iterdir()):
+        kept = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            reading = json.loads(line)
+            if reading["loc_id"] not in hubs:
+                hubs.append(reading["loc_id"])
+            place, interval = hubs.index(reading["loc_id"]), reading["ts"] // 300
+            if (place == 0 and interval % 2) or (place == 1 and not interval % 12):
+                continue
+            if place == 2 and interval % 36 == 5:
+                del reading["data"]["s_04"]
+            kept.append(json.dumps(reading) + "\n")
+        path.write_text("".join(kept), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def short_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The readings of 2020-03-08, on which clocks went forward but in Arizona and Hawaii, with gaps."""
+    folder = tmp_path_factory.mktemp("generated")
+    arguments = ["--hubs", "8", "--from", SHORT_DAY, "--to", SHORT_DAY, "--out", str(folder), "--clean"]
+    assert generate(arguments) == 0
+    _thin_out(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pipeline(tmp_path_factory: pytest.TempPathFactory, short_day: Path) -> Iterator[Pipeline]:
+    server = Aws(tmp_path_factory.mktemp("insights") / "state")
+    pipeline = Pipeline(server, short_day)
+    pipeline.run(SHORT_DAY)
+    yield pipeline
+    server.kill()

@@ -60,10 +60,10 @@ def rejected(day: Day) -> Rejected:
     return run
 
 
-@given(lines=st.lists(LINES, min_size=1, max_size=30))
+@given(lines=st.lists(LINES, min_size=1, max_size=60))
 # Not shrunk: each example takes three queries.
 @settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -1,19 +1,14 @@
 """The insights of a generated day of many hubs, against plain Python."""
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from generator.__main__ import main as generate
 from smart_hub.layout import INSIGHT_TABLES
 from tests.e2e import independent_insights
 from tests.localaws.athena.pipeline import Pipeline
-from tests.localaws.local_server import Aws
-from tests.sql.conftest import typed
+from tests.sql.conftest import SHORT_DAY, typed
 
-SHORT_DAY, HUBS = "2020-03-08", 8
 KEYS = {
     "daily_device_cost": ("loc_id", "sensor", "type"),
     "hourly_load": ("state", "hour", "type"),
@@ -22,46 +17,9 @@ KEYS = {
 }
 
 
-def _thin_out(source: Path) -> None:
-    """Of the first hub half of the readings go, of the second one in each hour, of the third a sensor's value."""
-    hubs: list[str] = []
-    for path in sorted((source / "usage" / f"dt={SHORT_DAY}").iterdir()):
-        kept = []
-        for line in path.read_text(encoding="utf-8").splitlines():
-            reading = json.loads(line)
-            if reading["loc_id"] not in hubs:
-                hubs.append(reading["loc_id"])
-            place, interval = hubs.index(reading["loc_id"]), reading["ts"] // 300
-            if (place == 0 and interval % 2) or (place == 1 and not interval % 12):
-                continue
-            if place == 2 and interval % 36 == 5:
-                del reading["data"]["s_04"]
-            kept.append(json.dumps(reading) + "\n")
-        path.write_text("".join(kept), encoding="utf-8")
-
-
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The readings of 2020-03-08, on which clocks went forward but in Arizona and Hawaii, with gaps."""
-    folder = tmp_path_factory.mktemp("generated")
-    arguments = ["--hubs", str(HUBS), "--from", SHORT_DAY, "--to", SHORT_DAY, "--out", str(folder), "--clean"]
-    assert generate(arguments) == 0
-    _thin_out(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory, source: Path) -> Iterator[Pipeline]:
-    server = Aws(tmp_path_factory.mktemp("insights") / "state")
-    pipeline = Pipeline(server, source)
-    pipeline.run(SHORT_DAY)
-    yield pipeline
-    server.kill()
-
-
-@pytest.fixture(scope="module")
-def computed(source: Path) -> independent_insights.Insights:
-    return independent_insights.insights(source, SHORT_DAY, "0.9")
+def computed(short_day: Path) -> independent_insights.Insights:
+    return independent_insights.insights(short_day, SHORT_DAY, "0.9")
 
 
 @pytest.mark.parametrize("table", INSIGHT_TABLES)

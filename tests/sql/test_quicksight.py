@@ -1,15 +1,11 @@
 """What QuickSight reads, on the local Athena after a day has run through."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.localaws.athena.client import AthenaClient
 from tests.localaws.athena.pipeline import Pipeline
-from tests.localaws.local_server import Aws
 from tests.quicksight.definition import DataSet, data_sets, resources
 
-DAY = "2019-12-21"
 SETS = data_sets(resources())
 # Athena's types -> QuickSight's. FIXED, which DECIMAL is without FLOAT, keeps four decimals.
 # https://docs.aws.amazon.com/quicksight/latest/APIReference/API_InputColumn.html
@@ -24,15 +20,8 @@ TYPES = {
 
 
 @pytest.fixture(scope="module")
-def athena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AthenaClient]:
-    """A local AWS on which a day of the sample data was published."""
-    server = Aws(tmp_path_factory.mktemp("quicksight") / "state")
-    try:
-        pipeline = Pipeline(server)
-        pipeline.run(DAY)
-        yield AthenaClient(server, pipeline.bucket, "smart_hub")
-    finally:
-        server.kill()
+def athena(pipeline: Pipeline) -> AthenaClient:
+    return AthenaClient(pipeline.aws, pipeline.bucket, "smart_hub")
 
 
 def columns(athena: AthenaClient, sql: str) -> dict[str, str]:

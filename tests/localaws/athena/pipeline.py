@@ -16,7 +16,6 @@ from smart_hub.content import content_of
 from smart_hub.layout import (
     INSIGHT_TABLES,
     INSIGHT_VIEWS,
-    PUBLISHED_TABLES,
     REFERENCE_TABLES,
     day_prefix,
     next_day,
@@ -48,7 +47,7 @@ class Pipeline:
         outputs = deploy(session, endpoint_url=aws.endpoint, report=lambda text: None)
         self.bucket = outputs["DataBucket"]
 
-    def run(self, day: str) -> dict[str, dict[str, str | None]]:
+    def run(self, day: str, *, insights: bool = True) -> dict[str, dict[str, str | None]]:
         """Convert, transform, compact, audit and publish the day; returns the result of each quality rule."""
         self._copy(day)
         content = {data_set: self._content(data_set) for data_set in REFERENCE_TABLES}
@@ -76,21 +75,21 @@ class Pipeline:
                 "files": 1,
             },
         )
-        insights = self.make_insights(day, compacted["published_table"])
+        made = self.make_insights(day, compacted["published_table"]) if insights else {}
         rules = self._audit({"day": day, **content, **converted, **transformed, **compacted})
         locations = {
             "usage_rejects": transformed["rejects_location"],
             "usage": converted["usage_location"],
             "usage_cost": compacted["cost_location"],
-            **{name: made.location for name, made in insights.items()},
+            **{name: table.location for name, table in made.items()},
         }
-        for table in PUBLISHED_TABLES:
-            values = {"table": table, "day": day, "location": locations[table]}
+        for table, location in locations.items():
+            values = {"table": table, "day": day, "location": location}
             for name in ("add_partition", "set_location"):
                 self.athena.run(sql.statement(STATEMENTS / "publish", name, **values))
         for data_set in REFERENCE_TABLES:
             self.athena.run(sql.statement(STATEMENTS / "publish", data_set, content=content[data_set]))
-        for view in INSIGHT_VIEWS:
+        for view in INSIGHT_VIEWS if insights else ():
             self.athena.run(sql.statement(STATEMENTS / "publish", view))
         return rules
 
