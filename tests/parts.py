@@ -1,7 +1,7 @@
 """Runs the tests of `make test` or `make test-reruns` as several pytests side by side: much of each is waiting.
 
-python -m tests.parts test|test-reruns [<pytest's options>]: the options go to each part, as -x or -k. A part prints when
-it has ended.
+python -m tests.parts test|test-reruns [<pytest's options>]: the options go to each part, as -x or -k; a part prints
+when it has ended.
 """
 
 from __future__ import annotations
