@@ -66,9 +66,11 @@ airflow: $(AIRFLOW_ENV)/synced ## run Airflow's CLI: make airflow ARGS="dags lis
 report: $(AIRFLOW_ENV)/synced ## a hub's figures and charts as one HTML file: make report HUB=… FROM=… TO=…
 	@PYTHONPATH=plugins $(RUN) ops.customer_report --hub '$(HUB)' --from '$(FROM)' --to '$(TO)' $(ARGS)
 
-data: $(AIRFLOW_ENV)/synced ## invent data: make data HUBS=1000 DAYS=2 [FROM=…] [FILES=…] [GZIP=1] [OUT=folder]; alone, the sample
+data: $(AIRFLOW_ENV)/synced ## invent data: make data HUBS=1000 DAYS=2 [CHANNELS=54] [FROM=…] [FILES=…] [GZIP=1] [OUT=folder]; alone, the sample
 	@$(RUN) generator $(if $(HUBS),--hubs '$(HUBS)') $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)') \
-	  $(if $(DAYS),--days '$(DAYS)') $(if $(FILES),--files-per-day '$(FILES)') $(if $(GZIP),--gzip) \
+	  $(if $(DAYS),--days '$(DAYS)') $(if $(CHANNELS),--channels '$(CHANNELS)') \
+	  $(if $(CHANNEL_NAMES),--channel-names '$(CHANNEL_NAMES)') \
+	  $(if $(FILES),--files-per-day '$(FILES)') $(if $(GZIP),--gzip) \
 	  $(if $(OUT),--out '$(OUT)') $(ARGS)
 
 deploy: .venv/synced ## deploy to AWS: make deploy REGION=… [STACK=…] [SOURCE=s3://…] [KMS_KEY=…] [DRY_RUN=1]

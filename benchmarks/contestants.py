@@ -2,9 +2,9 @@
 
 python -m benchmarks.contestants NAME --source FOLDER --day 2019-12-21 --out FILE.parquet
 
-Each contestant is a script as one writes it: it trusts its input (no line is broken, no sensor unknown, no value
-missing), publishes nothing and checks nothing. Such data come from the generator's --clean. All write the columns of
-usage_cost, in order of loc_id, ts_utc and device, snappy-compressed.
+Each contestant is a script as one writes it: it trusts its input (no line is broken, each value a number, each channel
+mapped), takes whatever channels there are, publishes nothing and checks nothing. Such data come from the generator's
+--clean. All write the columns of usage_cost, in order of loc_id, ts_utc and device, snappy-compressed.
 
 They import what they need themselves, so that each pays for its own imports alone.
 """
@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-SENSORS = [f"s_{number:02}" for number in range(1, 11)]
 COLUMNS = [
     "loc_id",
     "device",
@@ -58,12 +57,11 @@ def one_duckdb_query(source: Path, day: str, out: Path) -> None:
         "CREATE TABLE rates (state VARCHAR, year INT, month INT, hour INT, type VARCHAR, cents_per_kwh DOUBLE)"
     )
     connection.executemany("INSERT INTO rates VALUES (?, ?, ?, ?, ?, ?)", rates(source))
-    data = ", ".join(f"{sensor} DOUBLE" for sensor in SENSORS)
     connection.execute(f"""
         COPY (
             WITH readings AS (
                 FROM read_json('{source}/usage/dt={day}/*', format = 'newline_delimited',
-                               columns = {{loc_id: 'VARCHAR', ts: 'BIGINT', data: 'STRUCT({data})'}})
+                               columns = {{loc_id: 'VARCHAR', ts: 'BIGINT', data: 'MAP(VARCHAR, DOUBLE)'}})
             ),
             hubs AS (
                 SELECT hash AS loc_id, tz, state
@@ -84,9 +82,7 @@ def one_duckdb_query(source: Path, day: str, out: Path) -> None:
                     AND year(ts) = year AND month(ts) = month AND hour(ts) = hour
             ),
             measured AS (
-                SELECT * EXCLUDE (data), unnest({SENSORS}) AS sensor,
-                    unnest([{", ".join(f"data.{sensor}" for sensor in SENSORS)}]) AS kwh
-                FROM priced
+                SELECT * EXCLUDE (data), unnest(map_keys(data)) AS sensor, unnest(map_values(data)) AS kwh FROM priced
             )
             SELECT loc_id, device, location, ts, ts_utc, tz, type, kwh, cents_per_kwh, kwh * cents_per_kwh AS cost,
                 state, sensor
@@ -100,14 +96,16 @@ def polars_lazy(source: Path, day: str, out: Path) -> None:
     import polars as pl
 
     text = pl.String
-    usage = {"loc_id": text, "ts": pl.Int64, "data": pl.Struct(dict.fromkeys(SENSORS, pl.Float64))}
     mapping = {"loc_id": text, "id": text, "description": text, "location": text}
     hubs = pl.scan_csv(
         sorted((source / "locations").glob("*/*.csv")), infer_schema=False, include_file_paths="file"
     ).select(pl.col("hash").alias("loc_id"), "tz", state=pl.col("file").str.extract(r"state=([^/]*)/[^/]*$"))
-    devices = pl.scan_ndjson(sorted((source / "mappings").glob("*/*")), schema=mapping).rename(
-        {"id": "sensor", "description": "device"}
+    devices = pl.scan_ndjson(sorted((source / "mappings").glob("*/*")), schema=mapping).select(
+        "loc_id", "location", sensor="id", device="description", column=pl.lit("kwh of ") + pl.col("id")
     )
+    channels = devices.select(pl.col("sensor").unique().sort()).collect()["sensor"].to_list()
+    columns = [f"kwh of {channel}" for channel in channels]  # a channel may be called as a column is
+    usage = {"loc_id": text, "ts": pl.Int64, "data": pl.Struct(dict.fromkeys(channels, pl.Float64))}
     prices = pl.LazyFrame(
         rates(source), orient="row", schema=dict(zip(RATES, (text, *[pl.Int32] * 3, text, pl.Float64), strict=True))
     )
@@ -129,14 +127,16 @@ def polars_lazy(source: Path, day: str, out: Path) -> None:
             hour=pl.col("ts").dt.hour().cast(pl.Int32),
         )
         .join(prices, on=["state", "year", "month", "hour"])
+        .with_columns(pl.col("data").struct.rename_fields(columns))
         .unnest("data")
         .unpivot(
-            SENSORS,
+            columns,
             index=["loc_id", "ts", "ts_utc", "tz", "state", "type", "cents_per_kwh"],
-            variable_name="sensor",
+            variable_name="column",
             value_name="kwh",
         )
-        .join(devices, on=["loc_id", "sensor"])
+        .drop_nulls("kwh")  # of channels that other hubs have
+        .join(devices, on=["loc_id", "column"])
         .with_columns(cost=pl.col("kwh") * pl.col("cents_per_kwh"))
         .select(COLUMNS)
         .sort(ORDER)
@@ -163,8 +163,9 @@ def pandas_script(source: Path, day: str, out: Path) -> None:
     ).rename(columns={"id": "sensor", "description": "device"})[["loc_id", "sensor", "device", "location"]]
     prices = pd.DataFrame(rates(source), columns=RATES)
 
-    values = pd.DataFrame(usage.pop("data").tolist(), dtype="float64")
-    readings = usage.join(values).merge(hubs, on="loc_id")
+    values = pd.DataFrame(usage.pop("data").tolist(), dtype="float64").stack().dropna()  # of other hubs' channels
+    values = values.rename("kwh").rename_axis(["reading", "sensor"]).reset_index()
+    readings = usage.reset_index(names="reading").merge(hubs, on="loc_id")
     instants = pd.to_datetime(readings["ts"], unit="s", utc=True)
     readings["ts_utc"] = instants.dt.tz_localize(None)
     readings["ts"] = pd.concat(
@@ -173,12 +174,7 @@ def pandas_script(source: Path, day: str, out: Path) -> None:
     readings["year"], readings["month"] = readings["ts"].dt.year, readings["ts"].dt.month
     readings["hour"] = readings["ts"].dt.hour
     priced = readings.merge(prices, on=["state", "year", "month", "hour"])
-    measured = priced.melt(
-        ["loc_id", "ts", "ts_utc", "tz", "state", "type", "cents_per_kwh"],
-        SENSORS,
-        var_name="sensor",
-        value_name="kwh",
-    ).merge(devices, on=["loc_id", "sensor"])
+    measured = priced.merge(values, on="reading").merge(devices, on=["loc_id", "sensor"])
     measured["cost"] = measured["kwh"] * measured["cents_per_kwh"]
     measured[COLUMNS].sort_values(ORDER).to_parquet(out, index=False, compression="snappy")
 

@@ -1,19 +1,20 @@
-"""The widely copied design, on the same local Athena: ten INSERT INTO a hub, then a table that rewrites everything.
+"""The widely copied design, on the same local Athena: an INSERT INTO a channel, then a table that rewrites everything.
 
 It stems from "Getting Started with Data Analysis on AWS using AWS Glue, Amazon Athena, and QuickSight"
 (https://github.com/garystafford/athena-glue-quicksight-demo, 2020). Its steps, in SQL of our own:
 
 - raw JSON and CSV become Parquet by one CREATE TABLE AS each, the rates by a job;
-- one invocation a hub starts ten INSERT INTO at once, one a sensor, each of which joins the hub's usage with mappings,
-  locations and rates, and adds one object to the hub's partition of a temporary table;
+- one invocation a hub starts all its INSERT INTO at once, one a channel, each of which joins the hub's usage with
+  mappings, locations and rates, and adds one object to the hub's partition of a temporary table;
 - one CREATE TABLE AS copies that to the final table, again a partition a hub, with one bucket.
 
-Athena writes 100 partitions in one statement, so that the last step ends at 100 hubs: so does this. What differs:
+Athena writes 100 partitions in one statement, so that the last step ends at 100 hubs: so does this. A channel is a
+field of a struct and becomes a column, so that its name has to be one. What differs:
 
 - tables and partitions are registered through Glue's API, in place of six crawls (a minute or more each on AWS);
 - the rates' job runs in this process, and nothing is a Lambda function: what is measured is Athena's part;
-- the ten values are columns, not a struct, of which Athena would read one field alone, too;
-- the first INSERT of a hub is waited for, since of ten that find its partition missing all but one would fail;
+- the values are columns, not a struct, of which Athena would read one field alone, too;
+- the first INSERT of a hub is waited for, since of all that find its partition missing all but one would fail;
 - clocks, prices and columns are those of usage_cost, so that the rows can be compared; costs are not rounded.
 
 python -m benchmarks.copied_design --source FOLDER --day 2019-12-21 [--endpoint http://127.0.0.1:4566] [--out FOLDER]
@@ -22,6 +23,7 @@ python -m benchmarks.copied_design --source FOLDER --day 2019-12-21 [--endpoint 
 import argparse
 import io
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -36,7 +38,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from botocore.config import Config
 
-from benchmarks.contestants import RATES, SENSORS, rates
+from benchmarks.contestants import RATES, rates
 
 NAME = "smart-hub-copied-design"
 DATABASE = NAME.replace("-", "_")
@@ -49,7 +51,7 @@ _PARQUET = tuple(f"org.apache.hadoop.hive.ql.io.parquet.MapredParquet{way}putFor
 _JSON_SERDE = "org.openx.data.jsonserde.JsonSerDe"
 _CSV_SERDE = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
 _PARQUET_SERDE = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
-_DATA = f"struct<{','.join(f'{sensor}:double' for sensor in SENSORS)}>"
+_COLUMN = re.compile(r"[a-z][a-z0-9_]*")
 _LOCATION = ["lon", "lat", "number", "street", "unit", "city", "district", "region", "postcode", "id", "hash", "tz"]
 _OUTPUT = (
     ("device", "string"),
@@ -92,23 +94,27 @@ class CopiedDesign:
         self.result = Result()
 
     def run(self, source: Path, day: str) -> Result:
-        """Prices a day of a source folder. Raises ValueError for more hubs than the design can do."""
+        """Prices a day of a source folder. Raises ValueError for more hubs or other channels than the design can do."""
         hubs = sorted(hub for file in (source / "locations").glob("*/*.csv") for hub in _hubs(file))
         if not 0 < len(hubs) <= MOST_HUBS:
             raise ValueError(f"{source / 'locations'} has {len(hubs)} hubs; this design does 1 to {MOST_HUBS}")
+        mapped = [pair for file in sorted((source / "mappings").glob("*/*")) for pair in _mapped(file)]
+        channels = sorted({channel for _, channel in mapped})
+        if wrong := [channel for channel in channels if not _COLUMN.fullmatch(channel)]:
+            raise ValueError(f"{source / 'mappings'} has the channel {wrong[0]!r}, which cannot be a field of a struct")
         self.remove()
         self.s3.create_bucket(Bucket=NAME)
         self.glue.create_database(DatabaseInput={"Name": DATABASE})
         with self._stage("upload"):
             self._upload(source, day)
         with self._stage("register"):
-            self._register(day)
+            self._register(channels)
         with self._stage("convert"):
-            self._run(*map(_converted, ("usage", "mappings", "locations")))
+            self._run(_converted_usage(channels), *map(_converted, ("mappings", "locations")))
             self._convert_rates(source)
         with self._stage("insert"):
             for hub in hubs:
-                first, *others = (_priced(hub, sensor, day) for sensor in SENSORS)
+                first, *others = (_priced(hub, channel, day) for of, channel in mapped if of == hub)
                 self._run(first)
                 self._run(*others)
         with self._stage("rewrite"):
@@ -177,11 +183,12 @@ class CopiedDesign:
             for file in sorted(source.glob(pattern)):
                 self.s3.upload_file(str(file), NAME, f"raw/{file.relative_to(source).as_posix()}")
 
-    def _register(self, day: str) -> None:
+    def _register(self, channels: Sequence[str]) -> None:
         """What the crawlers of the original find out."""
         texts = [(column, "string") for column in _LOCATION]
         mapping = [(column, "string") for column in ("loc_id", "id", "description", "location")]
-        usage = [("loc_id", "string"), ("ts", "bigint"), ("data", _DATA)]
+        data = f"struct<{','.join(f'{channel}:double' for channel in channels)}>"
+        usage = [("loc_id", "string"), ("ts", "bigint"), ("data", data)]
         skip = {"skip.header.line.count": "1"}
         self._table("raw_usage", usage, "dt", "raw/usage/", _TEXT, _JSON_SERDE)
         self._table("raw_mappings", mapping, "state", "raw/mappings/", _TEXT, _JSON_SERDE)
@@ -243,11 +250,20 @@ def _hubs(file: Path) -> list[str]:
     return [str(hub) for hub in table["hash"].to_pylist()]
 
 
-def _converted(what: str) -> str:
+def _mapped(file: Path) -> Iterator[tuple[str, str]]:
+    """Hub and channel of each mapping."""
+    for line in file.read_text("utf-8").splitlines():
+        mapping = json.loads(line)
+        yield mapping["loc_id"], mapping["id"]
+
+
+def _converted_usage(channels: Sequence[str]) -> str:
+    values = ", ".join(f'data."{channel}" AS kwh_{channel}' for channel in channels)
+    return _converted("usage", "dt", f"loc_id, ts, {values}, dt")
+
+
+def _converted(what: str, key: str = "state", columns: str = "*") -> str:
     """A raw table as Parquet, partitioned as it was."""
-    key = "dt" if what == "usage" else "state"
-    values = ", ".join(f"data.{sensor} AS {sensor}" for sensor in SENSORS)
-    columns = f"loc_id, ts, {values}, dt" if what == "usage" else "*"
     return (
         f"CREATE TABLE {what} WITH (format = 'PARQUET', write_compression = 'SNAPPY',"
         f" external_location = 's3://{NAME}/{what}/', partitioned_by = ARRAY['{key}'])"
@@ -255,8 +271,8 @@ def _converted(what: str) -> str:
     )
 
 
-def _priced(hub: str, sensor: str, day: str) -> str:
-    """One sensor of one hub, priced, into the hub's partition."""
+def _priced(hub: str, channel: str, day: str) -> str:
+    """One channel of one hub, priced, into the hub's partition."""
     return f"""
         INSERT INTO etl_tmp
         WITH measured AS (
@@ -266,16 +282,16 @@ def _priced(hub: str, sensor: str, day: str) -> str:
                 CAST(from_unixtime(u.ts, 'UTC') AS timestamp) AS ts_utc,
                 l.tz,
                 l.state,
-                u.{sensor} AS kwh
+                u.kwh_{channel} AS kwh
             FROM usage AS u
             INNER JOIN locations AS l ON u.loc_id = l.hash
-            WHERE u.dt = '{day}' AND u.loc_id = '{hub}'
+            WHERE u.dt = '{day}' AND u.loc_id = '{hub}' AND u.kwh_{channel} IS NOT NULL
         )
         SELECT
             m.description AS device, m.location, v.ts, v.ts_utc, v.tz, r.type, v.kwh, r.cents_per_kwh,
             v.kwh * r.cents_per_kwh AS cost, v.state, m.id AS sensor, v.loc_id
         FROM measured AS v
-        INNER JOIN mappings AS m ON v.loc_id = m.loc_id AND v.state = m.state AND m.id = '{sensor}'
+        INNER JOIN mappings AS m ON v.loc_id = m.loc_id AND v.state = m.state AND m.id = '{channel}'
         INNER JOIN rates AS r
             ON v.state = r.state AND year(v.ts) = r.year AND month(v.ts) = r.month AND hour(v.ts) = r.hour
         ORDER BY v.ts, m.description"""

@@ -26,7 +26,8 @@ BUCKET, DATABASE = "smart-hub-page-benchmark", "smart_hub_page_benchmark"
 FIRST = date(2019, 12, 1)
 ROW_GROUP = 122_880  # rows: what DuckDB writes
 STATES = ("az", "ca", "co", "ny", "or")
-INTERVALS, SENSORS = 288, len(layout.SENSORS)
+INTERVALS = 288
+CHANNELS = [f"channel {number:02}" for number in range(1, 11)]
 PERIODS = ["off-peak"] * 6 + ["peak"] * 4 + ["partial-peak"] * 7 + ["peak"] * 4 + ["off-peak"] * 3
 CENTS = {"off-peak": 7.032, "partial-peak": 9.1, "peak": 11.5}
 
@@ -106,7 +107,7 @@ def tables(hubs: list[str]) -> Iterator[tuple[str, pa.Table]]:
         "peak_shift",
         _rows(
             "peak_shift",
-            [(hub, f"s_0{n}", "Dishwasher", "Kitchen", 0.7, 0.2, 9.5, 6.1, 3.4) for hub in hubs for n in (2, 5, 7)],
+            [(hub, name, "Dishwasher", "Kitchen", 0.7, 0.2, 9.5, 6.1, 3.4) for hub in hubs for name in CHANNELS[::4]],
         ),
     )
     yield (
@@ -121,11 +122,12 @@ def tables(hubs: list[str]) -> Iterator[tuple[str, pa.Table]]:
 
 def _usage(hubs: list[str]) -> pa.Table:
     """A day of usage_cost in order of hub, time and device; half of the values are 0."""
-    count = len(hubs) * INTERVALS * SENSORS
+    channels = len(CHANNELS)
+    count = len(hubs) * INTERVALS * channels
     row = pa.array(range(count), pa.int64())
-    hub = pc.divide(row, INTERVALS * SENSORS)
-    interval = pc.divide(pc.subtract(row, pc.multiply(hub, INTERVALS * SENSORS)), SENSORS)
-    sensor = pc.subtract(row, pc.multiply(pc.divide(row, SENSORS), SENSORS))
+    hub = pc.divide(row, INTERVALS * channels)
+    interval = pc.divide(pc.subtract(row, pc.multiply(hub, INTERVALS * channels)), channels)
+    channel = pc.subtract(row, pc.multiply(pc.divide(row, channels), channels))
     hour = pc.divide(interval, 12)
     midnight = int((datetime.fromisoformat(str(FIRST)) - datetime(1970, 1, 1)).total_seconds())
     seconds = pc.add(pc.multiply(interval, 300), midnight)
@@ -134,8 +136,8 @@ def _usage(hubs: list[str]) -> pa.Table:
     cents = _pick([CENTS[period] for period in PERIODS], hour)
     columns = {
         "loc_id": _pick(hubs, hub),
-        "device": _pick([f"Device {n}" for n in range(SENSORS)], sensor),
-        "location": _pick(["Kitchen", "House"] * 5, sensor),
+        "device": _pick([f"Device {n}" for n in range(channels)], channel),
+        "location": _pick(["Kitchen", "House"] * (channels // 2), channel),
         "ts": pc.multiply(seconds, 1_000_000).cast(pa.timestamp("us")),
         "ts_utc": pc.multiply(pc.add(seconds, 7 * 3600), 1_000_000).cast(pa.timestamp("us")),
         "tz": pa.repeat("America/Phoenix", count),
@@ -144,7 +146,7 @@ def _usage(hubs: list[str]) -> pa.Table:
         "cents_per_kwh": cents,
         "cost": pc.multiply(kwh, cents),
         "state": _pick([_state(one) for one in hubs], hub),
-        "sensor": _pick(list(layout.SENSORS), sensor),
+        "sensor": _pick(CHANNELS, channel),
     }
     return pa.table(columns, SCHEMAS[USAGE_TABLE])
 

@@ -6,7 +6,7 @@ One run per local day: raw readings in, the day's published table `usage_cost` o
 | step | what |
 |---|---|
 | 1 copy raw data | usage of the day, mappings, locations, rates to `raw/`, unless they lie there unchanged |
-| 2 crawl | Glue crawlers register what is new |
+| 2 crawl | Glue crawlers register partitions that the catalog lacks |
 | 3 convert | usage of the day, new mappings and locations to Parquet, by the function *convert* |
 | 4 convert rates | new rates from XML to Parquet, by the Glue job *rates* |
 | 5 transform | usage, mappings, locations and rates joined, all hubs at once, by the function *transform* |
@@ -35,7 +35,7 @@ from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, TaskGroup
 from smart_hub import operators
 from smart_hub.arguments import INVOCATION, default_args
 from smart_hub.layout import INSIGHT_TABLES, REFERENCE_TABLES
-from smart_hub.macros import MACROS, skip_unless_new
+from smart_hub.macros import MACROS, skip_idle
 from smart_hub.notices import when_late
 from smart_hub.retries import JobRetryPolicy
 from smart_hub.settings import Settings
@@ -68,28 +68,31 @@ with DAG(
         task_id="step_1_copy_raw_data",
         settings=settings,
         execution_timeout=timedelta(hours=2),
-        doc_md="Source to `raw/`, content-addressed. Says what the later steps find new.",
+        post_execute=skip_idle(
+            {f"step_2_crawl.{data_set}": ("crawl", data_set) for data_set in ("usage", *REFERENCE_TABLES)}
+            | {"step_4_convert_rates": ("new", "rates")}
+        ),
+        doc_md="Source to `raw/`, content-addressed, without damaged files. Says what is to be crawled and converted.",
     )
 
-    with TaskGroup("step_2_crawl", tooltip="Registers the new partitions of the raw tables") as step_2_crawl:
+    # For people who query the raw tables: the steps below read the raw files themselves, and do not wait for it.
+    with TaskGroup("step_2_crawl", tooltip="Registers partitions that the catalog lacks") as step_2_crawl:
         for data_set in ("usage", *REFERENCE_TABLES):
             operators.CrawlOperator(
                 task_id=data_set,
                 crawler_name=settings.resource(data_set),
                 poll_interval=1,
-                pre_execute=skip_unless_new(data_set),
                 max_active_tis_per_dag=1,
                 # A crawl goes on when its worker dies; the retries outlast it.
                 retries=4,
-                doc_md=f"Crawls `raw/{data_set}/`. Skipped when nothing there is new.",
+                doc_md=f"Crawls `raw/{data_set}/`. Skipped when the catalog lacks nothing of it.",
             )
 
     step_3_convert = LambdaInvokeFunctionOperator(
         task_id="step_3_convert",
         function_name=settings.resource("convert"),
         payload="{{ event('mappings', 'locations') }}",
-        trigger_rule="none_failed_min_one_success",
-        doc_md="JSON lines and CSV to Parquet. Says for each reading whether it is used, or why not.",
+        doc_md="Raw text to Parquet, line by line. Says for each reading whether it is used, or why not.",
         **INVOCATION,
     )
 
@@ -99,7 +102,6 @@ with DAG(
         script_args={"--content": "{{ found().content.rates }}", "--version": "{{ version() }}"},
         job_poll_interval=1,
         stop_job_run_on_kill=True,
-        pre_execute=skip_unless_new("rates"),
         max_active_tis_per_dag=1,
         retry_policy=JobRetryPolicy(),
         doc_md="XML to Parquet. Skipped when these rates were converted before.",
@@ -109,7 +111,8 @@ with DAG(
         task_id="step_5_transform",
         function_name=settings.resource("transform"),
         payload="""{{ event('mappings', 'locations', 'rates',
-                            usage_table=answer('step_3_convert').usage_table) }}""",
+                            readings_table=answer('step_3_convert').readings_table,
+                            damaged=found().damaged) }}""",
         trigger_rule="none_failed_min_one_success",
         doc_md="Prices each value by the hub's own clock; what is not usable is rejected, with the reason.",
         **INVOCATION,
@@ -127,7 +130,7 @@ with DAG(
         task_id="audit",
         settings=settings,
         tables={
-            "usage_table": "{{ answer('step_3_convert').usage_table }}",
+            "readings_table": "{{ answer('step_3_convert').readings_table }}",
             "cost_table": "{{ answer('step_5_transform').cost_table }}",
             "rejects_table": "{{ answer('step_5_transform').rejects_table }}",
             "published_table": "{{ answer('step_6_compact').published_table }}",
@@ -147,7 +150,7 @@ with DAG(
         settings=settings,
         locations={
             "usage_rejects": "{{ answer('step_5_transform').rejects_location }}",
-            "usage": "{{ answer('step_3_convert').usage_location }}",
+            "readings": "{{ answer('step_3_convert').readings_location }}",
             "usage_cost": "{{ answer('step_6_compact').cost_location }}",
             **{table: f"{{{{ made('{table}').location }}}}" for table in INSIGHT_TABLES},
         },
@@ -172,6 +175,6 @@ with DAG(
     )
 
     step_1_copy_raw_data >> [step_2_crawl, step_3_convert, step_4_convert_rates]
-    step_2_crawl >> step_3_convert >> step_5_transform
+    step_3_convert >> step_5_transform
     step_4_convert_rates >> step_5_transform >> step_6_compact >> [audit, insights] >> publish
     publish >> [refresh_quicksight, step_7_clean_up]

@@ -9,19 +9,23 @@ import argparse
 import os
 import shlex
 import sys
+from collections import Counter
 from concurrent.futures.process import BrokenProcessPool
 from datetime import date, timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any, NoReturn
 
+from generator.hubs import CHANNELS, channel_names, digest
 from generator.source import HUBS_PER_FILE, Source, UnexpectedFileError
 
 SAMPLE = Path("include/data")
 YEARS = range(2000, 2100)
 MOST = 10_000_000  # of anything: so many hubs' day has 480 GB
+MOST_CHANNELS = 10_000  # of a hub, whose day is held in memory
+LONGEST_NAME = 64  # characters
 READINGS_A_DAY = 288  # but for the days on which clocks change
-HUB_DAYS_A_PROCESS = 1_000  # about a second's work: for less, no further process is worth its start
+CHANNEL_DAYS_A_PROCESS = 10_000  # about a second's work: for less, no further process is worth its start
 
 
 class _Parser(argparse.ArgumentParser):
@@ -55,10 +59,32 @@ def _day(text: str) -> date:
     return day
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or len(text) > len(str(MOST)) or not 1 <= int(text) <= MOST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST:,}")
+def _count(text: str, most: int = MOST) -> int:
+    if not text.isdecimal() or len(text) > len(str(most)) or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {most:,}")
     return int(text)
+
+
+def _channels(text: str) -> tuple[str, ...]:
+    return channel_names(_count(text, MOST_CHANNELS))
+
+
+def _channel_names(file: str) -> tuple[str, ...]:
+    """The names in a file, one a line; lines without a character do not count."""
+    try:
+        names = [line for line in Path(file).read_text("utf-8-sig").split("\n") if line]
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot read {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise argparse.ArgumentTypeError(f"{file} is not in UTF-8") from None
+    if not names:
+        raise argparse.ArgumentTypeError(f"{file} has no name")
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise argparse.ArgumentTypeError(f"{name!r} is in {file} {times} times: a hub has each channel once")
+        if len(name) > LONGEST_NAME:
+            raise argparse.ArgumentTypeError(f"{name!r} has {len(name)} characters: {LONGEST_NAME} at most")
+    return tuple(names)
 
 
 def _parser() -> _Parser:
@@ -76,14 +102,29 @@ def _parser() -> _Parser:
     end = parser.add_mutually_exclusive_group()
     end.add_argument("--to", dest="last", type=_day, metavar="DAY", help="last local day, inclusive")
     end.add_argument("--days", type=_count, metavar="N", help="or the number of days (default: 2)")
+    channels = parser.add_mutually_exclusive_group()
+    channels.add_argument(
+        "--channels",
+        type=_channels,
+        metavar="N",
+        help=f"channels of each hub, {CHANNELS[0]} to s_N (default: {len(CHANNELS)})",
+    )
+    channels.add_argument(
+        "--channel-names",
+        dest="channels",
+        type=_channel_names,
+        metavar="FILE",
+        help=f"or their names, one a line, each of 1 to {LONGEST_NAME} characters, in UTF-8",
+    )
     add("--seed", type=int, metavar="N", help=f"another seed gives other homes (default: {Source.seed})")
     add("--out", type=Path, metavar="FOLDER", help="source folder (default: see above)")
     add(
         "--files-per-day",
         type=_count,
         metavar="N",
-        help=f"usage files a day, at most one a hub (default: one for every {HUBS_PER_FILE:,} hubs, which have "
-        "120 MB, gzipped 7.5 MB, and at least two: Athena reads files side by side, and a gzipped one as a whole)",
+        help=f"usage files a day, at most one a hub (default: one for every {HUBS_PER_FILE:,} hubs of ten channels, "
+        "which have 120 MB, gzipped 7.5 MB, and at least two: Athena reads files side by side, and a gzipped one as a "
+        "whole)",
     )
     add("--gzip", action="store_true", help="compress the usage files")
     add("--clean", action="store_true", help="without the second day's two unusable lines")
@@ -114,6 +155,10 @@ def _own_folder(source: Source) -> Path:
     name = f"hubs-{source.hubs}-days-{source.days}-from-{source.first}"
     if source.files_per_day:
         name += f"-files-{source.files_per_day}"
+    if source.channels != CHANNELS:
+        name += f"-channels-{len(source.channels)}"
+        if source.channels != channel_names(len(source.channels)):
+            name += f"-named-{digest(source.seed, *source.channels)[:8]}"
     if source.seed != Source.seed:
         name += f"-seed-{source.seed}"
     name += "-gzip" * source.gzip + "-clean" * source.clean
@@ -127,7 +172,8 @@ def main(arguments: list[str] | None = None) -> int:
     is_sample = not asked
     source = _source(parser, asked)
     out = out or (SAMPLE if is_sample else _own_folder(source))
-    processes = processes or min(os.cpu_count() or 1, 1 + source.hubs * source.days // HUB_DAYS_A_PROCESS)
+    channel_days = source.hubs * source.days * len(source.channels)
+    processes = processes or min(os.cpu_count() or 1, 1 + channel_days // CHANNEL_DAYS_A_PROCESS)
     try:
         lines = source.write(out, processes, _Progress(source))
     except UnexpectedFileError as error:

@@ -1,7 +1,7 @@
 """What stands in a home and when it is used. A level is a share of the rated power, 0 to 1."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from generator.localday import INTERVAL_SECONDS, LocalDay
@@ -99,13 +99,25 @@ COMMON = (
     Appliance("Television", "Living Room", (120, 150, 250), course=(0.9, 0.8, 0.95), standby=0.02),
 )
 
-# The tenth sensor: one of these.
+# The tenth device: one of these.
 OPTIONAL = (
     Appliance("Electric Vehicle Charger", "Garage", (3300, 7200), course=(1.0, 1.0, 1.0, 0.95), standby=0.001),
     Appliance("Freezer", "Garage", (150, 200), background=compressor),
     Appliance("Computer", "Home Office", (250, 300, 450), course=(0.6, 0.45, 0.7, 0.4), standby=0.03),
     Appliance("Microwave", "Kitchen", (900, 1100), course=(1.0, 0.4), standby=0.003),
 )
+
+# Circuits of the panel, in turn: lights, a pump, outlets at which nothing but standby is on.
+_CIRCUITS = (
+    Appliance("Circuit", "House", (200, 400, 600), background=after_dark),
+    Appliance("Circuit", "House", (60, 90, 150), background=compressor),
+    Appliance("Circuit", "House", (1500, 1800), standby=0.01),
+)
+
+
+def circuit(number: int) -> Appliance:
+    """What a home with more than ten channels has beyond its appliances."""
+    return replace(_CIRCUITS[number % len(_CIRCUITS)], description=f"Circuit {number}")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A hub: its home's address and the appliances on its ten sensors, derived from seed and hub number alone."""
+"""A hub: its home's address and the device on each of its channels, derived from seed and hub number alone."""
 
 import csv
 import hashlib
@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from random import Random
 
-from generator.appliances import AIR_CONDITIONER, COMMON, HEAT_PUMP, OPTIONAL, Appliance
+from generator.appliances import AIR_CONDITIONER, COMMON, HEAT_PUMP, OPTIONAL, Appliance, circuit
 from generator.states import STATE_OF_HUB, STATES, State
 
-SENSORS = tuple(f"s_{n:02d}" for n in range(1, 11))
+
+def channel_names(count: int) -> tuple[str, ...]:
+    """``s_01``, ``s_02`` and so on, with as many digits as it takes for all to sort."""
+    digits = max(2, len(str(count)))
+    return tuple(f"s_{n:0{digits}d}" for n in range(1, count + 1))
+
+
+CHANNELS = channel_names(10)
 LOCATION_COLUMNS = (
     "lon", "lat", "number", "street", "unit", "city", "district", "region", "postcode", "id", "hash", "tz",
 )  # fmt: skip
@@ -48,18 +55,19 @@ def random_stream(seed: int, *parts: object) -> Random:
 
 
 @dataclass(frozen=True)
-class Sensor:
-    id: str
+class Device:
+    channel: str
     appliance: Appliance
     watts: int
 
 
 @dataclass(frozen=True)
 class Hub:
-    """Hub `number` of the series that `seed` begins; hubs count from 1."""
+    """Hub `number` of the series that `seed` begins; hubs count from 1. channels: their names, none twice."""
 
     seed: int
     number: int
+    channels: tuple[str, ...] = CHANNELS
 
     @cached_property
     def loc_id(self) -> str:
@@ -74,33 +82,37 @@ class Hub:
         return STATES[self.state_code]
 
     @cached_property
-    def sensors(self) -> tuple[Sensor, ...]:
-        """Ten, in an order of the home's own, each with the rated power of the model that stands there."""
+    def devices(self) -> tuple[Device, ...]:
+        """One a channel: ten appliances in an order of the home's own, or the first of them, then circuits.
+
+        Each has the rated power of the model that stands there.
+        """
         random = random_stream(self.seed, "sensors", self.number).random
         climate = AIR_CONDITIONER if self.state.warm else HEAT_PUMP
         optional = OPTIONAL[int(random() * len(OPTIONAL))]
         home = sorted((climate, *COMMON, optional), key=lambda _: random())
+        home += [circuit(number) for number in range(len(home) + 1, len(self.channels) + 1)]
         return tuple(
-            Sensor(sensor, appliance, appliance.watts[int(random() * len(appliance.watts))])
-            for sensor, appliance in zip(SENSORS, home, strict=True)
+            Device(channel, appliance, appliance.watts[int(random() * len(appliance.watts))])
+            for channel, appliance in zip(self.channels, home, strict=False)
         )
 
     def mappings(self) -> str:
-        """One JSON line a sensor."""
+        """One JSON line a device."""
         random = random_stream(self.seed, "mappings", self.number).random
         changed = int(_EARLIEST_CHANGE + random() * (_LATEST_CHANGE - _EARLIEST_CHANGE))
         lines = (
             {
                 "loc_id": self.loc_id,
-                "id": sensor.id,
-                "description": sensor.appliance.description,
-                "location": sensor.appliance.room,
-                "watts": sensor.watts,
+                "id": device.channel,
+                "description": device.appliance.description,
+                "location": device.appliance.room,
+                "watts": device.watts,
                 "last_modified": changed,
             }
-            for sensor in self.sensors
+            for device in self.devices
         )
-        return "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+        return "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines)
 
     def location(self) -> str:
         """One CSV line, columns as LOCATION_COLUMNS. Every other home lacks its postcode."""

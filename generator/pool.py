@@ -33,12 +33,13 @@ def run(work: Callable[[Item, Count], None], items: Sequence[Item], processes: i
         # Ctrl-C goes to all processes of a terminal. Those started while it is blocked never see it; we stop them.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            pending = {pool.submit(_run_there, work, item) for item in items}
+            futures = [pool.submit(_run_there, work, item) for item in items]
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        pending = set(futures)
         while pending:
             done, pending = wait(pending, _POLL, FIRST_EXCEPTION)
-            for future in done:
+            for future in (one for one in futures if one in done):  # of several errors that of the first item
                 future.result()
             told(tally.value)
     finally:

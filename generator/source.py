@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from generator import pool
-from generator.hubs import LOCATION_COLUMNS, Hub
+from generator.hubs import CHANNELS, LOCATION_COLUMNS, Hub
 from generator.rates import rates_xml
 from generator.states import STATE_OF_HUB
 from generator.usage import readings
@@ -18,7 +18,7 @@ from generator.usage import readings
 # A hub's day has about 48 kB, so a file of usage at most 125 MB, on the day of 25 hours, too. What a reader of Athena
 # takes at once is about 128 MB, and of a gzipped file (a nineteenth of that) it has to take the whole:
 # https://docs.aws.amazon.com/athena/latest/ug/performance-tuning-data-optimization-techniques.html
-HUBS_PER_FILE = 2_500
+HUBS_PER_FILE = 2_500  # of ten channels; the more channels, the fewer
 
 
 class UnexpectedFileError(Exception):
@@ -40,7 +40,7 @@ class Source:
     The second day holds two unusable lines, as really happen: in its first file a line that broke off in the
     middle (the complete one follows), at the end of its last file a reading of a hub that has no location.
     `clean` leaves them out. A day has `files_per_day` usage files, but not more than hubs; None: one for every
-    HUBS_PER_FILE hubs, at least two.
+    HUBS_PER_FILE hubs, at least two. `channels`: names of each hub's, none twice.
     """
 
     hubs: int = 6
@@ -50,6 +50,7 @@ class Source:
     files_per_day: int | None = None
     gzip: bool = False
     clean: bool = False
+    channels: tuple[str, ...] = CHANNELS
 
     @property
     def days(self) -> int:
@@ -93,12 +94,12 @@ class Source:
     def _usage(self, day: date, numbers: Iterable[int]) -> Iterator[str]:
         unusable = not self.clean and day == self.first + timedelta(days=1)
         for number in numbers:
-            lines = readings(Hub(self.seed, number), day)
+            lines = readings(self._hub(number), day)
             if unusable and number == 1:
                 half = lines[100][: len(lines[100]) // 2]
                 lines.insert(100, half + "\n")
             if unusable and number == self.hubs:
-                lines.append(readings(Hub(self.seed, 0), day)[144])
+                lines.append(readings(self._hub(0), day)[144])
             yield "".join(lines)
 
     def _mappings(self, state: str) -> Iterator[str]:
@@ -119,11 +120,15 @@ class Source:
         places = [place for place, code in enumerate(STATE_OF_HUB, 1) if code == state]
         cycles = range(0, self.hubs, len(STATE_OF_HUB))
         numbers = (cycle + place for cycle in cycles for place in places)
-        return (Hub(self.seed, number) for number in numbers if number <= self.hubs)
+        return (self._hub(number) for number in numbers if number <= self.hubs)
+
+    def _hub(self, number: int) -> Hub:
+        return Hub(self.seed, number, self.channels)
 
     @property
     def _usage_names(self) -> list[str]:
-        wanted = self.files_per_day or max(2, -(-self.hubs // HUBS_PER_FILE))
+        in_a_file = max(1, HUBS_PER_FILE * _reading_bytes(CHANNELS) // _reading_bytes(self.channels))
+        wanted = self.files_per_day or max(2, -(-self.hubs // in_a_file))
         count = min(wanted, self.hubs)
         digits = max(2, len(str(count)))
         return [f"usage-{n:0{digits}d}.json{'.gz' if self.gzip else ''}" for n in range(1, count + 1)]
@@ -140,6 +145,11 @@ class Source:
 
 
 _USAGE = Path("usage")
+
+
+def _reading_bytes(channels: tuple[str, ...]) -> int:
+    """About how long a line of usage is: an appliance's value has some three bytes, a circuit's five."""
+    return 56 + sum(len(channel.encode()) + 7 for channel in channels) + 2 * len(channels[len(CHANNELS) :])
 
 
 def _write(out: Path, file: _File, count: pool.Count) -> None:

@@ -1,10 +1,11 @@
 """A hub's readings of one local day."""
 
+import json
 from datetime import date
 from functools import cache
 
 from generator.appliances import ACTIVITIES, Conditions
-from generator.hubs import SENSORS, Hub, random_stream
+from generator.hubs import Hub, random_stream
 from generator.localday import LocalDay, local_day
 
 # Degrees Celsius to add to the day's mean in each hour.
@@ -12,8 +13,6 @@ TEMPERATURE_BY_HOUR = (
     -3.2, -3.7, -4.1, -4.5, -4.8, -5.0, -4.9, -4.2, -2.9, -1.2, 0.7, 2.4,
     3.8, 4.7, 5.0, 4.8, 4.0, 2.8, 1.5, 0.4, -0.6, -1.4, -2.1, -2.7,
 )  # fmt: skip
-
-_DATA = ",".join(f'"{sensor}":%s' for sensor in SENSORS)
 
 # A value is counted in 0.00001 kWh, the files' resolution. An interval at full power is watts / 12,000 kWh.
 _UNITS_PER_WATT = 100_000 / 12_000
@@ -24,18 +23,24 @@ def _kwh(units: int) -> str:
     return f"{units / 100_000:.5f}".rstrip("0").rstrip(".")
 
 
+@cache
+def _data(channels: tuple[str, ...]) -> str:
+    """What a reading's `data` holds, with a %s for each value."""
+    return ",".join(json.dumps(channel, ensure_ascii=False).replace("%", "%%") + ":%s" for channel in channels)
+
+
 def readings(hub: Hub, day: date) -> list[str]:
-    """One line of JSON, with line end, for each interval of the day in order of time, all ten values in each.
+    """One line of JSON, with line end, for each interval of the day in order of time, a value of each channel in it.
 
     A value is kWh in the interval with at most five decimals, and never above the appliance's watts / 12,000.
     """
     local = local_day(day, hub.state.zone)
     columns = []
     levels = _levels(hub, local)
-    for sensor in hub.sensors:
-        full = int(sensor.watts * _UNITS_PER_WATT)
-        columns.append([_kwh(int(level * full)) for level in levels[sensor.appliance.description]])
-    line = f'{{"loc_id":"{hub.loc_id}","ts":%d,"data":{{{_DATA}}}}}\n'
+    for device in hub.devices:
+        full = int(device.watts * _UNITS_PER_WATT)
+        columns.append([_kwh(int(level * full)) for level in levels[device.appliance.description]])
+    line = f'{{"loc_id":"{hub.loc_id}","ts":%d,"data":{{{_data(hub.channels)}}}}}\n'
     return [line % row for row in zip(local.starts, *columns, strict=True)]
 
 
@@ -43,7 +48,7 @@ def _levels(hub: Hub, day: LocalDay) -> dict[str, list[float]]:
     """For each appliance its level in each interval: what it does by itself, then what people do with it."""
     random = random_stream(hub.seed, "usage", hub.number, day.date)
     temperature = _temperature(hub, day, random.random())
-    appliances = {sensor.appliance.description: sensor.appliance for sensor in hub.sensors}
+    appliances = {device.appliance.description: device.appliance for device in hub.devices}
     levels = {
         name: appliance.levels_unused(Conditions(day, temperature, 7 * hub.number + 4 * index, random))
         for index, (name, appliance) in enumerate(appliances.items())

@@ -115,8 +115,9 @@ def check_folder(source: Path, days: Sequence[str]) -> None:
         raise UserError(f"SOURCE={source} is no folder: give one that holds usage/dt=YYYY-MM-DD/ and so on")
     for day in days:
         folder = source / "usage" / f"dt={day}"
-        # As step 1 does: names with a dot or underscore before them are no data, for Athena passes over them.
-        if not any(path.is_file() and not path.name.startswith((".", "_")) for path in folder.glob("*")):
+        # As step 1 does: names with a dot or underscore before them are no data, for Athena passes over them. What lies
+        # in folders within, step 1 finds.
+        if not any(path.exists() and not path.name.startswith((".", "_")) for path in folder.glob("*")):
             raise UserError(f"there is no usage of {day}: {folder} has no files. Choose other days by FROM and TO")
 
 

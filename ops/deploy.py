@@ -20,7 +20,8 @@ from botocore.exceptions import ClientError
 from ops import package
 from ops.aws_command import parameters_of, parser_of, run, session_of
 from ops.cloudformation import CLIENTS, DeployError, Template, apply, bootstrap_of, tags_of, upload, url_of
-from smart_hub.layout import DEFAULT_STACK
+from ops.partitions import describe_as_declared
+from smart_hub.layout import DEFAULT_STACK, database_name
 from smart_hub.settings import STACK_PATTERN
 from smart_hub.stacks import Report
 
@@ -83,7 +84,7 @@ def deploy(
         if "RatesClassifier" not in parameters:
             values |= _ready_made_classifier(cfn, glue, stack, {"TemplateURL": url}, dry_run)
         values |= parameters
-        return apply(
+        outputs = apply(
             cfn,
             stack,
             {"TemplateURL": url},
@@ -93,6 +94,9 @@ def deploy(
             role=bootstrap["DeploymentRoleArn"],
             dry_run=dry_run,
         )
+    if not dry_run:
+        describe_as_declared(glue, database_name(stack), report)
+    return outputs
 
 
 @contextlib.contextmanager

@@ -1,5 +1,5 @@
 -- The results of the demo's days, one row per day that was published.
--- in: usage_cost, usage, usage_rejects
+-- in: usage_cost, readings, usage_rejects
 WITH cost AS (
     SELECT
         dt,
@@ -13,11 +13,11 @@ WITH cost AS (
     GROUP BY dt
 ),
 
-readings AS (
+used AS (
     SELECT
         dt,
-        count(*) AS used
-    FROM usage
+        count(*) AS readings
+    FROM readings
     WHERE dt BETWEEN DATE '{{ first }}' AND DATE '{{ last }}'
     GROUP BY dt
 ),
@@ -35,7 +35,7 @@ rejects AS (
 SELECT
     CAST(c.dt AS varchar) AS day,
     c.hubs,
-    coalesce(r.used, 0) AS readings_used,
+    coalesce(r.readings, 0) AS readings_used,
     coalesce(x.readings_rejected, 0) AS readings_rejected,
     c.published,
     coalesce(x.values_rejected, 0) AS values_rejected,
@@ -43,6 +43,6 @@ SELECT
     c.dollars,
     c.peak_dollars
 FROM cost AS c
-LEFT JOIN readings AS r ON c.dt = r.dt
+LEFT JOIN used AS r ON c.dt = r.dt
 LEFT JOIN rejects AS x ON c.dt = x.dt
 ORDER BY c.dt

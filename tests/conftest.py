@@ -18,9 +18,9 @@ gc.set_threshold(100_000, 50, 100)
 # the tests, the settings of the user's own demo, or the user's AWS account.
 _USERS = ("MAKE", "MFLAGS", "AWS_", "BOTO", "SMART_HUB_", "AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_", "AIRFLOW_HOME")
 _SETTINGS = {
-    *("AIRFLOW_PORT", "ARGS", "AWS_PORT", "BUCKET", "DAYS", "DRY_RUN", "ENGINE", "ENVIRONMENT", "FILES", "FROM"),
-    *("GZIP", "HUB", "HUBS", "KMS_KEY", "OUT", "OWNER", "QUERY_MEMORY", "REGION", "SETTINGS", "SOURCE", "STACK", "TO"),
-    *("TRINO_PORT", "TRINO_URL", "YES"),
+    *("AIRFLOW_PORT", "ARGS", "AWS_PORT", "BUCKET", "CHANNELS", "CHANNEL_NAMES", "DAYS", "DRY_RUN", "ENGINE"),
+    *("ENVIRONMENT", "FILES", "FROM", "GZIP", "HUB", "HUBS", "KMS_KEY", "OUT", "OWNER", "QUERY_MEMORY", "REGION"),
+    *("SETTINGS", "SOURCE", "STACK", "TO", "TRINO_PORT", "TRINO_URL", "YES"),
 }
 for _name in [name for name in os.environ if name.startswith(_USERS) or name in _SETTINGS]:
     del os.environ[_name]

@@ -16,6 +16,8 @@ import boto3
 from botocore.response import StreamingBody
 from botocore.validate import validate_parameters
 
+from smart_hub.layout import CONTRACT, CONTRACT_PARAMETER
+
 BUCKET = "the-data"
 DAY = "2019-12-21"
 RUN_ID = "manual__1"
@@ -60,6 +62,7 @@ class FakeAws:
         self.tables: dict[str, str] = {}
         self.partitions: dict[tuple[str, str], str] = {}
         self.workgroups = {"smart-hub"}
+        self.database_parameters = {CONTRACT_PARAMETER: CONTRACT}
         self.refusal: Refused | None = None
         self.columns: dict[tuple[str, str], list[dict[str, str]]] = {}
         self.calls: list[tuple[str, dict[str, Any]]] = []
@@ -165,8 +168,9 @@ class FakeAws:
 
     def _CopyObject(self, Bucket: str, Key: str, CopySource: Any, **kwargs: Any) -> dict[str, Any]:
         source = self._object(CopySource["Bucket"], CopySource["Key"], "NoSuchKey")
+        _require_etag(source, kwargs.get("CopySourceIfMatch"))
         etag = {} if self.opaque_etags else {"etag": source.etag}
-        stored = self.put(Bucket, Key, source.body.decode(), **etag)
+        stored = self.put(Bucket, Key, source.body, **etag)
         replaced = kwargs.get("MetadataDirective") == "REPLACE"
         stored.metadata = kwargs.get("Metadata", {}) if replaced else source.metadata
         return {"CopyObjectResult": {"ETag": f'"{stored.etag}"'}}
@@ -177,6 +181,7 @@ class FakeAws:
 
     def _GetObject(self, Bucket: str, Key: str, **kwargs: Any) -> dict[str, Any]:
         stored = self._object(Bucket, Key, "NoSuchKey")
+        _require_etag(stored, kwargs.get("IfMatch"))
         return {"Body": StreamingBody(io.BytesIO(stored.body), len(stored.body))}
 
     def _DeleteObjects(self, Bucket: str, Delete: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
@@ -236,6 +241,9 @@ class FakeAws:
             raise Refused(400, "InvalidRequestException", f"WorkGroup {WorkGroup} is not found.")
         return {"WorkGroup": {"Name": WorkGroup}}
 
+    def _GetDatabase(self, Name: str) -> dict[str, Any]:
+        return {"Database": {"Name": Name, "Parameters": self.database_parameters}}
+
     def _StartQueryExecution(self, QueryString: str, **kwargs: Any) -> dict[str, Any]:
         self.statements.append(QueryString)
         return {"QueryExecutionId": str(len(self.statements))}
@@ -259,3 +267,8 @@ class FakeAws:
     def _GetQueryResults(self, QueryExecutionId: str, **kwargs: Any) -> dict[str, Any]:
         rows = [{"Data": [{} if value is None else {"VarCharValue": value} for value in row]} for row in self.rows]
         return {"ResultSet": {"Rows": rows}}
+
+
+def _require_etag(stored: StoredObject, condition: str | None) -> None:
+    if condition is not None and condition.strip('"') != stored.etag:
+        raise Refused(412, "PreconditionFailed")

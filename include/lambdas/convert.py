@@ -1,9 +1,11 @@
-"""Step 3: raw usage of the day, mappings and locations to Parquet, with Athena CTAS."""
+"""Step 3: readings of the day, mappings and locations to Parquet, with Athena CTAS."""
 
 from typing import Any
 
 from event import Invocation, checked_event
 from smart_hub.layout import USED, day_prefix, next_day, reference_prefix, staging_table
+
+INTERVAL_SECONDS = 300  # of readings that do not say theirs
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -20,9 +22,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         for data_set, content in contents.items()
         if not invocation.is_registered(data_set, content)
     }
-    for data_set in fresh:
-        invocation.require_declared(f"raw_{data_set}")
-    invocation.require_declared("raw_usage", event["day"])
     invocation.athena.run(
         *(
             invocation.statement(f"convert/{data_set}", table=staging_table(data_set, version), location=location)
@@ -32,16 +31,17 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     for data_set, location in fresh.items():
         invocation.register(data_set, contents[data_set], location)
 
-    table = staging_table("usage", version)
-    location = invocation.location(day_prefix("usage", event["day"], version))
+    table = staging_table("readings", version)
+    location = invocation.location(day_prefix("readings", event["day"], version))
     invocation.athena.run(
         invocation.statement(
-            "convert/usage",
+            "convert/readings",
             table=table,
             location=location,
             day=event["day"],
             next_day=next_day(event["day"]),
             locations=contents["locations"],
+            interval_seconds=INTERVAL_SECONDS,
         )
     )
-    return {"usage_table": table, "usage_location": f"{location}verdict={USED}/"}
+    return {"readings_table": table, "readings_location": f"{location}verdict={USED}/"}

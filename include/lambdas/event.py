@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,10 @@ def checked_event(event: Any, *fields: str, contents: Iterable[str]) -> dict[str
         raise InvalidEvent(f"event: expected an object, got {event!r}")
     expected = {"day", "run", "version", "content", *fields}
     if set(event) != expected:
-        raise InvalidEvent(f"fields are {sorted(event)}, expected {sorted(expected)}")
+        raise InvalidEvent(
+            f"fields are {sorted(event)}, expected {sorted(expected)}: are DAGs and functions of one version?"
+            " docs/upgrade.md says how to deploy both"
+        )
     try:
         if date.fromisoformat(event["day"]).isoformat() != event["day"]:
             raise ValueError
@@ -64,23 +67,15 @@ def checked_event(event: Any, *fields: str, contents: Iterable[str]) -> dict[str
     for field in fields:
         if field.endswith("_table"):
             _match(field, event[field], STAGING_TABLE_PATTERN)
+    damaged = event.get("damaged", [])
+    if not isinstance(damaged, list) or not all(isinstance(key, str) for key in damaged):
+        raise InvalidEvent(f"damaged: expected names of files, got {damaged!r}")
     return event
 
 
 def _match(field: str, value: Any, pattern: re.Pattern[str]) -> None:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise InvalidEvent(f"{field}: expected {pattern.pattern}, got {value!r}")
-
-
-def _described(entry: Mapping[str, Any]) -> dict[str, str]:
-    """How a table or partition is to be read: its columns, its SerDe and what that is told."""
-    storage = entry["StorageDescriptor"]
-    serde = storage.get("SerdeInfo", {})
-    return {
-        "columns": ", ".join(f"{column['Name']} {column['Type']}" for column in storage["Columns"]),
-        "SerDe": serde.get("SerializationLibrary", "none"),
-        **serde.get("Parameters", {}),
-    }
 
 
 class Invocation:
@@ -123,40 +118,6 @@ class Invocation:
                 f"{self.database}.{table} does not exist: this run's intermediate tables are gone since it finished;"
                 " clear the run from step_3_convert, with what is downstream"
             ) from None
-
-    def require_declared(self, table: str, *values: str) -> None:
-        """Raises when a partition of a raw table is not described as the table itself.
-
-        values: of its one partition; else all that there are. A crawler that infers types of its own makes
-        partitions that Athena may refuse, or read otherwise.
-        """
-        names: Any = {"DatabaseName": self.database, "TableName": table}
-        declared = _described(self.glue.get_table(DatabaseName=self.database, Name=table)["Table"])
-        if values:
-            try:
-                partitions = [self.glue.get_partition(**names, PartitionValues=list(values))["Partition"]]
-            except self.glue.exceptions.EntityNotFoundException:
-                raise Unrepeatable(
-                    f"{self.database}.{table} has no partition {'/'.join(values)}: no crawl has registered it; see the"
-                    " log of step 2, and clear the run from step_1_copy_raw_data"
-                ) from None
-        else:
-            pages = self.glue.get_paginator("get_partitions").paginate(**names)
-            partitions = [partition for page in pages for partition in page["Partitions"]]
-        for partition in partitions:
-            found = _described(partition)
-            for what, value in declared.items():
-                if found.get(what) != value:
-                    raise Unrepeatable(
-                        f"{self.database}.{table}, partition {'/'.join(partition['Values'])}: {what}"
-                        f" {found.get(what)}, but the table declares {value}. Its crawler must have InheritFromTable"
-                        " in its Configuration; drop the partition, and start another run of the day"
-                    )
-
-    def verdicts(self, table: str) -> set[str]:
-        """The verdicts that a staging table's rows have: they are its partitions."""
-        pages = self.glue.get_paginator("get_partitions").paginate(DatabaseName=self.database, TableName=table)
-        return {partition["Values"][0] for page in pages for partition in page["Partitions"]}
 
     def is_registered(self, data_set: str, content: str) -> bool:
         """Whether a content of a reference data set has been converted and registered."""

@@ -3,19 +3,21 @@
 from typing import Any
 
 from event import Invocation, Unrepeatable, checked_event
-from smart_hub.layout import REFERENCE_TABLES, USED, day_prefix, staging_prefix, staging_table
+from smart_hub.layout import REFERENCE_TABLES, damaged_key, day_prefix, staging_prefix, staging_table
+from smart_hub.sql import Text
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Prices all hubs' readings of the day in one query; gives the tables of what is used and what is not.
 
-    event: day, run, version, content (hashes of mappings, locations and rates), usage_table (of step 3).
+    event: day, run, version, content (hashes of mappings, locations and rates), readings_table (of step 3), damaged
+    (names of the files that step 1 has set aside).
     """
-    event = checked_event(event, "usage_table", contents=REFERENCE_TABLES)
+    event = checked_event(event, "readings_table", "damaged", contents=REFERENCE_TABLES)
     invocation = Invocation(event, context)
-    version, contents, usage_table = event["version"], event["content"], event["usage_table"]
+    version, contents, readings_table = event["version"], event["content"], event["readings_table"]
 
-    invocation.require_table(usage_table)
+    invocation.require_table(readings_table)
     for data_set, content in contents.items():
         if not invocation.is_registered(data_set, content):
             raise Unrepeatable(
@@ -28,17 +30,27 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             "transform/usage_cost",
             table=cost_table,
             location=invocation.location(f"{staging_prefix(event['run'], version)}usage_cost/"),
-            usage_table=usage_table,
+            readings_table=readings_table,
             **contents,
         )
     )
     rejects_table = staging_table("usage_rejects", version)
     rejects_location = invocation.location(day_prefix("usage_rejects", event["day"], version))
-    rejects = {"table": rejects_table, "location": rejects_location, "usage_table": usage_table}
-    if all(invocation.verdicts(table) <= {USED} for table in (usage_table, cost_table)):
-        invocation.athena.run(invocation.statement("transform/no_rejects", **rejects))
-    else:
-        invocation.athena.run(
-            invocation.statement("transform/usage_rejects", cost_table=cost_table, day=event["day"], **rejects)
+    invocation.athena.run(
+        invocation.statement(
+            "transform/usage_rejects",
+            table=rejects_table,
+            location=rejects_location,
+            readings_table=readings_table,
+            cost_table=cost_table,
         )
+    )
+    invocation.athena.run(
+        *(
+            invocation.statement(
+                "transform/damaged_file", table=rejects_table, file=Text(invocation.location(damaged_key(name)))
+            )
+            for name in event["damaged"]
+        )
+    )
     return {"cost_table": cost_table, "rejects_table": rejects_table, "rejects_location": rejects_location}

@@ -200,12 +200,15 @@ def _projected(table: Table) -> list[Partition]:
         name: table.parameters.get(f"projection.{key}.{name}") for name in ("type", "format", "range", "interval.unit")
     }
     template = table.parameters.get("storage.location.template", f"{table.location}{key}=${{{key}}}")
-    bounds = re.fullmatch(r"(\d{4}-\d{2}-\d{2}),(\d{4}-\d{2}-\d{2}|NOW)", settings["range"] or "")
+    bounds = re.fullmatch(
+        r"(\d{4}-\d{2}-\d{2}),(?:(\d{4}-\d{2}-\d{2})|NOW(?:([+-]\d{1,4})DAYS)?)", settings["range"] or ""
+    )
     if settings["type"] != "date" or settings["format"] != "yyyy-MM-dd" or bounds is None:
         raise not_supported(f"the partition projection of {table}")
     if settings["interval.unit"] not in (None, "DAYS"):
         raise not_supported(f"the partition projection of {table}")
     first = date.fromisoformat(bounds[1])
-    last = datetime.now(UTC).date() if bounds[2] == "NOW" else date.fromisoformat(bounds[2])
+    today = datetime.now(UTC).date()
+    last = date.fromisoformat(bounds[2]) if bounds[2] else today + timedelta(days=int(bounds[3] or 0))
     days = (first + timedelta(days=number) for number in range((last - first).days + 1))
     return [Partition((day.isoformat(),), _folder(template.replace(f"${{{key}}}", day.isoformat()))) for day in days]

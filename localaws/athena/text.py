@@ -12,6 +12,8 @@ def java_double(number: float) -> str:
     if number == 0 or 1e-3 <= abs(number) < 1e7:
         text = f"{Decimal(repr(number)):f}"
         return text if "." in text else f"{text}.0"
-    sign, digits, exponent = Decimal(repr(number)).normalize().as_tuple()
+    # Of two digits at least Java takes the nearest: 4.9E-324, where 5E-324 would do.
+    two = f"{number:.1e}"
+    sign, digits, exponent = Decimal(two if float(two) == number else repr(number)).normalize().as_tuple()
     text = "".join(map(str, digits))
     return f"{'-' if sign else ''}{text[0]}.{text[1:] or '0'}E{int(exponent) + len(text) - 1}"

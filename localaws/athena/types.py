@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from localaws.athena.errors import QueryError, not_supported
 
@@ -12,19 +12,21 @@ class Type:
     """A Trino type.
 
     name: Trino's base name; args: precision and scale of a decimal, length of a varchar (none: unbounded),
-    fractional digits of a timestamp; fields: names and types of a row, or an array's element (named ``""``).
+    fractional digits of a timestamp; fields: names and types of a row, or an array's element, or a map's key and
+    value (named ``""``); fresh: a json as json_parse() made it, which Trino passes by where it is cast at once.
     A type of the catalog that has no branch here goes by Hive's own name for it, and no query reads it.
     """
 
     name: str
     args: tuple[int, ...] = ()
     fields: tuple[tuple[str, "Type"], ...] = ()
+    fresh: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         if self.name == "row":
             return f"row({', '.join(f'{name} {of}' for name, of in self.fields)})"
-        if self.name == "array":
-            return f"array({self.fields[0][1]})"
+        if self.name in ("array", "map"):
+            return f"{self.name}({', '.join(str(of) for _, of in self.fields)})"
         if self.name == "timestamp with time zone":
             return f"timestamp({self.args[0]}) with time zone"
         return f"{self.name}({', '.join(map(str, self.args))})" if self.args else self.name
@@ -48,6 +50,9 @@ class Type:
             return "STRUCT(" + ", ".join(f'"{name}" {of.duck}' for name, of in self.fields) + ")"
         if self.name == "array":
             return f"{self.fields[0][1].duck}[]"
+        if self.name == "map":  # as a list of its entries: to make a MAP of them, DuckDB looks for equal keys
+            (_, key), (_, value) = self.fields
+            return f'STRUCT("key" {key.duck}, "value" {value.duck})[]'
         if self.name == "decimal":
             return f"DECIMAL({self.args[0]}, {self.args[1]})"
         if self.name == "unknown":
@@ -63,11 +68,13 @@ class Type:
             return "struct<" + ",".join(f"{name}:{of.hive}" for name, of in self.fields) + ">"
         if self.name == "array":
             return f"array<{self.fields[0][1].hive}>"
+        if self.name == "map":
+            return f"map<{self.fields[0][1].hive},{self.fields[1][1].hive}>"
         if self.name == "decimal":
             return f"decimal({self.args[0]},{self.args[1]})"
         if self.name == "varchar":
             return f"varchar({self.args[0]})" if self.args else "string"
-        if self.name in ("timestamp with time zone", "unknown"):
+        if self.name in ("timestamp with time zone", "unknown", "json"):
             raise QueryError("NOT_SUPPORTED", f"Unsupported Hive type: {self}")
         return "int" if self.name == "integer" else self.name
 
@@ -82,6 +89,7 @@ _DUCK = {
     "bigint": "BIGINT",
     "double": "DOUBLE",
     "varchar": "VARCHAR",
+    "json": "VARCHAR",
     "date": "DATE",
     "timestamp": "TIMESTAMP",
 }
@@ -94,6 +102,7 @@ VARCHAR = Type("varchar")
 DATE = Type("date")
 TIMESTAMP = Type("timestamp", (3,))
 TIMESTAMP_TZ = Type("timestamp with time zone", (3,))
+JSON = Type("json")
 UNKNOWN = Type("unknown")
 
 
@@ -105,9 +114,15 @@ def array(element: Type) -> Type:
     return Type("array", fields=(("", element),))
 
 
+def map_of(key: Type, value: Type) -> Type:
+    return Type("map", fields=(("", key), ("", value)))
+
+
 def common(left: Type, right: Type) -> Type | None:
     """The least type both coerce to without a cast, as Trino chooses it; None when there is none."""
-    if left == right or right == UNKNOWN:
+    if left == right:
+        return left if left.fresh else right
+    if right == UNKNOWN:
         return left
     if left == UNKNOWN:
         return right
@@ -169,6 +184,13 @@ def _parse(word: str, tokens: Iterator[str]) -> Type:
         element = _parse(next(tokens), tokens)
         _expect(">", tokens)
         return array(element)
+    if word == "map":
+        _expect("<", tokens)
+        key = _parse(next(tokens), tokens)
+        _expect(",", tokens)
+        value = _parse(next(tokens), tokens)
+        _expect(">", tokens)
+        return map_of(key, value)
     if word == "struct":
         _expect("<", tokens)
         fields, after = [], ","

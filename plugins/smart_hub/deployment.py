@@ -7,9 +7,10 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError, PartialCredentialsError
 
+from smart_hub.layout import CONTRACT, CONTRACT_PARAMETER
 from smart_hub.settings import SETTINGS, Settings
 
-_ABSENT = {"NoSuchBucket", "InvalidRequestException"}
+_ABSENT = {"NoSuchBucket", "InvalidRequestException", "EntityNotFoundException"}
 # S3's and Athena's codes for rights that are lacking, and for keys that are no longer, or never were, good.
 _REFUSED = {
     "AccessDenied",
@@ -24,7 +25,7 @@ _CONNECTION = "SMART_HUB_AWS_CONN_ID"
 
 
 def problems(settings: Settings, clients: Callable[[str], Any]) -> list[str]:
-    """What is wrong with connection, bucket and stack, each beginning with the setting's name; two calls to AWS.
+    """What is wrong with connection, bucket and stack, each beginning with the setting's name; three calls to AWS.
 
     clients: gives boto3's client of a service under that connection.
 
@@ -73,4 +74,21 @@ def problems(settings: Settings, clients: Callable[[str], Any]) -> list[str]:
             f"workgroup {workgroup}",
         ),
     )
-    return list(dict.fromkeys(problem for problem in found if problem))
+    if missing := list(dict.fromkeys(problem for problem in found if problem)):
+        return missing
+
+    contract = ""
+
+    def read_contract(glue: Any) -> None:
+        nonlocal contract
+        parameters = glue.get_database(Name=settings.database)["Database"].get("Parameters", {})
+        contract = parameters.get(CONTRACT_PARAMETER, "1")
+
+    if problem := ask("glue", read_contract, "SMART_HUB_STACK", f"database {settings.database}"):
+        return [problem]
+    if contract != CONTRACT:
+        return [
+            f"SMART_HUB_STACK: the stack {settings.stack} is of another version than these DAGs (contract {contract},"
+            f" not {CONTRACT}): deploy both from one version, as docs/upgrade.md says"
+        ]
+    return []

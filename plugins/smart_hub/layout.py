@@ -15,15 +15,24 @@ STAGING_TABLE_PATTERN = re.compile(rf"staging_[a-z_]+_({VERSION_PATTERN.pattern}
 _VERSION_IN_LOCATION = re.compile(rf"/version=({VERSION_PATTERN.pattern})/")
 
 DEFAULT_STACK = "smart-hub"
+# Of tables and functions' events. DAGs and stack must have the same; the stack's is a parameter of its Glue database.
+CONTRACT, CONTRACT_PARAMETER = "2", "smart_hub_contract"
 # Prefixes under which each run has a folder of its name, so one that begins with its day.
 STAGING = "staging/"
 RESULTS = "athena-results/"
+# Prefix of usage files that are damaged, by their names in the source.
+DAMAGED = "raw/damaged/"
+# Suffixes of files that Athena decompresses. It knows more, .bz2 for one, which are neither checked nor read locally.
+COMPRESSED = (".gz", ".zst")
+
+# What a file of locations begins with. Further columns may follow.
+LOCATION_COLUMNS = (
+    "lon", "lat", "number", "street", "unit", "city", "district", "region", "postcode", "id", "hash", "tz",
+)  # fmt: skip
 
 # Verdict of a reading or value that is used; every other verdict is the reason why it is not.
 USED = "used"
 
-# What a hub measures, an appliance or circuit each.
-SENSORS = tuple(f"s_{number:02}" for number in range(1, 11))
 # Raw prefix of a reference data set -> table of its versions.
 REFERENCE_TABLES = {
     "mappings": "mapping_versions",
@@ -34,9 +43,11 @@ REFERENCE_TABLES = {
 INSIGHT_TABLES = ("daily_device_cost", "hourly_load", "peak_shift", "hub_day_summary")
 INSIGHT_VIEWS = ("always_on", "provider_load")
 # Tables whose day the publish switches, in its order.
-PUBLISHED_TABLES = ("usage_rejects", "usage", "usage_cost", *INSIGHT_TABLES)
+PUBLISHED_TABLES = ("usage_rejects", "readings", "usage_cost", *INSIGHT_TABLES)
 # Of a day on which all is usable, or no hub is covered, there may be none.
 MAY_BE_EMPTY = {"usage_rejects", "peak_shift"}
+# Of the partition projection of raw_usage_lines, in the template.
+FIRST_DAY = "2000-01-01"
 # The DAG that makes a run a day.
 DAILY_DAG = "smart_hub_usage"
 # DAGs whose runs write to the stack.
@@ -85,9 +96,23 @@ def version_at(location: str | None) -> str | None:
     return match.group(1) if match else None
 
 
+def is_compressed(name: str) -> bool:
+    """Whether a raw file is compressed, by its name: it ends in .gz or .zst, in any case."""
+    return name.lower().endswith(COMPRESSED)
+
+
 def raw_key(name: str) -> str:
-    """Key of a raw file, by its name in a source: ``usage/dt=2019-12-21/portland.json``."""
-    return f"raw/{name}"
+    """Key of a raw file, by its name in a source: ``usage/dt=2019-12-21/portland.json``.
+
+    The suffix of a compressed file is in lower case: Athena reads ``portland.json.GZ`` as plain text.
+    """
+    stem, dot, suffix = name.rpartition(".")
+    return f"raw/{stem}{dot}{suffix.lower()}" if is_compressed(name) else f"raw/{name}"
+
+
+def damaged_key(name: str) -> str:
+    """Key of a damaged raw file, by its name in a source: no table has it."""
+    return f"{DAMAGED}{name}"
 
 
 def raw_prefix(data_set: str) -> str:

@@ -4,15 +4,16 @@ The functions take Airflow's context of a task or, as macros in a template, Jinj
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.bases.xcom import BaseXCom
+from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped
 from airflow.sdk.timezone import utcnow
 from jinja2 import pass_context
 
-from smart_hub.layout import INSIGHT_TABLES, day_prefix, next_day, run_name, staging_table, version_name
+from smart_hub.layout import FIRST_DAY, INSIGHT_TABLES, day_prefix, next_day, run_name, staging_table, version_name
 from smart_hub.settings import Settings
 from smart_hub.sql import placeholders, render_from
 
@@ -27,8 +28,8 @@ _OVER_AFTER = timedelta(hours=36)
 def usage_day(context: Any) -> str:
     """The usage day of a run, YYYY-MM-DD: parameter usage_date, else partition key, else logical date.
 
-    Raises AirflowFailException when there is none, or when the day is not over yet everywhere on earth (at
-    12:00 UTC on the day after), for then its data are not complete.
+    Raises AirflowFailException when there is none, when it is before layout.FIRST_DAY, or when the day is not over yet
+    everywhere on earth (at 12:00 UTC on the day after), for then its data are not complete.
     """
     sources = {
         "parameter usage_date": context["params"].get("usage_date"),
@@ -42,6 +43,8 @@ def usage_day(context: Any) -> str:
         start = datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
     except ValueError:
         raise AirflowFailException(f"{source}: expected a usage day as YYYY-MM-DD, got {day!r}") from None
+    if start.date().isoformat() < FIRST_DAY:
+        raise AirflowFailException(f"{source}: {day} is too early; the first usage day is {FIRST_DAY}")
     if utcnow() < start + _OVER_AFTER:
         over = f"{start + _OVER_AFTER:%Y-%m-%d %H:%M} UTC"
         raise AirflowFailException(f"{source}: {day} is not over everywhere before {over}; run it then")
@@ -127,12 +130,18 @@ def _result(context: Any, task_id: str) -> Any:
     return result
 
 
-def skip_unless_new(data_set: str) -> Callable[[Any], None]:
-    """For ``pre_execute``: skips the task unless step 1 found the data set to be new."""
+def skip_idle(tasks: Mapping[str, tuple[str, str]]) -> Callable[[Any, Any], None]:
+    """For ``post_execute`` of step 1: skips tasks that have nothing to do, so that no process starts to find that out.
 
-    def skip(context: Any) -> None:
-        if data_set not in found(context)["new"]:
-            raise AirflowSkipException(f"{data_set}: nothing new since it was last registered")
+    tasks: task id -> list of step 1's result (``crawl`` or ``new``), and the data set that has to be in it.
+    """
+
+    def skip(context: Any, result: Mapping[str, Any]) -> None:
+        idle = [task_id for task_id, (name, data_set) in tasks.items() if data_set not in result[name]]
+        if idle:
+            # The exception ends the task as a success, but before Airflow stores its result.
+            context["ti"].xcom_push(key=BaseXCom.XCOM_RETURN_KEY, value=result)
+            raise DownstreamTasksSkipped(tasks=idle)  # type: ignore[no-untyped-call]
 
     return skip
 

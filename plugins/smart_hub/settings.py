@@ -140,7 +140,9 @@ class Settings:
     keep_hours: int = _setting(
         "24", _number(24 * 366), "age in hours from which superseded versions are deleted", "step 7"
     )
-    most_rejected: str = _setting("0.05", _decimal(1), "largest share of a day's lines that may be rejected", "audit")
+    max_reject_ratio: str = _setting(
+        "0.5", _decimal(1), "largest share of hubs that may have over half of their values rejected", "audit"
+    )
     watts_margin: str = _setting("1.25", _decimal(100), "how many times its watts a device may seem to draw", "audit")
     least_coverage: str = _setting(
         "0.9",

@@ -1,15 +1,21 @@
 """Where raw data come from: a folder, or a prefix in S3. Both mirror the layout of the raw data."""
 
 import hashlib
+import io
+import logging
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from boto3.s3.transfer import TransferConfig
 
 from smart_hub.objects import objects
 
+_log = logging.getLogger(__name__)
+
 # Files are sent beside each other already, so none needs threads of its own.
 _TRANSFER = TransferConfig(use_threads=False)
+_READ_AT_ONCE = 1 << 20  # bytes
 
 
 class Source(Protocol):
@@ -23,7 +29,11 @@ class Source(Protocol):
 
     def checksum(self, name: str) -> str: ...
 
-    def send(self, name: str, bucket: str, key: str, checksum: str) -> None: ...
+    def open(self, name: str) -> BinaryIO:
+        """The file's bytes, read as they are asked for."""
+
+    def send(self, name: str, bucket: str, key: str, checksum: str, **metadata: str) -> None:
+        """Sends the file. metadata: what the object's metadata hold beside the checksum; ASCII."""
 
 
 class SourceError(ValueError):
@@ -31,7 +41,11 @@ class SourceError(ValueError):
 
 
 class FolderSource:
-    """Raw files in a local folder, sent by upload. The checksum of a file is its MD5, in hex."""
+    """Raw files in a local folder, sent by upload. The checksum of a file is its MD5, in hex.
+
+    Links are followed, and what they lead to has the name of the link. Left out, with a warning, are links that lead
+    nowhere or to a folder above themselves, and what is neither file nor folder.
+    """
 
     checksum_name = "source-md5"
 
@@ -40,17 +54,45 @@ class FolderSource:
         self._s3 = s3
 
     def names(self, prefix: str) -> list[str]:
-        return [
-            path.relative_to(self._folder).as_posix() for path in (self._folder / prefix).rglob("*") if path.is_file()
-        ]
+        folder = self._folder / prefix
+        return [path.relative_to(self._folder).as_posix() for path in _files(folder)] if folder.is_dir() else []
 
     def checksum(self, name: str) -> str:
         with (self._folder / name).open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
-    def send(self, name: str, bucket: str, key: str, checksum: str) -> None:
-        extra = {"Metadata": {self.checksum_name: checksum}}
+    def open(self, name: str) -> BinaryIO:
+        return (self._folder / name).open("rb")
+
+    def send(self, name: str, bucket: str, key: str, checksum: str, **metadata: str) -> None:
+        extra = {"Metadata": {self.checksum_name: checksum, **metadata}}
         self._s3.upload_file(str(self._folder / name), bucket, key, ExtraArgs=extra, Config=_TRANSFER)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All files below a folder, links followed."""
+    yield from _files_below(folder, {_identity(path) for path in (folder, *folder.absolute().parents)})
+
+
+def _files_below(folder: Path, above: set[tuple[int, int]]) -> Iterator[Path]:
+    """above: the folder itself and those that it lies in, by the way that led to it."""
+    for path in sorted(folder.iterdir()):
+        if path.is_file():
+            yield path
+        elif not path.is_dir():
+            leads_nowhere = path.is_symlink() and not path.exists()
+            what = "a link that leads nowhere" if leads_nowhere else "neither a file nor a folder"
+            _log.warning("%s is left out: it is %s", path, what)
+        elif (identity := _identity(path)) in above:
+            _log.warning("%s is left out: it is a link to a folder that it lies in", path)
+        else:
+            yield from _files_below(path, above | {identity})
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    """What a folder and all links to it have in common: its device and inode."""
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
 class BucketSource:
@@ -76,12 +118,21 @@ class BucketSource:
     def checksum(self, name: str) -> str:
         return self._etags[name]
 
-    def send(self, name: str, bucket: str, key: str, checksum: str) -> None:
+    def open(self, name: str) -> BinaryIO:
+        # What is checked is what was listed: S3 refuses to give an object that has been replaced since.
+        answer = self._s3.get_object(Bucket=self._bucket, Key=self._prefix + name, IfMatch=f'"{self._etags[name]}"')
+        return io.BufferedReader(answer["Body"], _READ_AT_ONCE)
+
+    def send(self, name: str, bucket: str, key: str, checksum: str, **metadata: str) -> None:
         self._s3.copy(
             {"Bucket": self._bucket, "Key": self._prefix + name},
             bucket,
             key,
-            ExtraArgs={"Metadata": {self.checksum_name: checksum}, "MetadataDirective": "REPLACE"},
+            ExtraArgs={
+                "Metadata": {self.checksum_name: checksum, **metadata},
+                "MetadataDirective": "REPLACE",
+                "CopySourceIfMatch": f'"{checksum}"',
+            },
             Config=_TRANSFER,
         )
 

@@ -12,6 +12,10 @@ _PLACEHOLDER = re.compile(r"\{\{ (\w+) \}\}")
 _SAFE_VALUE = re.compile(r"[A-Za-z0-9_./:=-]+")
 
 
+class Text(str):
+    """A value of any characters: it becomes a string literal, quotes included."""
+
+
 class SqlValueError(ValueError):
     """A placeholder without a value, a value without a placeholder, or a value that is not safe in SQL."""
 
@@ -20,16 +24,21 @@ def render(text: str, values: dict[str, str | int]) -> str:
     """One statement's text with its values filled in, comment lines left out.
 
     Values go into identifiers and string literals as they are, so only letters, digits and ``_./:=-`` are
-    allowed. Raises SqlValueError when placeholders and values do not match, or a value holds anything else.
+    allowed, but for a Text. Raises SqlValueError when placeholders and values do not match, or a value holds anything
+    else.
     """
     statement = _without_comments(text)
     wanted = placeholders(text)
     if wanted != set(values):
         raise SqlValueError(f"placeholders are {sorted(wanted)}, values given are {sorted(values)}")
     for name, value in values.items():
-        if not _SAFE_VALUE.fullmatch(str(value)) or "--" in str(value):
+        if not isinstance(value, Text) and (not _SAFE_VALUE.fullmatch(str(value)) or "--" in str(value)):
             raise SqlValueError(f"{name}: {value!r} holds characters that have no place in a name, date or location")
-    return _PLACEHOLDER.sub(lambda match: str(values[match.group(1)]), statement)
+    return _PLACEHOLDER.sub(lambda match: _spelled(values[match.group(1)]), statement)
+
+
+def _spelled(value: str | int) -> str:
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, Text) else str(value)
 
 
 def render_from(text: str, known: Mapping[str, str | int]) -> str:

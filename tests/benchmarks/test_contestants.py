@@ -1,5 +1,6 @@
 """Whether all that the benchmark compares comes to the same rows; in the environment of `make test-bench`."""
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -14,27 +15,35 @@ from benchmarks.rows import Digest, digest
 from tests.localaws.local_server import ROOT, Aws
 
 DAY = "2019-12-21"
-HUBS, VALUES = 3, 2880
+HUBS, CHANNELS = 3, 12
+VALUES = 288 * CHANNELS  # of a hub
 
 
-@pytest.fixture(scope="session")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("source") / "data"
-    generate = [str(ROOT / ".venv" / "bin" / "python"), "-m", "generator", "--hubs", str(HUBS), "--clean"]
-    generate += ["--from", DAY, "--to", DAY, "--files-per-day", "2", "--out", str(folder)]
-    subprocess.run(generate, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+def generate(folder: Path, *options: str) -> Path:
+    command = [str(ROOT / ".venv" / "bin" / "python"), "-m", "generator", "--hubs", str(HUBS), "--clean"]
+    command += ["--from", DAY, "--to", DAY, "--files-per-day", "2", "--out", str(folder), *options]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     return folder
 
 
-@pytest.fixture(scope="session")
-def written(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def write(source: Path, folder: Path) -> dict[str, Path]:
     """Each contestant's file, made as the benchmark makes it."""
-    files = {name: tmp_path_factory.mktemp(name) / "day.parquet" for name in CONTESTANTS}
+    files = {name: folder / f"{name}.parquet" for name in CONTESTANTS}
     for name, file in files.items():
         command = [str(ROOT / ".venv-bench" / "bin" / "python"), "-m", "benchmarks.contestants", name]
         command += ["--source", str(source), "--day", DAY, "--out", str(file)]
         subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "PYTHONWARNINGS": "error"})
     return files
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return generate(tmp_path_factory.mktemp("source") / "data", "--channels", str(CHANNELS))
+
+
+@pytest.fixture(scope="session")
+def written(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return write(source, tmp_path_factory.mktemp("written"))
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +58,51 @@ def test_contestants_write_the_same_rows(written: dict[str, Path]) -> None:
 
     assert digests["duckdb"].rows == HUBS * VALUES
     assert set(digests.values()) == {digests["duckdb"]}
+
+
+# Among them what the contestants call their own columns, and what a library takes for a pattern.
+NAMES = (
+    "loc_id",
+    "ts",
+    "data",
+    "kwh",
+    "sensor",
+    "*",
+    "^kwh.*$",
+    "Kitchen, left",
+    "a.b",
+    "it's",
+    'Küche "rechts"',
+    "日本",
+)
+
+
+def test_channels_have_any_names_and_are_not_those_of_every_hub(tmp_path: Path) -> None:
+    # given a hub that lacks the last two of the channels
+    (tmp_path / "names").write_text("\n".join(NAMES), encoding="utf-8")
+    source = generate(tmp_path / "data", "--channel-names", str(tmp_path / "names"))
+    lacking = json.loads(next(source.glob("mappings/*/*")).read_text("utf-8").splitlines()[0])["loc_id"]
+    for file in (*source.glob("usage/*/*"), *source.glob("mappings/*/*")):
+        lines = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+        for line in (line for line in lines if line["loc_id"] == lacking and "data" in line):
+            line["data"] = {name: line["data"][name] for name in NAMES[:-2]}
+        kept = [line for line in lines if line["loc_id"] != lacking or line.get("id") not in NAMES[-2:]]
+        file.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+
+    files = write(source, tmp_path)
+
+    digests = {name: digest([file]) for name, file in files.items()}
+    assert digests["duckdb"].rows == 288 * (HUBS * len(NAMES) - 2)
+    assert set(digests.values()) == {digests["duckdb"]}
+    assert {sensor for (sensor,) in duckdb.read_parquet(str(files["duckdb"])).project("sensor").fetchall()} == {*NAMES}
+
+
+def test_the_copied_design_takes_no_channel_that_cannot_be_a_column(tmp_path: Path, server: Aws) -> None:
+    (tmp_path / "names").write_text("oven\nKitchen, left\n", encoding="utf-8")
+    source = generate(tmp_path / "data", "--channel-names", str(tmp_path / "names"))
+
+    with pytest.raises(ValueError, match="has the channel 'Kitchen, left', which cannot be a field of a struct"):
+        CopiedDesign(server.endpoint).run(source, DAY)
 
 
 @pytest.mark.parametrize("name", CONTESTANTS)
@@ -77,7 +131,7 @@ def test_the_copied_design_comes_to_the_same_rows_and_leaves_nothing(
 
     # expect the rows of the others, by so many queries, and nothing left behind
     assert digest(files) == digest([written["duckdb"]])
-    assert result.queries == 3 + 10 * HUBS + 1
+    assert result.queries == 3 + CHANNELS * HUBS + 1
     assert all(scanned > 0 for stage in result.scanned.values() for scanned in stage)
     assert len(result.files) == len(files) == HUBS
     assert NAME not in [bucket["Name"] for bucket in server.client("s3").list_buckets()["Buckets"]]

@@ -64,6 +64,14 @@ def _renew_references(source: Path, number: int) -> None:
     rates.write_text(rates.read_text().replace("</root>", f"<!-- {number} --></root>"))
 
 
+def _forget_states(kit: Kit) -> None:
+    """Has mappings and locations crawled again: the catalog no longer knows their states."""
+    glue = kit.environment.client("glue")
+    for table in ("raw_mappings", "raw_locations"):
+        for partition in glue.get_partitions(DatabaseName="smart_hub", TableName=table)["Partitions"]:
+            glue.delete_partition(DatabaseName="smart_hub", TableName=table, PartitionValues=partition["Values"])
+
+
 def endure(kit: Kit, faults: list[Fault]) -> Iterator[Outcome]:
     """First those that can strike beside each other, then one after the other those that cannot."""
     names = {fault: f"chaos-{number}" for number, fault in enumerate(faults)}
@@ -73,6 +81,7 @@ def endure(kit: Kit, faults: list[Fault]) -> Iterator[Outcome]:
     for number, fault in enumerate((fault for fault in faults if fault.alone), 1):
         if fault.renewed:
             _renew_references(kit.source, number)
+            _forget_states(kit)
         yield from kit.endure([Trial(fault, next(fresh if fault.fresh else days), names[fault])])
 
 

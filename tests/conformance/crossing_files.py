@@ -27,6 +27,7 @@ WRITTEN = {
     "texts": ("", "SELECT n, s, c FROM texts"),
     "times": ("", "SELECT n, day, ts, tz FROM times"),
     "lists": ("", "SELECT n, a, s, d, p FROM lists"),
+    "maps": ("", "SELECT n, m, j FROM maps"),
     "empty": ("", "SELECT * FROM nothing"),
     "partitioned": ("partitioned_by = ARRAY['k']", "SELECT day, v, k FROM calendar WHERE k IS NOT NULL"),
     "by_day": ("partitioned_by = ARRAY['day']", "SELECT v, k, day FROM calendar WHERE day < DATE '2019-12-25'"),
@@ -127,6 +128,9 @@ def _text(cell: Any, of: Type) -> str | None:
         return cell.isoformat(sep=" ", timespec="milliseconds")
     if isinstance(cell, Decimal):
         return f"{cell:f}"
+    if of.name == "map":
+        (_, key), (_, value) = of.fields
+        return "{" + ", ".join(f"{_inner(one, key)}={_inner(it, value)}" for one, it in cell) + "}"
     if isinstance(cell, list):
         return "[" + ", ".join(_inner(one, of.fields[0][1]) for one in cell) + "]"
     if isinstance(cell, dict):

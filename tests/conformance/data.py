@@ -230,6 +230,37 @@ def _lists() -> SampleTable:
     return SampleTable("lists", hive, {(): parquet(schema, columns)})
 
 
+def _maps() -> SampleTable:
+    schema = pa.schema(
+        [("n", pa.int64()), ("m", pa.map_(pa.string(), pa.float64())), ("j", pa.map_(pa.string(), pa.string()))]
+    )
+    columns: dict[str, list[Any]] = {
+        "n": [1, 2, 3, 4],
+        "m": [{"b": 1.5, "a": None}, {}, None, {"ä": NAN, "Z": INF, "a": -0.0}],
+        "j": [{"x": "y"}, {"x": None, "1": "2.5"}, {}, None],
+    }
+    hive = {"n": "bigint", "m": "map<string,double>", "j": "map<string,string>"}
+    return SampleTable("maps", hive, {(): parquet(schema, columns)})
+
+
+RAWS = (
+    '{"loc_id":"91c1114f1e2b4b8d","ts":1576915200,"data":{"s_02":0,"s_01":0.247}}',
+    '{"loc_id":"h","ts":1.5769152e9,"data":{"a":1e-5,"b":"2.5","c":null,"d":true,"e":[1],"f":-1,"g":1e400,"h":0.10}}',
+    '{"loc_id": "ä😀\\u0041", "ts": "12", "data": {"s_01": 1, "s_01": 2}}',
+    '{"ts":null,"data":null}',
+    '{"a":1}{"b":{"c":2}} {"d":3}',
+    "no json",
+    "",
+    '{"loc_id":7,"ts":12345678901234567890,"data":{}} ',
+)
+
+
+def _raws() -> SampleTable:
+    schema = pa.schema([("n", pa.int64()), ("line", pa.string())])
+    columns: dict[str, list[Any]] = {"n": list(range(1, len(RAWS) + 1)), "line": list(RAWS)}
+    return SampleTable("raws", {"n": "bigint", "line": "string"}, {(): parquet(schema, columns)})
+
+
 def _readings() -> SampleTable:
     """Readings of some hubs, a partition a day; duplicates, NULLs, a day without any."""
     schema = pa.schema([("hub", pa.string()), ("sensor", pa.string()), ("ts", pa.int64()), ("kwh", pa.float64())])
@@ -323,6 +354,6 @@ def _calendar() -> SampleTable:
 
 SAMPLES = (
     *(_table("numbers", _numbers()), _table("texts", _texts()), _table("times", _times())),
-    *(_lists(), _readings(), _devices(), _hubs(), _lines(), _nothing(), _calendar()),
+    *(_lists(), _readings(), _devices(), _hubs(), _lines(), _nothing(), _calendar(), _maps(), _raws()),
 )
 MIXED = _table("mixed", _numbers(), _texts(), _times())

@@ -17,13 +17,14 @@ from localaws.athena import ddl
 from localaws.athena.duck.syntax import parse
 from ops.templates import load
 from smart_hub import sql
-from smart_hub.layout import INSIGHT_TABLES, INSIGHT_VIEWS, SENSORS
+from smart_hub.layout import INSIGHT_TABLES, INSIGHT_VIEWS
 from smart_hub.quality import audit, read_rules
 from tests.cfn import resolved
 from tests.conformance.compare import Finding, Verdict
 from tests.conformance.data import INF, NAN, parquet
 from tests.conformance.environment import BUCKET, ENGINES, ROOT, TRINO
 from tests.conformance.judge import Judge
+from tests.sql import odd_lines
 
 STATEMENTS = ROOT / "include" / "sql"
 TEMPLATE = ROOT / "include" / "infrastructure" / "smart_hub.yaml"
@@ -35,7 +36,7 @@ NOON = 1576951200  # of the day, 18:00 UTC
 
 _MAPPINGS: dict[str, list[tuple[Any, ...]]] = {
     "az": [
-        *(("h1", sensor, f"Device {number}", "Kitchen", 100 * number, 1) for number, sensor in enumerate(SENSORS, 1)),
+        *(("h1", f"s_{number:02}", f"Device {number}", "Kitchen", 100 * number, 1) for number in range(1, 11)),
         ("h9", "s_01", "of a hub without readings", None, None, None),
     ],
     "ny": [("h2", "s_01", "Kühlschrank", "", 150, 2), ("h2", "s_02", None, "Bad", 0, 3)],
@@ -123,12 +124,14 @@ def _converted(judge: Judge, asked: set[str]) -> Iterator[Finding]:
         yield from _making(judge, asked, f"convert/{data_set}", f"staging_{data_set}")
         location = judge.table(TRINO, f"staging_{data_set}").location
         _register(judge, f"{data_set.removesuffix('s')}_versions", CONTENTS[data_set], location)
-    yield from _making(judge, asked, "convert/usage", "staging_usage", **DAYS, locations=CONTENTS["locations"])
-    tables = {"usage_table": "staging_usage", **CONTENTS}
+    values = {**DAYS, "locations": CONTENTS["locations"], "interval_seconds": "300"}
+    yield from _making(judge, asked, "convert/readings", "staging_readings", **values)
+    tables = {"readings_table": "staging_readings", **CONTENTS}
     yield from _making(judge, asked, "transform/usage_cost", "staging_usage_cost", **tables)
-    tables = {"usage_table": "staging_usage", "cost_table": "staging_usage_cost"}
-    yield from _making(judge, asked, "transform/usage_rejects", "staging_usage_rejects", **tables, day=DAY)
-    yield from _making(judge, asked, "transform/no_rejects", "no_rejects", usage_table="staging_usage")
+    tables = {"readings_table": "staging_readings", "cost_table": "staging_usage_cost"}
+    yield from _making(judge, asked, "transform/usage_rejects", "staging_usage_rejects", **tables)
+    damaged = sql.Text("s3://b/raw/damaged/usage/O'Hara.json.gz")
+    yield from _making(judge, asked, "transform/damaged_file", "staging_usage_rejects", file=damaged)
     for files in (1, 3):
         values = {"cost_table": "staging_usage_cost", "files": files}
         yield from _making(judge, asked, "compact/usage_cost", f"compact_{files}", **values)
@@ -175,17 +178,17 @@ def _published(judge: Judge, asked: set[str]) -> Iterator[Finding]:
 
 def _audited(judge: Judge, asked: set[str]) -> Iterator[Finding]:
     good: dict[str, str | int] = {
-        "usage_table": "staging_usage",
+        "readings_table": "staging_readings",
         "rejects_table": "staging_usage_rejects",
         "published_table": "compact_1",
         "cost_table": "staging_usage_cost",
         "files": 1,
-        "most_rejected": "0.9",
+        "max_reject_ratio": "0.9",
         "watts_margin": "1.25",
         **DAYS,
         **CONTENTS,
     }
-    bad = {**good, "published_table": "broken_cost", "rejects_table": "broken_rejects", "most_rejected": "0.05"}
+    bad = {**good, "published_table": "broken_cost", "rejects_table": "broken_rejects", "max_reject_ratio": "0.05"}
     rules = read_rules(STATEMENTS)
     asked |= {f"quality/{rule.name}" for rule in rules}
     for kind, values in (("good", good), ("bad", bad)):
@@ -242,7 +245,8 @@ def _declare_tables(judge: Judge) -> None:
     known = {name: name for name in template["Parameters"]} | {"AWS::StackName": "smart-hub", "DataBucket": BUCKET}
     for resource in resolved(template, **known).values():
         table = resource["Properties"].get("TableInput", {})
-        if table.get("TableType") == "EXTERNAL_TABLE":
+        # A sample has the name of the table readings, of which no statement reads.
+        if table.get("TableType") == "EXTERNAL_TABLE" and table["Name"] != "readings":
             for engine in ENGINES:
                 glue.create_table(DatabaseName=engine, TableInput=table)
 
@@ -254,14 +258,14 @@ def _write_raw_files(judge: Judge) -> None:
     for state, rows in _MAPPINGS.items():
         text = "".join(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) + "\n" for row in rows)
         put(Bucket=BUCKET, Key=f"raw/mappings/state={state}/mappings.json", Body=text.encode())
-        _register(judge, "raw_mappings", state, f"s3://{BUCKET}/raw/mappings/state={state}/")
     for state, text in _LOCATIONS.items():
         put(Bucket=BUCKET, Key=f"raw/locations/state={state}/locations.csv", Body=(header + text).encode())
-        _register(judge, "raw_locations", state, f"s3://{BUCKET}/raw/locations/state={state}/")
+    for number, case in enumerate(odd_lines.CASES):
+        body = case.body(number, NOON + 3600, "h1")
+        put(Bucket=BUCKET, Key=f"raw/usage/dt={DAY}/odd/{number:03}.json", Body=body)
     for name, lines in _USAGE.items():
         body = "".join(f"{line}\n" for line in lines).encode()
         put(Bucket=BUCKET, Key=f"raw/usage/dt={DAY}/{name}", Body=body)
-    _register(judge, "raw_usage", DAY, f"s3://{BUCKET}/raw/usage/dt={DAY}/")
     put(Bucket=BUCKET, Key="own/rates/rates.parquet", Body=_rates())
     _register(judge, "rate_versions", CONTENTS["rates"], f"s3://{BUCKET}/own/rates/")
     _broken(judge)

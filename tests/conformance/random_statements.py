@@ -237,18 +237,29 @@ def _productions(kind: str) -> list[tuple[str, list[str]]]:
         found += [("({} IS DISTINCT FROM {})", ["same"] * 2), ("({} IS NOT DISTINCT FROM {})", ["same"] * 2)]
         found += [(f"regexp_like({{}}, '{pattern}')", ["varchar"]) for pattern in _PATTERNS]
         found += [("({} NOT IN ({}, {}))", ["same"] * 3), ("({} LIKE {})", ["varchar", "varchar"])]
+        found += [
+            (f"{name}(split({{}}, 'a'), x -> x >= {{}})", ["varchar"] * 2)
+            for name in ("any_match", "all_match", "none_match")
+        ]
+    if kind == "integers":
+        found += [("TRY(CAST(json_parse({}) AS bigint))", ["varchar"]), ("regexp_count({}, '[a-c]')", ["varchar"])]
+        found += [("cardinality(filter(split({}, 'a'), x -> length(x) > {}))", ["varchar", "integers"])]
     if kind == "timestamp":
         found += [
             ("TRY(CAST(at_timezone(from_unixtime({}, 'UTC'), nullif({}, '')) AS timestamp))", ["integers", "varchar"])
         ]
     if kind == "double":
         found += [("to_unixtime(with_timezone({}, {}))", ["timestamp", "varchar"])]
+        found += [("TRY(CAST(json_parse({}) AS double))", ["varchar"])]
     if kind == "varchar":
         found += [
             ("regexp_extract({}, '^([a-z]*)', 1)", ["varchar"]),
             ("array_join(slice(ARRAY[{}, {}], 1, 1), ',')", ["varchar"] * 2),
         ]
         found += [("({} || {})", ["varchar", "varchar"])]
+        found += [("regexp_replace({}, '[0-9a]+', '#')", ["varchar"]), ("replace({}, 'a', {})", ["varchar", "varchar"])]
+        found += [("substr({}, 2, 3)", ["varchar"]), ("TRY(json_format(json_parse({})))", ["varchar"])]
+        found += [("array_join(transform(split({}, 'b'), x -> x || {}), '|')", ["varchar", "varchar"])]
     for name, signatures in functions._SCALARS.items():
         for wanted, result, _ in signatures:
             gives = wanted[0] if result is None else "integers" if result.is_integer else result.name

@@ -14,13 +14,15 @@ import yaml
 
 from benchmarks import bill
 from benchmarks import page as page_benchmark
+from generator.hubs import CHANNELS
 from generator.states import STATE_OF_HUB
 from ops.settings import TRINO_VERSION
 from ops.settings import Settings as Laptop
 from ops.trino import NEEDED_JAVA
 from smart_hub import prices
-from smart_hub.layout import INSIGHT_TABLES, INSIGHT_VIEWS, SENSORS
+from smart_hub.layout import INSIGHT_TABLES, INSIGHT_VIEWS
 from smart_hub.notices import LATE_AFTER
+from smart_hub.page.charts import MOST_DEVICES
 from smart_hub.page.choice import MOST_DAYS
 from smart_hub.page.parquet import Cache
 from tests.docs.figures import (
@@ -30,7 +32,6 @@ from tests.docs.figures import (
     MAIN,
     QUICKSIGHT,
     SECONDS,
-    SQL,
     Figures,
     differing,
     of_type,
@@ -56,7 +57,7 @@ GIGABYTES = HUB_DAY * 365 * 1000 / 1e9  # 1,000 hubs for a year
 
 FIGURES: Figures = {
     "README.md": [
-        (r"reads (\w+) appliances every (\w+) minutes", [len(SENSORS), 5]),
+        (r"reads (\w+) appliances every (\w+) minutes", [len(CHANNELS), 5]),
         (r"UI \(http://127.0.0.1:(\d+)\)", [Laptop.airflow_port]),
         (r"the local AWS \(http://127.0.0.1:(\d+)\)", [Laptop.aws_port]),
         (r"none, at most (\d+) GB a query \|", [int(Laptop.query_memory.rstrip("G"))]),
@@ -65,11 +66,12 @@ FIGURES: Figures = {
     ],
     "docs/page.md": [
         (r"It shows (\d+) days at most", [MOST_DAYS]),
+        (r"Of more than (\d+) devices, charts draw the (\d+)", [MOST_DEVICES, MOST_DEVICES - 1]),
         (r"it keeps \((\d+) MB\)", [Cache()._most_bytes >> 20]),
         (r"row groups of ([\d,]+) rows", [page_benchmark.ROW_GROUP]),
         (
             r"one hub and (\d+) days at ([\d,]+) hubs, ([\d.]+) million rows",
-            [PAGE["days"], PAGE["hubs"], PAGE["hubs"] * 288 * len(SENSORS) / 1e6],
+            [PAGE["days"], PAGE["hubs"], PAGE["hubs"] * 288 * len(CHANNELS) / 1e6],
         ),
     ],
     "docs/events.md": [
@@ -95,7 +97,7 @@ FIGURES: Figures = {
         ),
         (r"the limit of (\d+) runs at once", [DAG.max_active_runs]),
         (r"or (\w+) runs are at work", [DAG.max_active_runs]),
-        (r"(\w+) values an interval, ([\d,]+) a day", [len(SENSORS), 288 * len(SENSORS)]),
+        (r"(\w+) values an interval, ([\d,]+) a day", [len(CHANNELS), 288 * len(CHANNELS)]),
         (r"costs \$([\d.]+):", [prices.PER_CRAWL]),
         (r"before their (\d+) minutes are up", [(FUNCTION_SECONDS + 30) // 60]),
     ],
@@ -123,7 +125,7 @@ FIGURES: Figures = {
             r"Athena, (\w+) queries a refresh, at least \| (\d+) MB: ([\d.]+) USD",
             [DATA_SETS, DATA_SETS * prices.LEAST_BYTES_PER_QUERY // 10**6, DATA_SETS * prices.per_query(0)],
         ),
-        (r"A hub's day is some (\d+) kB: (\d+) rows", [HUB_DAY / 1e3, 24 * len(SENSORS)]),
+        (r"A hub's day is some (\d+) kB: (\d+) rows", [HUB_DAY / 1e3, 24 * len(CHANNELS)]),
     ],
     "docs/docker-compose.md": [
         (
@@ -131,7 +133,7 @@ FIGURES: Figures = {
             [int(COMPOSE["services"]["scheduler"]["environment"]["AIRFLOW__CORE__PARALLELISM"])],
         ),
         (r"State lies in (\w+) volumes", [len(COMPOSE["volumes"])]),
-        (r"published with ([\d,]+) rows each", [6 * 288 * len(SENSORS)]),
+        (r"published with ([\d,]+) rows each", [6 * 288 * len(CHANNELS)]),
     ],
     "docs/insights.md": [
         (r"^# Insights.*? (\w+) tables and (\w+) views", [len(INSIGHT_TABLES), len(INSIGHT_VIEWS)]),
@@ -141,15 +143,6 @@ FIGURES: Figures = {
         (r"minimum of (\d+) MB a query", [prices.LEAST_BYTES_PER_QUERY // 10**6]),
     ],
     "docs/changes.md": [
-        (
-            r"`include/sql/convert/usage.sql` \((\w+) times\)",
-            [sum(SENSORS[-1] in line for line in (SQL / "convert/usage.sql").read_text().splitlines())],
-        ),
-        (
-            r"`include/sql/transform/usage_cost.sql` \((\w+) times\)",
-            [sum(SENSORS[-1] in line for line in (SQL / "transform/usage_cost.sql").read_text().splitlines())],
-        ),
-        (r"2,880 values a hub and day and ([\d,]+) a day of the sample", [6 * 288 * len(SENSORS)]),
         (r"From the (\w+)th hub on", [len(STATE_OF_HUB) + 1]),
     ],
     "ARCHITECTURE.md": [

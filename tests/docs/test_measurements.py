@@ -7,10 +7,11 @@ import statistics
 import pytest
 
 from benchmarks import bill
+from generator.hubs import CHANNELS
 from generator.source import HUBS_PER_FILE
 from ops.settings import Settings as Laptop
 from smart_hub import prices
-from smart_hub.layout import INSIGHT_TABLES, SENSORS
+from smart_hub.layout import INSIGHT_TABLES
 from smart_hub.operators import copy_raw_data
 from smart_hub.quality import audit, read_rules
 from tests.docs.figures import CUTOFF, DAG, FUNCTION_SECONDS, MAIN, SECONDS, SQL, Figures, differing, of_type, rows
@@ -44,9 +45,15 @@ PER_STEP = {step: measured("Steps at 1,000 hubs", step)["another day: wall s"] f
 PER_DAY = {key: measured("Backfills", "30 days")[f"{key} CPU s"] / 30 for key in ("Airflow's", "local AWS's")}
 ENGINE = {name: one[0] for name, one in RESULTS["engines"]["1000"].items()}
 # As long as those of a run are.
-VALUES = {f"{name}_table": f"staging_{name}_v{'0' * 16}" for name in ("usage", "cost", "rejects", "published")}
+VALUES = {f"{name}_table": f"staging_{name}_v{'0' * 16}" for name in ("readings", "cost", "rejects", "published")}
 VALUES |= dict.fromkeys(("mappings", "locations", "rates"), "0" * 64)
-VALUES |= {"day": "2019-12-21", "next_day": "2019-12-22", "files": "1", "most_rejected": "0.05", "watts_margin": "1.25"}
+VALUES |= {
+    "day": "2019-12-21",
+    "next_day": "2019-12-22",
+    "files": "1",
+    "max_reject_ratio": "0.5",
+    "watts_margin": "1.25",
+}
 QUERY = len(audit(read_rules(SQL), VALUES)) / 1e3
 # Bytes of a day at 1,000 hubs in Trino's Parquet, which docs/scale.md says that no test measures.
 _SIZES = re.search(r"`usage_cost` \| ([\d.]+); [\d.]+; ([\d.]+) MB", PAGES["docs/scale.md"])
@@ -63,9 +70,9 @@ FIGURES: Figures = {
     "BENCHMARKS.md": [
         (
             r"1,000 hubs have ([\d.]+) million rows a day, (\d+) MB",
-            [288 * len(SENSORS) / 1e3, STORED["raw_usage"] / 1e6],
+            [288 * len(CHANNELS) / 1e3, STORED["raw_usage"] / 1e6],
         ),
-        (r"A hub's day is (\d+) readings of (\w+) values", [288, len(SENSORS)]),
+        (r"A hub's day is (\d+) readings of (\w+) values", [288, len(CHANNELS)]),
         (
             r"of one DuckDB query \| ([\d.]+) times; ([\d.]+) on the first day",
             [cpu("1000", "another day") / cpu("1000", "duckdb"), cpu("1000", "first day") / cpu("1000", "duckdb")],
@@ -156,7 +163,7 @@ FIGURES: Figures = {
             [len(DAG.tasks), len(of_type(MAIN, "AWS::Lambda::Function")), ANOTHER["crawls"]],
         ),
         (r"longest query string \| ([\d.]+) kB", [QUERY]),
-        (r"rows of `usage_cost` \| ([\d,]+); ([\d.]+) M", [288_000, 288_000 * len(SENSORS) / 1e6]),
+        (r"rows of `usage_cost` \| ([\d,]+); ([\d.]+) M", [288_000, 288_000 * len(CHANNELS) / 1e6]),
         (r"compress less\) \| (\d+) MB", [STORED["raw_usage"] / 1e6]),
         (
             r"\(DuckDB's files\) \| (\d+); (\d+) MB",
@@ -197,7 +204,7 @@ FIGURES: Figures = {
         (r"\| (\d+) in all, (\d+) when all is new", [ANOTHER["statements"], FIRST["statements"]]),
         (r"fixed\]\[limits\] \| ([\d.]+) kB", [QUERY]),
         (r"the days asked for \| ([\d,]+) years", [1e6 / 365]),
-        (r"\| (\d+) verdicts", [len(re.findall(r"THEN '\w+'", (SQL / "convert" / "usage.sql").read_text())) + 1]),
+        (r"\| (\d+) verdicts", [len(re.findall(r"THEN '\w+'", (SQL / "convert" / "readings.sql").read_text())) + 1]),
         (
             r"our template, (\d) TB \| the audit: (\d+) kB a hub \| (\d+) million hubs",
             [CUTOFF // 10**12, ANOTHER["queries"]["audit"] / 1e6, CUTOFF / ANOTHER["queries"]["audit"] / 1e3],

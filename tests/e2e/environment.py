@@ -18,12 +18,16 @@ SECONDS = 600  # for a demo on a busy machine; a cold one takes a tenth of it on
 
 @dataclass(frozen=True)
 class Environment:
-    """A laptop environment in a folder and on ports of its own; `users` are further variables of its user's."""
+    """A laptop environment in a folder and on ports of its own.
+
+    users: further variables of its user's; root: of the checkout whose commands work on it.
+    """
 
     local: Path
     airflow_port: int
     aws_port: int
     users: Mapping[str, str] = field(default_factory=dict)
+    root: Path = ROOT
 
     def make(self, target: str, **settings: str) -> subprocess.CompletedProcess[str]:
         return self.run("make", target, *(f"{name}={value}" for name, value in settings.items()))
@@ -37,7 +41,7 @@ class Environment:
         }
         return subprocess.run(
             command,
-            cwd=ROOT,
+            cwd=self.root,
             env={**os.environ, **self.users, **own, **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

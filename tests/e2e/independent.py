@@ -6,6 +6,8 @@ Shares nothing with the pipeline, so that an error in one shows as a difference.
 import csv
 import gzip
 import json
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,8 +35,9 @@ class Cost:
         return self.kwh * self.cents_per_kwh
 
 
-# loc_id, sensor, start of the interval in UTC
+# loc_id, channel, start of the interval in UTC
 Key = tuple[str, str, datetime]
+NUMBER = re.compile(r"\s*-?\d+(\.\d+)?([eE][-+]?\d+)?", re.ASCII)
 
 
 def costs(source: Path, day: str) -> dict[Key, Cost]:
@@ -50,25 +53,37 @@ def costs(source: Path, day: str) -> dict[Key, Cost]:
         for row in map(json.loads, _lines(path))
     }
     prices = rates(source)
-    found: dict[Key, Cost] = {}
+    readings: dict[tuple[str, int], dict[str, object]] = {}  # of several the last, as a whole
     for path in sorted((source / "usage" / f"dt={day}").iterdir()):
         for line in _lines(path):
             try:
-                reading = json.loads(line, parse_float=Decimal, parse_int=Decimal)
+                reading = json.loads(line, parse_float=Decimal, parse_int=Decimal, parse_constant=str)
             except json.JSONDecodeError:
                 continue
-            if reading["loc_id"] not in homes:
-                continue
-            state, tz = homes[reading["loc_id"]]
-            start = datetime.fromtimestamp(int(reading["ts"]), UTC)
-            wall_clock = start.astimezone(ZoneInfo(tz)).replace(tzinfo=None)
-            kind, cents_per_kwh = prices[state, wall_clock.year, wall_clock.month, wall_clock.hour]
-            for sensor, kwh in reading["data"].items():
-                device, room = devices[reading["loc_id"], sensor]
-                found[reading["loc_id"], sensor, start.replace(tzinfo=None)] = Cost(
+            readings[reading["loc_id"], int(reading["ts"])] = reading["data"]
+    found: dict[Key, Cost] = {}
+    for (loc_id, ts), data in readings.items():
+        if loc_id not in homes:
+            continue
+        state, tz = homes[loc_id]
+        start = datetime.fromtimestamp(ts, UTC)
+        wall_clock = start.astimezone(ZoneInfo(tz)).replace(tzinfo=None)
+        kind, cents_per_kwh = prices[state, wall_clock.year, wall_clock.month, wall_clock.hour]
+        for channel, value in data.items():
+            kwh = _number(value)
+            if kwh is not None and (loc_id, channel) in devices:
+                device, room = devices[loc_id, channel]
+                found[loc_id, channel, start.replace(tzinfo=None)] = Cost(
                     device, room, wall_clock, tz, kind, kwh, cents_per_kwh, state
                 )
     return found
+
+
+def _number(value: object) -> Decimal | None:
+    """A value of a reading: a number of JSON, or a text that spells one. None for any other, or what is infinite."""
+    if isinstance(value, str) and NUMBER.fullmatch(value):
+        value = Decimal(value.strip())
+    return value if isinstance(value, Decimal) and math.isfinite(float(value)) else None
 
 
 def rates(source: Path) -> dict[tuple[str, int, int, int], tuple[str, Decimal]]:
@@ -78,7 +93,7 @@ def rates(source: Path) -> dict[tuple[str, int, int, int], tuple[str, Decimal]]:
 
 def _lines(path: Path) -> list[str]:
     text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return text.decode().splitlines()
+    return [line for line in text.decode().split("\n") if line]
 
 
 def _rates(folder: Path) -> Iterator[tuple[tuple[str, int, int, int], tuple[str, Decimal]]]:

@@ -49,21 +49,21 @@ def insights(source: Path, day: str, least_coverage: str) -> Insights:
     hubs = {loc_id: of_hub for (loc_id,), of_hub in _grouped(values, lambda key, cost: (key[0],)).items()}
     covered = {loc_id: of for loc_id, of in hubs.items() if _coverage(of, day) >= Fraction(least_coverage)}
     shifts = {
-        (loc_id, sensor): _shift(of_sensor, cheapest)
+        (loc_id, channel): _shift(of_channel, cheapest)
         for loc_id, of_hub in covered.items()
-        for (sensor,), of_sensor in _grouped(of_hub, lambda key, cost: (key[1],)).items()
-        if of_sensor[0][1].device in SHIFTABLE
+        for (channel,), of_channel in _grouped(of_hub, lambda key, cost: (key[1],)).items()
+        if of_channel[0][1].device in SHIFTABLE
     }
     return Insights(
         daily_device_cost={
             key: {
-                **_device(of_sensor),
-                "intervals": Fraction(len(of_sensor)),
-                "kwh": _kwh(of_sensor),
-                "cost": _cents(of_sensor),
-                "shiftable": of_sensor[0][1].device in SHIFTABLE,
+                **_device(of_channel),
+                "intervals": Fraction(len(of_channel)),
+                "kwh": _kwh(of_channel),
+                "cost": _cents(of_channel),
+                "shiftable": of_channel[0][1].device in SHIFTABLE,
             }
-            for key, of_sensor in _grouped(values, lambda key, cost: (key[0], key[1], cost.type)).items()
+            for key, of_channel in _grouped(values, lambda key, cost: (key[0], key[1], cost.type)).items()
         },
         hourly_load=_loads(values, cheapest),
         peak_shift=shifts,
@@ -96,12 +96,12 @@ def _loads(values: Values, cheapest: Mapping[str, Decimal]) -> dict[tuple[str, .
     return loads
 
 
-def _shift(of_sensor: Values, cheapest: Mapping[str, Decimal]) -> Row:
-    peak = [one for one in of_sensor if one[1].type == "peak"]
-    partial = [one for one in of_sensor if one[1].type == "partial-peak"]
-    cost, shifted = _cents(peak + partial), _kwh(peak + partial) * Fraction(cheapest[of_sensor[0][1].state])
+def _shift(of_channel: Values, cheapest: Mapping[str, Decimal]) -> Row:
+    peak = [one for one in of_channel if one[1].type == "peak"]
+    partial = [one for one in of_channel if one[1].type == "partial-peak"]
+    cost, shifted = _cents(peak + partial), _kwh(peak + partial) * Fraction(cheapest[of_channel[0][1].state])
     return {
-        **_device(of_sensor),
+        **_device(of_channel),
         "peak_kwh": _kwh(peak),
         "partial_peak_kwh": _kwh(partial),
         "cost": cost,
@@ -115,13 +115,13 @@ def _summary(loc_id: str, of_hub: Values, day: str, covered: bool, shifts: Mappi
     readings = _grouped(of_hub, lambda key, cost: (key[2],))
     rates = [Fraction(of_reading[0][1].cents_per_kwh) for of_reading in readings.values()]
     peak = [one for one in of_hub if one[1].type == "peak"]
-    sensors = _grouped(of_hub, lambda key, cost: (key[1], cost.device))
-    costliest = sorted(sensors, key=lambda sensor: (-_cents(sensors[sensor]), sensor))[:3]
+    channels = _grouped(of_hub, lambda key, cost: (key[1], cost.device))
+    costliest = sorted(channels, key=lambda channel: (-_cents(channels[channel]), channel))[:3]
     savings = sorted(
-        (-shift["saving"], sensor) for (hub, sensor), shift in shifts.items() if hub == loc_id and shift["saving"]
+        (-shift["saving"], channel) for (hub, channel), shift in shifts.items() if hub == loc_id and shift["saving"]
     )
     hours = _grouped(of_hub, lambda key, cost: (key[2].replace(minute=0),)).values()
-    complete = [_kwh(of_hour) for of_hour in hours if len(of_hour) == 12 * len(sensors)]
+    complete = [_kwh(of_hour) for of_hour in hours if len(of_hour) == 12 * len(channels)]
     always_on = min(complete) * _intervals(of_hub, day) / 12 if complete and covered else None
     row: Row = {
         "state": of_hub[0][1].state,
@@ -139,13 +139,13 @@ def _summary(loc_id: str, of_hub: Values, day: str, covered: bool, shifts: Mappi
         "best_saving_device": shifts[loc_id, savings[0][1]]["device"] if savings else None,
         "best_saving": -savings[0][0] if savings else None,
     }
-    for place, sensor in enumerate(costliest, 1):
-        row |= {f"device_{place}": sensor[1], f"device_{place}_cost": _cents(sensors[sensor])}
+    for place, channel in enumerate(costliest, 1):
+        row |= {f"device_{place}": channel[1], f"device_{place}_cost": _cents(channels[channel])}
     return row
 
 
-def _device(of_sensor: Values) -> Row:
-    cost = of_sensor[0][1]
+def _device(of_channel: Values) -> Row:
+    cost = of_channel[0][1]
     return {"state": cost.state, "device": cost.device, "location": cost.room}
 
 

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from smart_hub.layout import SENSORS
+from generator.hubs import CHANNELS
 from tests.docs.pages import PAGES, blocks
 from tests.e2e import independent
 from tests.e2e.environment import DAYS, ROOT, Environment
 from tests.e2e.watch import Watch
 
-VALUES = 288 * len(SENSORS)  # of a hub and day: each sensor every five minutes
+VALUES = 288 * len(CHANNELS)  # of a hub and day: each channel every five minutes
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +56,7 @@ def test_the_demo_makes_one_run_a_day_and_no_other(environment: Environment, fir
 def test_each_hub_has_all_its_values_each_day(published: list[tuple[str, ...]]) -> None:
     hubs = {loc_id for _, loc_id, *_ in published}
 
-    whole = (str(VALUES), str(len(SENSORS)))
+    whole = (str(VALUES), str(len(CHANNELS)))
     assert [row[:4] for row in published] == [(day, hub, *whole) for day in DAYS for hub in sorted(hubs)]
     assert len(hubs) > 1
 

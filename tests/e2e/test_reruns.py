@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from generator.__main__ import main as generate
-from smart_hub.layout import SENSORS
+from generator.hubs import CHANNELS
 from tests.chaos.kit import Damage, Kit, Reader
 from tests.e2e.environment import Environment
 from tests.ports import free_ports
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.long
 
 DAYS = [str(date(2019, 12, 1) + timedelta(days=number)) for number in range(6)]
 HUBS = 2
-VALUES = 288 * len(SENSORS)  # of a hub and day: each sensor every five minutes
+VALUES = 288 * len(CHANNELS)  # of a hub and day: each channel every five minutes
 
 # What a Clear of a task, with all that is downstream, comes to in a run that had finished: these find what they need,
 CLEARED_TO_SUCCESS = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from smart_hub.layout import SENSORS
+from generator.hubs import CHANNELS
 from tests.e2e import independent
 from tests.e2e.environment import Environment
 
@@ -24,6 +24,9 @@ def test_other_days_on_s3_are_a_source(environment: Environment, first: str, tmp
     for path in folder.rglob("*"):
         if path.is_file():
             s3.upload_file(str(path), BUCKET, f"raw/{path.relative_to(folder)}")
+    # given one more file, of which the end is missing
+    file = next(folder.glob(f"usage/dt={day}/*.gz"))
+    s3.put_object(Bucket=BUCKET, Key=f"raw/usage/dt={day}/cut-off.json.GZ", Body=file.read_bytes()[:-1])
 
     # when the demo runs on it, and on a day that is not there
     missing = environment.make("demo", SOURCE=f"s3://{BUCKET}/raw", FROM=day, TO="2020-03-09")
@@ -35,6 +38,10 @@ def test_other_days_on_s3_are_a_source(environment: Environment, first: str, tmp
     assert done.returncode == 0, done.stdout
     assert [run["partition_key"] for run in environment.runs() if run["partition_key"] == day] == [day]
     counts = Counter(loc_id for loc_id, _, _ in independent.costs(folder, day))
-    assert sorted(counts.values()) == [276 * len(SENSORS), 276 * len(SENSORS), 288 * len(SENSORS)]
+    assert sorted(counts.values()) == [276 * len(CHANNELS), 276 * len(CHANNELS), 288 * len(CHANNELS)]
     rows = environment.select(f"SELECT loc_id, count(*) FROM usage_cost WHERE dt = DATE '{day}' GROUP BY loc_id")
     assert {loc_id: int(count) for loc_id, count in rows} == counts
+    # expect the damaged file to be set aside
+    bucket = "smart-hub-data-000000000000-us-east-1"
+    (damaged,) = s3.list_objects_v2(Bucket=bucket, Prefix=f"raw/damaged/usage/dt={day}/")["Contents"]
+    assert damaged["Key"].endswith("/cut-off.json.GZ")

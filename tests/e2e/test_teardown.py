@@ -86,7 +86,7 @@ def test_the_stack_goes_once_that_is_approved_and_not_before(own: Environment) -
     objects = own.client("s3").list_object_versions(Bucket=BUCKET)["Versions"]
     trigger(own, "rejected").raise_for_status()
     body = question(own, "rejected")["body"]
-    assert "- stack smart-hub (CREATE_COMPLETE): tables and views 21, functions 3" in body
+    assert "- stack smart-hub (CREATE_COMPLETE): tables and views 24, functions 3" in body
     size = sum(one["Size"] for one in objects)
     assert f"- bucket {BUCKET}: {len(objects):,} objects, {size:,} bytes" in body
     assert answer(own, "rejected", "Reject")["state"] == "failed"

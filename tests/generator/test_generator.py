@@ -13,10 +13,9 @@ import pytest
 
 from generator.__main__ import main
 from generator.appliances import ACTIVITIES, COMMON, OPTIONAL
-from generator.hubs import Hub
+from generator.hubs import CHANNELS, Hub
 from generator.states import STATES
 from generator.usage import readings
-from smart_hub.layout import SENSORS
 from tests.generator.written import SAMPLE, files, generate, locations, mappings, usage_lines
 
 
@@ -141,7 +140,7 @@ def test_sample_holds_every_interval_of_every_hub(sample: dict[str, bytes], day:
             reading = json.loads(line)
         except json.JSONDecodeError:
             continue
-        assert tuple(reading["data"]) == SENSORS
+        assert tuple(reading["data"]) == CHANNELS
         if reading["loc_id"] in zones:
             clock = datetime.fromtimestamp(reading["ts"], zones[reading["loc_id"]])
             hours[reading["loc_id"], clock.isoformat()[:13], clock.minute % 5, clock.second] += 1
@@ -165,7 +164,7 @@ def test_first_day_has_no_unusable_line_and_the_second_exactly_two(tmp_path: Pat
     assert json.loads(complete)["loc_id"] in {row["hash"] for row in locations(sample)}
 
     reading = json.loads(stray)
-    assert tuple(reading["data"]) == SENSORS
+    assert tuple(reading["data"]) == CHANNELS
     assert reading["loc_id"] not in {row["hash"] for row in locations(sample)}
     assert reading["loc_id"] not in {row["loc_id"] for row in mappings(sample)}
 
@@ -180,22 +179,22 @@ def test_a_value_has_five_decimals_and_stays_within_the_rated_power(
     checked = 0
     for line in (line for day in days for line in usage_lines(source, day)):
         hub = line.removeprefix('{"loc_id":"')[:16]
-        if not line.endswith("}}") or (hub, "s_01") not in watts:
+        if not line.endswith("}}") or (hub, CHANNELS[0]) not in watts:
             continue
-        for sensor, text in json.loads(line, parse_float=str, parse_int=str)["data"].items():
+        for channel, text in json.loads(line, parse_float=str, parse_int=str)["data"].items():
             assert text == "0" or (text.startswith("0.") and len(text) <= 7 and not text.endswith("0"))
-            assert 0 <= float(text) <= watts[hub, sensor] / 12_000
+            assert 0 <= float(text) <= watts[hub, channel] / 12_000
             checked += 1
-    assert checked == {"sample": 6 * 2, "every_state": 22 * 3}[source_name] * 288 * len(SENSORS)
+    assert checked == {"sample": 6 * 2, "every_state": 22 * 3}[source_name] * 288 * len(CHANNELS)
 
 
 def values_of(source: dict[str, bytes], day: str, description: str) -> dict[str, list[float]]:
     """For each hub with this appliance its kWh by interval."""
-    sensors = {row["loc_id"]: row["id"] for row in mappings(source) if row["description"] == description}
-    values: dict[str, list[float]] = {hub: [] for hub in sensors}
+    channels = {row["loc_id"]: row["id"] for row in mappings(source) if row["description"] == description}
+    values: dict[str, list[float]] = {hub: [] for hub in channels}
     for reading in map(json.loads, usage_lines(source, day)):
-        if reading["loc_id"] in sensors:
-            values[reading["loc_id"]].append(reading["data"][sensors[reading["loc_id"]]])
+        if reading["loc_id"] in channels:
+            values[reading["loc_id"]].append(reading["data"][channels[reading["loc_id"]]])
     return values
 
 
@@ -233,17 +232,102 @@ def test_every_activity_ends_before_midnight_and_uses_known_appliances() -> None
         assert {step.description for step in activity.steps} <= known
 
 
-def test_each_hub_has_an_appliance_a_sensor_in_an_order_of_its_own(every_state: dict[str, bytes]) -> None:
+def test_each_hub_has_an_appliance_a_channel_in_an_order_of_its_own(every_state: dict[str, bytes]) -> None:
     homes: dict[str, list[dict[str, Any]]] = {}
     for row in mappings(every_state):
         homes.setdefault(row["loc_id"], []).append(row)
     assert set(homes) == {row["hash"] for row in locations(every_state)}
     for home in homes.values():
-        assert tuple(row["id"] for row in home) == SENSORS
-        assert len({row["description"] for row in home}) == len(SENSORS)
+        assert tuple(row["id"] for row in home) == CHANNELS
+        assert len({row["description"] for row in home}) == len(CHANNELS)
     assert len({home[0]["description"] for home in homes.values()}) > 3
     # last_modified lies in 2019 (UTC), before the first sample day
     assert all(1546300800 <= row["last_modified"] < 1576886400 for row in mappings(every_state))
+
+
+@pytest.mark.parametrize(
+    ("channels", "first", "last"),
+    [(1, "s_01", "s_01"), (9, "s_01", "s_09"), (54, "s_01", "s_54"), (100, "s_001", "s_100")],
+)
+def test_hubs_have_as_many_channels_as_asked_for(tmp_path: Path, channels: int, first: str, last: str) -> None:
+    source = generate(tmp_path, f"--hubs 2 --days 1 --channels {channels}")
+
+    # expect a value of each in every reading, and a device on each
+    names = [row["id"] for row in mappings(source)][:channels]
+    assert (names[0], names[-1], len(set(names))) == (first, last, channels)
+    assert names == sorted(names)
+    assert {tuple(json.loads(line)["data"]) for line in usage_lines(source, "2019-12-21")} == {tuple(names)}
+    assert [row["id"] for row in mappings(source)] == 2 * names
+
+
+def test_beyond_the_appliances_there_are_circuits(tmp_path: Path, sample: dict[str, bytes]) -> None:
+    source = generate(tmp_path, "--channels 13 --days 1 --clean")
+
+    # expect the ten appliances as they are without, then circuits within their power
+    homes = mappings(source)
+    assert [row for row in homes if row["id"] <= CHANNELS[-1]] == mappings(sample)
+    assert [row["description"] for row in homes[10:13]] == ["Circuit 11", "Circuit 12", "Circuit 13"]
+    watts = {(row["loc_id"], row["id"]): row["watts"] for row in homes}
+    for reading in map(json.loads, usage_lines(source, "2019-12-21")):
+        for channel, kwh in reading["data"].items():
+            assert 0 <= kwh <= watts[reading["loc_id"], channel] / 12_000
+    for description in ("Circuit 11", "Circuit 12", "Circuit 13"):
+        assert all(sum(kwh) > 0 for kwh in values_of(source, "2019-12-21", description).values())
+
+
+NAMES = (
+    "Kitchen, left",
+    " a.b ",
+    'Küche "rechts"',
+    "it's",
+    "<script>&amp;",
+    "100 %s",
+    "C:\\x",
+    "日本",
+    "a",
+    "A",
+    "n" * 64,
+)
+
+
+def test_channels_have_the_names_of_a_file(tmp_path: Path) -> None:
+    # given a file as an editor on Windows leaves it
+    (tmp_path / "names").write_text("\ufeff" + "\r\n".join([*NAMES, "", ""]), encoding="utf-8", newline="")
+
+    source = generate(tmp_path / "out", f"--hubs 1 --channel-names {tmp_path / 'names'}")
+
+    # expect them as they are, in each line that is not broken
+    assert tuple(row["id"] for row in mappings(source)) == NAMES
+    lines = usage_lines(source, "2019-12-21")
+    assert {tuple(json.loads(line)["data"]) for line in lines} == {NAMES}
+    assert '"Küche \\"rechts\\""' in lines[0]
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(usage_lines(source, "2019-12-22")[100])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"oven\nk\xc3\xbcche\noven\n", "'oven' is in {file} 2 times: a hub has each channel once"),
+        ("ü".encode() * 65, f"'{'ü' * 65}' has 65 characters: 64 at most"),
+        (b"\n\n", "{file} has no name"),
+        (b"k\xfcche\n", "{file} is not in UTF-8"),
+        (None, "cannot read {file}: No such file or directory"),
+    ],
+)
+def test_names_that_cannot_be_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, message: str
+) -> None:
+    file = tmp_path / "names"
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(SystemExit) as ended:
+        main(["--channel-names", str(file), "--out", str(tmp_path / "out")])
+
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"generator: argument --channel-names: {message.format(file=file)}\n"
+    assert not (tmp_path / "out").exists()
 
 
 def test_locations_have_quoted_commas_and_half_of_them_no_postcode(sample: dict[str, bytes]) -> None:
@@ -318,6 +402,8 @@ def test_rates_reach_into_the_next_year(tmp_path: Path) -> None:
         ("--hubs 0", "argument --hubs: '0' is not a whole number from 1 to 10,000,000"),
         ("--hubs 10000001", "argument --hubs: '10000001' is not a whole number from 1 to 10,000,000"),
         ("--hubs six", "argument --hubs: 'six' is not a whole number from 1 to 10,000,000"),
+        ("--channels 0", "argument --channels: '0' is not a whole number from 1 to 10,000"),
+        ("--channels 10001", "argument --channels: '10001' is not a whole number from 1 to 10,000"),
         ("--files-per-day -1", "argument --files-per-day: '-1' is not a whole number from 1 to 10,000,000"),
         ("--to 22.12.2019", "argument --to: '22.12.2019' is not a day, write it as 2019-12-21"),
         ("--to 9999-12-31", "argument --to: 9999-12-31 is outside the years 2000 to 2099"),

@@ -16,11 +16,10 @@ import psutil
 import pytest
 
 from generator.__main__ import main
-from generator.hubs import Hub
+from generator.hubs import CHANNELS, Hub, channel_names
 from generator.source import HUBS_PER_FILE, Source
 from generator.states import STATES
 from generator.usage import readings
-from smart_hub.layout import SENSORS
 from tests.generator.written import SAMPLE, files, generate, locations, mappings, usage_lines
 
 pytestmark = pytest.mark.service
@@ -59,6 +58,8 @@ def test_without_arguments_the_sample_is_written(checkout: Path, capsys: pytest.
         ("--from 2020-02-29", "hubs-6-days-2-from-2020-02-29", ["2020-02-29", "2020-03-01"]),
         ("--from 2020-02-29 --days 1", "hubs-6-days-1-from-2020-02-29", ["2020-02-29"]),
         ("--to 2019-12-21", "hubs-6-days-1-from-2019-12-21", ["2019-12-21"]),
+        ("--days 1 --channels 10", "hubs-6-days-1-from-2019-12-21", ["2019-12-21"]),
+        ("--days 1 --channels 11", "hubs-6-days-1-from-2019-12-21-channels-11", ["2019-12-21"]),
         (
             "--hubs 2 --to 2019-12-21 --files-per-day 1 --gzip --clean --seed 14",
             "hubs-2-days-1-from-2019-12-21-files-1-seed-14-gzip-clean",
@@ -80,6 +81,17 @@ def test_what_is_asked_for_gets_a_folder_of_its_own(
     assert capsys.readouterr().out.splitlines()[-1] == (
         f"Next: make demo SOURCE=.local/data/{folder} FROM={days[0]} TO={days[-1]}"
     )
+
+
+def test_other_names_get_another_folder(checkout: Path) -> None:
+    # given channels that differ in their names alone
+    for names in ("oven\n", "hob\n"):
+        (checkout / "names").write_text(names)
+        assert main(["--hubs", "1", "--days", "1", "--channel-names", "names"]) == 0
+
+    folders = [path.name for path in (checkout / ".local/data").iterdir()]
+    assert len(folders) == 2
+    assert all(name.startswith("hubs-1-days-1-from-2019-12-21-channels-1-named-") for name in folders)
 
 
 def test_the_next_command_is_one_that_a_shell_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,6 +122,15 @@ def test_a_file_stays_below_what_athena_reads_at_once(day: date) -> None:
     sizes = [len("".join(readings(Hub(13, number), day))) for number in range(1, 111)]
 
     assert 100e6 < sum(sizes) / len(sizes) * HUBS_PER_FILE < 128e6
+
+
+@pytest.mark.parametrize("channels", [54, 200])
+def test_with_more_channels_fewer_hubs_share_a_file(channels: int) -> None:
+    source = Source(hubs=HUBS_PER_FILE, channels=channel_names(channels))
+    sizes = [len("".join(readings(Hub(13, number, source.channels), source.first))) for number in range(1, 23)]
+
+    files_a_day = sum(file.path.match("dt=2019-12-21/*") for file in source._files())
+    assert 80e6 < sum(sizes) / len(sizes) * HUBS_PER_FILE / files_a_day < 128e6
 
 
 def test_names_of_many_files_sort_as_their_hubs_do(tmp_path: Path) -> None:
@@ -181,9 +202,9 @@ def test_every_state_has_its_hubs_once(town: dict[str, bytes]) -> None:
             hubs = [hub for hub in home if hub.encode() in content]
             assert hubs
             assert {home[hub] for hub in hubs} == {state}
-    sensors = [(row["loc_id"], row["id"]) for row in mappings(town)]
-    assert len(sensors) == len(set(sensors)) == 300 * len(SENSORS)
-    assert {hub for hub, _ in sensors} == set(home)
+    channels = [(row["loc_id"], row["id"]) for row in mappings(town)]
+    assert len(channels) == len(set(channels)) == 300 * len(CHANNELS)
+    assert {hub for hub, _ in channels} == set(home)
 
 
 def test_of_many_files_one_has_the_broken_line_and_one_the_unknown_hub(town: dict[str, bytes]) -> None:

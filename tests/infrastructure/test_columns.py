@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from smart_hub.layout import INSIGHT_VIEWS, QUALITY_TABLE, REFERENCE_TABLES
+from smart_hub.layout import FIRST_DAY, INSIGHT_VIEWS, QUALITY_TABLE, REFERENCE_TABLES
 from smart_hub.operators.audit import QUALITY_SCHEMA
 from smart_hub.page.store import SCHEMAS
 from tests.glue.conftest import load as load_script
@@ -47,15 +47,16 @@ def declared(table: str) -> dict[str, pa.DataType]:
     return {name: TYPES[of] for name, of in columns(table)}
 
 
-def test_all_tables_of_readings_have_the_same_ten_sensors() -> None:
-    sensors = [f"s_{number:02}" for number in range(1, 11)]
-    ((_, struct),) = [column for column in columns("raw_usage") if column[0] == "data"]
+def test_raw_lines_begin_with_the_first_usage_day() -> None:
+    parameters = table_input("raw_usage_lines")["Parameters"]
+    assert parameters["projection.dt.range"] == f"{FIRST_DAY},NOW+1DAYS"
 
-    assert struct == f"struct<{','.join(f'{sensor}:double' for sensor in sensors)}>"
+
+def test_the_table_of_version_1_keeps_its_columns() -> None:
     assert columns("usage") == [
         ("loc_id", "string"),
         ("ts", "bigint"),
-        *((sensor, "double") for sensor in sensors),
+        *((f"s_{number:02}", "double") for number in range(1, 11)),
     ]
 
 

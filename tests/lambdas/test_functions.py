@@ -15,7 +15,7 @@ from smart_hub.content import content_of
 from tests.fake_aws import A_PAGE, BUCKET, DAY, RUN, FakeAws
 
 VERSION = "v0123456789abcdef"
-READINGS = "staging_usage_v1111111111111111"
+READINGS = "staging_readings_v1111111111111111"
 PRICED = "staging_usage_cost_v2222222222222222"
 
 Handler = Any
@@ -43,10 +43,10 @@ def convert_event(contents: dict[str, str]) -> dict[str, Any]:
 @pytest.fixture
 def transform_event(aws: FakeAws, contents: dict[str, str]) -> dict[str, Any]:
     """Of a run whose readings are staged and whose reference data are converted."""
-    aws.tables[READINGS] = "s3://the-data/warehouse/usage/"
+    aws.tables[READINGS] = "s3://the-data/warehouse/readings/"
     for data_set, table in {"mappings": "mapping", "locations": "location", "rates": "rate"}.items():
         register(aws, f"{table}_versions", contents[data_set])
-    return event_of(contents, usage_table=READINGS)
+    return event_of(contents, readings_table=READINGS, damaged=[])
 
 
 @pytest.fixture
@@ -100,12 +100,14 @@ def test_an_event_with_a_wrong_field_is_refused_by_name(
     assert aws.calls == []
 
 
-@pytest.mark.parametrize("table", ["usage_cost", "staging_usage_v1", "staging_usage_v1111111111111111; DROP", "", None])
+@pytest.mark.parametrize(
+    "table", ["usage_cost", "staging_usage_v1", "staging_readings_v1111111111111111; DROP", "", None]
+)
 def test_a_table_that_is_no_staging_table_is_refused(
     transform_event: dict[str, Any], compact_event: dict[str, Any], context: Any, table: Any
 ) -> None:
-    with pytest.raises(InvalidEvent, match=r"^usage_table"):
-        transform.handler({**transform_event, "usage_table": table}, context)
+    with pytest.raises(InvalidEvent, match=r"^readings_table"):
+        transform.handler({**transform_event, "readings_table": table}, context)
     with pytest.raises(InvalidEvent, match=r"^cost_table"):
         compact.handler({**compact_event, "cost_table": table}, context)
 
@@ -152,11 +154,11 @@ def test_convert_writes_reference_data_before_the_readings_that_need_them(
     assert created(aws) == [
         f"staging_mappings_{VERSION}",
         f"staging_locations_{VERSION}",
-        f"staging_usage_{VERSION}",
+        f"staging_readings_{VERSION}",
     ]
     assert answer == {
-        "usage_table": f"staging_usage_{VERSION}",
-        "usage_location": f"s3://{BUCKET}/warehouse/usage/dt={DAY}/version={VERSION}/verdict=used/",
+        "readings_table": f"staging_readings_{VERSION}",
+        "readings_location": f"s3://{BUCKET}/warehouse/readings/dt={DAY}/version={VERSION}/verdict=used/",
     }
     # The readings are joined with the locations of this very content, once that is registered
     content = convert_event["content"]
@@ -177,11 +179,11 @@ def test_convert_writes_reference_data_before_the_readings_that_need_them(
 def test_convert_leaves_out_what_is_converted(aws: FakeAws, convert_event: dict[str, Any], context: Any) -> None:
     register(aws, "mapping_versions", convert_event["content"]["mappings"])
     convert.handler(convert_event, context)
-    assert created(aws) == [f"staging_locations_{VERSION}", f"staging_usage_{VERSION}"]
+    assert created(aws) == [f"staging_locations_{VERSION}", f"staging_readings_{VERSION}"]
     register(aws, "location_versions", convert_event["content"]["locations"])
     aws.statements.clear()
     convert.handler(convert_event, context)
-    assert created(aws) == [f"staging_usage_{VERSION}"]
+    assert created(aws) == [f"staging_readings_{VERSION}"]
 
 
 def test_convert_does_not_register_what_changed_meanwhile(
@@ -211,38 +213,6 @@ def test_of_two_first_conversions_the_first_registration_stays(
     aws.on_success = lambda statement: register(aws, "mapping_versions", content)
     convert.handler(convert_event, context)
     assert aws.partitions["mapping_versions", content] == f"s3://{BUCKET}/warehouse/mapping_versions/first/"
-
-
-@pytest.mark.parametrize(
-    ("table", "value", "inferred"),
-    [("raw_usage", DAY, "int"), ("raw_mappings", "or", "int"), ("raw_locations", "or", "varchar(16)")],
-)
-def test_convert_refuses_a_partition_that_differs_from_its_table(
-    aws: FakeAws, convert_event: dict[str, Any], context: Any, table: str, value: str, inferred: str
-) -> None:
-    # given a crawler that has inferred types of its own
-    aws.columns[table, value] = [{"Name": "loc_id", "Type": inferred}]
-    # expect an error that names table, partition, both types and the remedy, before anything is written
-    found = re.escape(f"smart_hub.{table}, partition {value}: columns loc_id {inferred}, ")
-    with pytest.raises(RuntimeError, match=rf"{found}.* loc_id string.*InheritFrom"):
-        convert.handler(convert_event, context)
-    assert aws.statements == []
-
-
-def test_convert_says_so_when_the_day_was_not_crawled(
-    aws: FakeAws, convert_event: dict[str, Any], context: Any
-) -> None:
-    del aws.partitions["raw_usage", DAY]
-    with pytest.raises(RuntimeError, match=rf"smart_hub\.raw_usage has no partition {DAY}: no crawl"):
-        convert.handler(convert_event, context)
-
-
-def test_reference_data_that_are_converted_are_not_looked_at_again(
-    aws: FakeAws, convert_event: dict[str, Any], context: Any
-) -> None:
-    aws.columns["raw_mappings", "or"] = []
-    register(aws, "mapping_versions", convert_event["content"]["mappings"])
-    assert convert.handler(convert_event, context)["usage_table"] == f"staging_usage_{VERSION}"
 
 
 @pytest.mark.parametrize(("seconds", "most_left"), [(30.0, 30.0), (31.0, 30.5), (900.0, 32.0)])
@@ -312,20 +282,25 @@ def test_transform_prices_then_collects_the_rejects(
     assert operations == ["StartQueryExecution", "GetQueryExecution"] * 2
 
 
-@pytest.mark.parametrize(
-    ("verdicts", "reads"),
-    [({"used"}, False), (set(), False), ({"used", "malformed"}, True), ({"unknown_sensor"}, True)],
-)
-def test_the_raw_text_is_read_on_days_with_something_unusable_alone(
-    aws: FakeAws, transform_event: dict[str, Any], context: Any, verdicts: set[str], reads: bool
-) -> None:
-    # given the verdicts of the day's readings, which are the partitions of their table
-    for verdict in verdicts:
-        aws.partitions[READINGS, verdict] = f"s3://{BUCKET}/verdict={verdict}/"
+def test_transform_rejects_each_damaged_file(aws: FakeAws, transform_event: dict[str, Any], context: Any) -> None:
+    # given two files that step 1 has set aside
+    damaged = [f"usage/dt={DAY}/{name}" for name in ("a.json.gz", "O'Hara.json.gz")]
 
-    transform.handler(transform_event, context)
+    transform.handler({**transform_event, "damaged": damaged}, context)
 
-    assert ("raw_usage_lines" in aws.statements[1]) is reads
+    # expect a row of the rejects for each, with its name as it is
+    inserts = [" ".join(statement.split()) for statement in aws.statements[2:]]
+    assert [statement.partition(" SELECT ")[0] for statement in inserts] == [
+        f"INSERT INTO staging_usage_rejects_{VERSION}"
+    ] * 2
+    assert f"'damaged_file' AS reason, 's3://{BUCKET}/raw/damaged/{damaged[0]}' AS file" in inserts[0]
+    assert "/O''Hara.json.gz' AS file" in inserts[1]
+
+
+@pytest.mark.parametrize("damaged", [None, "a.json.gz", [1]])
+def test_what_is_no_list_of_names_is_refused(transform_event: dict[str, Any], context: Any, damaged: Any) -> None:
+    with pytest.raises(InvalidEvent, match=r"^damaged"):
+        transform.handler({**transform_event, "damaged": damaged}, context)
 
 
 def test_transform_says_where_to_clear_from_when_its_readings_are_gone(

@@ -77,6 +77,16 @@ def test_a_folder_without_files_has_no_usage(tmp_path: Path) -> None:
     demo.check_folder(tmp_path, ["2019-12-21"])
 
 
+def test_a_link_to_a_folder_has_usage(tmp_path: Path) -> None:
+    (tmp_path / "usage" / "dt=2019-12-21").mkdir(parents=True)
+    (tmp_path / "usage" / "dt=2019-12-21" / "nowhere").symlink_to(tmp_path / "nothing")
+    with pytest.raises(UserError, match="no usage of 2019-12-21"):
+        demo.check_folder(tmp_path, ["2019-12-21"])
+
+    (tmp_path / "usage" / "dt=2019-12-21" / "elsewhere").symlink_to(tmp_path)
+    demo.check_folder(tmp_path, ["2019-12-21"])
+
+
 @pytest.mark.parametrize(
     ("tasks", "expected"),
     [

@@ -59,7 +59,7 @@ def test_changed_code_is_deployed_and_nothing_else(deployed: Deployed, tmp_path:
     # given: the repository with one statement changed
     for folder in ("include", "plugins/smart_hub"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("data", "__pycache__"))
-    with (tmp_path / "include/sql/convert/usage.sql").open("a") as statement:
+    with (tmp_path / "include/sql/convert/readings.sql").open("a") as statement:
         statement.write("-- changed\n")
     deployed.again("other")
 
@@ -147,7 +147,7 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(deployed: Deployed
     # given: changed code, a template that nobody has uploaded yet, another value of a parameter
     for folder in ("include", "plugins/smart_hub"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("data", "__pycache__"))
-    for file in ("include/sql/convert/usage.sql", "include/infrastructure/smart_hub.yaml"):
+    for file in ("include/sql/convert/readings.sql", "include/infrastructure/smart_hub.yaml"):
         with (tmp_path / file).open("a") as text:
             text.write("-- changed\n" if file.endswith("sql") else "# changed\n")
     before = everything(deployed)

@@ -72,6 +72,20 @@ def test_a_converted_table_is_parquet_in_the_warehouse(deployed: Deployed, name:
             {"skip.header.line.count": "1"},
         ),
         (
+            "raw_mappings_lines",
+            "mappings",
+            "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe",
+            {"field.delim": "\x01"},
+            {},
+        ),
+        (
+            "raw_locations_lines",
+            "locations",
+            "org.apache.hadoop.hive.serde2.OpenCSVSerde",
+            {"separatorChar": ",", "quoteChar": '"', "escapeChar": "\\"},
+            {},
+        ),
+        (
             "raw_usage_lines",
             "usage",
             "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe",

@@ -78,7 +78,7 @@ def test_all_of_it_goes_every_version_included_and_a_second_time_there_is_nothin
 
     assert done
     assert lines[0] == "account 000000000000, region us-east-1"
-    assert any(line.startswith("stack smart-hub (CREATE_COMPLETE): tables and views 21, functions 3") for line in lines)
+    assert any(line.startswith("stack smart-hub (CREATE_COMPLETE): tables and views 24, functions 3") for line in lines)
     # two versions of one object; one version and its marker of the other
     assert f"bucket {BUCKET}: 4 objects, 14 bytes" in lines
     assert f"{BUCKET}: emptied, 4 objects deleted" in lines

@@ -68,6 +68,8 @@ def test_help_is_the_default_and_lists_every_command() -> None:
         (["airflow", "ARGS=dags list"], ".venv/bin/python -m ops.services airflow dags list"),
         (["up"], ".venv/bin/python -m ops.services up"),
         (["data", "ARGS=--hubs 3 --clean"], "--hubs 3 --clean"),
+        (["data", "CHANNELS=54"], "--channels '54' \\"),
+        (["data", "CHANNEL_NAMES=my file"], "--channel-names 'my file' \\"),
         (["deploy-quicksight", "ARGS=--delete"], ".venv/bin/python -m ops.quicksight  --delete"),
         (
             ["deploy-quicksight", "OWNER=arn:aws:quicksight:us-east-1:111122223333:group/default/analysts"],

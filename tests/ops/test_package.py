@@ -14,7 +14,7 @@ from ops import package
 
 FILES = {
     "include/lambdas/convert.py": "handler = 1\n",
-    "include/sql/convert/usage.sql": "SELECT 1\n",
+    "include/sql/convert/readings.sql": "SELECT 1\n",
     "include/glue/rates_xml_to_parquet.py": "main = 1\n",
     **{f"plugins/smart_hub/{name}.py": f"# {name}\n" for name in package.SHARED_MODULES},
 }
@@ -45,7 +45,7 @@ def test_a_key_holds_the_hash_of_the_content(tmp_path: Path) -> None:
     root = written(tmp_path, sorted(FILES))
 
     before = package.code(root)
-    (root / "include/sql/convert/usage.sql").write_text("SELECT 2\n")
+    (root / "include/sql/convert/readings.sql").write_text("SELECT 2\n")
     after = package.code(root)
 
     assert before.key == f"lambda/{hashlib.sha256(before.body).hexdigest()[:16]}.zip"
@@ -59,7 +59,7 @@ def test_the_zip_holds_handlers_statements_and_shared_modules_and_nothing_else(t
     root = written(tmp_path, sorted(FILES))
     (root / "include/lambdas/__pycache__").mkdir()
     (root / "include/lambdas/__pycache__/convert.cpython-311.pyc").write_bytes(b"x")
-    (root / "include/sql/convert/usage.sql~").write_text("old")
+    (root / "include/sql/convert/readings.sql~").write_text("old")
     (root / "plugins/smart_hub/settings.py").write_text("import airflow")
 
     with zipfile.ZipFile(io.BytesIO(package.lambda_zip(root))) as archive:
@@ -71,9 +71,9 @@ def test_the_zip_holds_handlers_statements_and_shared_modules_and_nothing_else(t
             "smart_hub/layout.py",
             "smart_hub/objects.py",
             "smart_hub/sql.py",
-            "sql/convert/usage.sql",
+            "sql/convert/readings.sql",
         ]
-        assert archive.read("sql/convert/usage.sql") == b"SELECT 1\n"
+        assert archive.read("sql/convert/readings.sql") == b"SELECT 1\n"
 
 
 def test_a_missing_shared_module_is_named(tmp_path: Path) -> None:

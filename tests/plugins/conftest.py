@@ -15,6 +15,7 @@ _HOME = tempfile.TemporaryDirectory(prefix="smart-hub-airflow-")
 os.environ["AIRFLOW_HOME"] = _HOME.name
 
 from tests.fake_aws import BUCKET, DAY, RUN_ID, FakeAws  # noqa: E402
+from tests.plugins.step_1 import FILES  # noqa: E402
 
 
 @pytest.fixture
@@ -80,3 +81,28 @@ def context_of() -> Callable[..., Any]:
         }
 
     return make
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A source folder with one file of each data set."""
+    for name, text in FILES.items():
+        path = tmp_path / "source" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(text, encoding="utf-8")
+    return tmp_path / "source"
+
+
+@pytest.fixture
+def copy(aws: FakeAws, settings_of: Callable[..., Any], context_of: Callable[..., Any]) -> Callable[..., Any]:
+    """Runs step 1 with a source and settings."""
+
+    from smart_hub.operators import CopyRawDataOperator
+
+    def run(source: object, **environ: str) -> dict[str, Any]:
+        settings = settings_of(SMART_HUB_SOURCE=str(source), **environ)
+        aws.calls.clear()
+        result: dict[str, Any] = CopyRawDataOperator(task_id="copy", settings=settings).execute(context_of())
+        return result
+
+    return run

@@ -20,7 +20,7 @@ from tests.fake_aws import DAY, RUN, FakeAws
 
 REPOSITORY = Path(__file__).parents[2]
 TABLES = {
-    "usage_table": "staging_usage_v1",
+    "readings_table": "staging_usage_v1",
     "cost_table": "staging_usage_cost_v2",
     "rejects_table": "staging_usage_rejects_v2",
     "published_table": "staging_compact_v3",
@@ -35,7 +35,7 @@ def include(tmp_path: Path) -> Path:
     folder = tmp_path / "include" / "sql" / "quality"
     folder.mkdir(parents=True)
     (folder / "some_usage.sql").write_text(
-        "-- A day has readings.\n-- severity: fatal\nSELECT fault FROM {{ usage_table }}\n"
+        "-- A day has readings.\n-- severity: fatal\nSELECT fault FROM {{ readings_table }}\n"
     )
     (folder / "plausible.sql").write_text(
         "-- Nobody draws so much.\n-- severity: warning\nSELECT '{{ day }}' AS fault FROM {{ published_table }}\n"

@@ -33,7 +33,7 @@ def aws(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> FakeAws:
 def leave(aws: FakeAws, run: str, run_id: str, attempt: str) -> None:
     """Leaves what an attempt of a run leaves: tables, staged objects, query results, the run's id."""
     name = version_name(run, attempt)
-    for kind in ("usage", "usage_cost", "usage_rejects", "compact", "mappings", "locations"):
+    for kind in ("readings", "usage_cost", "usage_rejects", "compact", "mappings", "locations"):
         aws.tables[f"staging_{kind}_{name}"] = f"s3://{BUCKET}/somewhere/"
     aws.put(BUCKET, f"staging/{run}/run_id", run_id)
     aws.put(BUCKET, f"staging/{run}/{name}/usage_cost/verdict=used/part-0", "rows")
@@ -94,7 +94,7 @@ def test_all_attempts_of_this_run_are_removed_and_nothing_else(aws: FakeAws, run
         "staging_by_hand",
         *(
             f"staging_{kind}_{name}"
-            for kind in ("usage", "usage_cost", "usage_rejects", "compact", "mappings", "locations")
+            for kind in ("readings", "usage_cost", "usage_rejects", "compact", "mappings", "locations")
         ),
     }
     assert keys(aws, "warehouse/") == warehouse
@@ -156,9 +156,9 @@ def test_superseded_versions_go_when_they_are_old_enough(aws: FakeAws, run: Call
 def test_a_version_stays_for_its_readers_from_when_it_was_superseded_on(aws: FakeAws, run: Callable[..., None]) -> None:
     # Given an old version, superseded two hours ago by one that was itself superseded an hour ago
     names = {200: "v000000000000000a", 2: "v000000000000000b", 1: "v000000000000000c"}
-    written = {hours: version(aws, "usage", name, hours, published=True) for hours, name in names.items()}
+    written = {hours: version(aws, "readings", name, hours, published=True) for hours, name in names.items()}
     for hours, name in names.items():
-        note(aws, hours, usage=name)
+        note(aws, hours, readings=name)
     # When this run cleans up, expect all three to stay
     run()
     assert set(written.values()) <= set(aws.buckets[BUCKET])
@@ -170,10 +170,10 @@ def test_a_version_stays_for_its_readers_from_when_it_was_superseded_on(aws: Fak
 def test_after_a_roll_back_the_newer_version_is_the_one_before(aws: FakeAws, run: Callable[..., None]) -> None:
     # Given a day that was rolled back from b to a long ago
     names = {"a": "v000000000000000a", "b": "v000000000000000b"}
-    newer = version(aws, "usage", names["b"], hours=400)
-    older = version(aws, "usage", names["a"], hours=500, published=True)
+    newer = version(aws, "readings", names["b"], hours=400)
+    older = version(aws, "readings", names["a"], hours=500, published=True)
     for hours, name in ((500, "a"), (400, "b"), (300, "a")):
-        note(aws, hours, usage=names[name])
+        note(aws, hours, readings=names[name])
     run()
     assert {newer, older} <= set(aws.buckets[BUCKET])
 
@@ -196,7 +196,7 @@ def test_where_a_day_is_not_at_a_version_nothing_of_it_is_deleted(aws: FakeAws, 
         "athena-results/",
         f"staging/{DAY}",
         "raw/usage/",
-        f"warehouse/usage/dt={DAY}/",
+        f"warehouse/readings/dt={DAY}/",
         "staging//",
     ],
 )

@@ -1,6 +1,7 @@
 """Step 1: what is sent, what is left alone, what is deleted, and what is reported."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,51 +11,10 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from smart_hub.operators import CopyRawDataOperator
 from tests.fake_aws import A_PAGE, BUCKET, DAY, RUN, FakeAws
+from tests.plugins.step_1 import FILES, HEADER, raw, sent
 
-FILES = {
-    f"usage/dt={DAY}/portland.json": "p\n",
-    "mappings/state=or/portland.json": "m\n",
-    "locations/state=or/portland.csv": "l\n",
-    "rates/rates.xml": "r\n",
-}
 # Of "p\n", by `printf 'p\n' | md5sum`.
 MD5_OF_USAGE = "9d7bf075372908f55e2d945c39e0a613"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A source folder with one file of each data set."""
-    for name, text in FILES.items():
-        path = tmp_path / "source" / name
-        path.parent.mkdir(parents=True)
-        path.write_text(text, encoding="utf-8")
-    return tmp_path / "source"
-
-
-@pytest.fixture
-def copy(aws: FakeAws, settings_of: Callable[..., Any], context_of: Callable[..., Any]) -> Callable[..., Any]:
-    """Runs step 1 with a source and settings."""
-
-    def run(source: object, **environ: str) -> dict[str, Any]:
-        settings = settings_of(SMART_HUB_SOURCE=str(source), **environ)
-        aws.calls.clear()
-        result: dict[str, Any] = CopyRawDataOperator(task_id="copy", settings=settings).execute(context_of())
-        return result
-
-    return run
-
-
-def raw(aws: FakeAws) -> dict[str, str]:
-    return {
-        key.removeprefix("raw/"): stored.body.decode()
-        for key, stored in aws.buckets[BUCKET].items()
-        if key.startswith("raw/")
-    }
-
-
-def sent(aws: FakeAws) -> set[str]:
-    calls = aws.called("PutObject") + aws.called("CopyObject")
-    return {call["Key"].removeprefix("raw/") for call in calls if call["Key"].startswith("raw/")}
 
 
 def test_everything_is_sent_to_an_empty_bucket(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
@@ -66,7 +26,9 @@ def test_everything_is_sent_to_an_empty_bucket(aws: FakeAws, folder: Path, copy:
     found = copy(folder)
     # Expect its own files alone, and that everything is new
     assert raw(aws) == FILES
-    assert sorted(found["new"]) == ["locations", "mappings", "rates", "usage"]
+    assert sorted(found["new"]) == ["locations", "mappings", "rates"]
+    assert sorted(found["crawl"]) == ["locations", "mappings", "rates", "usage"]
+    assert found["damaged"] == []
     # The run can be told from its name
     assert aws.buckets[BUCKET][f"staging/{RUN}/run_id"].body == b"manual__1"
 
@@ -75,7 +37,7 @@ def test_content_is_that_of_the_raw_objects(folder: Path, copy: Callable[..., An
     # printf "raw/rates/rates.xml\t$(printf 'r\n' | md5sum | cut -c1-32)\n" | sha256sum, and so on
     assert copy(folder)["content"] == {
         "mappings": "ea54e347c13e0b4334c7fdee621727607579343e08d1f26483b327cb308e8159",
-        "locations": "e2c032b9ecaa87283953e611c2f1db5c31a434b2aaf6ca344b3b5b23b99612f3",
+        "locations": "db65e035f8f3fa1025e6ec8d568884fa3e90f4751e63e9007507cf21b47cf408",
         "rates": "dfe4ee04d93a67f330f0d5f0507c8f28b88b8f29ff4c77eaf2b941b94d417a69",
     }
 
@@ -84,8 +46,8 @@ def test_an_unchanged_file_is_not_sent_again(aws: FakeAws, folder: Path, copy: C
     copy(folder)
     copy(folder)
     assert sent(aws) == set()
-    # ETags say it all, no object is looked at
-    assert aws.called("HeadObject") == []
+    # ETags say it all, no object is looked at but that of locations, whose metadata tell that it has its header
+    assert [call["Key"] for call in aws.called("HeadObject")] == ["raw/locations/state=or/portland.csv"]
 
 
 def test_a_changed_file_is_sent_again(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
@@ -145,13 +107,13 @@ def test_more_files_than_s3_lists_at_once_are_all_copied_hashed_and_deleted(
     for name in (
         *(f"usage/dt={DAY}/{number:05}.json" for number in many),
         *(f"mappings/state=or/{number:05}.json" for number in many),
-        "locations/state=or/portland.csv",
         "rates/rates.xml",
     ):
         aws.put("upstream", name, f"{name}\n")
+    aws.put("upstream", "locations/state=or/portland.csv", HEADER)
     # When the day is copied, expect every file to be there, and the content to be that of all mappings
     found = copy("s3://upstream")
-    assert raw(aws) == {name: f"{name}\n" for name in aws.buckets["upstream"]}
+    assert raw(aws) == {name: one.body.decode() for name, one in aws.buckets["upstream"].items()}
     mappings = {name: text.encode() for name, text in sorted(raw(aws).items()) if name.startswith("mappings/")}
     lines = (f"raw/{name}\t{hashlib.md5(body).hexdigest()}\n" for name, body in mappings.items())
     assert found["content"]["mappings"] == hashlib.sha256("".join(lines).encode()).hexdigest()
@@ -244,13 +206,48 @@ def test_a_source_in_s3_is_known_by_its_etag_where_the_copy_has_another(aws: Fak
     assert sent(aws) == set()
 
 
-def test_only_what_is_not_registered_is_new(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
-    # Given the content of mappings converted before, and the day's usage crawled
+def test_only_content_that_is_not_registered_is_to_be_converted(
+    aws: FakeAws, folder: Path, copy: Callable[..., Any]
+) -> None:
+    # Given the content of mappings converted before
     content = copy(folder)["content"]
     aws.partitions["mapping_versions", content["mappings"]] = "s3://the-data/warehouse/mapping_versions/"
-    aws.partitions["raw_usage", DAY] = f"s3://the-data/raw/usage/dt={DAY}/"
     # Expect the others to be new
     assert sorted(copy(folder)["new"]) == ["locations", "rates"]
+
+
+def test_what_the_catalog_has_is_not_crawled_again(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
+    # Given a day that was crawled, and rates that were converted
+    content = copy(folder)["content"]
+    aws.crawl()
+    aws.partitions["rate_versions", content["rates"]] = "s3://the-data/warehouse/rate_versions/"
+    assert copy(folder)["crawl"] == []
+    # When a late file of usage, another mapping and another location of the state come, expect no crawl of them
+    (folder / "usage" / f"dt={DAY}" / "salem.json").write_text("late\n")
+    (folder / "mappings" / "state=or" / "portland.json").write_text("other\n")
+    (folder / "locations" / "state=or" / "salem.csv").write_text(HEADER)
+    found = copy(folder)
+    assert found["crawl"] == []
+    assert sorted(found["new"]) == ["locations", "mappings"]
+    # When the rates are others, expect the crawl of their table, which has no partitions
+    (folder / "rates" / "rates.xml").write_text("dearer\n")
+    assert copy(folder)["crawl"] == ["rates"]
+
+
+def test_a_day_and_a_state_that_the_catalog_lacks_are_crawled(
+    aws: FakeAws, folder: Path, copy: Callable[..., Any]
+) -> None:
+    content = copy(folder)["content"]
+    aws.crawl()
+    aws.partitions["rate_versions", content["rates"]] = "s3://the-data/warehouse/rate_versions/"
+    # Given locations of a state that no one had before, and a folder of mappings that has nothing but an empty file
+    for name, text in (("locations/state=wa/seattle.csv", HEADER), ("mappings/state=wa/seattle.json", "")):
+        (folder / name).parent.mkdir()
+        (folder / name).write_text(text)
+    assert copy(folder)["crawl"] == ["locations"]
+    # Given the day's partition dropped
+    del aws.partitions["raw_usage", DAY]
+    assert copy(folder)["crawl"] == ["usage", "locations"]
 
 
 def test_a_missing_setting_is_reported_by_name(
@@ -281,3 +278,101 @@ def test_many_files_are_all_sent(aws: FakeAws, folder: Path, copy: Callable[...,
     assert {raw(aws)[f"usage/dt={DAY}/{number}.json"] for number in range(100)} == {
         f"{number}\n" for number in range(100)
     }
+
+
+def test_links_are_followed_by_the_names_that_they_have_in_the_source(
+    aws: FakeAws, folder: Path, copy: Callable[..., Any], tmp_path: Path
+) -> None:
+    # Given a state, a folder within a day and a file that are links to elsewhere
+    elsewhere = tmp_path / "elsewhere"
+    for name, text in (("state=nj/newark.csv", HEADER), ("more/deep/salem.json", "s\n"), ("rates.xml", "x\n")):
+        (elsewhere / name).parent.mkdir(parents=True, exist_ok=True)
+        (elsewhere / name).write_text(text)
+    (folder / "locations" / "state=nj").symlink_to(elsewhere / "state=nj")
+    (folder / "usage" / f"dt={DAY}" / "more").symlink_to(elsewhere / "more", target_is_directory=True)
+    (folder / "rates" / "more.xml").symlink_to(elsewhere / "rates.xml")
+    copy(folder)
+    # Expect their files
+    assert raw(aws) == {
+        **FILES,
+        "locations/state=nj/newark.csv": HEADER,
+        f"usage/dt={DAY}/more/deep/salem.json": "s\n",
+        "rates/more.xml": "x\n",
+    }
+
+
+def test_a_day_and_a_data_set_that_are_links_are_followed(
+    aws: FakeAws, folder: Path, copy: Callable[..., Any], tmp_path: Path
+) -> None:
+    for name in (f"usage/dt={DAY}", "locations"):
+        (folder / name).rename(tmp_path / "moved")
+        (folder / name).symlink_to(tmp_path / "moved")
+        copy(folder)
+        (folder / name).unlink()
+        (tmp_path / "moved").rename(folder / name)
+        assert raw(aws) == FILES
+
+
+def test_two_links_to_one_folder_are_both_followed(
+    aws: FakeAws, folder: Path, copy: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "a.json").write_text("a\n")
+    for state in ("wa", "ca"):
+        (folder / "mappings" / f"state={state}").symlink_to(tmp_path / "shared")
+    copy(folder)
+    assert {"mappings/state=wa/a.json", "mappings/state=ca/a.json"} <= raw(aws).keys()
+
+
+def test_links_that_lead_in_circles_or_nowhere_are_named(
+    aws: FakeAws, folder: Path, copy: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    # Given links to the folder itself, to the source, to each other, to themselves and to nothing; and a pipe
+    day = folder / "usage" / f"dt={DAY}"
+    (day / "itself").symlink_to(day)
+    (day / "source").symlink_to(folder)
+    (day / "round").symlink_to(day / "round")
+    (day / "nowhere").symlink_to(folder / "nothing")
+    for one, other in (("a", "b"), ("b", "a")):
+        (folder / "mappings" / f"state={one}").mkdir()
+        (folder / "mappings" / f"state={one}" / f"{one}.json").write_text(f"{one}\n")
+        (folder / "mappings" / f"state={one}" / other).symlink_to(folder / "mappings" / f"state={other}")
+    os.mkfifo(day / "pipe")
+    copy(folder)
+    # Expect the files, once by each way that does not lead in a circle
+    assert sorted(set(raw(aws)) - set(FILES)) == [
+        "mappings/state=a/a.json",
+        "mappings/state=a/b/b.json",
+        "mappings/state=b/a/a.json",
+        "mappings/state=b/b.json",
+    ]
+    # Expect the others to be named
+    for name, reason in (
+        ("itself", "a link to a folder that it lies in"),
+        ("source", "a link to a folder that it lies in"),
+        ("round", "a link that leads nowhere"),
+        ("nowhere", "a link that leads nowhere"),
+        ("pipe", "neither a file nor a folder"),
+    ):
+        assert f"{day / name} is left out: it is {reason}" in caplog.messages
+
+
+def test_a_folder_that_cannot_be_read_is_no_empty_folder(
+    folder: Path, copy: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked, iterdir = folder / "mappings" / "state=or", Path.iterdir
+
+    def refuse(path: Path) -> Any:
+        if path == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return iterdir(path)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(PermissionError, match="state=or"):
+        copy(folder)
+
+
+def test_an_empty_file_is_copied_and_harmless(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
+    (folder / "usage" / f"dt={DAY}" / "empty.json").touch()
+    copy(folder)
+    assert raw(aws) == {**FILES, f"usage/dt={DAY}/empty.json": ""}

@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundExceptio
 from botocore.exceptions import ClientError, NoRegionError
 
 from smart_hub import deployment
+from smart_hub.layout import CONTRACT, CONTRACT_PARAMETER
 from smart_hub.operators import CopyRawDataOperator, RollBackOperator
 from tests.fake_aws import FakeAws, Refused
 
@@ -18,7 +19,7 @@ FIRST_TASKS = [CopyRawDataOperator, RollBackOperator]
 def test_of_what_is_there_nothing_is_said(aws: FakeAws, settings_of: Callable[..., Any]) -> None:
     assert deployment.problems(settings_of(), aws.client) == []
     # and it took no more than this
-    assert [name for name, _ in aws.calls] == ["ListObjectsV2", "GetWorkGroup"]
+    assert [name for name, _ in aws.calls] == ["ListObjectsV2", "GetWorkGroup", "GetDatabase"]
 
 
 def test_a_bucket_and_a_stack_that_are_not_there_are_named(aws: FakeAws, settings_of: Callable[..., Any]) -> None:
@@ -27,6 +28,16 @@ def test_a_bucket_and_a_stack_that_are_not_there_are_named(aws: FakeAws, setting
         "SMART_HUB_DATA_BUCKET: there is no bucket another-data in us-east-1; is the stack deployed there?",
         "SMART_HUB_STACK: there is no workgroup another-hub in us-east-1; is the stack deployed there?",
     ]
+
+
+@pytest.mark.parametrize(("parameters", "contract"), [({}, "1"), ({CONTRACT_PARAMETER: "3"}, "3")])
+def test_a_stack_of_another_version_is_refused(
+    aws: FakeAws, settings_of: Callable[..., Any], parameters: dict[str, str], contract: str
+) -> None:
+    aws.database_parameters = parameters
+    (problem,) = deployment.problems(settings_of(), aws.client)
+    assert problem.startswith("SMART_HUB_STACK: the stack smart-hub is of another version than these DAGs")
+    assert f"(contract {contract}, not {CONTRACT})" in problem
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "InvalidAccessKeyId", "UnrecognizedClientException"])

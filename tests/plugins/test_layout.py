@@ -42,6 +42,23 @@ def test_prefixes_are_those_of_the_documented_layout() -> None:
     assert layout.run_id_key(RUN) == f"staging/{RUN}/run_id"
     assert layout.results_prefix(RUN) == f"athena-results/{RUN}/"
     assert layout.raw_prefix("rates") == "raw/rates/"
+    assert layout.damaged_key("usage/dt=2019-12-21/a.json.GZ") == "raw/damaged/usage/dt=2019-12-21/a.json.GZ"
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("usage/dt=2019-12-21/a.json", "raw/usage/dt=2019-12-21/a.json"),
+        ("usage/dt=2019-12-21/A.JSON", "raw/usage/dt=2019-12-21/A.JSON"),
+        ("usage/dt=2019-12-21/A.JSON.gz", "raw/usage/dt=2019-12-21/A.JSON.gz"),
+        # Trino, the engine of Athena, compares the suffix as it stands.
+        ("usage/dt=2019-12-21/A.JSON.GZ", "raw/usage/dt=2019-12-21/A.JSON.gz"),
+        ("usage/dt=2019-12-21/B.Zst", "raw/usage/dt=2019-12-21/B.zst"),
+        ("usage/dt=2019-12-21/gz", "raw/usage/dt=2019-12-21/gz"),
+    ],
+)
+def test_a_compressed_raw_file_has_the_suffix_that_athena_knows(name: str, key: str) -> None:
+    assert layout.raw_key(name) == key
 
 
 def test_what_is_named_is_known_again() -> None:

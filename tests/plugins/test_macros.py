@@ -3,10 +3,11 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped
 from jinja2 import Environment, StrictUndefined
 
 from smart_hub import macros
@@ -64,16 +65,22 @@ def test_a_day_is_over_at_noon_utc_of_the_next(context_of: ContextOf, monkeypatc
     assert macros.usage_day(context_of(partition_key="2026-03-01")) == "2026-03-01"
 
 
+def test_a_day_before_the_first_is_refused_by_name(context_of: ContextOf) -> None:
+    assert macros.usage_day(context_of(partition_key="2000-01-01")) == "2000-01-01"
+    with pytest.raises(AirflowFailException, match="1999-12-31 is too early; the first usage day is 2000-01-01"):
+        macros.usage_day(context_of(partition_key="1999-12-31"))
+
+
 def test_the_event_of_a_function(context_of: ContextOf) -> None:
     # Given what step 1 found and step 3 answered
     content = {"mappings": "a" * 64, "locations": "b" * 64, "rates": "c" * 64}
     results = {
         macros.STEP_1: {"content": content},
-        "step_3_convert": json.dumps({"usage_table": "staging_usage_v1"}),
+        "step_3_convert": json.dumps({"readings_table": "staging_usage_v1"}),
     }
     context = context_of(results)
     # When the DAG's template is rendered
-    text = "{{ event('mappings', 'locations', usage_table=answer('step_3_convert').usage_table, files=2) }}"
+    text = "{{ event('mappings', 'locations', readings_table=answer('step_3_convert').readings_table, files=2) }}"
     event = json.loads(Environment(undefined=StrictUndefined).from_string(text).render(**context, **macros.MACROS))
     # Expect the fields of the functions' events
     assert event == {
@@ -81,7 +88,7 @@ def test_the_event_of_a_function(context_of: ContextOf) -> None:
         "run": RUN,
         "version": macros.version(context),
         "content": {"mappings": "a" * 64, "locations": "b" * 64},
-        "usage_table": "staging_usage_v1",
+        "readings_table": "staging_usage_v1",
         "files": 2,
     }
 
@@ -91,8 +98,19 @@ def test_a_missing_result_says_where_to_clear_from(context_of: ContextOf) -> Non
         macros.answer(context_of(), "step_3_convert")
 
 
-def test_only_what_is_new_is_not_skipped(context_of: ContextOf) -> None:
-    context = context_of({macros.STEP_1: {"new": ["rates"]}})
-    macros.skip_unless_new("rates")(context)
-    with pytest.raises(AirflowSkipException, match="usage"):
-        macros.skip_unless_new("usage")(context)
+def test_tasks_without_work_are_skipped_and_the_result_is_kept() -> None:
+    # given a result of step 1 by which only rates are new, and only usage has to be crawled
+    result = {"new": ["rates"], "crawl": ["usage"], "damaged": []}
+    pushed: dict[str, Any] = {}
+    context = {"ti": SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))}
+    tasks = {"crawl.usage": ("crawl", "usage"), "crawl.rates": ("crawl", "rates"), "job": ("new", "rates")}
+
+    with pytest.raises(DownstreamTasksSkipped) as skipped:
+        macros.skip_idle(tasks)(context, result)
+
+    assert skipped.value.tasks == ["crawl.rates"]
+    assert pushed == {"return_value": result}
+
+
+def test_without_an_idle_task_the_step_ends_as_usual() -> None:
+    macros.skip_idle({"job": ("new", "rates")})({}, {"new": ["rates"]})

@@ -13,19 +13,23 @@ from airflow.sdk.exceptions import AirflowFailException
 from smart_hub import macros
 from smart_hub.layout import INSIGHT_TABLES
 from smart_hub.operators import PublishOperator, RollBackOperator, publish
+from smart_hub.publications import Publication, Publications
 from tests.fake_aws import BUCKET, DAY, RUN, RUN_ID, FakeAws
 
 PREFIXES = {
     "usage_rejects": f"warehouse/usage_rejects/dt={DAY}/version=v2/",
-    "usage": f"warehouse/usage/dt={DAY}/version=v1/verdict=used/",
+    "readings": f"warehouse/readings/dt={DAY}/version=v1/verdict=used/",
     "usage_cost": f"warehouse/usage_cost/dt={DAY}/version=v0000000000000003/",
     **{table: f"warehouse/{table}/dt={DAY}/version=v4/" for table in INSIGHT_TABLES},
 }
 LOCATIONS = {table: f"s3://{BUCKET}/{prefix}" for table, prefix in PREFIXES.items()}
 CONTENT = {"mappings": "a" * 64, "locations": "b" * 64, "rates": "c" * 64}
-# What earlier tasks have left: two data sets were new, the audit has checked 17,280 rows and 2 rejects.
+# What earlier tasks have left: two crawls, a conversion of rates, an audit of 17,280 rows and 2 rejects.
 AUDIT = [{"rule": "complete_rows", "checked": 17280}, {"rule": "every_reject_has_a_reason", "checked": 2}]
-EARLIER = {macros.STEP_1: {"content": CONTENT, "new": ["usage", "rates"]}, "audit": AUDIT}
+EARLIER = {
+    macros.STEP_1: {"content": CONTENT, "new": ["mappings", "rates"], "crawl": ["usage", "rates"]},
+    "audit": AUDIT,
+}
 
 
 @pytest.fixture
@@ -109,13 +113,13 @@ def test_each_change_is_waited_for_before_the_next(aws: FakeAws, operator: Publi
 def test_a_table_that_cannot_be_switched_leaves_those_after_it(
     aws: FakeAws, operator: PublishOperator, context: Any
 ) -> None:
-    aws.outcome = lambda statement: ("FAILED", "no") if "TABLE usage ADD" in statement else ("SUCCEEDED", "")
+    aws.outcome = lambda statement: ("FAILED", "no") if "TABLE readings ADD" in statement else ("SUCCEEDED", "")
     with pytest.raises(RuntimeError, match="FAILED: no"):
         operator.execute(context)
     assert not any("usage_cost" in statement for statement in aws.statements)
 
 
-@pytest.mark.parametrize("table", ["usage", "usage_cost", "daily_device_cost", "hourly_load", "hub_day_summary"])
+@pytest.mark.parametrize("table", ["readings", "usage_cost", "daily_device_cost", "hourly_load", "hub_day_summary"])
 def test_a_version_that_is_gone_is_not_published(
     aws: FakeAws, operator: PublishOperator, context: Any, table: str
 ) -> None:
@@ -236,16 +240,26 @@ def test_a_day_that_was_published_once_stays(aws: FakeAws, roll_back: Callable[.
     assert {location for (_, _), location in aws.partitions.items()} == set(published_as(aws, "va").values())
 
 
+def test_a_day_that_another_version_of_the_project_published_stays(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
+    # given a publication of version 1.0, which had the table usage in place of readings
+    old = {name.replace("readings", "usage"): place for name, place in published_as(aws, "v0").items()}
+    Publications(aws.client("s3"), BUCKET).add(DAY, "v0", Publication(datetime(2020, 1, 1, tzinfo=UTC), old))
+    # when the day is published and rolled back, expect a refusal by name, and no table to be moved
+    with pytest.raises(AirflowFailException, match=r"another version of the project.*usage_cost.*start a run"):
+        roll_back("va")
+    assert aws.partitions["usage_cost", DAY] == published_as(aws, "va")["usage_cost"]
+
+
 def test_a_version_that_is_gone_is_not_gone_back_to(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
     roll_back("va", "vb")
     del aws.buckets[BUCKET][f"warehouse/usage_cost/dt={DAY}/version=vb/part-0"]
     with pytest.raises(AirflowFailException, match=r"usage_cost/.*version=vb/, published before, has no objects"):
         roll_back()
-    assert aws.partitions["usage", DAY] == published_as(aws, "va")["usage"]
+    assert aws.partitions["readings", DAY] == published_as(aws, "va")["readings"]
 
 
 def test_a_day_with_an_active_run_is_left_to_it(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
     aws.put(BUCKET, f"staging/{RUN}/run_id", RUN_ID)
     with pytest.raises(AirflowFailException, match=f"a run of {DAY} is active .*{RUN_ID}"):
         roll_back("va", "vb", active={RUN_ID})
-    assert aws.partitions["usage", DAY] == published_as(aws, "vb")["usage"]
+    assert aws.partitions["readings", DAY] == published_as(aws, "vb")["readings"]

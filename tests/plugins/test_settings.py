@@ -30,7 +30,7 @@ def test_the_bucket_alone_has_to_be_set(dags: Path) -> None:
         aws_conn_id="aws_default",
         files_per_day=1,
         keep_hours=24,
-        most_rejected="0.05",
+        max_reject_ratio="0.5",
         watts_margin="1.25",
         least_coverage="0.9",
         sns_topic_arn="",
@@ -41,16 +41,16 @@ def test_the_bucket_alone_has_to_be_set(dags: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "0.5", "1"])
 def test_the_share_of_rejects_is_a_decimal_number(dags: Path, text: str) -> None:
-    given = {**REQUIRED, "SMART_HUB_MOST_REJECTED": text}
+    given = {**REQUIRED, "SMART_HUB_MAX_REJECT_RATIO": text}
     settings = Settings.from_environment(dags, given)
     settings.check()
-    assert settings.most_rejected == (text or "0.05")
+    assert settings.max_reject_ratio == (text or "0.5")
 
 
 @pytest.mark.parametrize("text", ["5%", "1.1", "-0.1", ".5", "1e-3", "nan", "0,5", "٠"])
 def test_another_share_of_rejects_is_named(dags: Path, text: str) -> None:
-    settings = Settings.from_environment(dags, {**REQUIRED, "SMART_HUB_MOST_REJECTED": text})
-    with pytest.raises(SettingsError, match="SMART_HUB_MOST_REJECTED: expected a decimal number from 0 to 1, got"):
+    settings = Settings.from_environment(dags, {**REQUIRED, "SMART_HUB_MAX_REJECT_RATIO": text})
+    with pytest.raises(SettingsError, match="SMART_HUB_MAX_REJECT_RATIO: expected a decimal number from 0 to 1, got"):
         settings.check()
 
 

@@ -158,7 +158,8 @@ EVENT = {
     "run": "2019-12-21-0a1b2c3d4e5f",
     "version": "v0123456789abcdef",
     "content": dict.fromkeys(REFERENCE_TABLES, "a" * 64),
-    "usage_table": "staging_usage_v1111111111111111",
+    "readings_table": "staging_usage_v1111111111111111",
+    "damaged": [],
 }
 
 
@@ -178,7 +179,7 @@ def test_a_field_of_any_value_is_taken_or_refused_by_name(event: ModuleType, fie
         given_event[field] = value
 
     checked, error = outcome(
-        event.InvalidEvent, event.checked_event, given_event, "usage_table", contents=REFERENCE_TABLES
+        event.InvalidEvent, event.checked_event, given_event, "readings_table", "damaged", contents=REFERENCE_TABLES
     )
 
     if checked is None:
@@ -186,7 +187,7 @@ def test_a_field_of_any_value_is_taken_or_refused_by_name(event: ModuleType, fie
     else:  # what is taken can be no more than a date, a name or a hash
         assert all(re.fullmatch(r"[\w-]+", text, re.ASCII) for text in (checked["day"], checked["run"]))
         assert all(re.fullmatch(r"[0-9a-f]{64}", text) for text in checked["content"].values())
-        assert re.fullmatch(r"\w+", checked["usage_table"], re.ASCII)
+        assert re.fullmatch(r"\w+", checked["readings_table"], re.ASCII)
 
 
 # Statements
@@ -215,7 +216,7 @@ def test_no_value_changes_what_a_statement_is(path: Path, data: st.DataObject) -
 
 # The generator
 
-NUMBERS_AND_DAYS = ["--hubs", "--from", "--to", "--days", "--seed", "--files-per-day", "--processes"]
+NUMBERS_AND_DAYS = ["--hubs", "--from", "--to", "--days", "--seed", "--files-per-day", "--processes", "--channels"]
 
 
 @given(st.lists(st.sampled_from(NUMBERS_AND_DAYS), max_size=2), st.data())

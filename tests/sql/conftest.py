@@ -1,7 +1,7 @@
 """The stack on a local AWS, and one odd day's raw files in its bucket.
 
 Needs the environment of the local AWS. The day is 2019-11-03, on which clocks in New York went back from 02:00 to 01:00
-at 06:00 UTC; in Phoenix they never change. Two hubs, one in either city; 14 lines in two files.
+at 06:00 UTC; in Phoenix they never change. Two hubs, one in either city; 14 lines in two files, one of which is empty.
 """
 
 import io
@@ -18,7 +18,6 @@ import pytest
 from generator.__main__ import main as generate
 from ops.deploy import deploy
 from smart_hub import sql
-from smart_hub.layout import SENSORS
 from tests.localaws.athena.client import AthenaClient
 from tests.localaws.athena.pipeline import Pipeline
 from tests.localaws.local_server import ROOT, Aws
@@ -26,6 +25,7 @@ from tests.localaws.local_server import ROOT, Aws
 DAY, NEXT_DAY = "2019-11-03", "2019-11-04"
 SHORT_DAY = "2020-03-08"  # of the pipeline that ran whole, on generated readings of 8 hubs
 NEW_YORK, PHOENIX = "ny1", "az1"
+SENSORS = tuple(f"s_{number:02}" for number in range(1, 11))
 
 # 04:00, 05:00 and 06:00 UTC are 00:00, 01:00 and again 01:00 in New York; 07:00 and 08:00 UTC are 00:00 and 01:00 in
 # Phoenix.
@@ -111,17 +111,14 @@ class Day:
         return [(one["Name"], one["Type"]) for one in entry["StorageDescriptor"]["Columns"]]
 
     def read_raw(self) -> None:
-        """The raw files, known to the catalog as after a crawl."""
+        """The raw files."""
         self.athena.put(f"raw/usage/dt={DAY}/a.json", "".join(f"{line}\n" for line in FIRST_FILE))
         self.athena.put(f"raw/usage/dt={DAY}/b.json", "\n".join(LAST_FILE))
-        self._add("raw_usage", "dt", DAY, f"raw/usage/dt={DAY}/")
         sensors = {"ny": [one for one in SENSORS if one != "s_09"], "az": SENSORS}
         for state, loc_id in (("ny", NEW_YORK), ("az", PHOENIX)):
             lines = [mapping(loc_id, sensor) for sensor in sensors[state]]
             self.athena.put(f"raw/mappings/state={state}/m.json", "\n".join(lines))
             self.athena.put(f"raw/locations/state={state}/l.csv", f"{HEADER}\n{LOCATIONS[state]}\n")
-            for name in ("mappings", "locations"):
-                self._add(f"raw_{name}", "state", state, f"raw/{name}/state={state}/")
 
     def convert_references(self) -> None:
         """Locations as content L, mappings as M, rates as R, each beside another content."""

@@ -29,7 +29,10 @@ def test_the_page_has_all_rules_with_their_severity() -> None:
 
 def test_the_page_has_all_reasons() -> None:
     folder = ROOT / "include" / "sql"
-    texts = [(folder / f"{name}.sql").read_text() for name in ("convert/usage", "transform/usage_cost")]
+    texts = [
+        (folder / f"{name}.sql").read_text()
+        for name in ("convert/readings", "transform/usage_cost", "transform/damaged_file")
+    ]
     texts.append((folder / "transform" / "usage_rejects.sql").read_text())
     reasons = {reason for text in texts for reason in re.findall(r"THEN '(\w+)'", text)}
 

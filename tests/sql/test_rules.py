@@ -19,8 +19,10 @@ DAY = "2019-12-21"
 
 # A sound row of each table: columns as (type, value as SQL). A rule finds no fault with it.
 SOUND: dict[str, dict[str, tuple[str, str]]] = {
-    "usage": {
+    "readings": {
         "loc_id": ("string", "'hub'"),
+        "data": ("map<string,double>", "[{'key': 's_01', 'value': 0.5}]"),
+        "odd": ("string", "NULL"),
         "verdict": ("string", "'used'"),
     },
     "cost": {
@@ -67,10 +69,16 @@ SOUND: dict[str, dict[str, tuple[str, str]]] = {
     },
 }
 VALUES: dict[str, str | int] = {
-    **{"usage_table": "usage", "cost_table": "cost", "rejects_table": "rejects", "published_table": "published"},
+    **{"readings_table": "readings", "cost_table": "cost", "rejects_table": "rejects", "published_table": "published"},
     **{"mappings": "M", "locations": "L", "rates": "R"},
-    **{"day": DAY, "next_day": "2019-12-22", "files": 1, "most_rejected": "0.5", "watts_margin": "1.25"},
+    **{"day": DAY, "next_day": "2019-12-22", "files": 1, "max_reject_ratio": "0.5", "watts_margin": "1.25"},
 }
+
+
+def hubs(count: int, row: dict[str, str]) -> list[dict[str, str]]:
+    """The row for each of so many hubs."""
+    return [{**row, "loc_id": f"'h{number}'"} for number in range(count)]
+
 
 # Rows by table: what is not as in the sound row. A table that is not given has the sound row; an empty list, no row.
 Given = dict[str, list[dict[str, str]]]
@@ -95,6 +103,7 @@ USED, UNUSED, UNUSED_TOO = ({"verdict": f"'{verdict}'"} for verdict in ("used", 
 OTHER_CONTENTS = [{"content": "'A'"}, {"content": "'older'"}]
 OTHER_HUBS = [{"loc_id": "'another'"}, {"loc_id": "'other'"}]
 LINE, VALUE = {"sensor": "NULL"}, {"sensor": "'s_03'"}  # what is rejected is a whole line, or one value
+THREE = {"data": "[{'key': 's_01', 'value': 0.5}, {'key': 'oven', 'value': 0}]", "odd": """'{"s_03":true}'"""}
 TIME = f"{DAY} 23:55:00.000"
 # The start of a line by its column, with which each sample of a row begins.
 ROW = f"hub s_01 {TIME}"
@@ -138,10 +147,19 @@ CASES: dict[str, list[Case]] = {
         ),
     ],
     "every_reading_accounted": [
-        Case("a line used, two rejected", {"usage": [USED, UNUSED, UNUSED_TOO], "rejects": [LINE, LINE]}, []),
-        Case("values are not lines", {"usage": [USED, UNUSED], "rejects": [LINE, VALUE, VALUE]}, []),
-        Case("a line lost", {"usage": [USED, UNUSED, UNUSED]}, ["3 lines, 1 used and 1 rejected"]),
-        Case("a line too many", {"usage": [USED, UNUSED], "rejects": [LINE, LINE]}, ["2 lines, 1 used and 2 rejected"]),
+        Case("a record used, two rejected", {"readings": [USED, UNUSED, UNUSED_TOO], "rejects": [LINE, LINE]}, []),
+        Case("values are not records", {"readings": [USED, UNUSED], "rejects": [LINE, VALUE, VALUE]}, []),
+        Case(
+            "damaged files are not records",
+            {"readings": [USED, UNUSED], "rejects": [LINE, {**LINE, "reason": "'damaged_file'"}]},
+            [],
+        ),
+        Case("a record lost", {"readings": [USED, UNUSED, UNUSED]}, ["3 records, 1 used and 1 rejected"]),
+        Case(
+            "a record too many",
+            {"readings": [USED, UNUSED], "rejects": [LINE, LINE]},
+            ["2 records, 1 used and 2 rejected"],
+        ),
     ],
     "every_reject_has_a_reason": [
         Case("nothing but reason and file is asked for", {"rejects": [{"loc_id": "NULL"}]}, []),
@@ -149,41 +167,88 @@ CASES: dict[str, list[Case]] = {
         Case("no file", {"rejects": [{"file": "NULL"}, {}]}, ["hub ?"]),
         Case("no reason, no hub", {"rejects": [{"reason": "NULL", "loc_id": "NULL"}]}, ["? f"]),
     ],
+    # A reading of three values, one of which is no number.
     "every_value_accounted": [
-        Case("nine published, one rejected", {"published": [{}] * 9, "rejects": [VALUE]}, []),
-        Case("rejected lines have no values", {"published": [{}] * 9, "rejects": [VALUE, LINE]}, []),
+        Case("two published, one rejected", {"readings": [THREE], "published": [{}] * 2, "rejects": [VALUE]}, []),
         Case(
-            "unused readings have none",
-            {"usage": [USED, UNUSED, UNUSED_TOO], "published": [{}] * 9, "rejects": [VALUE]},
+            "rejected records have no values",
+            {"readings": [THREE], "published": [{}] * 2, "rejects": [VALUE, LINE]},
             [],
         ),
-        Case("of two readings", {"usage": [USED, USED], "published": [{}] * 19, "rejects": [VALUE]}, []),
+        Case(
+            "unused readings have none",
+            {"readings": [THREE, UNUSED, UNUSED_TOO], "published": [{}] * 2, "rejects": [VALUE]},
+            [],
+        ),
+        Case("nothing used, nothing published", {"readings": [UNUSED], "published": [], "rejects": [LINE]}, []),
+        Case("of two readings", {"readings": [THREE, {}], "published": [{}] * 3, "rejects": [VALUE]}, []),
         Case(
             "one published too many",
-            {"published": [{}] * 10, "rejects": [VALUE]},
-            ["1 readings, 10 values published and 1 rejected"],
+            {"readings": [THREE], "published": [{}] * 3, "rejects": [VALUE]},
+            ["3 values, 3 published and 1 rejected"],
         ),
         Case(
             "one rejected that is lost",
-            {"usage": [USED, USED], "published": [{}] * 19, "rejects": []},
-            ["2 readings, 19 values published and 0 rejected"],
+            {"readings": [THREE, {}], "published": [{}] * 3, "rejects": []},
+            ["4 values, 3 published and 0 rejected"],
+        ),
+    ],
+    # Three values: two numbers, one other.
+    "few_rejected_values": [
+        Case("none rejected", {}, []),
+        Case("a record is not a value", {"rejects": [LINE]}, []),
+        Case("one of twenty", {"readings": [{}] * 20, "rejects": [VALUE]}, []),
+        Case("one of nineteen", {"readings": [{}] * 19, "rejects": [VALUE]}, ["hub: 1 of 19 values rejected"]),
+        Case("one of three of a reading", {"readings": [THREE], "rejects": [VALUE]}, ["hub: 1 of 3 values rejected"]),
+        Case("values of other hubs", {"rejects": [{**VALUE, **other} for other in OTHER_HUBS]}, []),
+        Case(
+            "unused readings do not count",
+            {"readings": [{}] * 19 + [UNUSED], "rejects": [VALUE]},
+            ["hub: 1 of 19 values rejected"],
         ),
     ],
     "few_rejects": [
-        Case("no line", {"usage": []}, []),
-        Case("less than the share allowed", {"usage": [USED, USED, UNUSED]}, []),
-        Case("just the share allowed", {"usage": [USED, UNUSED]}, []),
+        Case("no record", {"readings": []}, []),
+        Case("two hubs at fault are too few", {"readings": [UNUSED_TOO, {**UNUSED_TOO, "loc_id": "'b'"}]}, []),
         Case(
-            "one line more",
-            {"usage": [USED, UNUSED, UNUSED_TOO]},
-            ["2 of 3 lines; SMART_HUB_MOST_REJECTED is 0.5"],
+            "three hubs at fault, of three",
+            {"readings": hubs(3, UNUSED_TOO)},
+            ["3 of 3 hubs have over half of their values rejected; SMART_HUB_MAX_REJECT_RATIO is 0.5"],
         ),
-        Case("none allowed, none rejected", {}, [], {"most_rejected": "0"}),
+        Case("just the share allowed", {"readings": hubs(3, UNUSED_TOO) + hubs(6, {})[3:]}, []),
         Case(
-            "none allowed, one rejected",
-            {"usage": [USED, UNUSED]},
-            ["1 of 2 lines; SMART_HUB_MOST_REJECTED is 0"],
-            {"most_rejected": "0"},
+            "one hub less that is right",
+            {"readings": hubs(3, UNUSED_TOO) + hubs(5, {})[3:]},
+            ["3 of 5 hubs have over half of their values rejected; SMART_HUB_MAX_REJECT_RATIO is 0.5"],
+        ),
+        Case("half of each hub's values is not over half", {"readings": hubs(3, UNUSED_TOO) + hubs(3, {})}, []),
+        Case(
+            "values, not records: one of three, two of one",
+            {"readings": hubs(3, {**THREE, "verdict": "'out_of_day'"}) + hubs(3, {}) * 2},
+            ["3 of 3 hubs have over half of their values rejected; SMART_HUB_MAX_REJECT_RATIO is 0.5"],
+        ),
+        Case("equal duplicates", {"readings": hubs(3, {}) + hubs(3, UNUSED) * 9}, []),
+        Case(
+            "odd values of readings that are used",
+            {"readings": hubs(3, {"odd": """'{"s_02":"x","s_03":null}'"""})},
+            ["3 of 3 hubs have over half of their values rejected; SMART_HUB_MAX_REJECT_RATIO is 0.5"],
+        ),
+        Case(
+            "records of no known hub are one hub",
+            {
+                "readings": [
+                    *({**one, "verdict": "'unknown_hub'"} for one in hubs(9, {})),
+                    *({**one, "verdict": "'out_of_day'"} for one in hubs(1, {})),
+                    {"loc_id": "NULL", "data": "NULL", "verdict": "'malformed'"},
+                ]
+            },
+            [],
+        ),
+        Case(
+            "none allowed",
+            {"readings": hubs(3, UNUSED_TOO) + hubs(9, {})[3:]},
+            ["3 of 9 hubs have over half of their values rejected; SMART_HUB_MAX_REJECT_RATIO is 0"],
+            {"max_reject_ratio": "0"},
         ),
     ],
     "finite_usage": [
@@ -195,33 +260,33 @@ CASES: dict[str, list[Case]] = {
         ),
     ],
     "full_days": [
-        Case("288 readings of 24 hours", {"usage": [{}] * 288}, []),
-        Case("one less", {"usage": [{}] * 287}, ["hub partial: 287 of 288 intervals"]),
-        Case("one more", {"usage": [{}] * 289}, []),
+        Case("288 readings of 24 hours", {"readings": [{}] * 288}, []),
+        Case("one less", {"readings": [{}] * 287}, ["hub partial: 287 of 288 intervals"]),
+        Case("one more", {"readings": [{}] * 289}, []),
         Case(
             "unused ones do not count",
-            {"usage": [{}] * 287 + [UNUSED, UNUSED_TOO]},
+            {"readings": [{}] * 287 + [UNUSED, UNUSED_TOO]},
             ["hub partial: 287 of 288 intervals"],
         ),
         Case(
             "clocks go back: 25 hours",
-            {"usage": [{}] * 299},
+            {"readings": [{}] * 299},
             ["hub partial: 299 of 300 intervals"],
             {"day": "2019-11-03", "next_day": "2019-11-04"},
         ),
         Case(
             "clocks go forward: 23 hours",
-            {"usage": [{}] * 276},
+            {"readings": [{}] * 276},
             [],
             {"day": "2020-03-08", "next_day": "2020-03-09"},
         ),
         Case(
             "each hub by itself",
-            {"usage": [{}] * 288 + OTHER_HUBS * 287, "location_versions": [{}, *OTHER_HUBS]},
+            {"readings": [{}] * 288 + OTHER_HUBS * 287, "location_versions": [{}, *OTHER_HUBS]},
             ["another partial: 287 of 288 intervals", "other partial: 287 of 288 intervals"],
         ),
-        Case("a hub without a location is another rule's", {"usage": OTHER_HUBS}, [], checked=0),
-        Case("another content's zone is not asked", {"usage": [{}] * 287, "location_versions": OTHER_CONTENTS}, []),
+        Case("a hub without a location is another rule's", {"readings": OTHER_HUBS}, [], checked=0),
+        Case("another content's zone is not asked", {"readings": [{}] * 287, "location_versions": OTHER_CONTENTS}, []),
         Case("a zone that nobody knows", {"location_versions": [{"tz": "'America/Portland'"}]}, []),
         Case("no zone", {"location_versions": [{"tz": "NULL"}]}, []),
     ],
@@ -239,11 +304,11 @@ CASES: dict[str, list[Case]] = {
     ],
     "hubs_with_usage": [
         Case("sound", {}, []),
-        Case("no reading", {"usage": []}, ["hub"]),
-        Case("one hub, however many readings", {"usage": [{}, {}]}, [], checked=1),
-        Case("none that was used", {"usage": [UNUSED, UNUSED_TOO]}, ["hub"]),
-        Case("other hubs'", {"usage": OTHER_HUBS}, ["hub"]),
-        Case("a hub of another content", {"usage": [], "location_versions": OTHER_CONTENTS}, []),
+        Case("no reading", {"readings": []}, ["hub"]),
+        Case("one hub, however many readings", {"readings": [{}, {}]}, [], checked=1),
+        Case("none that was used", {"readings": [UNUSED, UNUSED_TOO]}, ["hub"]),
+        Case("other hubs'", {"readings": OTHER_HUBS}, ["hub"]),
+        Case("a hub of another content", {"readings": [], "location_versions": OTHER_CONTENTS}, []),
     ],
     "inside_the_day": [
         Case("its last interval", {}, []),
@@ -337,18 +402,30 @@ CASES: dict[str, list[Case]] = {
             ["f: hash hub, tz ?, state ca"],
         ),
     ],
+    "mappings_with_usage": [
+        Case("sound", {}, []),
+        Case("a channel that never came", {"mapping_versions": [{}, {"sensor": "'s_02'"}]}, ["hub s_02"]),
+        Case("a hub that sent nothing is another rule's", {"mapping_versions": OTHER_HUBS}, [], checked=0),
+        *(
+            Case(f"a mapping without a {name}", {"mapping_versions": [{}, {"sensor": "'s_02'", name: "NULL"}]}, [])
+            for name in ("sensor", "device")
+        ),
+        Case("another content's", {"mapping_versions": [{"sensor": "'s_02'", **one} for one in OTHER_CONTENTS]}, []),
+        Case(
+            "another hub's channel",
+            {"published": [{}, {"loc_id": "'other'", "sensor": "'s_02'"}], "mapping_versions": [{"sensor": "'s_02'"}]},
+            ["hub s_02"],
+        ),
+    ],
     "sound_mappings": [
         *(
             Case(f"{sensor}", {"mapping_versions": [{"sensor": f"'{sensor}'"}]}, [])
-            for sensor in ("s_01", "s_09", "s_10")
+            for sensor in ("s_01", "mains", 'circuit 17, "left"', "Kühlschrank", "x" * 64)
         ),
-        *(
-            Case(
-                f"{sensor!r} is no sensor",
-                {"mapping_versions": [{}, {"sensor": f"'{sensor}'"}]},
-                [f"f: loc_id hub, id {sensor}, description Oven"],
-            )
-            for sensor in ("s_00", "s_11", "s_1", "s_011", "xs_01", "S_01", "")
+        Case(
+            "a name of 65 characters",
+            {"mapping_versions": [{}, {"sensor": f"'{'x' * 65}'"}]},
+            [f"f: loc_id hub, id {'x' * 65}, description Oven"],
         ),
         Case("no sensor", {"mapping_versions": [{"sensor": "NULL"}]}, ["f: loc_id hub, id ?, description Oven"]),
         Case("no hub", {"mapping_versions": [{"loc_id": "NULL"}]}, ["f: loc_id ?, id s_01, description Oven"]),

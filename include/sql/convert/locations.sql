@@ -1,6 +1,6 @@
--- Locations as they came in, one row per hub, in Parquet. An empty field of the CSV becomes NULL; so does a
--- coordinate that is no number.
--- in: raw_locations, all states
+-- Locations as they came in, one row per line, in Parquet. An empty field of the CSV becomes NULL; so does a coordinate
+-- that is no number. Headers and blank lines are left out.
+-- in: raw_locations_lines, all states
 CREATE TABLE {{ table }}
 WITH (
     format = 'PARQUET',
@@ -10,7 +10,7 @@ WITH (
 SELECT
     nullif(hash, '') AS loc_id,
     nullif(tz, '') AS tz,
-    state,
+    regexp_extract("$path", '/state=([^/]*)/', 1) AS state,
     TRY_CAST(lon AS double) AS lon,
     TRY_CAST(lat AS double) AS lat,
     nullif(number, '') AS number,
@@ -22,4 +22,10 @@ SELECT
     nullif(postcode, '') AS postcode,
     nullif(id, '') AS id,
     "$path" AS file
-FROM raw_locations
+FROM raw_locations_lines
+WHERE
+    NOT regexp_like(lower(coalesce(hash, '')), '^\s*hash\s*$')
+    AND regexp_like(
+        coalesce(lon, '') || coalesce(lat, '') || coalesce(street, '') || coalesce(hash, '') || coalesce(tz, ''),
+        '[^\s]'
+    )

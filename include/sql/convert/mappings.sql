@@ -1,18 +1,29 @@
--- Mappings as they came in, one row per hub and sensor, in Parquet.
--- in: raw_mappings, all states
+-- Mappings as they came in, one row per line, in Parquet; what a line lacks, or spells otherwise, is NULL.
+-- in: raw_mappings_lines, all states
 CREATE TABLE {{ table }}
 WITH (
     format = 'PARQUET',
     write_compression = 'SNAPPY',
     external_location = '{{ location }}'
 ) AS
+WITH lines AS (
+    SELECT
+        "$path" AS file,
+        CASE
+            WHEN length(line) <= 500 OR length(line) - length(replace(replace(line, '{', ''), '[', '')) <= 500
+                THEN TRY(CAST(json_parse(line) AS MAP (varchar, json)))
+        END AS fields
+    FROM raw_mappings_lines
+    WHERE line IS NULL OR regexp_like(line, '[^\s]')
+)
+
 SELECT
-    loc_id,
-    id AS sensor,
-    description AS device,
-    location,
-    watts,
-    last_modified,
-    state,
-    "$path" AS file
-FROM raw_mappings
+    nullif(TRY(CAST(element_at(fields, 'loc_id') AS varchar)), '') AS loc_id,
+    nullif(TRY(CAST(element_at(fields, 'id') AS varchar)), '') AS sensor,
+    nullif(TRY(CAST(element_at(fields, 'description') AS varchar)), '') AS device,
+    TRY(CAST(element_at(fields, 'location') AS varchar)) AS location,
+    TRY(CAST(element_at(fields, 'watts') AS bigint)) AS watts,
+    TRY(CAST(element_at(fields, 'last_modified') AS bigint)) AS last_modified,
+    regexp_extract(file, '/state=([^/]*)/', 1) AS state,
+    file
+FROM lines

@@ -1,21 +1,21 @@
--- Lines in = readings used + lines rejected.
+-- Records in = readings used + records rejected.
 -- severity: fatal
 SELECT
     CASE
         WHEN
-            readings <> used + rejected
+            records <> used + rejected
             THEN
-                CAST(readings AS varchar) || ' lines, ' || CAST(used AS varchar) || ' used and '
+                CAST(records AS varchar) || ' records, ' || CAST(used AS varchar) || ' used and '
                 || CAST(rejected AS varchar) || ' rejected'
     END AS fault
 FROM (
     SELECT
-        count(*) AS readings,
+        count(*) AS records,
         count_if(u.verdict = 'used') AS used,
         (
             SELECT count(*)
             FROM {{ rejects_table }} AS r
-            WHERE r.sensor IS NULL
+            WHERE r.sensor IS NULL AND r.reason <> 'damaged_file'
         ) AS rejected
-    FROM {{ usage_table }} AS u
+    FROM {{ readings_table }} AS u
 )

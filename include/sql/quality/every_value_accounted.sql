@@ -1,16 +1,17 @@
--- Ten values for each reading used = rows published + values rejected.
+-- Values of the readings used = rows published + values rejected.
 -- severity: fatal
 SELECT
     CASE
         WHEN
-            10 * used <> published + rejected
+            sent <> published + rejected
             THEN
-                CAST(used AS varchar) || ' readings, ' || CAST(published AS varchar) || ' values published and '
+                CAST(sent AS varchar) || ' values, ' || CAST(published AS varchar) || ' published and '
                 || CAST(rejected AS varchar) || ' rejected'
     END AS fault
 FROM (
     SELECT
-        count(*) AS used,
+        coalesce(sum(cardinality(u.data)), 0)
+        + coalesce(sum(cardinality(CAST(json_parse(u.odd) AS MAP (varchar, json)))), 0) AS sent,
         (
             SELECT count(*)
             FROM {{ published_table }}
@@ -20,6 +21,6 @@ FROM (
             FROM {{ rejects_table }} AS r
             WHERE r.sensor IS NOT NULL
         ) AS rejected
-    FROM {{ usage_table }} AS u
+    FROM {{ readings_table }} AS u
     WHERE u.verdict = 'used'
 )

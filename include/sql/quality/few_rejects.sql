@@ -1,16 +1,44 @@
--- Of the day's lines no larger share is rejected than SMART_HUB_MOST_REJECTED allows.
+-- A hub is at fault if over half of its values are rejected. The day is, if at least three hubs are and they are a
+-- larger share of all than SMART_HUB_MAX_REJECT_RATIO allows. The records of no known hub count as one hub. A record
+-- counts as one value where it has none; equal duplicates and channels without a mapping do not count as rejected.
 -- severity: fatal
+WITH records AS (
+    SELECT
+        CASE WHEN verdict IN ('malformed', 'missing_loc_id', 'unknown_hub') THEN '' ELSE loc_id END AS hub,
+        verdict,
+        coalesce(cardinality(data), 0) AS numbers,
+        coalesce(cardinality(CAST(json_parse(odd) AS MAP (varchar, json))), 0) AS odd
+    FROM {{ readings_table }}
+),
+
+hubs AS (
+    SELECT
+        hub,
+        sum(greatest(numbers + odd, 1)) AS sent,
+        sum(
+            CASE
+                WHEN verdict = 'used' THEN odd
+                WHEN verdict = 'duplicate' THEN 0
+                ELSE greatest(numbers + odd, 1)
+            END
+        ) AS rejected
+    FROM records
+    GROUP BY hub
+),
+
+counted AS (
+    SELECT
+        count(*) AS hubs,
+        count_if(2 * rejected > sent) AS at_fault
+    FROM hubs
+)
+
 SELECT
     CASE
         WHEN
-            rejected > readings * CAST('{{ most_rejected }}' AS double)
+            at_fault >= 3 AND at_fault > hubs * CAST('{{ max_reject_ratio }}' AS double)
             THEN
-                CAST(rejected AS varchar) || ' of ' || CAST(readings AS varchar)
-                || ' lines; SMART_HUB_MOST_REJECTED is {{ most_rejected }}'
+                CAST(at_fault AS varchar) || ' of ' || CAST(hubs AS varchar)
+                || ' hubs have over half of their values rejected; SMART_HUB_MAX_REJECT_RATIO is {{ max_reject_ratio }}'
     END AS fault
-FROM (
-    SELECT
-        count(*) AS readings,
-        count_if(verdict <> 'used') AS rejected
-    FROM {{ usage_table }}
-)
+FROM counted

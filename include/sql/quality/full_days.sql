@@ -15,7 +15,7 @@ used AS (
     SELECT
         loc_id,
         count(*) AS readings
-    FROM {{ usage_table }}
+    FROM {{ readings_table }}
     WHERE verdict = 'used'
     GROUP BY loc_id
 )

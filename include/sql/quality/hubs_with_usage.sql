@@ -2,7 +2,7 @@
 -- severity: warning
 WITH used AS (
     SELECT DISTINCT loc_id
-    FROM {{ usage_table }}
+    FROM {{ readings_table }}
     WHERE verdict = 'used'
 )
 

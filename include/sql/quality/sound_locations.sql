@@ -1,5 +1,6 @@
--- A location has a hash and a time zone that is known, in a state that has rates.
--- severity: fatal
+-- A location has a hash and a time zone that is known, in a state that has rates. Readings of others are rejected, or
+-- have no rate.
+-- severity: warning
 WITH states AS (
     SELECT DISTINCT state
     FROM rate_versions

@@ -1,9 +1,9 @@
--- A mapping names a hub, a sensor from s_01 to s_10 and a device.
--- severity: fatal
+-- A mapping names a hub, a channel of 1 to 64 characters and a device. One that does not is not used.
+-- severity: warning
 SELECT
     CASE
         WHEN
-            loc_id IS NULL OR device IS NULL OR sensor IS NULL OR NOT regexp_like(sensor, '^s_(0[1-9]|10)$')
+            loc_id IS NULL OR device IS NULL OR sensor IS NULL OR length(sensor) > 64
             THEN
                 file || ': loc_id ' || coalesce(loc_id, '?') || ', id ' || coalesce(sensor, '?') || ', description '
                 || coalesce(device, '?')

@@ -1,5 +1,5 @@
 -- Priced usage of one day, one row per hub, interval and sensor, parted by verdict: 'used', or why not.
--- Rates join on the hub's own wall clock; they join before the ten values become rows, a tenth of the work.
+-- Rates join on the hub's own wall clock; they join before the values become rows, a fraction of the work.
 -- in: the day's staged readings; mapping_versions, location_versions, rate_versions of the run's contents
 CREATE TABLE {{ table }}
 WITH (
@@ -36,7 +36,7 @@ devices AS (
         device,
         location
     FROM mapping_versions
-    WHERE content = '{{ mappings }}'
+    WHERE content = '{{ mappings }}' AND device IS NOT NULL
 ),
 
 readings AS (
@@ -45,17 +45,9 @@ readings AS (
         u.ts,
         h.tz,
         h.state,
-        u.s_01,
-        u.s_02,
-        u.s_03,
-        u.s_04,
-        u.s_05,
-        u.s_06,
-        u.s_07,
-        u.s_08,
-        u.s_09,
-        u.s_10
-    FROM {{ usage_table }} AS u
+        u.data,
+        u.file
+    FROM {{ readings_table }} AS u
     INNER JOIN hubs AS h ON u.loc_id = h.loc_id
     WHERE u.verdict = 'used'
 ),
@@ -89,20 +81,19 @@ intervals AS (
 measured AS (
     SELECT
         r.loc_id,
+        r.ts,
         i.local_ts,
         i.ts_utc,
         r.tz,
         r.state,
         i.type,
         i.cents_per_kwh,
+        r.file,
         v.sensor,
         v.kwh
     FROM readings AS r
     INNER JOIN intervals AS i ON r.ts = i.ts AND r.tz = i.tz AND r.state = i.state
-    CROSS JOIN UNNEST(
-        ARRAY['s_01', 's_02', 's_03', 's_04', 's_05', 's_06', 's_07', 's_08', 's_09', 's_10'],
-        ARRAY[r.s_01, r.s_02, r.s_03, r.s_04, r.s_05, r.s_06, r.s_07, r.s_08, r.s_09, r.s_10]
-    ) AS v (sensor, kwh)
+    CROSS JOIN UNNEST(r.data) AS v (sensor, kwh)
 )
 
 SELECT
@@ -118,11 +109,7 @@ SELECT
     m.kwh * m.cents_per_kwh AS cost,
     m.state,
     m.sensor,
-    CASE
-        WHEN m.kwh IS NULL THEN 'missing_value'
-        WHEN NOT is_finite(m.kwh) THEN 'not_finite'
-        WHEN d.loc_id IS NULL THEN 'unknown_sensor'
-        ELSE 'used'
-    END AS verdict
+    CASE WHEN d.loc_id IS NULL THEN m.file END AS file,
+    CASE WHEN d.loc_id IS NULL THEN 'unknown_sensor' ELSE 'used' END AS verdict
 FROM measured AS m
 LEFT JOIN devices AS d ON m.loc_id = d.loc_id AND m.sensor = d.sensor

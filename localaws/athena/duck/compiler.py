@@ -8,8 +8,8 @@ from sqlglot import exp
 from localaws.athena.catalog import Column, Table
 from localaws.athena.duck.aggregates import is_aggregate
 from localaws.athena.duck.expressions import Expressions
-from localaws.athena.duck.operators import Value, coerce
-from localaws.athena.duck.scope import Field, Query, Scope, Source
+from localaws.athena.duck.operators import Value, check_key, coerce
+from localaws.athena.duck.scope import Field, Query, Scope, Source, may_be_constant
 from localaws.athena.duck.syntax import conjuncts, location, name_of, only, own_nodes, parse, shown
 from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.types import VARCHAR, common
@@ -85,10 +85,12 @@ class Compiler(Expressions):
                     "TYPE_MISMATCH",
                     f"column {len(columns) + 1} in UNION query has incompatible types: {ours.type}, {theirs.type}",
                 )
+            if node.args.get("distinct"):
+                check_key(to, "UNION")
             columns.append(Column(ours.name, to))
         word = "UNION" if node.args.get("distinct") else "UNION ALL"
         sides = f" {word} ".join(f"({side.coerced(columns).sql})" for side in (left, right))
-        query = Query(f"SELECT * FROM ({sides}) AS u", tuple(columns))
+        query = Query(f"SELECT * FROM ({sides}) AS u", tuple(columns), constants=left.constants | right.constants)
         return self._ordered(node, query, Scope(query.fields("", "u"), outer), distinct=False)
 
     def _values(self, node: exp.Values, outer: Scope | None) -> Query:
@@ -113,7 +115,8 @@ class Compiler(Expressions):
         texts = (", ".join(coerce(*of).sql for of in zip(row, types, strict=True)) for row in rows)
         names = ", ".join(f"c{number}" for number in range(1, len(types) + 1))
         columns = tuple(Column("", of) for of in types)
-        return Query(f"SELECT * FROM (VALUES {', '.join(f'({text})' for text in texts)}) AS v ({names})", columns)
+        body = f"SELECT * FROM (VALUES {', '.join(f'({text})' for text in texts)}) AS v ({names})"
+        return Query(body, columns, constants=frozenset(range(1, len(types) + 1)))
 
     def _select(self, node: exp.Select, outer: Scope | None) -> Query:
         only(
@@ -136,7 +139,7 @@ class Compiler(Expressions):
             scope = replace(scope, groups=frozenset(keys))
             if keys:
                 parts.append("GROUP BY " + ", ".join(keys))
-        columns, values = self._outputs(node, scope)
+        columns, values, constants = self._outputs(node, scope)
         if having:
             inside = replace(scope, inside="HAVING clause")
             parts.append("HAVING " + self.boolean(having.this, inside, "HAVING clause").sql)
@@ -146,11 +149,13 @@ class Compiler(Expressions):
         for column in columns:
             if column.type.name == "timestamp with time zone":
                 raise not_supported("a column of type timestamp with time zone")
+            if distinct:
+                check_key(column.type, "DISTINCT")
         select = ", ".join(f"{value.sql} AS c{number}" for number, value in enumerate(values, 1))
         body = " ".join([f"SELECT {'DISTINCT ' if distinct else ''}{select}", *parts])
         outputs = (Field(column.name, "", value.type, value.sql) for column, value in zip(columns, values, strict=True))
         scope = replace(scope, outputs=tuple(outputs))
-        return self._ordered(node, Query(body, tuple(columns)), scope, bool(distinct))
+        return self._ordered(node, Query(body, tuple(columns), constants=constants), scope, bool(distinct))
 
     def _ordered(self, node: exp.Expr, query: Query, scope: Scope, distinct: bool) -> Query:
         """The query with the node's ORDER BY, OFFSET and LIMIT."""
@@ -199,7 +204,9 @@ class Compiler(Expressions):
                     raise not_supported("GROUP BY a position beside *")
                 self._check_position(key, position, len(node.expressions), "GROUP BY")
                 key = node.expressions[position - 1].unalias()
-            keys.append(self.expression(key, scope).sql)
+            value = self.expression(key, scope)
+            check_key(value.type, "GROUP BY")
+            keys.append(value.sql)
         return keys
 
     def _check_position(self, node: exp.Expr, position: int, count: int, clause: str) -> None:
@@ -209,13 +216,15 @@ class Compiler(Expressions):
                 f"{location(node, self.text)}{clause} position {position} is not in select list",
             )
 
-    def _outputs(self, node: exp.Select, scope: Scope) -> tuple[list[Column], list[Value]]:
-        columns, values = [], []
+    def _outputs(self, node: exp.Select, scope: Scope) -> tuple[list[Column], list[Value], frozenset[int]]:
+        """The columns, their values, and the numbers of those that may be constant."""
+        columns, values, constants = [], [], set()
         for item in node.expressions:
             if item.is_star:
-                for name, value in self._expanded(item, scope):
-                    columns.append(Column(name, value.type))
-                    values.append(value)
+                for one in self._expanded(item, scope):
+                    columns.append(Column(one.name, one.type))
+                    values.append(Value(one.sql, one.type))
+                    constants |= {len(columns)} if one.constant else set()
                 continue
             if isinstance(item, exp.Alias):
                 only(item, "this", "alias")
@@ -224,9 +233,10 @@ class Compiler(Expressions):
             name = named.alias_or_name if isinstance(named, (exp.Alias, exp.Column)) else ""
             columns.append(Column(name, value.type))
             values.append(value)
-        return columns, values
+            constants |= {len(columns)} if may_be_constant(item, scope) else set()
+        return columns, values, frozenset(constants)
 
-    def _expanded(self, item: exp.Expr, scope: Scope) -> list[tuple[str, Value]]:
+    def _expanded(self, item: exp.Expr, scope: Scope) -> list[Field]:
         """The columns that ``*`` or ``t.*`` stands for."""
         only(item if isinstance(item, exp.Star) else item.this)
         relation = item.table.lower() if isinstance(item, exp.Column) else ""
@@ -244,7 +254,7 @@ class Compiler(Expressions):
                     "EXPRESSION_NOT_AGGREGATE",
                     f"{where}'{one.name}' must be an aggregate expression or appear in GROUP BY clause",
                 )
-        return [(one.name, Value(one.sql, one.type)) for one in fields]
+        return fields
 
     # Relations
 
@@ -362,21 +372,27 @@ class Compiler(Expressions):
     def _unnest(
         self, node: exp.Unnest, left: tuple[Field, ...], left_sql: str, outer: Scope | None
     ) -> tuple[str, tuple[Field, ...]]:
-        """The rows of ``left_sql``, each once for every place of the arrays; shorter arrays end in NULLs."""
+        """The rows of ``left_sql``, each once for every place of the arrays and maps; shorter ones end in NULLs."""
         only(node, "expressions", "alias")
         alias, written = self._alias(), node.args.get("alias")
-        arrays = [self.expression(one, Scope(left, outer, clause="UNNEST")) for one in node.expressions]
-        for value in arrays:
-            if value.type.name != "array" or value.type.fields[0][1].name == "row":
+        lists = [self.expression(one, Scope(left, outer, clause="UNNEST")) for one in node.expressions]
+        for value in lists:
+            if value.type.name not in ("array", "map") or value.type.fields[0][1].name == "row":
                 raise not_supported(f"UNNEST of {value.type}")
         # In DuckDB several unnest() of one select list walk side by side; a lateral join would cost far more.
         texts = [f"{one.sql} AS f{number}" for number, one in enumerate(left, 1)]
-        texts += [f"unnest({value.sql}) AS c{number}" for number, value in enumerate(arrays, 1)]
-        columns = tuple(Column("", value.type.fields[0][1]) for value in arrays)
+        texts += [f"unnest({value.sql}) AS u{number}" for number, value in enumerate(lists, 1)]
+        parts = []
+        for number, value in enumerate(lists, 1):
+            place = f"{alias}.u{number}"
+            parts += [place] if value.type.name == "array" else [f"{place}.key", f"{place}.value"]
+        columns = tuple(Column("", of) for value in lists for _, of in value.type.fields)
         names = [one.name for one in written.columns] if written is not None else []
-        query = Query(f"SELECT {', '.join(texts)} {left_sql}", columns).renamed(names)
+        columns = Query("", columns).renamed(names).columns
+        relation = _named(written, "")
         fields = tuple(replace(one, sql=f"{alias}.f{number}") for number, one in enumerate(left, 1))
-        return f"({query.sql}) AS {alias}", fields + query.fields(_named(written, ""), alias)
+        fields += tuple(Field(one.name, relation, one.type, sql) for one, sql in zip(columns, parts, strict=True))
+        return f"(SELECT {', '.join(texts)} {left_sql}) AS {alias}", fields
 
 
 def _position(node: exp.Expr) -> int | None:

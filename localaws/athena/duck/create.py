@@ -12,6 +12,7 @@ from sqlglot import exp
 from sqlglot.tokenizer_core import TokenType
 
 from localaws.athena.catalog import PARQUET, Catalog, Column, Values, folder
+from localaws.athena.duck.operators import in_file
 from localaws.athena.duck.scan import objects
 from localaws.athena.duck.scope import Query
 from localaws.athena.duck.syntax import only, shown, tokens
@@ -204,7 +205,7 @@ def _write(
 ) -> dict[Values, str]:
     """Writes the query's rows; gives the partitions' locations."""
     location = properties.location
-    texts = (f'CAST(q.c{number} AS {of.type.duck}) AS "{of.name}"' for number, of in enumerate([*columns, *keys], 1))
+    texts = (f'{in_file(f"q.c{number}", of.type)} AS "{of.name}"' for number, of in enumerate([*columns, *keys], 1))
     rows = f"SELECT {', '.join(texts)} FROM ({query.written}) AS q"
     if keys and properties.bucketed_by:
         rows = writer.held(rows)
@@ -232,6 +233,7 @@ def _checked(columns: Sequence[Column]) -> list[Column]:
             raise QueryError("DUPLICATE_COLUMN_NAME", f"line 1:1: Column name '{name}' specified more than once")
         if column.type.name == "unknown":
             raise QueryError("COLUMN_TYPE_UNKNOWN", f"line 1:1: Column type is unknown: {name}")
+        _ = column.type.hive  # raises QueryError for a type that no table has
         seen.add(name)
     return [replace(column, name=column.name.lower()) for column in columns]
 

@@ -16,7 +16,7 @@ import duckdb_extension_httpfs  # type: ignore[import-untyped]
 from sqlglot import exp
 
 from localaws.athena.catalog import Catalog, Column
-from localaws.athena.duck import create
+from localaws.athena.duck import create, json_text
 from localaws.athena.duck.compiler import Compiler
 from localaws.athena.duck.insert import insert
 from localaws.athena.duck.operators import quote
@@ -123,6 +123,7 @@ class DuckStatement:
     def _compile(self, node: exp.Expr, source: TableSource, target: create.Target | None = None) -> Query:
         views = (str(target),) if target is not None and target.properties is None else ()
         query = Compiler(source, self.sql, self.database, views).query(node)
+        json_text.register(source.connection, query.sql)
         self.scanned_bytes = source.scanned_bytes(query.sql)
         source.read_whole(self.engine.memory)
         if self.most_bytes is not None and self.scanned_bytes > self.most_bytes:
@@ -210,12 +211,17 @@ def as_text(cell: Any, of: Type) -> str | None:
     if isinstance(cell, datetime):
         text = cell.isoformat(sep=" ", timespec="milliseconds")
         return text[: 20 + of.args[0]] if of.args[0] else text[:19]
+    if of.name == "json":
+        return json_text.canonical(cell)
     if isinstance(cell, (int, str, date)):
         return str(cell)
     if isinstance(cell, Decimal):
         return f"{cell:f}"
     if of.name == "array":
         return "[" + ", ".join(_inner(one, of.fields[0][1]) for one in cell) + "]"
+    if of.name == "map":
+        (_, key), (_, value) = of.fields
+        return "{" + ", ".join(f"{_inner(one['key'], key)}={_inner(one['value'], value)}" for one in cell) + "}"
     if of.name == "row":
         return "{" + ", ".join(f"{name}={_inner(cell[name], one)}" for name, one in of.fields) + "}"
     raise not_supported(f"a result of type {of}")

@@ -7,18 +7,18 @@ not read, is refused. So the engine never runs what it does not understand.
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import date
 
 from sqlglot import exp
 
 from localaws.athena.duck import functions
 from localaws.athena.duck.aggregates import Aggregates, is_aggregate
+from localaws.athena.duck.json_casts import cast, settled
+from localaws.athena.duck.lambdas import TAKE_LAMBDAS, Lambdas
 from localaws.athena.duck.operators import (
     NULL,
     Value,
     arithmetic,
-    cast,
     coerce,
     common_type,
     comparison,
@@ -29,6 +29,7 @@ from localaws.athena.duck.operators import (
 from localaws.athena.duck.scope import Field, Query, Scope
 from localaws.athena.duck.signatures import of_kind
 from localaws.athena.duck.syntax import TypedLiteral, location, name_of, only, own_nodes, shown, type_of
+from localaws.athena.duck.tries import Tries
 from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.types import (
     BIGINT,
@@ -43,7 +44,7 @@ from localaws.athena.types import (
 )
 
 
-class Expressions(Aggregates):
+class Expressions(Aggregates, Lambdas, Tries):
     """Translates the expressions of one statement, whose text tells line and column of what is at fault."""
 
     def __init__(self, text: str) -> None:
@@ -83,6 +84,8 @@ class Expressions(Aggregates):
         name, relation = name_of(node.this), node.table.lower()
         if name.startswith("$") and name != "$path":
             raise not_supported(f'the hidden column "{name}"')
+        if not relation and scope.parameter(name):  # in another case than the lambda has it
+            return self.parameter(node.this, scope)
         found = scope.find(name, relation)
         if len(found) > 1:
             raise QueryError("AMBIGUOUS_NAME", f"Column '{node.name}' is ambiguous")
@@ -244,38 +247,6 @@ class Expressions(Aggregates):
         only(node, "this", "to", "safe")
         return cast(self.expression(node.this, scope), type_of(node.args["to"]))
 
-    # A try is another grouping key than what it tries, so the comments belong to the text.
-
-    def _try_cast(self, node: exp.TryCast, scope: Scope) -> Value:
-        only(node, "this", "to", "safe")
-        value = cast(self.expression(node.this, scope), type_of(node.args["to"]), tried=True)
-        return replace(value, sql=f"(/* TRY_CAST */ {value.sql})")
-
-    def _try(self, node: exp.Anonymous, scope: Scope) -> Value:
-        if len(node.expressions) != 1:
-            raise QueryError("SYNTAX_ERROR", "The 'try' function must have exactly one argument")
-        value = self._tried(node.expressions[0], scope)
-        return replace(value, sql=f"(/* TRY */ {value.sql})", literal=None)
-
-    def _tried(self, node: exp.Expr, scope: Scope) -> Value:
-        """An expression that is NULL where it fails: each part of it gives NULL for NULL, or cannot fail."""
-        if isinstance(node, exp.Paren):
-            only(node, "this")
-            return self._tried(node.this, scope)
-        if isinstance(node, exp.Cast):
-            only(node, "this", "to", "safe")
-            return cast(self._tried(node.this, scope), type_of(node.args["to"]), tried=True)
-        if isinstance(node, exp.Anonymous) and node.name.lower() in functions.TRIED:
-            only(node, "this", "expressions")
-            return functions.TRIED[node.name.lower()]([self._tried(one, scope) for one in node.expressions])
-        for one in own_nodes(node):
-            if not isinstance(one, _NEVER_FAIL) and one.name.lower() not in ("coalesce", "nullif"):
-                raise not_supported(f"TRY({shown(node)})")
-        value = self.expression(node, scope)
-        if "error(" in value.sql:
-            raise not_supported(f"TRY({shown(node)})")
-        return value
-
     def _case(self, node: exp.Case, scope: Scope) -> Value:
         only(node, "this", "ifs", "default")
         operand = self.expression(node.this, scope) if node.this else None
@@ -325,12 +296,15 @@ class Expressions(Aggregates):
         only(node, "this", "expressions")
         name = node.name.lower()
         if name == "try":
-            return self._try(node, scope)
+            return self.tried_call(node, scope)
+        if name in TAKE_LAMBDAS:
+            return self.lambda_call(node, scope)
         if name in of_kind("aggregate"):
             return self.aggregate(node, scope)
         if name in of_kind("window"):
             raise QueryError("MISSING_OVER", f"Window function system.builtin.{name} requires an OVER clause")
-        return functions.scalar(name, [self.expression(one, scope) for one in node.expressions])
+        value = functions.scalar(name, [self.expression(one, scope) for one in node.expressions])
+        return settled(value, node, scope)
 
 
 def _as_one_type(values: Sequence[Value], what: str) -> list[Value]:
@@ -342,8 +316,6 @@ def _as_one_type(values: Sequence[Value], what: str) -> list[Value]:
 def _reads_rows(node: exp.Expr) -> bool:
     return is_aggregate(node) or isinstance(node, (exp.Window, exp.Query))
 
-
-_NEVER_FAIL = (exp.Column, exp.Identifier, exp.Literal, exp.Null, exp.Boolean, TypedLiteral, exp.DataType)
 
 _OPERATORS: dict[type[exp.Expr], str] = {
     exp.Add: "+",
@@ -361,6 +333,7 @@ _OPERATORS: dict[type[exp.Expr], str] = {
 
 _TRANSLATIONS: dict[type[exp.Expr], Callable[..., Value]] = {
     exp.Column: Expressions._column,
+    exp.Identifier: Expressions.parameter,
     exp.Literal: Expressions._literal,
     TypedLiteral: Expressions._typed_literal,
     exp.Null: Expressions._null,
@@ -377,7 +350,7 @@ _TRANSLATIONS: dict[type[exp.Expr], Callable[..., Value]] = {
     exp.Like: Expressions._like,
     exp.Paren: Expressions._paren,
     exp.Cast: Expressions._cast,
-    exp.TryCast: Expressions._try_cast,
+    exp.TryCast: Expressions.try_cast,
     exp.NullSafeEQ: Expressions._distinct,
     exp.NullSafeNEQ: Expressions._distinct,
     exp.Case: Expressions._case,

@@ -7,10 +7,11 @@ Where DuckDB's own function differs from Trino's (https://trino.io/docs/current/
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from localaws.athena.duck import json_casts, maps, texts
+from localaws.athena.duck.json_casts import cast
 from localaws.athena.duck.operators import (
     COMPARABLE,
     Value,
-    cast,
     coerce,
     common_type,
     comparison,
@@ -79,10 +80,10 @@ def scalar(name: str, arguments: Sequence[Value]) -> Value:
         if len(arguments) == count if count else len(arguments) > 1:
             return translate(arguments)
     for wanted, result, duck in _SCALARS.get(name, []):
-        texts = _bind(wanted, arguments)
-        if texts is not None:
+        bound = _bind(wanted, arguments)
+        if bound is not None:
             to = result or arguments[0].type
-            sql = duck.format(*texts)
+            sql = duck.format(*bound)
             return Value(f"CAST({sql} AS {to.duck})" if to == BIGINT else sql, to)
     raise _refused(name, arguments)
 
@@ -219,16 +220,13 @@ def _to_unixtime(arguments: Sequence[Value]) -> Value:
 TRIED: dict[str, Callable[[Sequence[Value]], Value]] = {
     "at_timezone": partial(_at_timezone, tried=True),
     "from_unixtime": partial(_from_unixtime, tried=True),
+    "json_parse": partial(json_casts.json_parse, tried=True),
     "to_unixtime": _to_unixtime,
     "with_timezone": partial(_with_timezone, tried=True),
 }
-
-
-def _regexp_like(arguments: Sequence[Value]) -> Value:
-    text, pattern = arguments
-    if text.type.name != "varchar" or pattern.type.name != "varchar" or pattern.literal is None:
-        raise _refused("regexp_like", arguments)
-    return Value(f"regexp_matches({text.sql}, {quote(Pattern(pattern.literal).duck)})", BOOLEAN)
+# What gives NULL for NULL, and never fails.
+STRICT = frozenset({"cardinality", "element_at", "json_format", "map_keys", "map_values", "length", "is_finite"})
+STRICT |= texts.FORMS.keys()
 
 
 def _regexp_extract(arguments: Sequence[Value]) -> Value:
@@ -242,12 +240,6 @@ def _regexp_extract(arguments: Sequence[Value]) -> Value:
         raise _refused("regexp_extract", arguments)
     of = f"{text.sql}, {quote(read.duck)}"
     return Value(f"CASE WHEN regexp_matches({of}) THEN regexp_extract({of}, {number}) END", text.type)
-
-
-def _cardinality(arguments: Sequence[Value]) -> Value:
-    if arguments[0].type.name != "array":
-        raise _refused("cardinality", arguments)
-    return Value(f"CAST(len({arguments[0].sql}) AS BIGINT)", BIGINT)
 
 
 def _slice(arguments: Sequence[Value]) -> Value:
@@ -298,7 +290,6 @@ def _extreme(name: str, arguments: Sequence[Value]) -> Value:
 _FORMS: dict[str, tuple[int, Callable[[Sequence[Value]], Value]]] = {
     "array_join": (2, _array_join),
     "at_timezone": (2, _at_timezone),
-    "cardinality": (1, _cardinality),
     "coalesce": (0, _coalesce),
     "concat": (0, concat),
     "date": (1, _date),
@@ -308,10 +299,12 @@ _FORMS: dict[str, tuple[int, Callable[[Sequence[Value]], Value]]] = {
     "least": (0, partial(_extreme, "least")),
     "nullif": (2, _nullif),
     "regexp_extract": (3, _regexp_extract),
-    "regexp_like": (2, _regexp_like),
     "slice": (3, _slice),
     "to_unixtime": (1, _to_unixtime),
     "with_timezone": (2, _with_timezone),
+    **json_casts.FORMS,
+    **maps.FORMS,
+    **texts.FORMS,
 }
 
 AGGREGATES = frozenset({"array_agg", "count", "count_if", "bool_and", "bool_or", "sum", "avg", "min", "max"})
@@ -321,6 +314,8 @@ RANKINGS = frozenset({"row_number", "rank", "dense_rank"})
 def ranking(name: str, arguments: Sequence[Value], over: str) -> Value:
     """A function of windows alone."""
     check(name, [argument.type for argument in arguments])
+    if name == "first_value" and len(arguments) == 1 and "ORDER BY" in over:
+        return Value(f"first_value({arguments[0].sql}){over}", arguments[0].type)
     if name not in RANKINGS:
         raise _refused(name, arguments)
     return Value(f"CAST({name}(){over} AS BIGINT)", BIGINT)
@@ -344,7 +339,7 @@ def aggregate(name: str, arguments: Sequence[Value], distinct: bool, suffix: str
     def call(function: str, text: str) -> str:
         return f"{function}({'DISTINCT ' if distinct else ''}{text}){suffix}"
 
-    if name == "count" and of.name in COMPARABLE:
+    if name == "count" and (of.name in COMPARABLE or (of.name in ("array", "json", "map") and not distinct)):
         return Value(call("count", argument.sql), BIGINT)
     if name in ("min", "max") and of.name in COMPARABLE:
         if not of.is_float:

@@ -11,7 +11,8 @@ import duckdb
 from sqlglot import exp
 
 from localaws.athena.catalog import PARQUET, Catalog, Column, Table, folder
-from localaws.athena.duck.operators import Value, cast, fail
+from localaws.athena.duck.json_casts import cast
+from localaws.athena.duck.operators import Value, fail, in_file
 from localaws.athena.duck.scope import Query
 from localaws.athena.duck.syntax import name_of, only, shown
 from localaws.athena.duck.write import COMPRESSIONS, FILES, Writer, check_keys
@@ -115,7 +116,7 @@ def _rows(query: Query, columns: Sequence[Column], names: Sequence[str]) -> str:
         name: _assigned(Value(f"q.c{number}", of), types[name])
         for number, (name, of) in enumerate(zip(names, given, strict=True), 1)
     }
-    texts = (f'{values.get(name, "NULL")}::{of.duck} AS "{name}"' for name, of in types.items())
+    texts = (f'{in_file(values.get(name, f"CAST(NULL AS {of.duck})"), of)} AS "{name}"' for name, of in types.items())
     return f"SELECT {', '.join(texts)} FROM ({query.written}) AS q"
 
 

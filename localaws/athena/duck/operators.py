@@ -5,7 +5,7 @@ A combination of types that has no branch here is refused. Where DuckDB's own op
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -29,13 +29,15 @@ from localaws.athena.types import (
 class Value:
     """A translated expression: DuckDB's text and Trino's type.
 
-    zone: the text of the zone of a timestamp with time zone; literal: what a literal says.
+    zone: the text of the zone of a timestamp with time zone; literal: what a literal says; parsed: the text of what
+    json_parse() made it of.
     """
 
     sql: str
     type: Type
     zone: str = ""
     literal: str | None = None
+    parsed: str = ""
 
 
 NULL = Value("NULL", UNKNOWN)
@@ -48,6 +50,9 @@ def quote(text: str) -> str:
 def fail(code: str, message: str) -> str:
     """DuckDB's text for an expression that fails the query when it is evaluated."""
     return f"error({quote(f'{code}: {message}')})"
+
+
+REFUSAL = "error('NOT_SUPPORTED"  # as `refuse` writes it
 
 
 def refuse(what: str) -> str:
@@ -63,6 +68,44 @@ def coerce(value: Value, to: Type) -> Value:
     if value.type.name == "decimal" and to.is_float and value.type.args[0] > 15:
         raise not_supported(f"{value.type} as double")  # more digits than a double is sure to hold
     return Value(f"CAST({value.sql} AS {to.duck})", to, literal=value.literal)
+
+
+_SIMPLE = re.compile(r'(\w+|"[^"]+")(\.(\w+|"[^"]+"))*')
+
+
+def is_simple(value: Value) -> bool:
+    """Whether a value is a literal or a name, of whose text nothing can be mistaken where it stands in another."""
+    return value.literal is not None or _SIMPLE.fullmatch(value.sql) is not None
+
+
+def bound(sql: str, body: Callable[[str], str]) -> str:
+    """DuckDB's text of ``body`` over a value, which is computed once, however often the body names it."""
+    return body(sql) if _SIMPLE.fullmatch(sql) else named(sql, '"$b"', body('"$b"'))
+
+
+def named(sql: str, name: str, body: str) -> str:
+    """DuckDB's text of a body that knows a value by a name: in quotes and with a $, as no column is called."""
+    return f"list_transform([{sql}], lambda {name}: {body})[1]"
+
+
+def in_file(sql: str, of: Type) -> str:
+    """DuckDB's text for a column as the files of a table have it."""
+    if of.name == "map" and not _has_map(of.fields[1][1]):
+        (_, key), (_, value) = of.fields
+        return f"CAST(map_from_entries({sql}) AS MAP({key.duck}, {value.duck}))"
+    if _has_map(of):
+        raise not_supported(f"a column of type {of} in a file")
+    return f"CAST({sql} AS {of.duck})"
+
+
+def _has_map(of: Type) -> bool:
+    return of.name in ("map", "json") or any(_has_map(inner) for _, inner in of.fields)
+
+
+def check_key(of: Type, clause: str) -> None:
+    """Raises QueryError for what DuckDB would find different though Trino finds it equal: json, and maps."""
+    if _has_map(of):
+        raise not_supported(f"{clause} of {of}")
 
 
 def common_type(types: Sequence[Type], what: str) -> Type:
@@ -163,6 +206,7 @@ def sort_key(value: Value, descending: bool, nulls_first: bool) -> str:
 
 def partition_key(value: Value) -> str:
     """One key of a PARTITION BY. A column that is a key by itself would come out with 0.0 for -0.0."""
+    check_key(value.type, "PARTITION BY")
     return f"({value.sql} + 0e0)" if value.type.is_float else value.sql
 
 
@@ -254,6 +298,18 @@ def _cast_text(sql: str, to: Type, tried: bool) -> str:
 _SHORT_DECIMAL = 18
 
 
+# A double's text "$t" without an exponent: for decimals with one DuckDB rounds 5e-05 to 1, and misses overflows.
+_DIGITS, _EXPONENT = (
+    """replace(ltrim(split_part("$t", 'e', 1), '-'), '.', '')""",
+    "TRY_CAST(split_part(\"$t\", 'e', 2) AS INT)",
+)
+_WITHOUT_EXPONENT = (
+    f"""CASE WHEN NOT contains("$t", 'e') THEN "$t" ELSE if(starts_with("$t", '-'), '-', '') || CASE"""
+    f""" WHEN contains("$t", 'e-') THEN '0.' || repeat('0', -1 - {_EXPONENT}) || {_DIGITS}"""
+    f" ELSE rpad({_DIGITS}, 1 + {_EXPONENT}, '0') END END"
+)
+
+
 def _cast_number(value: Value, to: Type, tried: bool) -> str:
     sql, source = value.sql, value.type
     if source.name == "decimal" and to.is_float and source.args[0] > _SHORT_DECIMAL:
@@ -265,7 +321,7 @@ def _cast_number(value: Value, to: Type, tried: bool) -> str:
     if source.is_float and to.is_integer:
         narrowed = f"round({sql})"  # half away from zero; DuckDB's cast rounds half to even
     elif source.is_float:
-        narrowed = f"CAST({sql} AS VARCHAR)"  # of its shortest decimal text, half up
+        narrowed = named(f"CAST({sql} AS VARCHAR)", '"$t"', _WITHOUT_EXPONENT)  # its shortest decimal text, half up
     else:
         narrowed = sql
     wrong = "NULL" if tried else f"error('{code}: Cannot cast ' || CAST({sql} AS VARCHAR) || ' to {to}')"
@@ -296,10 +352,13 @@ def zoned(instant: str, zone: str, unknown: str) -> Value:
     return Value(sql, TIMESTAMP_TZ, zone=zone)
 
 
-_REGIONS = "(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)/"
+_REGIONS = (
+    "(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific|Brazil|Canada|Chile|Mexico|US)/"
+)
 # What can be no offset (UTC+1, -08:00): if it is no name of a zone either, Trino does not know it.
 _NO_ZONE = rf"[ -*,./;-~]+|{_REGIONS}[ -~]*"
-_UNKNOWN_TO_TRINO = "America/Coyhaique"  # a zone of 2025
+# A zone of 2025, and two that IANA has removed: Trino's zone-index.properties lacks them.
+_UNKNOWN_TO_TRINO = ("America/Coyhaique", "Canada/East-Saskatchewan", "US/Pacific-New")
 
 
 @cache
@@ -309,5 +368,5 @@ def _zone_names() -> tuple[str, str]:
         names = connection.execute(
             "SELECT DISTINCT name, regexp_full_match(name, ?) FROM pg_timezone_names() ORDER BY 1", [f"{_REGIONS}.*"]
         ).fetchall()
-    known = [name for name, regional in names if regional and name != _UNKNOWN_TO_TRINO]
+    known = [name for name, regional in names if regional and name not in _UNKNOWN_TO_TRINO]
     return "|".join(["UTC", *known]), "|".join(re.escape(name) for name, _ in names)

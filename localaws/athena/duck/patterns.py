@@ -18,15 +18,19 @@ _RANGE = re.compile(r"[0-9]-[0-9]|[a-z]-[a-z]|[A-Z]-[A-Z]")
 class Pattern:
     """A pattern in RE2's spelling.
 
-    duck: its text; groups: for each capturing group whether it takes part in every match.
+    duck: its text; groups: for each capturing group whether it takes part in every match; may_be_empty: whether it
+    may match nothing; has_end: whether it holds ``$``, which takes a line end along in RE2's spelling.
+    captures: whether it matters what the groups match.
     Raises QueryError NOT_SUPPORTED for what may differ between the two.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, captures: bool = True) -> None:
         self.text = text
+        self.captures = captures
         self.place = 0
         self.groups: list[bool] = []
-        self.duck, _ = self._alternatives(depth=0, always=True)
+        self.has_end = False
+        self.duck, self.may_be_empty = self._alternatives(depth=0, always=True)
 
     def _refused(self) -> Exception:
         return not_supported(f"the regular expression {self.text!r}")
@@ -57,6 +61,7 @@ class Pattern:
                 if self.place < len(self.text) and self.text[self.place] != "|":
                     raise self._refused()
                 texts.append(r"\n?\z")
+                self.has_end = True
             else:
                 first = len(self.groups)
                 atom, atom_empty, repeatable = self._atom(depth, always)
@@ -84,7 +89,8 @@ class Pattern:
             if not plain:
                 if self._take("?"):
                     raise self._refused()
-                self.groups.append(always and depth == 0)
+                plain = not self.captures
+                self.groups += [] if plain else [always and depth == 0]
             inner, empty = self._alternatives(depth + 1, always)
             if not self._take(")"):
                 raise self._refused()

@@ -85,7 +85,8 @@ class TableSource:
             if named and files:
                 found = self.connection.execute(
                     "SELECT sum(total_compressed_size) FROM parquet_metadata(?)"
-                    " WHERE list_contains(?, lower(path_in_schema))",
+                    # a map's keys and values are two paths below it
+                    " WHERE list_contains(?, lower(split_part(path_in_schema, ', ', 1)))",
                     [sorted({location for location, _ in files}), named],
                 ).fetchone()
                 total += int(found[0] or 0) if found else 0

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from sqlglot import exp
+
 from localaws.athena.catalog import Column, Table
 from localaws.athena.duck.operators import Value, coerce
+from localaws.athena.duck.syntax import name_of, own_nodes
 from localaws.athena.errors import QueryError
 from localaws.athena.types import Type
 
@@ -25,13 +28,17 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Field:
-    """A column in scope: its name ("" has none), its relation's alias, Trino's type, DuckDB's text."""
+    """A column in scope: its name ("" has none), its relation's alias, Trino's type, DuckDB's text.
+
+    constant: whether Trino may find that it is the same for all rows before it runs the query.
+    """
 
     name: str
     relation: str
     type: Type
     sql: str
     hidden: bool = False
+    constant: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,8 @@ class Scope:
 
     outer: the query around a subquery; outputs: the select list, which ORDER BY sees first; groups: texts of
     the grouping keys, once the query aggregates; clause: where aggregates have no place, that clause's name;
-    inside: "aggregation", "window specification" or "HAVING clause", where windows have none.
+    inside: "aggregation", "window specification" or "HAVING clause", where windows have none; parameters: what the
+    lambdas around take, the innermost last.
     """
 
     fields: tuple[Field, ...] = ()
@@ -49,6 +57,7 @@ class Scope:
     groups: frozenset[str] | None = None
     clause: str = ""
     inside: str = ""
+    parameters: tuple[Field, ...] = ()
 
     def find(self, name: str, relation: str) -> list[Field]:
         """The fields that a name may mean; relation "" for an unqualified one."""
@@ -58,6 +67,10 @@ class Scope:
                 return found
         return [one for one in self.fields if one.name.lower() == name and (not relation or one.relation == relation)]
 
+    def parameter(self, name: str) -> Field | None:
+        """What a lambda around calls so, the innermost first."""
+        return next((one for one in reversed(self.parameters) if one.name == name), None)
+
     def structs(self, name: str) -> list[Field]:
         """The fields of that name that have fields of their own."""
         return [one for one in self.fields if one.name.lower() == name and one.type.name == "row"]
@@ -66,17 +79,28 @@ class Scope:
         return replace(self, groups=None, inside=inside or self.inside)
 
 
+def may_be_constant(node: exp.Expr, scope: Scope) -> bool:
+    """Whether Trino may know a value before it runs the query: one that reads no column of a table."""
+    columns = [one for one in own_nodes(node) if isinstance(one, exp.Column)]
+    fields = [field for one in columns for field in scope.find(name_of(one.this), one.table.lower())]
+    return len(fields) < len(columns) or all(field.constant for field in fields)
+
+
 _NO_OFFSET = " OFFSET 0"
 
 
 @dataclass(frozen=True)
 class Query:
-    """A translated query. Its columns are ``c1``, ``c2`` … in DuckDB; one without a name is named "" here."""
+    """A translated query. Its columns are ``c1``, ``c2`` … in DuckDB; one without a name is named "" here.
+
+    constants: the numbers of those that Trino may find constant.
+    """
 
     body: str
     columns: tuple[Column, ...]
     order: str = ""
     bounds: str = ""
+    constants: frozenset[int] = frozenset()
 
     @property
     def sql(self) -> str:
@@ -91,7 +115,7 @@ class Query:
     def fields(self, relation: str, alias: str) -> tuple[Field, ...]:
         """The columns as fields of a relation that DuckDB knows as ``alias``."""
         return tuple(
-            Field(column.name, relation, column.type, f"{alias}.c{number}")
+            Field(column.name, relation, column.type, f"{alias}.c{number}", constant=number in self.constants)
             for number, column in enumerate(self.columns, 1)
         )
 
@@ -113,4 +137,4 @@ class Query:
             f"{coerce(Value(f'q.c{number}', own.type), to.type).sql} AS c{number}"
             for number, (own, to) in enumerate(zip(self.columns, columns, strict=True), 1)
         )
-        return Query(f"SELECT {texts} FROM ({self.sql}) AS q", tuple(columns))
+        return Query(f"SELECT {texts} FROM ({self.sql}) AS q", tuple(columns), constants=self.constants)

@@ -2,10 +2,11 @@
 
 import csv
 import json
-import math
 import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from itertools import accumulate, count
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -14,33 +15,43 @@ from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from localaws.athena.catalog import OPEN_CSV, OPENX_JSON, PARQUET, TEXT, Table
 from localaws.athena.duck.operators import quote, refuse
+from localaws.athena.duck.packed import PACKED, check_name, write_text
 from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.types import VARCHAR, Type
 
-# What DuckDB reads at once, of which a line may be a quarter; Athena has no such limit below its memory. Where lines
-# may end in CR LF the file must fit in as a whole, for DuckDB loses lines where one buffer meets the next.
+# What DuckDB reads at once, of which a line may be a quarter; Athena has no such limit below its memory.
 _BUFFER_BYTES, _LARGE_BUFFER_BYTES = 64 * 1024 * 1024, 256 * 1024 * 1024
 _NO_DELIMITER = "\x01\x02\x02\x01"  # what no line holds: DuckDB wants one
-_LINE_ENDS, _ANY_LINE_END = r"\r\n", r"\n"  # DuckDB's names for: LF or CR and a byte; LF or CR
+_LINE_END = r"\n"
 _function_numbers = count()
+_text_numbers = count()
 
 
 def add_function(
-    connection: duckdb.DuckDBPyConnection, of: Callable[[str], Any], duck: str, result: pa.DataType
+    connection: duckdb.DuckDBPyConnection,
+    of: Callable[[Any], Any],
+    duck: str,
+    result: pa.DataType,
+    name: str = "",
+    takes: str = "VARCHAR",
 ) -> str:
-    """Makes a function of one string known to DuckDB, which hands it whole vectors; gives its name there."""
+    """Makes a function of one value known to DuckDB, which hands it whole vectors; gives its name there.
 
-    def over_vector(texts: pa.Array) -> pa.Array:
-        return pa.array([None if text is None else of(text) for text in texts.to_pylist()], result)
+    takes, duck: DuckDB's types of what it takes (a string) and gives; NULL stays NULL.
+    """
 
-    name = f"python_{next(_function_numbers)}"
+    def over_vector(values: pa.Array) -> pa.Array:
+        return pa.array([None if value is None else of(value) for value in values.to_pylist()], result)
+
+    name = name or f"python_{next(_function_numbers)}"
     connection.create_function(
         name,
         over_vector,
-        ["VARCHAR"],
+        [takes],
         duck,
         type=PythonUDFType.ARROW,
         null_handling=FunctionNullHandling.SPECIAL,
+        side_effects=True,  # or DuckDB would compute it again for each condition on its value
     )
     return name
 
@@ -52,14 +63,15 @@ def _list(locations: list[str]) -> str:
 def _parquet(connection: duckdb.DuckDBPyConnection, table: Table, locations: list[str]) -> str:
     """Columns by name, missing ones NULL; a file's type must be the declared one or coerce to it."""
     elements = connection.execute(
-        f"SELECT lower(name), duckdb_type, file_name, num_children FROM parquet_schema({_list(locations)})"
+        "SELECT lower(name), duckdb_type, file_name, num_children, coalesce(converted_type, '')"
+        f" FROM parquet_schema({_list(locations)})"
     ).fetchall()
     schemas = list(_top_level(elements))
     texts = []
     for column in table.columns:
         found = [(of, file) for name, of, file in schemas if name == column.name]
         for of, file in found:
-            if of is None:  # an array or a row, whose parts have names of their own
+            if of is None:  # an array or a row, whose parts have names of their own, or a map of more than texts
                 raise not_supported(f"the column {column.name} of type {column.type} in Parquet")
             if not _readable(str(of), column.type):
                 raise QueryError(
@@ -68,6 +80,8 @@ def _parquet(connection: duckdb.DuckDBPyConnection, table: Table, locations: lis
                     f" {column.type} defined in table schema",
                 )
         name = f'"{column.name}"' if found else "NULL"
+        if found and column.type.name == "map":
+            name = f"map_entries({name})"
         if found and column.type.name == "timestamp":  # Trino rounds to milliseconds
             name = f"CASE WHEN epoch_us({name}) % 1000 = 0 OR {name} IS NULL THEN {name} ELSE {_FINE_TIME} END"
         texts.append(f'CAST({name} AS {column.type.duck}) AS "{column.name}"')
@@ -75,16 +89,25 @@ def _parquet(connection: duckdb.DuckDBPyConnection, table: Table, locations: lis
     return f'SELECT {", ".join(texts)}, "$path" FROM {reader}'
 
 
-def _top_level(elements: list[tuple[str, str | None, str, int | None]]) -> Iterator[tuple[str, str | None, str]]:
-    """Name, type and file of the columns: of a file's elements, which are its root, then each before its parts."""
+def _top_level(
+    elements: list[tuple[str, str | None, str, int | None, str]],
+) -> Iterator[tuple[str, str | None, str]]:
+    """Name, type and file of the columns: of a file's elements, which are its root, then each before its parts.
+
+    A column of several parts has no type, but for a map from one value to another.
+    """
     seen = set()
     nested = 0  # elements to come that are parts of a column
-    for name, of, file, parts in elements:
+    for place, (name, of, file, parts, kind) in enumerate(elements):
         if file not in seen:
             seen.add(file)
             continue
         if nested:
             nested -= 1
+        elif kind == "MAP":
+            (*_, own, _), (*_, entry, _), *key_and_value = elements[place : place + 4]
+            types = [str(one[1]) for one in key_and_value if one[1] is not None]
+            yield name, f"MAP({', '.join(types)})" if (own, entry, len(types)) == (1, 2, 2) else None, file
         else:
             yield name, of, file
         nested += parts or 0
@@ -94,6 +117,8 @@ _FINE_TIME = refuse("a timestamp finer than milliseconds")
 
 
 def _readable(duck: str, declared: Type) -> bool:
+    if declared.name == "map":
+        return duck == f"MAP({', '.join(of.duck for _, of in declared.fields)})"
     if duck in (declared.duck, declared.duck.replace(" ", "")):
         return True
     integers = ["TINYINT", "SMALLINT", "INTEGER", "BIGINT"]
@@ -101,61 +126,59 @@ def _readable(duck: str, declared: Type) -> bool:
 
 
 def _lines(connection: duckdb.DuckDBPyConnection, locations: list[str], skip: int = 0) -> str:
-    """Every line of the files, with its file. Lines end in LF or CR LF, also within one file.
-
-    Raises QueryError for a file where CR alone ends a line: there DuckDB would leave out the next byte.
-    """
-    packed = [location for location in locations if location.endswith((".gz", ".zst"))]
+    """Every line of the files, with its file. Raises QueryError for a damaged compressed file."""
+    for location in locations:
+        check_name(location)
+    packed = [location for location in locations if location.endswith(PACKED)]
     plain = [location for location in locations if location not in packed]
-    returns = _with_returns(connection, plain) if plain else []
-    if packed:
-        _check_packed(connection, packed)
-    feeds = [location for location in plain if location not in returns]
-    readers = [_reader(feeds, _ANY_LINE_END, _BUFFER_BYTES, skip)] if feeds else []
-    if returns or packed:
-        readers.append(_reader([*returns, *packed], _LINE_ENDS, _LARGE_BUFFER_BYTES, skip))
+    rewritten = packed + (_other_texts(connection, plain) if plain else [])
+    feeds = [location for location in plain if location not in rewritten]
+    readers = [_reader(feeds, _BUFFER_BYTES, skip)] if feeds else []
+    readers += _rewritten(connection, rewritten, skip)
+    if not readers:
+        return "SELECT '' AS line, '' AS \"$path\" WHERE FALSE"
     return " UNION ALL ".join(f"SELECT coalesce(line, '') AS line, \"$path\" FROM {reader}" for reader in readers)
 
 
-def _with_returns(connection: duckdb.DuckDBPyConnection, plain: list[str]) -> list[str]:
-    """Those of the files that have lines that end in CR LF."""
+def _other_texts(connection: duckdb.DuckDBPyConnection, plain: list[str]) -> list[str]:
+    """Those of the files that are no UTF-8, or have lines that do not end in LF: DuckDB would lose lines of them."""
     found = connection.execute(
-        "SELECT filename, strlen(content), contains(replace(content, chr(13) || chr(10), ''), chr(13))"
-        f" FROM read_text({_list(plain)}) WHERE contains(content, chr(13))"
+        f"SELECT filename FROM (SELECT filename, TRY(decode(content)) AS text FROM read_blob({_list(plain)}))"
+        " WHERE text IS NULL OR contains(text, chr(13))"
     ).fetchall()
-    for location, size, alone in found:
-        if alone:
-            raise not_supported(f"a line that ends in CR alone, in {location},")
-        _check_size(location, size)
-    return [location for location, _, _ in found]
+    return [location for (location,) in found]
 
 
-def _check_packed(connection: duckdb.DuckDBPyConnection, packed: list[str]) -> None:
-    by_any, by_usual = (
-        dict(
-            connection.execute(
-                f'SELECT "$path", sum(strlen(line) + 2) FROM {_reader(packed, end, _LARGE_BUFFER_BYTES)} GROUP BY 1'
-            ).fetchall()
-        )
-        for end in (_ANY_LINE_END, _LINE_ENDS)
-    )
-    for location, size in by_any.items():
-        _check_size(location, size)
-        if size != by_usual.get(location):
-            raise not_supported(f"a line that ends in CR alone, in {location},")
+def _rewritten(connection: duckdb.DuckDBPyConnection, locations: list[str], skip: int) -> list[str]:
+    """The reader of these files' texts, which lie where DuckDB spills until the statement ends."""
+    paths: dict[str, str] = {}
+    for location in locations:
+        found = connection.execute(
+            "SELECT current_setting('temp_directory'), content FROM read_blob(?)", [location]
+        ).fetchone()
+        assert found is not None
+        folder, content = Path(found[0]), found[1]
+        folder.mkdir(parents=True, exist_ok=True)
+        # An error of DuckDB's names the file.
+        path = folder / f"{next(_text_numbers)}-{location.rpartition('/')[2][-100:]}.txt"
+        if write_text(location, content, path, _LARGE_BUFFER_BYTES // 4):
+            paths[location] = str(path)
+    if not paths:
+        return []
+    names = ", ".join(f"({quote(path)}, {quote(location)})" for location, path in paths.items())
+    reader = _reader(list(paths.values()), _LARGE_BUFFER_BYTES, skip)
+    return [
+        f'(SELECT t.line, n.location AS "$path" FROM {reader} AS t'
+        f' INNER JOIN (VALUES {names}) AS n(path, location) ON t."$path" = n.path)'
+    ]
 
 
-def _check_size(location: str, size: int) -> None:
-    if size > _LARGE_BUFFER_BYTES:
-        raise not_supported(f"{size} bytes of lines that may end in CR LF, in {location},")
-
-
-def _reader(locations: list[str], line_end: str, buffer: int, skip: int = 0) -> str:
+def _reader(locations: list[str], buffer: int, skip: int = 0) -> str:
     return (
         f"read_csv({_list(locations)},"
         f" columns={{'line': 'VARCHAR'}}, auto_detect=false, header=false, delim={quote(_NO_DELIMITER)},"
-        " quote='', escape='', strict_mode=false, null_padding=false, filename='$path',"
-        f" hive_partitioning=false, new_line={quote(line_end)},"
+        " compression='none', quote='', escape='', strict_mode=false, null_padding=false, filename='$path',"
+        f" hive_partitioning=false, new_line={quote(_LINE_END)},"
         f" max_line_size={buffer // 4}, buffer_size={buffer}, skip={skip})"
     )
 
@@ -252,7 +275,7 @@ def openx_line(line: str, fields: tuple[tuple[str, Type], ...]) -> str | None:
     if not text.startswith(("{", "[")):
         return None
     try:
-        document, _ = json.JSONDecoder(object_pairs_hook=_last_of_any_case).raw_decode(text)
+        document, _ = _DECODER.raw_decode(text)
     except ValueError:
         if _is_cut_off(text):
             return None
@@ -272,8 +295,18 @@ def _is_cut_off(text: str) -> bool:
     return all(depths) and not re.search("['/#]", bare)
 
 
-def _last_of_any_case(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {key.lower(): value for key, value in pairs}
+class _Members(dict[str, Any]):
+    """An object's values by their keys in lower case, the last of equal keys; ``names``: the keys as written."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        self.names: dict[str, str] = {}
+        for key, value in pairs:
+            lower = key.lower()
+            self.pop(lower, None)  # it stands where the last one does
+            self[lower], self.names[lower] = value, key
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_Members, parse_float=Decimal)
 
 
 def _as_row(value: Any, fields: tuple[tuple[str, Type], ...]) -> dict[str, Any] | None:
@@ -290,9 +323,7 @@ def _as_type(value: Any, of: Type) -> Any:
     if of.name == "row":
         return _as_row(value, of.fields)
     if of.name == "varchar":
-        if isinstance(value, (float, dict, list)):
-            raise not_supported(f"{str(value)[:40]} for a string in JSON")
-        return value if value is None or isinstance(value, str) else json.dumps(value)
+        return value if value is None or isinstance(value, str) else _as_string(value)
     if isinstance(value, str):
         value = _number(value)
     if isinstance(value, (dict, list)):
@@ -301,9 +332,35 @@ def _as_type(value: Any, of: Type) -> Any:
         return None
     if of.name == "double":
         return str(float(value))  # as text: JSON has no NaN and no infinity, DuckDB's cast knows both
-    if not math.isfinite(value):
+    if not -(2**63) <= value < 2**63:  # NaN is neither
         return None
-    return int(value) if -(2**63) <= value < 2**63 else None
+    return int(value)
+
+
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", "</": "<\\/"}
+_ESCAPED = re.compile(r'["\\\x00-\x1f]|</')
+
+
+def _as_string(value: Any) -> str:
+    """What a column of strings has of other values: their text, as org.json and BigDecimal write it."""
+    if isinstance(value, _Members):
+        members = (f"{_as_quoted(value.names[key])}:{_as_part(one)}" for key, one in value.items())
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_as_part, value)) + "]"
+    if isinstance(value, float):
+        raise not_supported(f"{value} for a string in JSON")
+    if isinstance(value, Decimal):
+        return str(value if value else abs(value))
+    return json.dumps(value)
+
+
+def _as_part(value: Any) -> str:
+    return _as_quoted(value) if isinstance(value, str) else _as_string(value)
+
+
+def _as_quoted(text: str) -> str:
+    return '"' + _ESCAPED.sub(lambda found: _ESCAPES.get(found[0]) or f"\\u{ord(found[0]):04x}", text) + '"'
 
 
 _NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"

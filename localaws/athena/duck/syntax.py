@@ -16,7 +16,7 @@ from trino_query_parser import TrinoSyntaxError, parse_statement  # type: ignore
 from trino_query_parser.SqlBaseLexer import SqlBaseLexer  # type: ignore[import-untyped]
 
 from localaws.athena.errors import QueryError, not_supported
-from localaws.athena.types import BIGINT, BOOLEAN, DATE, DOUBLE, INTEGER, VARCHAR, Type, decimal
+from localaws.athena.types import BIGINT, BOOLEAN, DATE, DOUBLE, INTEGER, JSON, VARCHAR, Type, decimal, map_of
 
 
 class TypedLiteral(exp.Expression):
@@ -157,12 +157,16 @@ _TYPES = {
     "BIGINT": BIGINT,
     "DOUBLE": DOUBLE,
     "DATE": DATE,
+    "JSON": JSON,
 }
 
 
 def type_of(node: exp.DataType) -> Type:
     """The type that a cast or a literal names. Raises QueryError for one that is not covered."""
     name = node.this.name
+    if name == "MAP" and len(node.expressions) == 2:
+        key, value = map(type_of, node.expressions)
+        return map_of(key, value)
     arguments = tuple(int(one.this.this) for one in node.expressions if isinstance(one, exp.DataTypeParam))
     if len(arguments) != len(node.expressions):
         raise not_supported(f"the type {shown(node)}")

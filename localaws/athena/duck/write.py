@@ -48,11 +48,9 @@ class Writer:
         return "SELECT * FROM held"
 
     def file(self, rows: str, target: str) -> None:
-        """One object; none where there are no rows."""
+        """One object; none where there are no rows, for to write and delete it takes a right that Athena does not."""
         self.used.append(target.rpartition("/")[0] + "/")
-        if self._copy(rows, target) == (0,):
-            bucket, _, key = target.removeprefix("s3://").partition("/")
-            self.s3.delete_object(Bucket=bucket, Key=key)
+        self._copy(rows, target, ", WRITE_EMPTY_FILE false")
 
     def files(self, rows: str, location: str, count: int) -> None:
         """``count`` objects; a row lies in any, as on Athena: nobody shall take them for one, or for the order."""
@@ -112,10 +110,10 @@ class Writer:
             for bucket in range(count)
         ]
 
-    def _copy(self, rows: str, target: str, options: str = "") -> Any:
-        return self.connection.execute(
+    def _copy(self, rows: str, target: str, options: str) -> None:
+        self.connection.execute(
             f"COPY ({rows}) TO {quote(target)} (FORMAT parquet, COMPRESSION {self.compression}{options})"
-        ).fetchone()
+        )
 
     def undo(self) -> None:
         """Removes what ``file`` and ``files`` wrote, where the caller may."""

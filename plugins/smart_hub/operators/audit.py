@@ -33,7 +33,7 @@ QUALITY_SCHEMA = pyarrow.schema(
 class AuditOperator(SmartHubOperator):
     """Runs every rule of ``include/sql/quality`` in one query; the table data_quality keeps what they found.
 
-    tables: names of usage_table, cost_table, rejects_table and published_table, the run's staging tables.
+    tables: names of readings_table, cost_table, rejects_table and published_table, the run's staging tables.
 
     Returns one dict a rule: rule, severity, checked, violations, sample. Fails, without a retry, when a
     fatal rule is violated; violations of a warning are logged.
@@ -56,7 +56,7 @@ class AuditOperator(SmartHubOperator):
             "day": day,
             "next_day": next_day(day),
             "files": self.settings.files_per_day,
-            "most_rejected": self.settings.most_rejected,
+            "max_reject_ratio": self.settings.max_reject_ratio,
             "watts_margin": self.settings.watts_margin,
         }
         athena = self.athena(context)

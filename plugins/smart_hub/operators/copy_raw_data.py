@@ -1,24 +1,51 @@
 """Step 1: raw data into the data bucket."""
 
+import csv
+import io
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+from urllib.parse import unquote
 
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from smart_hub import macros
+from smart_hub import compression, macros
 from smart_hub.content import content_of
-from smart_hub.layout import REFERENCE_TABLES, raw_key, raw_prefix, run_id_key
+from smart_hub.layout import (
+    LOCATION_COLUMNS,
+    REFERENCE_TABLES,
+    damaged_key,
+    is_compressed,
+    raw_key,
+    raw_prefix,
+    run_id_key,
+)
 from smart_hub.operators.base import SmartHubOperator
 from smart_hub.sources import Source, SourceError, is_data, source_of
 
 _SENT_BESIDE_EACH_OTHER = 8
 _SECONDS_BETWEEN_PROGRESS = 10.0
-# Data sets with a folder for each state: a file outside of these would be copied, but never be read.
+_MOST_NAMES_IN_A_MESSAGE = 20
+# Data sets with a folder for each state, which is a partition: a file outside of these would never be read.
 _BY_STATE = ("mappings", "locations")
+# Key of the metadata of a file that was checked: that it is as it should be, or what is wrong with it.
+_CHECK, _INTACT, _WITH_HEADER = "check", "intact", "intact, with its header"
+# Suffixes of files that Athena decompresses and this package does not.
+_UNREADABLE = (".bz2", ".deflate", ".lz4", ".snappy")
+_LONGEST_HEADER = 1 << 16  # characters
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What has become of a file: whether it was sent, and what is wrong with it, if it is damaged."""
+
+    name: str
+    was_sent: bool
+    damage: str | None = None
 
 
 class CopyRawDataOperator(SmartHubOperator):
@@ -29,9 +56,15 @@ class CopyRawDataOperator(SmartHubOperator):
     sent. With mirroring on, objects are deleted that the source no longer has: of this day's usage, of
     mappings, of locations, of rates.
 
-    Returns content (hash of each reference data set) and new (data sets still to be crawled and converted). Fails,
-    without a retry, when a setting is wrong or the source lacks any data set; with ``settings.skip_empty_days`` a
-    source that lacks the day's usage alone skips the run.
+    A compressed file is read to its end before it is sent, a file of locations to its header. A damaged file of
+    usage is set aside (layout.damaged_key), an earlier version of it is deleted from the day, and the day goes on
+    without it.
+
+    Returns content (hash of each reference data set), new (reference data sets still to be converted), crawl (data
+    sets whose crawler has to run) and damaged (names of damaged files of usage in the source, sorted). Fails,
+    without a retry, when a setting is wrong, when the source lacks any data set, when all files of usage or any of
+    mappings and locations are damaged, when a file of locations lacks its header; with ``settings.skip_empty_days``
+    a source that lacks the day's usage alone skips the run.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -42,21 +75,35 @@ class CopyRawDataOperator(SmartHubOperator):
         # All are looked for before the first is sent: a source that lacks one changes nothing.
         usage = f"usage/dt={day}/"
         names = {prefix: self._names(source, prefix) for prefix in (*(f"{name}/" for name in REFERENCE_TABLES), usage)}
-        for prefix in names:
-            self._copy(source, prefix, names[prefix])
+        damaged = {prefix: self._copy(source, prefix, names[prefix]) for prefix in names}[usage]
 
+        references = {data_set: list(self.objects(raw_prefix(data_set))) for data_set in REFERENCE_TABLES}
         content = {
-            data_set: content_of((item["Key"], item["ETag"]) for item in self.objects(raw_prefix(data_set)))
-            for data_set in REFERENCE_TABLES
+            data_set: content_of((item["Key"], item["ETag"]) for item in items)
+            for data_set, items in references.items()
         }
         new = [data_set for data_set, table in REFERENCE_TABLES.items() if not self._has(table, content[data_set])]
-        if not self._has("raw_usage", day):
-            new.append("usage")
-        self.log.info("To be crawled and converted: %s", ", ".join(new) or "nothing, all is registered")
-        return {"content": content, "new": new}
+        crawl = [] if self._has("raw_usage", day) else ["usage"]
+        for data_set, items in references.items():
+            # A table without partitions is crawled when its data are new.
+            if self._lacks_a_state(data_set, items) if data_set in _BY_STATE else data_set in new:
+                crawl.append(data_set)
+        self.log.info("To be converted: %s", ", ".join(new) or "nothing")
+        self.log.info("To be crawled: %s", ", ".join(crawl) or "nothing, the catalog has all partitions")
+        return {"content": content, "new": new, "crawl": crawl, "damaged": damaged}
 
     def _has(self, table: str, value: str) -> bool:
         return self.partition_location(table, value) is not None
+
+    def _lacks_a_state(self, data_set: str, items: Iterable[dict[str, Any]]) -> bool:
+        """Whether the catalog lacks the partition of a state of which there are raw data. items: the raw objects."""
+        prefix = raw_prefix(data_set)
+        folders = {item["Key"].removeprefix(prefix).split("/")[0] for item in items if item["Size"]}
+        pages = self.glue.get_paginator("get_partitions").paginate(
+            DatabaseName=self.settings.database, TableName=f"raw_{data_set}", ExcludeColumnSchema=True
+        )
+        registered = {partition["Values"][0] for page in pages for partition in page["Partitions"]}
+        return not {unquote(folder.removeprefix("state=")) for folder in folders} <= registered
 
     def _names(self, source: Source, prefix: str) -> list[str]:
         """What the source has under a prefix: at least one file, each where its table will look for it."""
@@ -67,7 +114,7 @@ class CopyRawDataOperator(SmartHubOperator):
         names = sorted(name for name in found if is_data(name))
         if left_out := sorted(set(found) - set(names)):
             self.log.warning("Left out, Athena reads no file whose name begins with . or _: %s", ", ".join(left_out))
-        if not names and self.settings.skip_empty_days and prefix.startswith("usage/"):
+        if not names and self.settings.skip_empty_days and _is_usage(prefix):
             raise AirflowSkipException(
                 f"no file under {self.settings.source}/{prefix}; SMART_HUB_SKIP_EMPTY_DAYS is on"
             )
@@ -77,45 +124,159 @@ class CopyRawDataOperator(SmartHubOperator):
                 f"no file under {self.settings.source}/{prefix}: put the data there, or set SMART_HUB_SOURCE"
                 f" to the folder or s3:// prefix that has {folders} and usage/"
             )
+        keys: dict[str, str] = {}
         for name in names:
             if prefix.rstrip("/") in _BY_STATE and not re.fullmatch(r"state=[^/]+/.+", name.removeprefix(prefix)):
                 raise AirflowFailException(f"{self.settings.source}/{name} lies outside a folder {prefix}state=xx/")
+            if (other := keys.setdefault(raw_key(name), name)) != name:
+                raise AirflowFailException(
+                    f"{self.settings.source}/{other} and {name} would both be copied to {raw_key(name)}: rename one"
+                )
         return names
 
-    def _copy(self, source: Source, prefix: str, names: Collection[str]) -> None:
-        bucket = self.settings.data_bucket
-        there = {item["Key"]: item["ETag"].strip('"') for item in self.objects(raw_key(prefix))}
+    def _copy(self, source: Source, prefix: str, names: Sequence[str]) -> list[str]:
+        """Makes the raw data under a prefix those of the source. Returns the names of damaged files, sorted."""
+        there = self._etags(raw_key(prefix))
+        set_aside = self._etags(damaged_key(prefix)) if _is_usage(prefix) else {}
 
-        def sent(name: str) -> bool:
+        def transfer(name: str) -> _Outcome:
+            if is_compressed(name) or _has_header(name):
+                return self._transfer_checked(source, name, there, set_aside)
             key, checksum = raw_key(name), source.checksum(name)
-            if key in there and (there[key] == checksum or self._sent_checksum(key, source) == checksum):
-                return False
-            source.send(name, bucket, key, checksum)
-            return True
+            if key in there and (there[key] == checksum or self._metadata(key).get(source.checksum_name) == checksum):
+                return _Outcome(name, was_sent=False)
+            source.send(name, self.settings.data_bucket, key, checksum)
+            return _Outcome(name, was_sent=True)
 
-        count, done, reported = 0, 0, time.monotonic()
+        outcomes: list[_Outcome] = []
+        reported = time.monotonic()
         pool = ThreadPoolExecutor(_SENT_BESIDE_EACH_OTHER)
         try:
-            for future in as_completed([pool.submit(sent, name) for name in names]):
-                count, done = count + future.result(), done + 1
+            for future in as_completed([pool.submit(transfer, name) for name in names]):
+                outcomes.append(future.result())
                 if time.monotonic() - reported > _SECONDS_BETWEEN_PROGRESS:
-                    self.log.info("%s: %d of %d files", prefix, done, len(names))
+                    self.log.info("%s: %d of %d files", prefix, len(outcomes), len(names))
                     reported = time.monotonic()
         finally:
             pool.shutdown(cancel_futures=True)
+        damaged = self._damaged(prefix, outcomes)
+        self._delete_superseded(names, damaged, there, set_aside)
         vanished = sorted(set(there) - {raw_key(name) for name in names})
         if self.settings.mirror and vanished:
             self.delete(vanished)
+        sent = sum(one.was_sent for one in outcomes)
         self.log.info(
             "%s: %d sent, %d unchanged, %d %s",
             prefix,
-            count,
-            len(names) - count,
+            sent,
+            len(names) - sent - len(damaged),
             len(vanished),
             "deleted" if self.settings.mirror else "no longer in the source, kept",
         )
+        return damaged
 
-    def _sent_checksum(self, key: str, source: Source) -> str | None:
-        head = self.s3.head_object(Bucket=self.settings.data_bucket, Key=key)
-        checksum: str | None = head["Metadata"].get(source.checksum_name)
-        return checksum
+    def _transfer_checked(
+        self, source: Source, name: str, there: Mapping[str, str], set_aside: Mapping[str, str]
+    ) -> _Outcome:
+        """Sends an intact file to the raw data; of usage, sets a damaged one aside. Fails for one without its header.
+
+        A file that lies at one of these places unchanged is not checked again: the object's metadata have the outcome.
+        """
+        checksum, bucket = source.checksum(name), self.settings.data_bucket
+        passed = _WITH_HEADER if _has_header(name) else _INTACT
+
+        def found_before(key: str, etags: Mapping[str, str]) -> str | None:
+            if key not in etags:
+                return None
+            metadata = self._metadata(key)
+            is_same = checksum in (etags[key], metadata.get(source.checksum_name))
+            return metadata.get(_CHECK) if is_same else None
+
+        if found_before(raw_key(name), there) == passed:
+            return _Outcome(name, was_sent=False)
+        if damage := found_before(damaged_key(name), set_aside):
+            return _Outcome(name, was_sent=False, damage=damage)
+        try:
+            if is_compressed(name):
+                with source.open(name) as file:
+                    compression.check(name, file)
+        except compression.DamagedFile as error:
+            if _is_usage(name):
+                source.send(name, bucket, damaged_key(name), checksum, **{_CHECK: str(error)})
+            return _Outcome(name, was_sent=False, damage=str(error))
+        if _has_header(name):
+            with source.open(name) as file:
+                self._check_header(name, compression.opened(name, file))
+        source.send(name, bucket, raw_key(name), checksum, **{_CHECK: passed})
+        return _Outcome(name, was_sent=True)
+
+    def _check_header(self, name: str, file: BinaryIO) -> None:
+        """Fails unless the first line that is not blank has the names of the columns, or all lines are blank."""
+        text = io.TextIOWrapper(file, "utf-8-sig", "replace")
+        first = ""
+        while not first and (line := text.readline(_LONGEST_HEADER)):
+            first = line.strip()
+        names = [one.strip().lower() for one in next(csv.reader([first], skipinitialspace=True), [])]
+        if first and tuple(names[: len(LOCATION_COLUMNS)]) != LOCATION_COLUMNS:
+            raise AirflowFailException(
+                f"{self.settings.source}/{name}: the first line should be the header {','.join(LOCATION_COLUMNS)}, and"
+                f" is {first[:100]!r}: the header is missing, or its columns are in another order. Mend the file in"
+                " the source, and clear this task"
+            )
+
+    def _damaged(self, prefix: str, outcomes: Collection[_Outcome]) -> list[str]:
+        """The names of damaged files, sorted. Fails when the run cannot do without them."""
+        damages = {one.name: one.damage for one in sorted(outcomes, key=lambda one: one.name) if one.damage}
+        if damages and not _is_usage(prefix):
+            raise AirflowFailException(
+                f"damaged: {self._listed(damages)}. Replace them in the source by intact files, and clear this task"
+            )
+        if len(damages) == len(outcomes):
+            raise AirflowFailException(
+                f"all files of {prefix} are damaged: {self._listed(damages)}. Replace them in the source by intact"
+                " files, and clear this task"
+            )
+        for name, damage in damages.items():
+            self.log.warning(
+                "%s/%s is damaged and is left out of the day: %s. It was copied to %s; replace it in the source by an"
+                " intact file, and start another run of the day",
+                self.settings.source,
+                name,
+                damage,
+                self.settings.location(damaged_key(name)),
+            )
+        return list(damages)
+
+    def _listed(self, damages: Mapping[str, str | None]) -> str:
+        texts = [f"{self.settings.source}/{name} ({damage})" for name, damage in damages.items()]
+        more = len(texts) - _MOST_NAMES_IN_A_MESSAGE
+        return ", ".join(texts[:_MOST_NAMES_IN_A_MESSAGE]) + (f" and {more} more" if more > 0 else "")
+
+    def _delete_superseded(
+        self, names: Collection[str], damaged: Collection[str], there: Collection[str], set_aside: Collection[str]
+    ) -> None:
+        """Deletes earlier versions of damaged files from the raw data, and from those set aside what is intact now.
+
+        With mirroring on, also those set aside that the source no longer has.
+        """
+        replaced = {raw_key(name) for name in damaged} & set(there)
+        known = set(set_aside) if self.settings.mirror else set(set_aside) & {damaged_key(name) for name in names}
+        if superseded := sorted(replaced | (known - {damaged_key(name) for name in damaged})):
+            self.delete(superseded)
+            self.log.info("Deleted, as the source has other files now: %s", ", ".join(superseded))
+
+    def _etags(self, prefix: str) -> dict[str, str]:
+        """ETags of the data bucket's objects under a key prefix."""
+        return {item["Key"]: item["ETag"].strip('"') for item in self.objects(prefix)}
+
+    def _metadata(self, key: str) -> dict[str, str]:
+        return dict(self.s3.head_object(Bucket=self.settings.data_bucket, Key=key)["Metadata"])
+
+
+def _has_header(name: str) -> bool:
+    """Whether the file should begin with a header that can be read here."""
+    return name.startswith("locations/") and not name.lower().endswith(_UNREADABLE)
+
+
+def _is_usage(name: str) -> bool:
+    return name.startswith("usage/")

@@ -29,7 +29,7 @@ _QUERY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 class PointingOperator(SmartHubOperator):
     """Points the day of each published table at a version of its own, and notes it down.
 
-    The order is usage_rejects, usage, usage_cost, then the insights.
+    The order is usage_rejects, readings, usage_cost, then the insights.
 
     Readers of a table see its old version or its new one.
     """
@@ -102,16 +102,18 @@ class PublishOperator(PointingOperator):
 
     def _account(self, context: Context) -> dict[str, Any]:
         """What the run has published, and what that took."""
-        checked, new = macros.audited(context), macros.found(context)["new"]
+        checked, found = macros.audited(context), macros.found(context)
         prefix = results_prefix(macros.run(context))
         names = (item["Key"].removeprefix(prefix) for item in self.objects(prefix))
-        queries = {found[0] for name in names if (found := _QUERY_ID.match(name))}
+        queries = {match[0] for name in names if (match := _QUERY_ID.match(name))}
         scanned = self.athena(context).scanned(sorted(queries))
         return {
             "rows": checked["complete_rows"],
             "rejects": checked["every_reject_has_a_reason"],
             "bytes_scanned": sum(scanned.values()),
-            "estimated_dollars": round(prices.dollars(scanned.values(), len(new), int("rates" in new)), 6),
+            "estimated_dollars": round(
+                prices.dollars(scanned.values(), len(found["crawl"]), int("rates" in found["new"])), 6
+            ),
         }
 
 
@@ -132,6 +134,11 @@ class RollBackOperator(PointingOperator):
         if previous is None:
             raise AirflowFailException(f"{day} has no version before the published one: {now}")
         locations = dict(previous.locations)
+        if locations.keys() != set(PUBLISHED_TABLES):
+            raise AirflowFailException(
+                f"{day} was published before by another version of the project, which had the tables"
+                f" {', '.join(sorted(locations))}: start a run of the day instead"
+            )
         if missing := self.lacks_objects(locations):
             raise AirflowFailException(f"{missing}, published before, has no objects any more; {day} stays as it is")
         self.log.info("%s goes back to what was published at %s", day, previous.at)

@@ -4,11 +4,11 @@ Each carries what it shows in words and as a table, for those who do not see it.
 to the page, which knows whether it is light or dark.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smart_hub.page.figures import HOURS, Load, Usage, in_order
+from smart_hub.page.figures import HOURS, Device, Load, Usage, in_order
 
 # Told apart by those who see fewer colours too (Okabe and Ito, https://jfly.uni-koeln.de/color/), on white and black.
 COLOURS = {"off-peak": "#3b9fd6", "partial-peak": "#e6a117", "peak": "#d55e00"}
@@ -16,6 +16,8 @@ _OTHER = "#8a8f98"
 _NOW, _SHIFTED = "#7a86b8", "#009e73"
 _HEAT = [[0, "rgba(213, 94, 0, 0.04)"], [0.5, "#e6a117"], [1, "#a63a00"]]
 _SHADE = 0.16
+# Lines of a chart that has one for each device: beyond, the last is the sum of the others.
+MOST_DEVICES = 20
 
 
 @dataclass(frozen=True)
@@ -51,20 +53,20 @@ def clock(hour: int) -> str:
 
 def device_costs(usage: Usage) -> Chart:
     """Cost by device, stacked by rate period."""
-    labels = [device.label for device in usage.devices]
+    devices = _drawn(usage)
     first = usage.devices[0]
     return Chart(
         name="devices",
         title="Cost by device",
-        note="Dollars in the chosen days, by the rate period in which they arose.",
+        note=f"Dollars in the chosen days, by the rate period in which they arose.{_others(devices)}",
         words=f"{first.label} costs most: {dollars(first.total)} of {dollars(usage.cost)}.",
         traces=[
             {
                 "type": "bar",
                 "orientation": "h",
                 "name": period,
-                "y": labels,
-                "x": [round(device.cost.get(period, 0) / 100, 6) for device in usage.devices],
+                "y": _labels(devices),
+                "x": [round(device.cost.get(period, 0) / 100, 6) for device in devices],
                 "marker": {"color": COLOURS.get(period, _OTHER)},
                 "hovertemplate": f"%{{y}}<br>{period}: $%{{x:,.2f}}<extra></extra>",
             }
@@ -75,7 +77,7 @@ def device_costs(usage: Usage) -> Chart:
             "height": _height(usage),
             "legend": {"traceorder": "normal"},
             "xaxis": {"tickprefix": "$", "rangemode": "tozero"},
-            "yaxis": {"autorange": "reversed", "automargin": True},
+            "yaxis": {"type": "category", "autorange": "reversed", "automargin": True},
         },
         header=["Device", "kWh", *usage.periods, "Cost"],
         rows=[
@@ -114,17 +116,18 @@ def heat_map(usage: Usage) -> Chart:
     """Energy by device and hour of the day."""
     cells = [(kwh, device.label, hour) for device in usage.devices for hour, kwh in device.by_hour.items()]
     kwh, label, hour = max(cells, key=lambda cell: cell[0])
+    devices = _drawn(usage)
     return Chart(
         name="heat",
         title="When each device runs",
-        note="kWh in the chosen days, by device and hour on the hub's own clock.",
+        note=f"kWh in the chosen days, by device and hour on the hub's own clock.{_others(devices)}",
         words=f"The most is used by {label} from {clock(hour)}: {kwh:,.2f} kWh.",
         traces=[
             {
                 "type": "heatmap",
                 "x": [clock(hour) for hour in HOURS],
-                "y": [device.label for device in usage.devices],
-                "z": [[_rounded(device.by_hour.get(hour)) for hour in HOURS] for device in usage.devices],
+                "y": _labels(devices),
+                "z": [[_rounded(device.by_hour.get(hour)) for hour in HOURS] for device in devices],
                 "colorscale": _HEAT,
                 "xgap": 1,
                 "ygap": 1,
@@ -135,7 +138,7 @@ def heat_map(usage: Usage) -> Chart:
         layout={
             "height": _height(usage),
             "xaxis": {"type": "category", "showgrid": False, "tickvals": [clock(hour) for hour in HOURS[::3]]},
-            "yaxis": {"autorange": "reversed", "automargin": True, "showgrid": False},
+            "yaxis": {"type": "category", "autorange": "reversed", "automargin": True, "showgrid": False},
         },
         header=["Device", *(clock(hour) for hour in HOURS)],
         rows=[
@@ -239,8 +242,43 @@ def _day_axes(unit: str) -> dict[str, Any]:
 
 
 def _height(usage: Usage) -> int:
-    """Pixels that give each device a line of its own."""
-    return 90 + 32 * max(6, len(usage.devices))
+    """Pixels that give each device that is drawn a line of its own."""
+    return 90 + 32 * max(6, len(_drawn(usage)))
+
+
+def _drawn(usage: Usage) -> list[Device]:
+    """The costliest devices, and as one more the sum of the others; MOST_DEVICES at most."""
+    devices = list(usage.devices)
+    if len(devices) <= MOST_DEVICES:
+        return devices
+    others = devices[MOST_DEVICES - 1 :]
+    sum_of_others = Device(
+        sensor="",
+        label=f"{len(others)} others",
+        kwh=sum(device.kwh for device in others),
+        cost=_sums(device.cost for device in others),
+        by_hour=_sums(device.by_hour for device in others),
+    )
+    return [*devices[: MOST_DEVICES - 1], sum_of_others]
+
+
+def _others(drawn: Sequence[Device]) -> str:
+    """What the note says of a line that is the sum of others."""
+    return "" if drawn[-1].sensor else f" {drawn[-1].label} are one line: they cost least. The table has each."
+
+
+def _sums(parts: Iterable[Mapping[Any, float]]) -> dict[Any, float]:
+    """The sum of each key's values."""
+    sums: dict[Any, float] = {}
+    for part in parts:
+        for key, value in part.items():
+            sums[key] = sums.get(key, 0) + value
+    return sums
+
+
+def _labels(devices: Iterable[Device]) -> list[str]:
+    """Labels that plotly.js shows as they are: it takes some tags, and entities, for markup."""
+    return [device.label.replace("&", "&amp;").replace("<", "&lt;") for device in devices]
 
 
 def _rounded(value: float | None) -> float | None:

@@ -5,14 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from smart_hub.layout import SENSORS
-
 MOST_DAYS = 92
 
 _HUB = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _STATE = re.compile(r"[a-z]{2}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_SENSOR = re.compile("|".join(SENSORS))
+_SENSOR = re.compile(r".{1,64}", re.DOTALL)  # a channel's name, which may be any
 _HOUR = re.compile(r"[01]?[0-9]|2[0-3]")
 
 
@@ -24,7 +22,7 @@ class ChoiceError(ValueError):
 class Choice:
     """State, hub and days, None where left to the page; and of the what-if its sensor and hour.
 
-    first, last: YYYY-MM-DD, both included. Texts are of strict patterns, days exist.
+    first, last: YYYY-MM-DD, both included. Texts are of strict patterns, but for the sensor's; days exist.
     """
 
     state: str | None = None
@@ -60,7 +58,7 @@ class Choice:
             hub=text("hub", _HUB, "the id of a hub"),
             first=day("from"),
             last=day("to"),
-            sensor=text("sensor", _SENSOR, f"a sensor from {SENSORS[0]} to {SENSORS[-1]}"),
+            sensor=text("sensor", _SENSOR, "a channel of 1 to 64 characters"),
             hour=None if hour is None else int(hour),
         )
         if choice.first and choice.last:

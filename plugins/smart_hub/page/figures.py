@@ -1,8 +1,10 @@
 """The figures of the page, computed from published rows. Energy is kWh, money cents, neither rounded.
 
-A device is a sensor, named after what the newest rows say hangs on it: two sensors may have devices of one name.
+A device is what hangs on one channel (column ``sensor``), named after the newest rows: those of several channels may
+have one name.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,18 +21,13 @@ _INTERVALS_PER_HOUR = 12
 
 @dataclass(frozen=True)
 class Device:
-    """What one sensor used. cost: cents by rate period; by_hour: kWh by local clock hour."""
+    """What one channel used. label: no other's; cost: cents by rate period; by_hour: kWh by local clock hour."""
 
     sensor: str
-    name: str
-    room: str
+    label: str
     kwh: float
     cost: Mapping[str, float]
     by_hour: Mapping[int, float]
-
-    @property
-    def label(self) -> str:
-        return f"{self.name} ({self.room})" if self.room else self.name
 
     @property
     def total(self) -> float:
@@ -104,15 +101,8 @@ def usage(rows: pa.Table) -> Usage:
         hours.setdefault(group["sensor"], {})[group["hour"]] = group["kwh"]
     names = rows.group_by(["sensor", "device", "location"]).aggregate([("ts_utc", "max")]).sort_by("ts_utc_max")
     devices = [
-        Device(
-            sensor=sensor,
-            name=newest["device"] or sensor,
-            room=newest["location"] or "",
-            kwh=sum(hours[sensor].values()),
-            cost=costs[sensor],
-            by_hour=hours[sensor],
-        )
-        for sensor, newest in {name["sensor"]: name for name in names.to_pylist()}.items()
+        Device(sensor, label, kwh=sum(hours[sensor].values()), cost=costs[sensor], by_hour=hours[sensor])
+        for sensor, label in _labels({name["sensor"]: name for name in names.to_pylist()}).items()
     ]
     peak = {group["dt"]: group["cost"] for group in _sums(rows.filter(pc.equal(rows["type"], PEAK)), ["dt"], "cost")}
     days = [
@@ -127,6 +117,16 @@ def usage(rows: pa.Table) -> Usage:
         devices=sorted(devices, key=lambda device: (-device.total, device.sensor)),
         hours=_hours(rows),
     )
+
+
+def _labels(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Device and room of each channel, and the channel where several have the same. rows: one of each channel."""
+    labels = {}
+    for sensor, row in rows.items():
+        name = row["device"] or sensor
+        labels[sensor] = f"{name} ({row['location']})" if row["location"] else name
+    times = Counter(labels.values())
+    return {sensor: label if times[label] == 1 else f"{label}, {sensor}" for sensor, label in labels.items()}
 
 
 def _hours(rows: pa.Table) -> list[Hour]:
@@ -162,7 +162,7 @@ class WhatIf:
 def what_if(rows: pa.Table, device: Device, hour: int) -> WhatIf:
     """What the bill had been, had the device used all that it used on a day within one clock hour of that day.
 
-    Each day's kWh of the sensor cost cents_per_kwh of the hub's readings of that day that start in the hour,
+    Each day's kWh of the device cost cents_per_kwh of the hub's readings of that day that start in the hour,
     on the hub's own clock. A day without such a reading (the hub was silent then, or the clock leapt over the
     hour) has no such rate: there the device keeps its cost. All else stays as it was.
 
@@ -208,20 +208,20 @@ class Saving:
 
 def savings(rows: pa.Table, hub: str) -> list[Saving]:
     """What shifting each shiftable device of a hub saves, from rows of peak_shift; the largest first."""
-    found = []
-    for sensor, group in _by(rows.filter(pc.equal(rows["loc_id"], hub)).to_pylist(), "sensor"):
-        last = max(group, key=lambda row: row["dt"])
-        found.append(
-            Saving(
-                sensor=sensor,
-                label=f"{last['device']} ({last['location']})" if last["location"] else last["device"],
-                kwh=sum(row["peak_kwh"] + row["partial_peak_kwh"] for row in group),
-                cost=sum(row["cost"] for row in group),
-                shifted_cost=sum(row["shifted_cost"] for row in group),
-                saving=sum(row["saving"] for row in group),
-                days=len({row["dt"] for row in group}),
-            )
+    groups = dict(_by(rows.filter(pc.equal(rows["loc_id"], hub)).to_pylist(), "sensor"))
+    labels = _labels({sensor: max(group, key=lambda row: row["dt"]) for sensor, group in groups.items()})
+    found = [
+        Saving(
+            sensor=sensor,
+            label=labels[sensor],
+            kwh=sum(row["peak_kwh"] + row["partial_peak_kwh"] for row in group),
+            cost=sum(row["cost"] for row in group),
+            shifted_cost=sum(row["shifted_cost"] for row in group),
+            saving=sum(row["saving"] for row in group),
+            days=len({row["dt"] for row in group}),
         )
+        for sensor, group in groups.items()
+    ]
     return sorted(found, key=lambda saving: (-saving.saving, saving.sensor))
 
 
@@ -321,7 +321,7 @@ def audits(rows: pa.Table) -> dict[str, Audit]:
 
 
 def csv_rows(rows: pa.Table) -> list[list[str | float]]:
-    """Header, then a row for each day, sensor and rate period: what the page's table downloads. Cost in cents."""
+    """Header, then a row for each day, channel and rate period: what the page's table downloads. Cost in cents."""
     header: list[str | float] = ["day", "hub", "sensor", "device", "location", "rate_period", "kwh", "cost_cents"]
     keys = ["dt", "loc_id", "sensor", "device", "location", "type"]
     groups = sorted(_sums(rows, keys, "kwh", "cost"), key=lambda row: [row[key] or "" for key in keys])

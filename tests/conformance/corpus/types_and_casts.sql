@@ -61,6 +61,7 @@ SELECT b FROM numbers WHERE b IN (9223372036854775806, 1e0);
 SELECT REAL '1.5', CAST(0.1 AS real), CAST(0.1e0 AS real);
 SELECT CAST('a' AS varbinary), X'65';
 SELECT INTERVAL '1' DAY, INTERVAL '2' MONTH;
+SELECT x, TRY_CAST(x AS decimal(38, 0)), TRY_CAST(x AS decimal(5, 2)), TRY_CAST(x AS decimal(38, 38)), TRY_CAST(x AS decimal(20, 5)), TRY_CAST(x AS decimal(10, 6)) FROM UNNEST(ARRAY[5e-324, 1e-100, 4.9e-39, 5e-39, 6e-7, -5e-7, 5e-5, -5e-5, 9.999999999999999e-5, 1e-4, 0.005, 1e15, 2.2250738585072016e16, 1e16, 1.25e20, 1.5e38, 9.9e37, 1e300]) AS t (x);
 
 -- Trino refuses:
 SELECT 1 = '1';

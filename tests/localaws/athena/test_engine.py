@@ -144,6 +144,8 @@ def user_key(aws: Aws, name: str) -> dict[str, str]:
         (1e7, "1.0E7"),
         (1.25e-10, "1.25E-10"),
         (1e300, "1.0E300"),
+        (5e-324, "4.9E-324"),
+        (2e-323, "2.0E-323"),
         (float("nan"), "NaN"),
         (float("-inf"), "-Infinity"),
     ],

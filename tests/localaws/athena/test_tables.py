@@ -48,6 +48,32 @@ def test_create_table_as_writes_parquet_and_registers_the_table(athena: AthenaCl
     assert athena.rows(f"SELECT * FROM {name}") == [("1", "a", "1.5", "2019-12-21", "2019-12-21 08:00:00.000")]
 
 
+def test_a_map_is_a_map_in_parquet(athena: AthenaClient, name: str) -> None:
+    select = """
+        SELECT n, TRY(CAST(json_parse(x) AS map(varchar, double))) AS m
+        FROM UNNEST(ARRAY[1, 2, 3], ARRAY['{"b":1,"a":null}', '{}', 'x']) AS t (n, x)
+    """
+
+    athena.run(ctas(athena, name, select))
+    execution = athena.run(f"INSERT INTO {name} (n) VALUES 4")
+
+    assert execution["StatementType"] == "DML"
+    assert athena.lines(f"DESCRIBE {name}") == ["n\tint\t", "m\tmap<string,double>\t"]
+    assert athena.rows(f"SELECT n, m FROM {name} ORDER BY n") == [
+        ("1", "{b=1.0, a=null}"),
+        ("2", "{}"),
+        ("3", None),
+        ("4", None),
+    ]
+    scanned = [athena.run(f"SELECT {one} FROM {name}")["Statistics"]["DataScannedInBytes"] for one in ("n", "n, m")]
+    assert 0 < scanned[0] < scanned[1]
+    for key in athena.keys(f"{name}/"):
+        content = athena.s3.get_object(Bucket=athena.bucket, Key=key)["Body"].read()
+        assert str(pq.read_schema(io.BytesIO(content)).field("m").type) == "map<string, double ('m')>"
+    assert athena.failure(ctas(athena, f"{name}_json", "SELECT json_parse('1') AS j")).startswith("NOT_SUPPORTED: ")
+    assert athena.keys(f"{name}_json/") == []
+
+
 def test_partitions_are_written_hives_way(athena: AthenaClient, name: str) -> None:
     select = "SELECT x, k, nullif(x, 1) AS n FROM UNNEST(ARRAY[1, 2, 3], ARRAY['a', 'b', 'a']) AS t (x, k)"
 
@@ -330,9 +356,9 @@ def test_xml_is_not_read(athena: AthenaClient, name: str) -> None:
 
 
 def test_a_type_unknown_to_the_engine_hinders_none_but_its_readers(athena: AthenaClient, name: str) -> None:
-    athena.table(name, PARQUET, "m map<string,string>, n int")
+    athena.table(name, PARQUET, "m uniontype<int,string>, n int")
 
-    assert athena.lines(f"DESCRIBE {name}") == ["m\tmap<string,string>\t", "n\tint\t"]
+    assert athena.lines(f"DESCRIBE {name}") == ["m\tuniontype<int,string>\t", "n\tint\t"]
     assert athena.failure(f"SELECT m FROM {name}").startswith("NOT_SUPPORTED: ")
     athena.run(f"DROP TABLE {name}")
 

@@ -186,7 +186,7 @@ MADE = (
     [
         ("SELECT count(*) FROM usage_cost", {"s3:GetObject": "arn:aws:s3:::*/raw/*"}, "s3:GetObject"),
         ("SELECT count(*) FROM mappings", {"glue:GetPartitions": "arn:aws:glue:*:*:catalog"}, "glue:GetPartitions"),
-        ("EXPLAIN ANALYZE SELECT count(*) FROM usage", {"s3:ListBucket": "arn:aws:s3:::other"}, "s3:ListBucket"),
+        ("EXPLAIN ANALYZE SELECT count(*) FROM readings", {"s3:ListBucket": "arn:aws:s3:::other"}, "s3:ListBucket"),
         (MADE, {}, "glue:CreateTable"),
         (MADE, {"glue:CreateTable": "*"}, "s3:PutObject"),
         ("CREATE VIEW of_nobody AS SELECT 1 AS n", {}, "glue:CreateTable"),

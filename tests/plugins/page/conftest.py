@@ -21,11 +21,12 @@ def reading(
 ) -> dict[str, Any]:
     """A row of usage_cost; ``at`` is the hub's clock, hub and state of Portland unless told otherwise."""
     names = {"s_01": ("Clothes Dryer", "Laundry"), "s_02": ("Lighting", "House")}
+    device, room = names.get(sensor, (f"Device on {sensor}", None))
     ts = datetime.fromisoformat(at)
     return {
         "loc_id": hub,
-        "device": names[sensor][0],
-        "location": names[sensor][1],
+        "device": device,
+        "location": room,
         "ts": ts,
         "ts_utc": ts + timedelta(hours=utc_ahead),
         "tz": "America/Los_Angeles",
@@ -54,6 +55,11 @@ READINGS = {
         reading("s_02", "2019-12-22 03:00", 0.2, 5, "off-peak"),
     ],
 }
+# Names that channels have in other places; what plotly.js, HTML, URLs and spreadsheets take for more than text.
+NAMES = [
+    "Kitchen, left", "a.b", "it's", 'Küche "rechts"', "<script>alert(1)</script>", "<b>&lt;", "a&b=c", "50 %+2#?;",
+    "%41", "{{ 7*7 }}", " ", "日本", "7", "2019-12-21", "n" * 64,
+]  # fmt: skip
 NEIGHBOUR = [reading("s_01", "2019-12-21 03:00", 9.0, 5, "off-peak", hub=OTHER, state="ca")]
 
 

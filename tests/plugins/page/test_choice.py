@@ -3,6 +3,7 @@
 import pytest
 
 from smart_hub.page.choice import MOST_DAYS, Choice, ChoiceError
+from tests.plugins.page.conftest import NAMES
 
 HOSTILE = [
     "'; DROP TABLE usage_cost; --",
@@ -19,7 +20,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("value", HOSTILE)
-@pytest.mark.parametrize("name", ["state", "hub", "from", "to", "sensor", "hour"])
+@pytest.mark.parametrize("name", ["state", "hub", "from", "to", "hour"])
 def test_nothing_hostile_gets_through(name: str, value: str) -> None:
     with pytest.raises(ChoiceError) as refused:
         Choice.of({name: value})
@@ -34,8 +35,7 @@ def test_nothing_hostile_gets_through(name: str, value: str) -> None:
         ("from", "2019-13-01"),
         ("to", "2019-02-30"),
         ("from", "20191221"),
-        ("sensor", "s_99"),
-        ("sensor", "s_00"),
+        ("sensor", "n" * 65),
         ("hour", "24"),
         ("hour", "-1"),
     ],
@@ -47,10 +47,15 @@ def test_a_value_of_another_kind_is_refused(name: str, value: str) -> None:
 
 def test_each_parameter_is_taken_and_others_are_passed_over() -> None:
     given = {"state": "or", "hub": "91c1114f1e2b4b8d", "from": "2019-12-01", "to": "2019-12-31"}
-    assert Choice.of({**given, "sensor": "s_10", "hour": "07", "more": "?"}) == Choice(
-        "or", "91c1114f1e2b4b8d", "2019-12-01", "2019-12-31", "s_10", 7
+    assert Choice.of({**given, "sensor": "oven", "hour": "07", "more": "?"}) == Choice(
+        "or", "91c1114f1e2b4b8d", "2019-12-01", "2019-12-31", "oven", 7
     )
     assert Choice.of({"state": "", "hub": "", "from": "", "to": "", "sensor": "", "hour": ""}) == Choice()
+
+
+@pytest.mark.parametrize("name", [*NAMES, "a\nb"])
+def test_a_channel_may_have_any_name(name: str) -> None:
+    assert Choice.of({"sensor": name}).sensor == name
 
 
 def test_days_in_the_wrong_order_or_too_many() -> None:

@@ -1,5 +1,6 @@
 """HTML and CSV of names that their owners chose badly."""
 
+import html
 import json
 import re
 
@@ -9,7 +10,7 @@ import pytest
 from smart_hub.page import charts, document, figures
 from smart_hub.page.choice import Choice
 from smart_hub.page.view import View
-from tests.plugins.page.conftest import READINGS, dated, load, reading
+from tests.plugins.page.conftest import NAMES, READINGS, dated, load, reading
 
 EVIL = "</script><script>alert(1)</script>"
 
@@ -22,7 +23,52 @@ def test_a_device_cannot_bring_markup() -> None:
     for text in (document.page(view), document.report(view)):
         assert EVIL not in text
         (plots,) = re.findall(r'id="plots">(.*?)</script>', text, re.DOTALL)
-        assert EVIL in json.loads(plots)[0]["data"][0]["y"][0]
+        assert html.unescape(json.loads(plots)[0]["data"][0]["y"][0]) == f"{EVIL} (Laundry)"
+
+
+def test_plotly_shows_names_as_they_are() -> None:
+    # given names of which plotly.js would take some for tags or entities, and others for numbers or days
+    rows = [reading(name, "2019-12-21 03:00", 1, n, "off-peak", device=None) for n, name in enumerate(NAMES, 1)]
+    usage = figures.usage(dated({"2019-12-21": rows}))
+
+    for chart in (charts.device_costs(usage), charts.heat_map(usage)):
+        labels = chart.traces[0]["y"]
+        assert [html.unescape(label) for label in labels] == [*reversed(NAMES)]
+        assert not any("<" in label for label in labels)
+        assert chart.layout["yaxis"]["type"] == "category"
+
+
+def test_of_many_devices_the_costliest_are_drawn_and_the_sum_of_the_others() -> None:
+    # given 54 devices, of which the first cost most, one kWh each at 03:00 and two at 17:00
+    names = [f"channel {n:02}" for n in range(1, 55)]
+    rows = [
+        *(reading(name, "2019-12-21 03:00", 1, 100 - n, "off-peak") for n, name in enumerate(names)),
+        *(reading(name, "2019-12-21 17:00", 2, 100 - n, "peak") for n, name in enumerate(names)),
+    ]
+    usage = figures.usage(dated({"2019-12-21": rows}))
+
+    # when
+    costs, heat = charts.device_costs(usage), charts.heat_map(usage)
+
+    # expect 19 of them and a line of 35 others, whose kWh cost 81 to 47 cents
+    labels = [*(f"Device on {name}" for name in names[:19]), "35 others"]
+    assert {tuple(trace["y"]) for trace in costs.traces} == {tuple(labels)}
+    assert [trace["name"] for trace in costs.traces] == ["off-peak", "peak"]
+    assert [trace["x"][-1] for trace in costs.traces] == pytest.approx([35 * 0.64, 2 * 35 * 0.64])
+    assert heat.traces[0]["y"] == labels
+    assert (heat.traces[0]["z"][-1][3], heat.traces[0]["z"][-1][17]) == (35, 70)
+    for chart in (costs, heat):
+        assert "35 others are one line" in chart.note
+        assert chart.layout["height"] == 90 + 32 * 20
+        assert [row[0] for row in chart.rows] == [f"Device on {name}" for name in names]
+
+
+def test_of_20_devices_all_are_drawn() -> None:
+    rows = [reading(f"channel {n:02}", "2019-12-21 03:00", 1, 100 - n, "off-peak") for n in range(20)]
+    chart = charts.device_costs(figures.usage(dated({"2019-12-21": rows})))
+
+    assert chart.traces[0]["y"] == [f"Device on channel {n:02}" for n in range(20)]
+    assert "others" not in chart.note
 
 
 def test_the_charts_are_what_plotly_takes() -> None:

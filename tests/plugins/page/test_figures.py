@@ -38,15 +38,20 @@ def test_cost_by_device_and_period_the_costliest_first() -> None:
     assert devices[0].by_hour == pytest.approx({3: 3.0, 17: 1.0})
 
 
-def test_two_sensors_with_devices_of_one_name_stay_two() -> None:
+def test_two_channels_with_devices_of_one_name_stay_two() -> None:
     rows = [
         reading("s_01", "2019-12-21 03:00", 1, 5, "off-peak", device="Lighting", location="House"),
         reading("s_02", "2019-12-21 03:00", 2, 5, "off-peak"),
+        reading("s_03", "2019-12-21 03:00", 3, 5, "off-peak", device="Lighting", location="Garage"),
     ]
-    assert [one.sensor for one in figures.usage(dated({"2019-12-21": rows})).devices] == ["s_02", "s_01"]
+    assert [(one.sensor, one.label) for one in figures.usage(dated({"2019-12-21": rows})).devices] == [
+        ("s_03", "Lighting (Garage)"),
+        ("s_02", "Lighting (House), s_02"),
+        ("s_01", "Lighting (House), s_01"),
+    ]
 
 
-def test_a_sensor_is_named_after_its_newest_device() -> None:
+def test_a_channel_is_named_after_its_newest_device() -> None:
     rows = {
         "2019-12-21": [reading("s_01", "2019-12-21 03:00", 1, 5, "off-peak", device="Old", location="Attic")],
         "2019-12-22": [reading("s_01", "2019-12-22 03:00", 2, 5, "off-peak", device="New", location=None)],
@@ -127,7 +132,8 @@ def test_savings_of_a_hub_over_the_days() -> None:
         "2019-12-22": [shift("s_01", 7.0)],
     }
     first, second = figures.savings(dated(rows, "peak_shift"), HUB)
-    # s_01: 12 cents in two days, 6 a day; s_02: 9 in one
+    # s_01: 12 cents in two days, 6 a day; s_02, a second dryer in the laundry: 9 in one
+    assert [first.label, second.label] == ["Clothes Dryer (Laundry), s_01", "Clothes Dryer (Laundry), s_02"]
     assert (first.sensor, first.saving, first.kwh, first.cost, first.shifted_cost) == ("s_01", 12, 3.0, 52, 40)
     assert (first.per_year, second.per_year) == pytest.approx((365 * 6, 365 * 9))
 

@@ -1,8 +1,14 @@
 """The page's routes, as a browser asks for them; who may ask is in test_access."""
 
+import csv
+import html
+import io
 import logging
+import re
 from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from fastapi.testclient import TestClient
@@ -10,7 +16,7 @@ from fastapi.testclient import TestClient
 from smart_hub.page import routes
 from smart_hub.page.access import MAY_READ_DAG
 from smart_hub.page.store import Store, Unavailable
-from tests.plugins.page.conftest import DAYS, HUB
+from tests.plugins.page.conftest import DAYS, HUB, NAMES, PublishedAws, reading
 from tests.plugins.page.test_choice import HOSTILE
 
 
@@ -45,13 +51,60 @@ def test_every_answer_forbids_foreign_scripts_and_frames(client: TestClient) -> 
 
 
 @pytest.mark.parametrize("value", HOSTILE)
-@pytest.mark.parametrize("name", ["state", "hub", "from", "to", "sensor", "hour"])
+@pytest.mark.parametrize("name", ["state", "hub", "from", "to", "hour"])
 @pytest.mark.parametrize("path", ["/", "/usage.csv"])
 def test_hostile_queries_reach_nothing(client: TestClient, published: Any, path: str, name: str, value: str) -> None:
     answer = client.get(path, params={name: value})
     assert answer.status_code == 400
     assert value not in answer.text
     assert published.calls == []
+
+
+@pytest.mark.parametrize("value", ["'; DROP TABLE usage_cost; --", "<script>alert(1)</script>", "{{ 7*7 }}", "a" * 65])
+def test_a_channel_that_the_hub_has_not_is_not_shown(client: TestClient, value: str) -> None:
+    answer = client.get("/", params={"hub": HUB, "sensor": value, "hour": "3"})
+    assert answer.status_code == (400 if len(value) > 64 else 200)
+    assert value not in answer.text
+    assert "bill-then" not in answer.text
+
+
+class Devices(HTMLParser):
+    """What the what-if offers, as a browser takes it: value -> whether it is chosen."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.offered: dict[str, bool] = {}
+        self._open = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        of = dict(attributes)
+        self._open = of.get("name") == "sensor" if tag == "select" else self._open
+        if tag == "option" and self._open:
+            self.offered[of["value"] or ""] = "selected" in of
+
+
+def test_a_channels_name_comes_back_from_the_page_as_it_is(client: TestClient, published: PublishedAws) -> None:
+    # given a hub whose channels have names of all kinds, and devices of one name
+    rows = [reading(name, "2019-12-21 03:00", 1, n, "off-peak", device="Outlet") for n, name in enumerate(NAMES, 1)]
+    published.publish("usage_cost", DAYS[0], rows)
+
+    # when each of the devices that the page offers is chosen, as a form does it
+    day = {"hub": HUB, "from": DAYS[0], "to": DAYS[0]}
+    offered = Devices(client.get("/", params=day).text).offered
+    pages = {name: client.get(f"/?{urlencode({**day, 'sensor': name, 'hour': 3})}").text for name in offered}
+
+    # expect that it is the chosen one, and the answer about it
+    assert sorted(offered) == sorted(NAMES)
+    for name, page in pages.items():
+        assert [one for one, chosen in Devices(page).offered.items() if chosen] == [name]
+        answer = re.search(r'class="answer" role="status">\s*<p>(.*?) at 03:00', page)
+        assert answer
+        assert html.unescape(answer[1]) == f"Outlet, {name}"
+
+    # and each in the CSV
+    lines = csv.reader(io.StringIO(client.get("/usage.csv", params=day).text))
+    assert sorted(line[2] for line in lines) == sorted(["sensor", *NAMES])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,19 @@
+-- Every channel that a mapping names has sent a value, if its hub has sent any. Mappings without a device are not used.
+-- severity: warning
+WITH sent AS (
+    SELECT DISTINCT
+        loc_id,
+        sensor
+    FROM {{ published_table }}
+),
+
+hubs AS (
+    SELECT DISTINCT loc_id
+    FROM sent
+)
+
+SELECT CASE WHEN s.sensor IS NULL THEN m.loc_id || ' ' || m.sensor END AS fault
+FROM mapping_versions AS m
+INNER JOIN hubs AS h ON m.loc_id = h.loc_id
+LEFT JOIN sent AS s ON m.loc_id = s.loc_id AND m.sensor = s.sensor
+WHERE m.content = '{{ mappings }}' AND m.sensor IS NOT NULL AND m.device IS NOT NULL

@@ -1,0 +1,170 @@
+"""json_parse and json_format, and all casts: those from and to json, and with `operators` the others.
+
+What is plain JSON (`json_text`) is left to DuckDB, any other value to the functions that `json_text` brings along.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from sqlglot import exp
+
+from localaws.athena.duck import operators
+from localaws.athena.duck.json_text import MARK, PLAIN_DOUBLES, PLAIN_OBJECT, PLAIN_SCALAR
+from localaws.athena.duck.operators import Value, bound, named, quote
+from localaws.athena.duck.scope import Scope, may_be_constant
+from localaws.athena.errors import QueryError, not_supported
+from localaws.athena.types import BIGINT, DOUBLE, JSON, UNKNOWN, VARCHAR, Type, map_of
+
+
+def _otherwise(tried: bool) -> str:
+    return "or_null" if tried else "or_error"
+
+
+def json_parse(arguments: Sequence[Value], tried: bool = False) -> Value:
+    (text,) = arguments
+    if text.type.name != "varchar":
+        raise not_supported(f"json_parse({text.type})")
+    return Value(
+        bound(
+            text.sql,
+            lambda of: (
+                f"CASE WHEN regexp_full_match({of}, {quote(PLAIN_SCALAR)}) THEN {of}"
+                f" ELSE json_parse_{_otherwise(tried)}({of}) END"
+            ),
+        ),
+        replace(JSON, fresh=True),
+        parsed=text.sql,
+    )
+
+
+def _small(of: str) -> str:
+    """A plain number below 0.001 as Java writes it: 4.1E-4 for 0.00041."""
+    digits = f"ltrim({of}, '-0.')"
+    sign = f"if(starts_with({of}, '-'), '-', '')"
+    zeros = f"length({of}) - length({digits}) - length({sign}) - 2"
+    fraction = f"if(length({digits}) > 1, substr({digits}, 2), '0')"
+    return f"{sign} || left({digits}, 1) || '.' || {fraction} || 'E-' || ({zeros} + 1)"
+
+
+def settled(value: Value, node: exp.Expr, scope: Scope) -> Value:
+    """The value of a call; that of json_parse() of a literal Trino computes beforehand, of other constants it may."""
+    if not value.parsed or not may_be_constant(node, scope):
+        return value
+    is_literal = isinstance(node.args["expressions"][0], exp.Literal)
+    return replace(value, parsed="", type=JSON if is_literal else value.type)
+
+
+def json_format(arguments: Sequence[Value]) -> Value:
+    (value,) = arguments
+    if value.type != JSON:
+        raise not_supported(f"json_format({value.type})")
+    return Value(
+        bound(
+            value.sql,
+            lambda of: (
+                # By the first characters: most numbers, those below 0.001, any other of one value, none of Trino's own.
+                f"CASE WHEN {of} >= '0.001' AND {of} < '{{' OR {of} = '0' THEN {of}"
+                f" WHEN {of} >= '0.000' AND {of} < '0.001' OR {of} >= '-0.000' AND {of} < '-0.001' THEN {_small(of)}"
+                f" WHEN {of} > ' ' AND {of} < '{{' THEN {of}"
+                f" WHEN starts_with({of}, {quote(MARK)}) THEN substr({of}, 2) ELSE json_canonical({of}) END"
+            ),
+        ),
+        VARCHAR,
+    )
+
+
+def cast(value: Value, to: Type, tried: bool = False) -> Value:
+    """``CAST(value AS to)``, with Trino's rounding, range checks and text forms; tried: NULL where it fails."""
+    source = value.type
+    if source == to and source.name in ("json", "map"):
+        return Value(f"({value.sql})", source)
+    if source == UNKNOWN or "json" not in (source.name, to.name):
+        return operators.cast(value, to, tried)
+    if to == JSON:
+        return _to_json(value)
+    if to == VARCHAR:
+        return Value(bound(value.sql, lambda of: _as_text(of, tried)), to)
+    if to in (DOUBLE, BIGINT):
+        return Value(bound(value.sql, lambda of: _as_number(of, to, tried)), to)
+    if to in (map_of(VARCHAR, JSON), map_of(VARCHAR, DOUBLE)):
+        return _as_map(value, to, tried)
+    raise not_supported(f"CAST(json AS {to})")
+
+
+def _to_json(value: Value) -> Value:
+    for of, name in ((JSON, "json_of_entries"), (DOUBLE, "json_of_doubles")):
+        if value.type == map_of(VARCHAR, of):
+            return Value(f"{name}({value.sql})", JSON)
+    if value.type.name == "timestamp with time zone":
+        raise QueryError("TYPE_MISMATCH", f"Cannot cast {value.type} to json")
+    raise not_supported(f"CAST({value.type} AS json)")
+
+
+def _plain_text(of: str) -> str:
+    """The text of a plain value that is a string."""
+    return f"substr({of}, 2, length({of}) - 2)"
+
+
+def _as_text(of: str, tried: bool) -> str:
+    return (
+        f"CASE WHEN starts_with({of}, '\"') THEN {_plain_text(of)}"
+        f" WHEN {of} IN ('true', 'false') OR regexp_full_match({of}, '-?[0-9]+') THEN {of}"
+        f" ELSE json_varchar_{_otherwise(tried)}({of}) END"
+    )
+
+
+def _as_number(of: str, to: Type, tried: bool) -> str:
+    def text(inner: str) -> str:
+        return operators.cast(Value(inner, VARCHAR), to, tried).sql
+
+    # It never fails here, but DuckDB may also cast what another row of the vector has.
+    number = f"TRY_CAST({of} AS {to.duck})"
+    if to == BIGINT:
+        double = operators.cast(Value(f"TRY_CAST({of} AS DOUBLE)", DOUBLE), BIGINT, tried).sql
+        number = f"CASE WHEN contains({of}, '.') THEN {double} ELSE {number} END"
+    return (
+        f"CASE WHEN {of} >= '-' AND {of} < ':' THEN {number}"  # a plain number, by its first character
+        f" WHEN starts_with({of}, '\"') THEN {bound(_plain_text(of), text)}"
+        f" WHEN {of} = 'true' THEN 1 WHEN {of} = 'false' THEN 0"
+        f" ELSE json_{to.name}_{_otherwise(tried)}({of}) END"
+    )
+
+
+# Whether the keys of the map m differ. Where they are a few, to look for each is the quicker way.
+_UNIQUE = (
+    'CASE WHEN cardinality("$m") < 50 THEN len(list_filter(map_keys("$m"),'
+    ' lambda "$k", "$i": list_position(map_keys("$m"), "$k") <> "$i")) = 0'
+    ' ELSE list_unique(map_keys("$m")) = cardinality("$m") END'
+)
+
+
+def _as_map(value: Value, to: Type, tried: bool) -> Value:
+    """A map. DuckDB would keep all of equal keys."""
+    if value.type.fresh and not value.parsed:  # whether at once or not, is Trino's choice
+        raise not_supported(f"CAST(json AS {to}) apart from json_parse()")
+    of_json = to.fields[1][1] == JSON
+    kind = "entries" if of_json else "doubles"
+    structure = f'"MAP(VARCHAR, {"JSON" if of_json else "DOUBLE"})"'
+    pattern = PLAIN_OBJECT if of_json else PLAIN_DOUBLES
+
+    def read(name: str, is_plain: Callable[[str], str]) -> Callable[[str], str]:
+        def of_text(of: str) -> str:
+            plain = f"from_json(CASE WHEN {is_plain(of)} THEN {of} END, {quote(structure)})"
+            entries = f'CASE WHEN {_UNIQUE} THEN CAST(map_entries("$m") AS {to.duck}) END'
+            by_duckdb = named(plain, '"$m"', entries)
+            return f"coalesce({by_duckdb}, {name}_{kind}_{_otherwise(tried)}({of}))"
+
+        return of_text
+
+    matches = lambda of: f"regexp_full_match({of}, {quote(pattern)})"  # noqa: E731
+    if value.parsed:  # at once, without the value in between
+        sql = bound(value.parsed, read("json_parse", matches))
+    else:
+        sql = bound(value.sql, read("json", (lambda of: f"starts_with({of}, '{{')") if of_json else matches))
+    return Value(sql, to)
+
+
+FORMS: dict[str, tuple[int, Callable[[Sequence[Value]], Value]]] = {
+    "json_format": (1, json_format),
+    "json_parse": (1, json_parse),
+}

@@ -1,0 +1,343 @@
+"""Trino's JSON values as texts, and the casts of those that DuckDB's own parser is not known to read alike.
+
+A value of type json is a text to DuckDB, of one of two kinds: Trino's own, behind a mark; or plain, as DuckDB writes
+it, which is Trino's own, too, but for a key that an object has twice, and doubles below 0.001. Trino sorts the keys in
+json_parse() alone; an object's parts are in its order. Where a text is cast at once, CAST(json_parse(…) AS map(…)),
+Trino passes json_parse() by.
+Sources: Trino 476's io.trino.util.JsonUtil and JsonTypeUtil, which read and write with Jackson.
+"""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
+from itertools import accumulate
+from typing import Any, NoReturn
+
+import duckdb
+import pyarrow as pa
+
+from localaws.athena.duck.serdes import add_function
+from localaws.athena.errors import QueryError, not_supported
+from localaws.athena.text import java_double
+
+MARK = "\x01"  # what no JSON begins with
+
+# RE2's patterns of what DuckDB's parser reads as Jackson does; a null, which it takes for NULL, is not among it.
+# Doubles have 15 digits at most, and are from 0.000001 to 9999999: their shortest text is without an exponent.
+_STRING = r'"[^"\\\x00-\x1f\x{10000}-\x{10FFFF}]*"'
+_WHOLE = r"-?[1-9][0-9]{0,17}|0"
+_AS_WRITTEN = r"-?(?:0\.0|[1-9][0-9]{0,6}\.(?:[0-9]{0,7}[1-9]|0)|0\.0{0,5}[1-9](?:[0-9]{0,12}[1-9])?)"
+_DECIMAL = r"-?(?:0\.0{1,12}|[1-9][0-9]{0,6}\.[0-9]{1,8}|0\.0{0,5}[1-9][0-9]{0,13}|[1-9](?:\.[0-9]{1,13})?[eE]-0?[56])"
+PLAIN_SCALAR = f"{_STRING}|{_WHOLE}|{_AS_WRITTEN}|true|false"
+
+
+def _object(value: str) -> str:
+    member = rf"{_STRING}: ?(?:{value})"
+    return rf"\{{(?:{member}(?:, ?{member})*)?\}}"
+
+
+_SCALAR = f"{_STRING}|{_WHOLE}|{_DECIMAL}|true|false"
+PLAIN_OBJECT = _object(f"{_SCALAR}|{_object(_SCALAR)}")
+PLAIN_DOUBLES = _object(f"{_WHOLE}|{_DECIMAL}")
+
+_DEEPEST = 800  # brackets in one another that Python reads
+_DEEPEST_AT_ONCE = 1001  # that Trino casts at once; for json_parse() some thousands are too many
+
+
+class Number(str):
+    """A number as Trino writes it."""
+
+
+class Repeating(dict[str, Any]):
+    """An object that has a key twice."""
+
+
+class NotJson(Exception):
+    """A text that is no JSON."""
+
+
+class NotCast(Exception):
+    """A value that is none of the type."""
+
+
+def _double(text: str) -> Any:
+    number = float(text)
+    return Number(java_double(number)) if abs(number) != float("inf") else java_double(number)
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise NotJson(text)
+
+
+_decoder = partial(
+    json.JSONDecoder,
+    parse_float=_double,
+    parse_int=lambda text: Number("0" if text == "-0" else text),
+    parse_constant=_no_constant,
+)
+_DECODER = _decoder()
+
+
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else Repeating(found)
+
+
+_AT_ONCE = _decoder(object_pairs_hook=_object_of)
+_KEYS = re.compile(r'("[^"]*")[ \t\r\n]*:')
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+
+
+def parsed(text: str, decoder: json.JSONDecoder = _DECODER) -> Any:
+    """The value, its numbers as `Number`. Raises NotJson, and QueryError for one that is not covered."""
+    depth = _depth(text)
+    if decoder is _AT_ONCE and depth > _DEEPEST_AT_ONCE:
+        keys = _KEYS.findall(text)
+        if len(set(keys)) == len(keys) and "\\" not in text:  # a value of another under the same key does not count
+            raise NotJson(text)
+    if depth > _DEEPEST:
+        raise not_supported(f"JSON of more than {_DEEPEST} brackets in one another")
+    try:
+        return decoder.decode(text)
+    except ValueError:
+        raise NotJson(text) from None
+
+
+def _depth(text: str) -> int:
+    if text.count("[") + text.count("{") <= _DEEPEST:
+        return 0
+    steps = (1 if one in "[{" else -1 if one in "]}" else 0 for one in _BRACKETS.findall(text))
+    return max(accumulate(steps), default=0)
+
+
+def of_value(text: str) -> Any:
+    """The value of a text of either kind."""
+    return _DECODER.decode(text.removeprefix(MARK))
+
+
+_SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
+_ESCAPED = re.compile(r'["\\\x00-\x1f]')
+_BEYOND = re.compile("[\ud800-\udfff\U00010000-\U0010ffff]")
+
+
+def _escape(found: re.Match[str]) -> str:
+    return _SHORT.get(found[0]) or f"\\u{ord(found[0]):04X}"
+
+
+def _units(found: re.Match[str]) -> str:
+    """A character that UTF-16 has two units for, or half of one, as escapes."""
+    units = found[0].encode("utf-16-be", "surrogatepass").hex().upper()
+    return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
+
+
+def _quoted(text: str, bytewise: bool) -> str:
+    """bytewise: as Jackson writes bytes; else as it writes a string, where no character is escaped for its size."""
+    quoted = f'"{_ESCAPED.sub(_escape, text)}"'
+    if text.isascii():
+        return quoted
+    return _BEYOND.sub(_units, quoted) if bytewise else _encodable(quoted)
+
+
+def _encodable(text: str) -> str:
+    """Half a character is a question mark in Java's UTF-8."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _in_order(value: Any) -> Any:
+    """A value with all keys sorted, as UTF-16."""
+    if isinstance(value, list):
+        return list(map(_in_order, value))
+    if not isinstance(value, dict):
+        return value
+    keys = sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
+    return dict(zip(keys, map(_in_order, map(value.__getitem__, keys)), strict=True))
+
+
+def written(value: Any, bytewise: bool = True) -> str:
+    """The text that Trino has for a value, keys as they come."""
+    if isinstance(value, Number):
+        return str(value)
+    if isinstance(value, str):
+        return _quoted(value, bytewise)
+    parts: list[str] = []  # by loops, for comprehensions would be calls of their own, of which Python has 1000 at most
+    if isinstance(value, dict):
+        for key, one in value.items():
+            parts.append(f"{_quoted(key, bytewise)}:{written(one, bytewise)}")
+        return "{" + ",".join(parts) + "}"
+    if isinstance(value, list):
+        for one in value:
+            parts.append(written(one, bytewise))
+        return "[" + ",".join(parts) + "]"
+    return "null" if value is None else "true" if value else "false"
+
+
+def canonical(text: str) -> str:
+    """What json_format gives for a value's text."""
+    return text[1:] if text.startswith(MARK) else written(of_value(text))
+
+
+def _parse(text: str) -> str:
+    return MARK + written(_in_order(parsed(text)))
+
+
+_HALF = re.compile("[\ud800-\udfff]")  # what UTF-16 has two of for a character
+
+
+def _entries(value: Any, of: Callable[[Any], Any]) -> list[dict[str, Any]] | None:
+    """A JSON object as a map. Raises NotCast for what is none, and where keys are equal."""
+    if value is None:
+        return None
+    if not isinstance(value, dict) or isinstance(value, Repeating):
+        raise NotCast(value)
+    if _HALF.search("".join(value)):
+        raise not_supported("an object's key of half a character")
+    return [{"key": key, "value": of(one)} for key, one in value.items()]
+
+
+def _as_json(value: Any) -> str:
+    return MARK + written(value, bytewise=False)
+
+
+# As in `operators`: texts that are a number to Java and to Python alike, and what may be one to Java alone.
+_BLANKS = "\t\n\x0b\f\r "
+_DOUBLE_TEXT = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?[dDfF]?|NaN|-?Infinity")
+_MAYBE_DOUBLE_TEXT = re.compile(r"[+-]NaN|\+Infinity|[+-]?0[xX].*|.*[\x00-\x08\x0e-\x1f].*", re.DOTALL)
+_BIGINT_TEXT = re.compile(r"[+-]?[0-9]+")
+_MAYBE_BIGINT_TEXT = re.compile(r".*[\x00-\x08\x0e-\x1f].*|.*[^\D0-9].*", re.DOTALL)
+
+
+def _as_double(value: Any) -> float | None:
+    if value is None or isinstance(value, (bool, Number)):
+        return None if value is None else float(value)
+    return float(_as_number(value, _DOUBLE_TEXT, _MAYBE_DOUBLE_TEXT, "double").rstrip("dDfF"))
+
+
+def _as_bigint(value: Any) -> int | None:
+    if value is None or isinstance(value, bool):
+        return None if value is None else int(value)
+    if isinstance(value, Number):
+        number = Decimal(value if value.lstrip("-").isdigit() else float(value)).to_integral_value(ROUND_HALF_UP)
+    else:
+        number = Decimal(_as_number(value, _BIGINT_TEXT, _MAYBE_BIGINT_TEXT, "bigint"))
+    if not -(2**63) <= number < 2**63:
+        raise NotCast(value)
+    return int(number)
+
+
+def _as_number(value: Any, certain: re.Pattern[str], doubtful: re.Pattern[str], to: str) -> str:
+    if not isinstance(value, str):
+        raise NotCast(value)
+    text = value.strip(_BLANKS)
+    if certain.fullmatch(text):
+        return text
+    if doubtful.fullmatch(value.lstrip(_BLANKS)):
+        raise not_supported(f"the cast of this text to {to}")
+    raise NotCast(value)
+
+
+_E_DIGITS = 15
+_LEAST, _MOST = 1e-9, 1e15  # Trino writes some of the others with more digits than they need
+
+
+def _as_varchar(value: Any) -> str | None:
+    if value is None or isinstance(value, (dict, list)):
+        if value is None:
+            return None
+        raise NotCast(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, Number):
+        return _encodable(value)
+    if value.lstrip("-").isdigit():
+        return str(value)
+    return _scientific(float(value))
+
+
+def _scientific(number: float) -> str:
+    """A double as Trino's cast writes it, by a digit before the point: ``2.5E0``."""
+    if number == 0:
+        return "-0E0" if str(number).startswith("-") else "0E0"
+    text = f"{number:.{_E_DIGITS - 1}e}"
+    if float(text) != number or not _LEAST <= abs(number) < _MOST:
+        raise not_supported("a double of so many digits as varchar")
+    digits, _, exponent = text.partition("e")
+    whole, _, fraction = digits.partition(".")
+    return f"{whole}.{fraction.rstrip('0') or '0'}E{int(exponent)}"
+
+
+def _of_map(entries: Sequence[dict[str, Any]], of: Callable[[Any], Any]) -> str:
+    return MARK + written(_in_order({entry["key"]: of(entry["value"]) for entry in entries}))
+
+
+class _Raw(Number):
+    """A text that is JSON already."""
+
+
+def _raw(text: str | None) -> Any:
+    return None if text is None else _Raw(canonical(text))
+
+
+def _number(value: float | None) -> Any:
+    if value is None or value != value or abs(value) == float("inf"):
+        return None if value is None else java_double(value)
+    return Number(java_double(value))
+
+
+_TEXT_ENTRIES, _DOUBLE_ENTRIES = (f'STRUCT("key" VARCHAR, "value" {of})[]' for of in ("VARCHAR", "DOUBLE"))
+
+
+def _arrow(value: pa.DataType) -> pa.DataType:
+    return pa.list_(pa.struct([("key", pa.string()), ("value", value)]))
+
+
+_TO_ENTRIES = _TEXT_ENTRIES, _arrow(pa.string())
+_TO_DOUBLES = _DOUBLE_ENTRIES, _arrow(pa.float64())
+_TO_TEXT = "VARCHAR", pa.string()
+
+
+# By name: what it does with a text, and DuckDB's and Arrow's type of what it gives. Each exists twice: `<name>_or_null`
+# gives NULL where a TRY does, `<name>_or_error` fails.
+_FALLIBLE: dict[str, tuple[Callable[[str], Any], tuple[str, pa.DataType]]] = {
+    "json_parse": (_parse, _TO_TEXT),
+    "json_parse_entries": (lambda text: _entries(parsed(text, _AT_ONCE), _as_json), _TO_ENTRIES),
+    "json_entries": (lambda text: _entries(of_value(text), _as_json), _TO_ENTRIES),
+    "json_parse_doubles": (lambda text: _entries(parsed(text, _AT_ONCE), _as_double), _TO_DOUBLES),
+    "json_doubles": (lambda text: _entries(of_value(text), _as_double), _TO_DOUBLES),
+    "json_varchar": (lambda text: _as_varchar(of_value(text)), _TO_TEXT),
+    "json_double": (lambda text: _as_double(of_value(text)), ("DOUBLE", pa.float64())),
+    "json_bigint": (lambda text: _as_bigint(of_value(text)), ("BIGINT", pa.int64())),
+}
+
+
+def _or_null(of: Callable[[str], Any], text: str) -> Any:
+    try:
+        return of(text)
+    except (NotJson, NotCast):
+        return None
+
+
+def _or_error(of: Callable[[str], Any], text: str) -> Any:
+    try:
+        return of(text)
+    except NotJson:
+        raise QueryError("INVALID_FUNCTION_ARGUMENT", f"Cannot convert value to JSON: '{text[:10_000]}'") from None
+    except NotCast:
+        raise QueryError("INVALID_CAST_ARGUMENT", f"Cannot cast JSON: {canonical(text)[:10_000]}") from None
+
+
+def register(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Makes those functions of this module known to DuckDB that a statement calls."""
+    for name, (of, (duck, arrow)) in _FALLIBLE.items():
+        for suffix, guarded in (("or_null", _or_null), ("or_error", _or_error)):
+            if f"{name}_{suffix}(" in sql:
+                add_function(connection, partial(guarded, of), duck, arrow, name=f"{name}_{suffix}")
+    if "json_canonical(" in sql:
+        add_function(connection, canonical, *_TO_TEXT, name="json_canonical")
+    if "json_of_entries(" in sql:
+        of_entries = partial(_of_map, of=_raw)
+        add_function(connection, of_entries, *_TO_TEXT, name="json_of_entries", takes=_TEXT_ENTRIES)
+    if "json_of_doubles(" in sql:
+        of_doubles = partial(_of_map, of=_number)
+        add_function(connection, of_doubles, *_TO_TEXT, name="json_of_doubles", takes=_DOUBLE_ENTRIES)

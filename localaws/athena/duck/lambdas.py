@@ -1,0 +1,97 @@
+"""Translates calls with lambdas, over maps and arrays."""
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+
+from sqlglot import exp
+
+from localaws.athena.duck.aggregates import is_aggregate
+from localaws.athena.duck.operators import COMPARABLE, Value, bound
+from localaws.athena.duck.scope import Field, Scope
+from localaws.athena.duck.signatures import check
+from localaws.athena.duck.syntax import name_of, only, own_nodes, shown
+from localaws.athena.errors import QueryError, not_supported
+from localaws.athena.types import BOOLEAN, UNKNOWN, Type, array, map_of
+
+# Calls with a lambda: of a map or an array, and of how many parameters.
+_LAMBDAS = {
+    "all_match": ("array", 1),
+    "any_match": ("array", 1),
+    "filter": ("array", 1),
+    "map_filter": ("map", 2),
+    "none_match": ("array", 1),
+    "transform": ("array", 1),
+    "transform_values": ("map", 2),
+}
+TAKE_LAMBDAS = frozenset(_LAMBDAS)
+
+
+class Lambdas(ABC):
+    """The part of the translation of expressions that is about lambdas."""
+
+    @abstractmethod
+    def expression(self, node: exp.Expr, scope: Scope) -> Value:
+        """One expression. Raises QueryError, saying where in the statement the fault is."""
+
+    def lambda_call(self, node: exp.Anonymous, scope: Scope, values: Value | None = None) -> Value:
+        """The call; ``values``: what its first argument is, where that has been translated."""
+        name = node.name.lower()
+        kind, count = _LAMBDAS[name]
+        if len(node.expressions) != 2 or not isinstance(node.expressions[1], exp.Lambda):
+            raise not_supported(shown(node))
+        values, function = values or self.expression(node.expressions[0], scope), node.expressions[1]
+        check(name, [values.type, Type("function")])
+        names = [name_of(one) for one in function.expressions]
+        if values.type.name != kind or len(names) != count or len(set(names)) != count:
+            raise not_supported(shown(node))
+        parameter = f'"$x{len(scope.parameters)}"'  # like no column's name: of those DuckDB thinks first
+        places = [parameter] if kind == "array" else [f"{parameter}.key", f"{parameter}.value"]
+        given = zip(names, (of for _, of in values.type.fields), places, strict=True)
+        result = self._body(function, scope, tuple(Field(one, "", of, place) for one, of, place in given))
+        if result.type == UNKNOWN:
+            raise not_supported(shown(node))
+        if name not in ("transform", "transform_values") and result.type != BOOLEAN:
+            raise QueryError("TYPE_MISMATCH", f"{name} must be given a lambda of a boolean, not of {result.type}")
+        return _called(name, values, parameter, result)
+
+    def _body(self, function: exp.Lambda, scope: Scope, parameters: tuple[Field, ...]) -> Value:
+        only(function, "this", "expressions")
+        body = function.this
+        if any(is_aggregate(one) or isinstance(one, (exp.Window, exp.Query)) for one in own_nodes(body)):
+            raise not_supported(shown(function))
+        return self.expression(body, replace(scope, parameters=(*scope.parameters, *parameters)))
+
+    def parameter(self, node: exp.Identifier, scope: Scope) -> Value:
+        """A name that a lambda gives to what it takes."""
+        found = scope.parameter(name_of(node))
+        if found is None:
+            raise not_supported(shown(node))
+        return Value(found.sql, found.type)
+
+
+def _called(name: str, values: Value, parameter: str, result: Value) -> Value:
+    if values.type.name == "map":  # or DuckDB would walk through it again for each condition on what comes out
+        values = replace(values, sql=f"if(random() < 2, {values.sql}, NULL)")
+    if name in ("filter", "map_filter"):
+        return Value(f"list_filter({values.sql}, lambda {parameter}: {result.sql})", values.type)
+    if name in ("transform", "transform_values") and result.type.name not in {*COMPARABLE, "json"}:
+        raise not_supported(f"{name} to {result.type}")
+    if name == "transform_values":
+        entry = f"{{'key': {parameter}.key, 'value': {result.sql}}}"
+        to = map_of(values.type.fields[0][1], result.type)
+        return Value(f"list_transform({values.sql}, lambda {parameter}: {entry})", to)
+    each = f"list_transform({values.sql}, lambda {parameter}: {result.sql})"
+    if name == "transform":
+        return Value(each, array(result.type))
+    # Decided by one element already, else NULL where any is, else the other way.
+    decisive = "FALSE" if name == "all_match" else "TRUE"
+    otherwise = "TRUE" if name != "any_match" else "FALSE"
+    decided = "FALSE" if name != "any_match" else "TRUE"
+    sql = bound(
+        each,
+        lambda of: (
+            f"CASE WHEN list_contains({of}, {decisive}) THEN {decided}"
+            f" WHEN len({of}) > list_count({of}) THEN NULL WHEN {of} IS NOT NULL THEN {otherwise} END"
+        ),
+    )
+    return Value(sql, BOOLEAN)

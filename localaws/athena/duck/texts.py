@@ -1,0 +1,132 @@
+"""Functions of strings that DuckDB has under other names, or answers in another way for some arguments."""
+
+from collections.abc import Callable, Sequence
+
+from localaws.athena.duck.operators import Value, quote
+from localaws.athena.duck.patterns import Pattern
+from localaws.athena.errors import QueryError, not_supported
+from localaws.athena.types import BIGINT, BOOLEAN, VARCHAR, Type, array
+
+
+def _refused(name: str, arguments: Sequence[Value]) -> QueryError:
+    return not_supported(f"{name}({', '.join(str(argument.type) for argument in arguments)})")
+
+
+def _check_texts(name: str, arguments: Sequence[Value]) -> None:
+    if any(argument.type.name != "varchar" for argument in arguments):
+        raise _refused(name, arguments)
+
+
+_LONGEST = 2**31 - 1
+
+
+def _as_long_as(length: int) -> Type:
+    return VARCHAR if length >= _LONGEST else Type("varchar", (length,))
+
+
+def _length(value: Value) -> int:
+    return value.type.args[0] if value.type.args else _LONGEST
+
+
+def replace(arguments: Sequence[Value]) -> Value:
+    """Without a third text the second is removed."""
+    _check_texts("replace", arguments)
+    text, searched = arguments[:2]
+    if not searched.literal or len(arguments) > 3:
+        raise _refused("replace", arguments)
+    by = arguments[2].sql if len(arguments) == 3 else "''"
+    longest = _length(text) + _length(arguments[2]) * (_length(text) + 1) if len(arguments) == 3 else _length(text)
+    return Value(f"replace({text.sql}, {searched.sql}, {by})", _as_long_as(longest))
+
+
+def split(arguments: Sequence[Value]) -> Value:
+    _check_texts("split", arguments)
+    text, between = arguments
+    if not between.literal:
+        raise _refused("split", arguments)
+    return Value(f"string_split({text.sql}, {between.sql})", array(text.type))
+
+
+def substr(arguments: Sequence[Value]) -> Value:
+    """Some characters, counted from the first."""
+    text, *bounds = arguments
+    numbers = [int(one.literal or -1) if one.type.is_integer else -1 for one in bounds]
+    if text.type.name != "varchar" or len(bounds) > 2 or numbers[0] < 1 or numbers[-1] < 0:
+        raise _refused("substr", arguments)
+    return Value(f"substr({', '.join([text.sql, *map(str, numbers)])})", text.type)
+
+
+# What Java takes for white space.
+_WHITE = "".join(map(chr, [*range(9, 14), *range(28, 33), 0x1680, *range(0x2000, 0x2007), 0x2008, 0x2009, 0x200A]))
+_WHITE += "\u2028\u2029\u205f\u3000"
+
+
+def _trimming(name: str) -> Callable[[Sequence[Value]], Value]:
+    def trim(arguments: Sequence[Value]) -> Value:
+        _check_texts(name, arguments)
+        (text,) = arguments
+        return Value(f"{name}({text.sql}, {quote(_WHITE)})", text.type)
+
+    return trim
+
+
+def starts_with(arguments: Sequence[Value]) -> Value:
+    _check_texts("starts_with", arguments)
+    return Value(f"starts_with({arguments[0].sql}, {arguments[1].sql})", BOOLEAN)
+
+
+def strpos(arguments: Sequence[Value]) -> Value:
+    _check_texts("strpos", arguments)
+    text, searched = arguments
+    if not searched.literal:
+        raise _refused("strpos", arguments)
+    return Value(f"CAST(strpos({text.sql}, {searched.sql}) AS BIGINT)", BIGINT)
+
+
+def _pattern(name: str, arguments: Sequence[Value]) -> Pattern:
+    """The pattern of what is to be found again and again: of more than nothing, wherever it stands."""
+    _check_texts(name, arguments)
+    if arguments[1].literal is None:
+        raise _refused(name, arguments)
+    pattern = Pattern(arguments[1].literal, captures=False)
+    if pattern.may_be_empty or pattern.has_end:
+        raise _refused(name, arguments)
+    return pattern
+
+
+def regexp_like(arguments: Sequence[Value]) -> Value:
+    text, pattern = arguments
+    if text.type.name != "varchar" or pattern.type.name != "varchar" or pattern.literal is None:
+        raise _refused("regexp_like", arguments)
+    return Value(f"regexp_matches({text.sql}, {quote(Pattern(pattern.literal, captures=False).duck)})", BOOLEAN)
+
+
+def regexp_replace(arguments: Sequence[Value]) -> Value:
+    """Without a third text what is found is removed."""
+    pattern = _pattern("regexp_replace", arguments)
+    text, by = arguments[0], arguments[2] if len(arguments) > 2 else Value("''", Type("varchar", (0,)), literal="")
+    if len(arguments) > 3 or by.literal is None or "$" in by.literal or "\\" in by.literal:
+        raise _refused("regexp_replace", arguments)
+    x, y = _length(text), _length(by)
+    longest = x + max(x * y // 2, y) * (x + 1) if len(arguments) > 2 else x
+    return Value(f"regexp_replace({text.sql}, {quote(pattern.duck)}, {by.sql}, 'g')", _as_long_as(longest))
+
+
+def regexp_count(arguments: Sequence[Value]) -> Value:
+    pattern = _pattern("regexp_count", arguments)
+    return Value(f"CAST(len(regexp_extract_all({arguments[0].sql}, {quote(pattern.duck)})) AS BIGINT)", BIGINT)
+
+
+FORMS: dict[str, tuple[int, Callable[[Sequence[Value]], Value]]] = {
+    "ltrim": (1, _trimming("ltrim")),
+    "regexp_count": (2, regexp_count),
+    "regexp_like": (2, regexp_like),
+    "regexp_replace": (0, regexp_replace),
+    "replace": (0, replace),
+    "rtrim": (1, _trimming("rtrim")),
+    "split": (2, split),
+    "starts_with": (2, starts_with),
+    "strpos": (2, strpos),
+    "substr": (0, substr),
+    "trim": (1, _trimming("trim")),
+}

@@ -1,0 +1,57 @@
+"""After a change of the template: each registered partition is described as its table is declared now.
+
+Athena reads a partition by the partition's own description, which has the columns that the table had on the day it was
+registered: https://docs.aws.amazon.com/athena/latest/ug/updates-and-partitions.html
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from smart_hub.stacks import Report, StackError
+
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+
+_AT_ONCE = 100  # https://docs.aws.amazon.com/glue/latest/webapi/API_BatchUpdatePartition.html
+
+
+def describe_as_declared(glue: "GlueClient", database: str, report: Report) -> None:
+    """Gives each partition of the database's tables the columns, formats and SerDe of its table; locations stay.
+
+    Changes nothing where nothing differs. Raises StackError naming a partition that Glue did not change.
+    """
+    for page in glue.get_paginator("get_tables").paginate(DatabaseName=database):
+        for table in page["TableList"]:
+            if table.get("PartitionKeys") and "projection.enabled" not in table.get("Parameters", {}):
+                _describe(glue, database, table, report)
+
+
+def _describe(glue: "GlueClient", database: str, table: Any, report: Report) -> None:
+    name, declared = table["Name"], table["StorageDescriptor"]
+    pages = glue.get_paginator("get_partitions").paginate(DatabaseName=database, TableName=name)
+    found = [partition for page in pages for partition in page["Partitions"]]
+    differing = [one for one in found if _reading(one["StorageDescriptor"]) != _reading(declared)]
+    for start in range(0, len(differing), _AT_ONCE):
+        entries = [_entry(partition, declared) for partition in differing[start : start + _AT_ONCE]]
+        answer = glue.batch_update_partition(DatabaseName=database, TableName=name, Entries=entries)
+        for error in answer.get("Errors", []):
+            values, detail = "/".join(error["PartitionValueList"]), error["ErrorDetail"]
+            raise StackError(f"{database}.{name}, partition {values}: {detail['ErrorCode']} {detail['ErrorMessage']}")
+    if differing:
+        report(f"{database}.{name}: {len(differing)} partitions described as the table is declared")
+
+
+def _reading(storage: Any) -> Any:
+    """How the objects are read: columns, formats, SerDe."""
+    serde = storage.get("SerdeInfo", {})
+    return (
+        [(column["Name"], column["Type"]) for column in storage["Columns"]],
+        *(storage.get("InputFormat"), serde.get("SerializationLibrary"), serde.get("Parameters") or {}),
+    )
+
+
+def _entry(partition: Any, declared: Any) -> Any:
+    location = partition["StorageDescriptor"]["Location"]
+    changed = {"Values": partition["Values"], "StorageDescriptor": {**declared, "Location": location}}
+    if partition.get("Parameters"):
+        changed["Parameters"] = partition["Parameters"]
+    return {"PartitionValueList": partition["Values"], "PartitionInput": changed}

@@ -1,0 +1,53 @@
+"""What a new version of the template changes in the partitions that are registered already."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ops import services
+from ops.partitions import describe_as_declared
+from tests.localaws.local_server import Aws
+
+PARQUET = {"SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"}
+
+
+def storage(columns: dict[str, str], location: str) -> Any:
+    named = [{"Name": name, "Type": of, "Comment": "said"} for name, of in columns.items()]
+    return {"Columns": named, "Location": location, "InputFormat": "parquet", "SerdeInfo": PARQUET}
+
+
+@pytest.fixture(scope="module")
+def glue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    server = Aws(tmp_path_factory.mktemp("partitions") / "state", python=str(services.AWS_PYTHON))
+    yield server.client("glue")
+    server.kill()
+
+
+def test_partitions_get_the_columns_of_their_table_and_keep_their_place(glue: Any) -> None:
+    # given a table to which a column was added, with 101 partitions from before and one from after
+    glue.create_database(DatabaseInput={"Name": "hub"})
+    old, new = {"loc_id": "string"}, {"loc_id": "string", "seconds": "int"}
+    table = {"Name": "usage_cost", "PartitionKeys": [{"Name": "dt", "Type": "string"}]}
+    glue.create_table(DatabaseName="hub", TableInput={**table, "StorageDescriptor": storage(new, "s3://b/")})
+    for number in range(102):
+        described = storage(new if number == 101 else old, f"s3://b/{number}/")
+        glue.create_partition(
+            DatabaseName="hub",
+            TableName="usage_cost",
+            PartitionInput={"Values": [str(number)], "StorageDescriptor": described, "Parameters": {"mine": "1"}},
+        )
+    reported: list[str] = []
+
+    # when they are described as declared, twice
+    for _ in range(2):
+        describe_as_declared(glue, "hub", reported.append)
+
+    # expect all to have the new column, each where it was, and the second time nothing
+    pages = glue.get_paginator("get_partitions").paginate(DatabaseName="hub", TableName="usage_cost")
+    found = {one["Values"][0]: one for page in pages for one in page["Partitions"]}
+    assert {name: one["StorageDescriptor"] for name, one in found.items()} == {
+        str(number): storage(new, f"s3://b/{number}/") for number in range(102)
+    }
+    assert all(one["Parameters"] == {"mine": "1"} for one in found.values())
+    assert reported == ["hub.usage_cost: 101 partitions described as the table is declared"]

@@ -1,0 +1,60 @@
+"""Each odd line in a file of its own, all on one day: it gets its verdict, with its own text, and affects no other."""
+
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from tests.sql.conftest import DAY, NEXT_DAY, Day
+from tests.sql.odd_lines import CASES, Odd
+
+REFERENCES = {"locations": "L", "mappings": "M", "rates": "R"}
+
+
+@pytest.fixture(scope="module")
+def made(day: Day) -> dict[str, tuple[list[Any], list[Any]]]:
+    """By file: the values used (channel, kWh), and the rejects (reason, channel, line)."""
+    athena = day.athena
+    prefix = f"raw/usage/dt={DAY}/"
+    before = athena.keys(prefix)
+    for number, case in enumerate(CASES):
+        athena.s3.put_object(Bucket=athena.bucket, Key=f"{prefix}odd/{number:03}.json", Body=case.body(number))
+    values = {"day": DAY, "next_day": NEXT_DAY, "locations": "L", "interval_seconds": 300}
+    readings = day.make("convert/readings", "odd_readings", **values)
+    cost = day.make("transform/usage_cost", "odd_cost", readings_table=readings, **REFERENCES)
+    rejects = day.make("transform/usage_rejects", "odd_rejects", readings_table=readings, cost_table=cost)
+    for key in athena.keys(prefix):
+        if key not in before:
+            athena.s3.delete_object(Bucket=athena.bucket, Key=key)
+    found: dict[str, tuple[list[Any], list[Any]]] = defaultdict(lambda: ([], []))
+    used = athena.rows(
+        "SELECT r.file, v.sensor, v.kwh FROM odd_readings AS r CROSS JOIN UNNEST(r.data) AS v (sensor, kwh)"
+        " WHERE r.verdict = 'used'"
+    )
+    for file, sensor, kwh in used:
+        found[str(file).rpartition("/")[2]][0].append((sensor, float(str(kwh))))
+    for file, reason, sensor, line in athena.rows(f"SELECT file, reason, sensor, line FROM {rejects}"):
+        found[str(file).rpartition("/")[2]][1].append((reason, sensor, line))
+    return found
+
+
+@pytest.mark.parametrize(("number", "case"), enumerate(CASES), ids=[case.name for case in CASES])
+def test_an_odd_line_is_judged_by_itself(made: dict[str, tuple[list[Any], list[Any]]], number: int, case: Odd) -> None:
+    used, rejected = made[f"{number:03}.json"]
+
+    # a value of a channel without a mapping is a number, and rejected when it is priced
+    unknown = {channel for reason, channel in case.rejected if reason == "unknown_sensor"}
+    assert {channel: kwh for channel, kwh in used if channel not in unknown} == case.used
+    assert sorted(((reason, channel) for reason, channel, _ in rejected), key=str) == sorted(case.rejected, key=str)
+    text = case.line(number)
+    for _, channel, line in rejected:
+        if channel in unknown:
+            assert line is None
+        else:
+            assert line in [text, text.rstrip("\r"), *text.split("\n")] or line in text, "another's line"
+
+
+def test_no_odd_line_affects_the_files_beside_it(made: dict[str, tuple[list[Any], list[Any]]]) -> None:
+    # given the two files of the odd day, 13 records of which 5 are used and 8 are not (test_statements.py)
+    used, rejected = (sum(len(made[name][place]) for name in ("a.json", "b.json")) for place in (0, 1))
+    assert (used, rejected) == (48, 13)
