@@ -3,6 +3,7 @@
 Both engines get the same: what Trino made of one statement is the input of the next, for both.
 """
 
+import gzip
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -82,6 +83,17 @@ _USAGE = {
         _reading("h1", NOON, *_FULL),
         '{"LOC_ID":"h2","Ts":"1576952100","data":[1,2,3]}',
     ],
+}
+# Files that are no lines of JSON, each with a reading behind, of an interval of its own.
+_ODD_FILES = {
+    "utf-16.json": _reading("h1", NOON + 86400, 1).encode("utf-16"),
+    "long.json": b"x" * 10_000_000 + b"\n" + _reading("h1", NOON + 600, 1).encode(),
+    "cr.json": b"x\r" + _reading("h1", NOON + 900, 1).encode() + b"\r",
+    "empty.json": b"",
+    "_SUCCESS": b"x\n",
+    ".DS_Store": b"\0\0\0\1Bud1",
+    "members.json.gz": b"".join(gzip.compress(f"{_reading('h1', NOON + 1200 + n, 1)}\n".encode()) for n in range(99)),
+    "readings.JSON.GZ": _reading("h1", NOON + 1500, 1).encode(),
 }
 # Priced usage that breaks each rule of include/sql/quality.
 _BROKEN = [
@@ -263,6 +275,8 @@ def _write_raw_files(judge: Judge) -> None:
     for number, case in enumerate(odd_lines.CASES):
         body = case.body(number, NOON + 3600, "h1")
         put(Bucket=BUCKET, Key=f"raw/usage/dt={DAY}/odd/{number:03}.json", Body=body)
+    for name, body in _ODD_FILES.items():
+        put(Bucket=BUCKET, Key=f"raw/usage/dt={DAY}/odd/{name}", Body=body)
     for name, lines in _USAGE.items():
         body = "".join(f"{line}\n" for line in lines).encode()
         put(Bucket=BUCKET, Key=f"raw/usage/dt={DAY}/{name}", Body=body)

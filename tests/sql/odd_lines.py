@@ -93,6 +93,7 @@ CASES = [
             ("3,000 brackets", "[" * 3000),
             ("3,000 brackets in a reading", _data('{"s_01":' + "[" * 3000 + "]" * 3000 + "}")),
             ("a control character", _data('{"s_01":"\t"}')),
+            ("a NUL byte", _data('{"s_01"\0:1}')),
             ("a leading zero", _data('{"s_01":01}')),
             ("no JSON at all", "1/2/2007;00:00:00;?;?;?;?"),
             ("a number", "5"),
