@@ -106,7 +106,19 @@ hubs AS (
 
 judged AS (
     SELECT
-        r.*,
+        r.loc_id,
+        r.ts,
+        r.seconds,
+        r.data,
+        CASE
+            WHEN cardinality(r.data) < cardinality(r.channels)
+                THEN
+                    json_format(
+                        CAST(map_filter(r.channels, (channel, value) -> element_at(r.data, channel) IS NULL) AS json)
+                    )
+        END AS odd,
+        r.file,
+        r.line,
         CASE
             WHEN r.malformed THEN 'malformed'
             WHEN r.loc_id IS NULL THEN 'missing_loc_id'
@@ -134,7 +146,17 @@ counted AS (
 texts AS (
     SELECT
         counted.*,
-        CASE WHEN verdict = 'used' AND copies > 1 THEN json_format(CAST(channels AS json)) END AS text
+        CASE
+            WHEN verdict = 'used' AND copies > 1
+                THEN
+                    json_format(
+                        CAST(
+                            CAST(
+                                element_at(CAST(json_parse(line) AS MAP (varchar, json)), 'data') AS MAP (varchar, json)
+                            ) AS json
+                        )
+                    )
+        END AS text
     FROM counted
 ),
 
@@ -152,13 +174,7 @@ verdicts AS (
         ts,
         seconds,
         data,
-        CASE
-            WHEN cardinality(data) < cardinality(channels)
-                THEN
-                    json_format(
-                        CAST(map_filter(channels, (channel, value) -> element_at(data, channel) IS NULL) AS json)
-                    )
-        END AS odd,
+        odd,
         file,
         line,
         CASE
