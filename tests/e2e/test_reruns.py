@@ -20,7 +20,7 @@ from tests.ports import free_ports
 
 pytestmark = pytest.mark.long
 
-DAYS = [str(date(2019, 12, 1) + timedelta(days=number)) for number in range(6)]
+DAYS = [str(date(2019, 12, 1) + timedelta(days=number)) for number in range(10)]
 HUBS = 2
 VALUES = 288 * len(CHANNELS)  # of a hub and day: each channel every five minutes
 
@@ -76,7 +76,7 @@ def damages(kit: Kit) -> dict[str, Damage]:
     return {day: damage for day in DAYS if (damage := kit.damage(day))}
 
 
-# Six days, in both orders
+# Ten days, in both orders
 
 
 @pytest.fixture(scope="module")
