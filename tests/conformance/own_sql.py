@@ -86,6 +86,7 @@ _USAGE = {
 }
 # Files that are no lines of JSON, each with a reading behind, of an interval of its own.
 _ODD_FILES = {
+    "utf-16.json": _reading("h1", NOON + 86400, 1).encode("utf-16"),
     "long.json": b"x" * 10_000_000 + b"\n" + _reading("h1", NOON + 600, 1).encode(),
     "cr.json": b"x\r" + _reading("h1", NOON + 900, 1).encode() + b"\r",
     "empty.json": b"",

@@ -192,6 +192,7 @@ SELECT
     data,
     odd,
     file,
-    CASE WHEN verdict <> 'used' OR odd IS NOT NULL THEN line END AS line,
+    -- Bytes that are no UTF-8 become U+FFFD: readers of Parquet refuse them.
+    CASE WHEN verdict <> 'used' OR odd IS NOT NULL THEN from_utf8(to_utf8(line)) END AS line,
     verdict
 FROM verdicts

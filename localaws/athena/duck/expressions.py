@@ -38,6 +38,7 @@ from localaws.athena.types import (
     DOUBLE,
     INTEGER,
     UNKNOWN,
+    VARCHAR,
     Type,
     array,
     decimal,
@@ -295,6 +296,10 @@ class Expressions(Aggregates, Lambdas, Tries):
     def _call(self, node: exp.Anonymous, scope: Scope) -> Value:
         only(node, "this", "expressions")
         name = node.name.lower()
+        if name == "from_utf8" and len(node.expressions) == 1 and _calls(node.expressions[0], "to_utf8"):
+            text = self.expression(node.expressions[0].expressions[0], scope)
+            if text.type.name == "varchar":  # whose bytes are UTF-8 here: nothing changes
+                return Value(text.sql, VARCHAR)
         if name == "try":
             return self.tried_call(node, scope)
         if name in TAKE_LAMBDAS:
@@ -311,6 +316,10 @@ def _as_one_type(values: Sequence[Value], what: str) -> list[Value]:
     """The values as the type that all coerce to, in which Trino compares them."""
     to = common_type([value.type for value in values], what)
     return [coerce(value, to) for value in values]
+
+
+def _calls(node: exp.Expr, name: str) -> bool:
+    return isinstance(node, exp.Anonymous) and node.name.lower() == name and len(node.expressions) == 1
 
 
 def _reads_rows(node: exp.Expr) -> bool:
