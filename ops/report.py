@@ -126,7 +126,13 @@ def table(days: Sequence[Day]) -> Table:
     )
     totals = ["Total", "", *_cells(total(days)), ""]
     for header, footer in zip(COLUMNS, totals, strict=True):
-        result.add_column(header, footer, justify="left" if header == "Day" else "right", no_wrap=True)
+        result.add_column(
+            header,
+            footer,
+            justify="left" if header == "Day" else "right",
+            no_wrap=True,
+            min_width=5 if header == "Time" else None,  # the same table for a slow run
+        )
     for day in days:
         figures = ["-"] * (len(COLUMNS) - 2) if day.hubs is None else [f"{day.hubs:,}", *_cells(day.figures)]
         result.add_row(day.day, *figures, f"{day.seconds:.0f} s")
