@@ -4,15 +4,20 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 from pathlib import Path
 
+import botocore.session
 import pytest
 
 # Airflow's and botocore's modules are a million objects that stay: to look through them for garbage as often as Python
 # does by itself, and at the end, takes a third of the unit tests' time.
 gc.set_threshold(100_000, 50, 100)
+
+# One loader for all sessions: to read the models of a service takes longer than most tests.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 # Tests start makes, commands and clients of AWS of their own. None of these gets the arguments of the make that runs
 # the tests, the settings of the user's own demo, or the user's AWS account.

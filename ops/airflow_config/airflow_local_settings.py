@@ -1,12 +1,23 @@
 """What Airflow imports at its start: https://airflow.apache.org/docs/apache-airflow/stable/howto/set-config.html
 
-The LocalExecutor's workers are forks of the scheduler. What the scheduler has imported, no task has to import.
+The LocalExecutor's workers are forks of the scheduler: tasks need not import or read again what the scheduler has.
 """
 
 import sys
 
 if "scheduler" in sys.argv:
+    import functools
+
     import airflow.providers.amazon.aws.operators.lambda_function
-    import airflow.providers.amazon.aws.operators.quicksight  # noqa: F401
+    import airflow.providers.amazon.aws.operators.quicksight
+    import boto3
+    import botocore.session
 
     import smart_hub.operators  # noqa: F401
+
+    # The provider makes a session for each hook, and each session reads the models of its services. With one loader
+    # for all sessions they are read once: that was a quarter of the CPU time of a task.
+    botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+    for service in ("athena", "glue", "lambda", "s3", "sts"):
+        boto3.client(service, region_name="us-east-1", aws_access_key_id="-", aws_secret_access_key="-")
+    boto3.DEFAULT_SESSION = None

@@ -15,13 +15,11 @@ from typing import Any, Callable, ClassVar
 from urllib.parse import quote
 
 import boto3
-import botocore.loaders
 import botocore.session
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.response import StreamingBody
 
-LOADER = botocore.loaders.create_loader()  # one for all tests: reading the models takes longer than a test
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "include" / "glue" / "rates_xml_to_parquet.py"
 
@@ -149,7 +147,6 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     fake = FakeAws()
     core = botocore.session.get_session()
-    core.register_component("data_loader", LOADER)
     session = boto3.Session(botocore_session=core)
     for service in ("s3", "glue"):
         session.events.register_first(f"before-parameter-build.{service}", fake.note)
