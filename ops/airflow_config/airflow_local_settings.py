@@ -1,6 +1,6 @@
-"""What Airflow imports at its start: https://airflow.apache.org/docs/apache-airflow/stable/howto/set-config.html
+"""Airflow imports this at startup: https://airflow.apache.org/docs/apache-airflow/stable/howto/set-config.html
 
-The LocalExecutor's workers are forks of the scheduler. What the scheduler has imported, no task has to import.
+The LocalExecutor's workers are forks of the scheduler. Modules that the scheduler has imported need no import in tasks.
 """
 
 import sys

@@ -11,7 +11,7 @@ from smart_hub.layout import CONTRACT, CONTRACT_PARAMETER
 from smart_hub.settings import SETTINGS, Settings
 
 _ABSENT = {"NoSuchBucket", "InvalidRequestException", "EntityNotFoundException"}
-# S3's and Athena's codes for rights that are lacking, and for keys that are no longer, or never were, good.
+# Error codes of S3 and Athena for missing permissions and for invalid keys.
 _REFUSED = {
     "AccessDenied",
     "AccessDeniedException",
@@ -89,6 +89,6 @@ def problems(settings: Settings, clients: Callable[[str], Any]) -> list[str]:
     if contract != CONTRACT:
         return [
             f"SMART_HUB_STACK: the stack {settings.stack} is of another version than these DAGs (contract {contract},"
-            f" not {CONTRACT}): deploy both from one version, as docs/upgrade.md says"
+            f" not {CONTRACT}): deploy both from one version, as described in docs/upgrade.md"
         ]
     return []

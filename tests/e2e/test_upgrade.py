@@ -265,7 +265,7 @@ def test_a_day_is_not_rolled_back_to_version_1(kit: Kit, before: Before, again: 
 
     # expect it to say why, and nothing changed
     assert state == "failed"
-    assert f"{FIRST} was published before by another version of the project" in log
+    assert f"the previous publication of {FIRST} is by another version of the project" in log
     assert "start a run of the day instead" in log
     assert locations(kit.environment, FIRST) == again
     assert kit.keys("publications/") == notes
@@ -304,4 +304,4 @@ def test_a_function_refuses_the_event_of_version_1(kit: Kit) -> None:
     said = json.loads(answer["Payload"].read())
     assert said["errorType"] == "InvalidEvent"
     assert "'usage_table'" in said["errorMessage"]
-    assert "docs/upgrade.md says how to deploy both" in said["errorMessage"]
+    assert "docs/upgrade.md describes how to deploy both" in said["errorMessage"]

@@ -308,10 +308,10 @@ def test_channels_have_the_names_of_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"oven\nk\xc3\xbcche\noven\n", "'oven' is in {file} 2 times: a hub has each channel once"),
+        (b"oven\nk\xc3\xbcche\noven\n", "{file} has 'oven' 2 times: channel names must be unique"),
         ("ü".encode() * 65, f"'{'ü' * 65}' has 65 characters: 64 at most"),
-        (b"\n\n", "{file} has no name"),
-        (b"k\xfcche\n", "{file} is not in UTF-8"),
+        (b"\n\n", "{file} has no channel names"),
+        (b"k\xfcche\n", "{file} is not UTF-8"),
         (None, "cannot read {file}: No such file or directory"),
     ],
 )

@@ -297,5 +297,5 @@ def test_a_terminal_shows_the_runs_that_work_and_how_many_wait() -> None:
         ["Day", "Steps", "In", "progress", "Time"],
         ["2019-12-01", "✔▶↻", "crawl", "4", "s,", "convert", "1", "s", "9", "s"],
         ["2019-12-02", "···", "0", "s"],
-        ["29", "more", "to", "run"],
+        ["29", "more", "days", "to", "run"],
     ]

@@ -50,4 +50,4 @@ def test_partitions_get_the_columns_of_their_table_and_keep_their_place(glue: An
         str(number): storage(new, f"s3://b/{number}/") for number in range(102)
     }
     assert all(one["Parameters"] == {"mine": "1"} for one in found.values())
-    assert reported == ["hub.usage_cost: 101 partitions described as the table is declared"]
+    assert reported == ["hub.usage_cost: updated 101 partitions to the table's columns"]

@@ -348,13 +348,13 @@ def test_links_that_lead_in_circles_or_nowhere_are_named(
     ]
     # Expect the others to be named
     for name, reason in (
-        ("itself", "a link to a folder that it lies in"),
-        ("source", "a link to a folder that it lies in"),
-        ("round", "a link that leads nowhere"),
-        ("nowhere", "a link that leads nowhere"),
+        ("itself", "a link to a folder that contains it"),
+        ("source", "a link to a folder that contains it"),
+        ("round", "a broken link"),
+        ("nowhere", "a broken link"),
         ("pipe", "neither a file nor a folder"),
     ):
-        assert f"{day / name} is left out: it is {reason}" in caplog.messages
+        assert f"{day / name} is skipped: it is {reason}" in caplog.messages
 
 
 def test_a_folder_that_cannot_be_read_is_no_empty_folder(

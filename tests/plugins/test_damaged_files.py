@@ -54,10 +54,10 @@ def test_a_whole_file_is_copied_once(aws: FakeAws, folder: Path, copy: Copy, nam
 @pytest.mark.parametrize(
     ("name", "body", "reason"),
     [
-        ("a.json.gz", CUT_OFF, "it is cut off in gzip member 2"),
+        ("a.json.gz", CUT_OFF, "it is truncated in gzip member 2"),
         ("a.json.GZ", b"plain\n", "it is not gzip"),
         ("a.json.gz", b"", "it is empty"),
-        ("a.json.zst", ZSTD[:-1], "it is cut off"),
+        ("a.json.zst", ZSTD[:-1], "it is truncated"),
     ],
 )
 def test_a_damaged_file_is_set_aside_and_named(
@@ -73,7 +73,7 @@ def test_a_damaged_file_is_set_aside_and_named(
     found = copy(folder)
     assert found["damaged"] == [f"{USAGE}/{name}"]
     assert stored(aws) == {**{name: text.encode() for name, text in FILES.items()}, f"{ASIDE}/{name}": body}
-    told = f"{folder}/{USAGE}/{name} is damaged and is left out of the day: {reason}. "
+    told = f"{folder}/{USAGE}/{name} is damaged and will not be used: {reason}. "
     assert told in capsys.readouterr().out
     # when the day is run again, expect it to be named again, and nothing sent or deleted
     assert copy(folder, SMART_HUB_MIRROR="true") == found
@@ -155,8 +155,8 @@ def test_a_day_whose_files_are_all_damaged_fails_and_names_them(aws: FakeAws, fo
     with pytest.raises(AirflowFailException) as raised:
         copy(folder, SMART_HUB_MIRROR="true")
     assert str(raised.value) == (
-        f"all files of {USAGE}/ are damaged: {folder}/{USAGE}/a.gz (it is cut off in gzip member 2),"
-        f" {folder}/{USAGE}/b.gz (it is empty). Replace them in the source by intact files, and clear this task"
+        f"all files of {USAGE}/ are damaged: {folder}/{USAGE}/a.gz (it is truncated in gzip member 2),"
+        f" {folder}/{USAGE}/b.gz (it is empty). Replace them in the source with intact files, and clear this task"
     )
     # expect nothing to be deleted
     assert before.items() <= compressed(aws).items()

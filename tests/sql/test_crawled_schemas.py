@@ -42,6 +42,6 @@ def test_a_deployment_is_the_remedy(pipeline: Pipeline) -> None:
 
     deploy(session, endpoint_url=pipeline.aws.endpoint, report=reported.append)
 
-    assert "smart_hub.raw_usage: 1 partitions described as the table is declared" in reported
+    assert "smart_hub.raw_usage: updated 1 partitions to the table's columns" in reported
     ((row),) = pipeline.athena.rows(LOOK)
     assert row["readings"] == "1728"

@@ -58,7 +58,7 @@ def test_of_many_devices_the_costliest_are_drawn_and_the_sum_of_the_others() -> 
     assert heat.traces[0]["y"] == labels
     assert (heat.traces[0]["z"][-1][3], heat.traces[0]["z"][-1][17]) == (35, 70)
     for chart in (costs, heat):
-        assert "35 others are one line" in chart.note
+        assert "35 others cost least and share a line" in chart.note
         assert chart.layout["height"] == 90 + 32 * 20
         assert [row[0] for row in chart.rows] == [f"Device on {name}" for name in names]
 
