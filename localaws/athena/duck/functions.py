@@ -224,7 +224,7 @@ TRIED: dict[str, Callable[[Sequence[Value]], Value]] = {
     "to_unixtime": _to_unixtime,
     "with_timezone": partial(_with_timezone, tried=True),
 }
-# What gives NULL for NULL, and never fails.
+# Functions that return NULL for NULL, and never fail.
 STRICT = frozenset({"cardinality", "element_at", "json_format", "map_keys", "map_values", "length", "is_finite"})
 STRICT |= texts.FORMS.keys()
 
