@@ -1,4 +1,4 @@
-"""Compressed files, whole and damaged: each whole one passes, each damaged one is refused and says why."""
+"""The check of compressed files passes intact files, and reports the reason for damaged ones."""
 
 import gzip
 import io
@@ -27,12 +27,12 @@ FLAG_CRC, FLAG_EXTRA, FLAG_NAME, FLAG_COMMENT = 2, 4, 8, 16
 
 
 def gz(body: bytes) -> bytes:
-    """One gzip member, the same at any time."""
+    """One gzip member, without a timestamp."""
     return gzip.compress(body, mtime=0)
 
 
 def why(name: str, data: bytes) -> str:
-    """Why a file is refused; empty if it passes."""
+    """The reason why a file is damaged; empty if it is intact."""
     try:
         check(name, io.BytesIO(data))
     except DamagedFile as error:
@@ -41,7 +41,7 @@ def why(name: str, data: bytes) -> str:
 
 
 def member(body: bytes, flags: int = 0) -> bytes:
-    """A gzip member with the optional fields of its flags (RFC 1952, 2.3)."""
+    """A gzip member with the optional fields that its flags select (RFC 1952, 2.3)."""
     header = b"\x1f\x8b\x08" + bytes([flags]) + b"\0\0\0\0\0\xff"
     header += struct.pack("<H", 300) + b"\0x" * 150 if flags & FLAG_EXTRA else b""
     header += b"a name\0" if flags & FLAG_NAME else b""
@@ -70,7 +70,7 @@ def test_a_whole_gzip_file_passes(name: str, data: bytes) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_thousands_of_members_of_any_size_pass_and_one_wrong_byte_among_them_does_not(seed: int) -> None:
-    # given: members of 0 to 3,000 bytes, stored or deflated, of which some have optional fields
+    # given: members of 0 to 3,000 bytes, stored or deflated, some with optional fields
     choose = random.Random(seed)
     members = [
         member(choose.randbytes(choose.randrange(30)) * choose.randrange(100), choose.choice([0, 4, 8, 30]))
@@ -78,14 +78,14 @@ def test_thousands_of_members_of_any_size_pass_and_one_wrong_byte_among_them_doe
     ]
     assert why("a.gz", b"".join(members)) == ""
 
-    # when: one member's checksum is another, expect its number
+    # when: one member has a wrong checksum, expect its number
     members[1_999] = members[1_999][:-8] + bytes([members[1_999][-8] ^ 1]) + members[1_999][-7:]
     assert why("a.gz", b"".join(members)) == "gzip member 2000: incorrect data check"
 
 
 def test_members_pass_wherever_one_ends_in_what_is_read_at_once() -> None:
-    # given: a first member that ends at each of the bytes around the end of the first input that zlib gets, and around
-    # the end of a piece; DuckDB 1.5 loses the second member at some
+    # given: a first member that ends at or near the end of zlib's first input or of a piece; at some of these positions
+    # DuckDB 1.5 loses the second member
     for size in (1 << 10, 1 << 16, 1 << 20):
         second = gz(b"two\n")
         for ends in range(size - 12, size + 12):
@@ -122,7 +122,7 @@ def flipped(data: bytes, position: int) -> bytes:
         (flipped(member(b"one\n", FLAG_CRC), 4), "gzip member 1: header crc mismatch"),
         (gz(b"one\n") + b"plain text\n", "unexpected data after gzip member 1"),
         (gz(b"one\n") + b"\n", "unexpected data after gzip member 1"),
-        # Trino's reader looks for no member after zeros: it would lose this one.
+        # Trino's reader ignores members after zeros.
         (
             gz(b"one\n") + b"\0\0" + gz(b"two\n"),
             "unexpected data after the zeros after gzip member 1",

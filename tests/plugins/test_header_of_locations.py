@@ -1,4 +1,4 @@
-"""Step 1 and the header of locations: with it a file is copied as it is, without it the run fails and names it."""
+"""Step 1 copies files of locations with a header unchanged, and fails if a file has no header."""
 
 import gzip
 import re
@@ -100,7 +100,7 @@ def test_locations_that_cannot_be_read_here_are_copied_unchecked(aws: FakeAws, f
 
 
 def test_locations_that_lie_there_without_a_check_are_checked(aws: FakeAws, copy: Copy) -> None:
-    # given a file of records alone that an earlier release has copied from another bucket
+    # given a file without a header that an earlier release copied from another bucket
     aws.buckets["upstream"] = {}
     for name, text in FILES.items():
         aws.put("upstream", f"hubs/{name}", text)
@@ -108,7 +108,7 @@ def test_locations_that_lie_there_without_a_check_are_checked(aws: FakeAws, copy
     aws.put(BUCKET, f"raw/{LOCATIONS}", BARE)
     with pytest.raises(AirflowFailException, match="the first line should be the header"):
         copy("s3://upstream/hubs")
-    # when it has its header, expect it to be read once
+    # when the header is added, expect the file to be read once
     aws.put("upstream", f"hubs/{LOCATIONS}", HEADER + BARE)
     copy("s3://upstream/hubs")
     assert reads(aws) == [f"hubs/{LOCATIONS}"]

@@ -47,7 +47,7 @@ def _small(of: str) -> str:
 
 
 def settled(value: Value, node: exp.Expr, scope: Scope) -> Value:
-    """The value of a call. Trino evaluates json_parse() of a literal (and maybe of other constants) before the query."""
+    """The value of a call. Trino evaluates json_parse() of a literal, maybe of other constants, before the query."""
     if not value.parsed or not may_be_constant(node, scope):
         return value
     is_literal = isinstance(node.args["expressions"][0], exp.Literal)
