@@ -25,11 +25,11 @@ _CONNECTION = "SMART_HUB_AWS_CONN_ID"
 
 
 def problems(settings: Settings, clients: Callable[[str], Any]) -> list[str]:
-    """What is wrong with connection, bucket and stack, each beginning with the setting's name; three calls to AWS.
+    """The problems with connection, bucket and stack, each beginning with the setting's name. Calls AWS three times.
 
-    clients: gives boto3's client of a service under that connection.
+    clients: returns boto3's client of a service for that connection.
 
-    Raises as they come errors that may pass by themselves, such as throttling: they are for the task's retries.
+    Does not catch transient errors, such as throttling: the task's retries handle them.
     """
     connection = settings.aws_conn_id
     if connection != SETTINGS[_CONNECTION].default:

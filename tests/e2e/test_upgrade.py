@@ -60,8 +60,8 @@ def version_1(folder: Path) -> Path:
     """A checkout of version 1.0 that uses this version's environments."""
     done = subprocess.run(["git", "-C", ROOT, "archive", VERSION_1], capture_output=True)
     assert done.returncode == 0, (
-        f"the history that is here lacks version 1.0, {VERSION_1}: to a shallow clone `git fetch --unshallow` brings"
-        f" it\n{done.stderr.decode()}"
+        f"the git history does not have version 1.0, {VERSION_1}: in a shallow clone, run `git fetch --unshallow`\n"
+        f"{done.stderr.decode()}"
     )
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")

@@ -48,7 +48,7 @@ class Writer:
         return "SELECT * FROM held"
 
     def file(self, rows: str, target: str) -> None:
-        """Writes one object, or none without rows: to delete an empty one needs a permission that Athena does not."""
+        """Writes one object, or none without rows: deleting an empty one would need a permission."""
         self.used.append(target.rpartition("/")[0] + "/")
         self._copy(rows, target, ", WRITE_EMPTY_FILE false")
 
