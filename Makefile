@@ -29,7 +29,7 @@ WHERE = $(if $(REGION),--region '$(REGION)') $(if $(STACK),--stack '$(STACK)')
 # Trino is got only where it is asked for, and not when the user names one of their own.
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
-# No command is to have the user's Python, nor one that starts another make the arguments of this one.
+# Commands must not use the user's Python settings, and a make that they start must not get this one's arguments.
 unexport ARGS MAKEFLAGS PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
@@ -66,7 +66,7 @@ airflow: $(AIRFLOW_ENV)/synced ## run Airflow's CLI: make airflow ARGS="dags lis
 report: $(AIRFLOW_ENV)/synced ## a hub's figures and charts as one HTML file: make report HUB=… FROM=… TO=…
 	@PYTHONPATH=plugins $(RUN) ops.customer_report --hub '$(HUB)' --from '$(FROM)' --to '$(TO)' $(ARGS)
 
-data: $(AIRFLOW_ENV)/synced ## invent data: make data HUBS=1000 DAYS=2 [CHANNELS=54] [FROM=…] [FILES=…] [GZIP=1] [OUT=folder]; alone, the sample
+data: $(AIRFLOW_ENV)/synced ## generate data: make data HUBS=1000 DAYS=2 [CHANNELS=54] [FROM=…] [FILES=…] [GZIP=1] [OUT=folder]; alone, the sample
 	@$(RUN) generator $(if $(HUBS),--hubs '$(HUBS)') $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)') \
 	  $(if $(DAYS),--days '$(DAYS)') $(if $(CHANNELS),--channels '$(CHANNELS)') \
 	  $(if $(CHANNEL_NAMES),--channel-names '$(CHANNEL_NAMES)') \

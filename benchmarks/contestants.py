@@ -1,12 +1,13 @@
-"""What users would write in place of the pipeline: one day of a source folder, priced, as one Parquet file.
+"""Scripts that users could write instead of the pipeline: they price a day of a source folder into one Parquet file.
 
 python -m benchmarks.contestants NAME --source FOLDER --day 2019-12-21 --out FILE.parquet
 
-Each contestant is a script as one writes it: it trusts its input (no line is broken, each value a number, each channel
-mapped), takes whatever channels there are, publishes nothing and checks nothing. Such data come from the generator's
---clean. All write the columns of usage_cost, in order of loc_id, ts_utc and device, snappy-compressed.
+Each contestant is a typical script: it trusts its input (no malformed lines, all values are numbers, all channels have
+a mapping), accepts any channels, and neither validates nor publishes anything. The generator writes such data with
+--clean.
+All contestants write the columns of usage_cost, sorted by loc_id, ts_utc and device, with snappy compression.
 
-They import what they need themselves, so that each pays for its own imports alone.
+Each contestant imports its own libraries, so that its time does not include the imports of others.
 """
 
 import argparse
@@ -104,7 +105,7 @@ def polars_lazy(source: Path, day: str, out: Path) -> None:
         "loc_id", "location", sensor="id", device="description", column=pl.lit("kwh of ") + pl.col("id")
     )
     channels = devices.select(pl.col("sensor").unique().sort()).collect()["sensor"].to_list()
-    columns = [f"kwh of {channel}" for channel in channels]  # a channel may be called as a column is
+    columns = [f"kwh of {channel}" for channel in channels]  # a channel can have the name of a column
     usage = {"loc_id": text, "ts": pl.Int64, "data": pl.Struct(dict.fromkeys(channels, pl.Float64))}
     prices = pl.LazyFrame(
         rates(source), orient="row", schema=dict(zip(RATES, (text, *[pl.Int32] * 3, text, pl.Float64), strict=True))
@@ -135,7 +136,7 @@ def polars_lazy(source: Path, day: str, out: Path) -> None:
             variable_name="column",
             value_name="kwh",
         )
-        .drop_nulls("kwh")  # of channels that other hubs have
+        .drop_nulls("kwh")  # channels that only other hubs have
         .join(devices, on=["loc_id", "column"])
         .with_columns(cost=pl.col("kwh") * pl.col("cents_per_kwh"))
         .select(COLUMNS)
@@ -163,7 +164,7 @@ def pandas_script(source: Path, day: str, out: Path) -> None:
     ).rename(columns={"id": "sensor", "description": "device"})[["loc_id", "sensor", "device", "location"]]
     prices = pd.DataFrame(rates(source), columns=RATES)
 
-    values = pd.DataFrame(usage.pop("data").tolist(), dtype="float64").stack().dropna()  # of other hubs' channels
+    values = pd.DataFrame(usage.pop("data").tolist(), dtype="float64").stack().dropna()  # without other hubs' channels
     values = values.rename("kwh").rename_axis(["reading", "sensor"]).reset_index()
     readings = usage.reset_index(names="reading").merge(hubs, on="loc_id")
     instants = pd.to_datetime(readings["ts"], unit="s", utc=True)

@@ -1,21 +1,21 @@
-"""The widely copied design, on the same local Athena: an INSERT INTO a channel, then a table that rewrites everything.
+"""The widely copied design on the same local Athena: one INSERT INTO per channel, then a rewrite of the whole table.
 
-It stems from "Getting Started with Data Analysis on AWS using AWS Glue, Amazon Athena, and QuickSight"
-(https://github.com/garystafford/athena-glue-quicksight-demo, 2020). Its steps, in SQL of our own:
+The design is from "Getting Started with Data Analysis on AWS using AWS Glue, Amazon Athena, and QuickSight"
+(https://github.com/garystafford/athena-glue-quicksight-demo, 2020). Its steps, in our own SQL:
 
-- raw JSON and CSV become Parquet by one CREATE TABLE AS each, the rates by a job;
-- one invocation a hub starts all its INSERT INTO at once, one a channel, each of which joins the hub's usage with
-  mappings, locations and rates, and adds one object to the hub's partition of a temporary table;
-- one CREATE TABLE AS copies that to the final table, again a partition a hub, with one bucket.
+- one CREATE TABLE AS each converts raw JSON and CSV to Parquet, a job converts the rates;
+- one invocation per hub starts one INSERT INTO per channel, all at once; each joins the hub's usage with mappings,
+  locations and rates, and adds one object to the hub's partition of a temporary table;
+- one CREATE TABLE AS copies the temporary table to the final one, with one partition per hub and one bucket.
 
-Athena writes 100 partitions in one statement, so that the last step ends at 100 hubs: so does this. A channel is a
-field of a struct and becomes a column, so that its name has to be one. What differs:
+Athena writes at most 100 partitions per statement, so the design supports at most 100 hubs. A channel is a field of a
+struct and becomes a column, so its name must be a valid column name. Differences from the original:
 
-- tables and partitions are registered through Glue's API, in place of six crawls (a minute or more each on AWS);
-- the rates' job runs in this process, and nothing is a Lambda function: what is measured is Athena's part;
-- the values are columns, not a struct, of which Athena would read one field alone, too;
-- the first INSERT of a hub is waited for, since of all that find its partition missing all but one would fail;
-- clocks, prices and columns are those of usage_cost, so that the rows can be compared; costs are not rounded.
+- tables and partitions are registered through Glue's API instead of six crawls (a minute or more each on AWS);
+- the rates job runs in this process, and there are no Lambda functions: only Athena's part is measured;
+- the values are columns instead of a struct, of which Athena would also read only one field;
+- a hub's first INSERT runs alone: if several found the partition missing, all but one would fail;
+- time zones, prices and columns are those of usage_cost, so that the rows can be compared; costs are not rounded.
 
 python -m benchmarks.copied_design --source FOLDER --day 2019-12-21 [--endpoint http://127.0.0.1:4566] [--out FOLDER]
 """
@@ -94,10 +94,10 @@ class CopiedDesign:
         self.result = Result()
 
     def run(self, source: Path, day: str) -> Result:
-        """Prices a day of a source folder. Raises ValueError for more hubs or other channels than the design can do."""
+        """Prices a day of a source folder. Raises ValueError for hubs or channels that the design does not support."""
         hubs = sorted(hub for file in (source / "locations").glob("*/*.csv") for hub in _hubs(file))
         if not 0 < len(hubs) <= MOST_HUBS:
-            raise ValueError(f"{source / 'locations'} has {len(hubs)} hubs; this design does 1 to {MOST_HUBS}")
+            raise ValueError(f"{source / 'locations'} has {len(hubs)} hubs; this design supports 1 to {MOST_HUBS}")
         mapped = [pair for file in sorted((source / "mappings").glob("*/*")) for pair in _mapped(file)]
         channels = sorted({channel for _, channel in mapped})
         if wrong := [channel for channel in channels if not _COLUMN.fullmatch(channel)]:
@@ -184,7 +184,7 @@ class CopiedDesign:
                 self.s3.upload_file(str(file), NAME, f"raw/{file.relative_to(source).as_posix()}")
 
     def _register(self, channels: Sequence[str]) -> None:
-        """What the crawlers of the original find out."""
+        """Registers the tables that the crawlers of the original register."""
         texts = [(column, "string") for column in _LOCATION]
         mapping = [(column, "string") for column in ("loc_id", "id", "description", "location")]
         data = f"struct<{','.join(f'{channel}:double' for channel in channels)}>"
@@ -251,7 +251,7 @@ def _hubs(file: Path) -> list[str]:
 
 
 def _mapped(file: Path) -> Iterator[tuple[str, str]]:
-    """Hub and channel of each mapping."""
+    """Yields hub and channel of each mapping."""
     for line in file.read_text("utf-8").splitlines():
         mapping = json.loads(line)
         yield mapping["loc_id"], mapping["id"]
@@ -263,7 +263,7 @@ def _converted_usage(channels: Sequence[str]) -> str:
 
 
 def _converted(what: str, key: str = "state", columns: str = "*") -> str:
-    """A raw table as Parquet, partitioned as it was."""
+    """The statement that converts a raw table to Parquet, with the same partitions."""
     return (
         f"CREATE TABLE {what} WITH (format = 'PARQUET', write_compression = 'SNAPPY',"
         f" external_location = 's3://{NAME}/{what}/', partitioned_by = ARRAY['{key}'])"
@@ -272,7 +272,7 @@ def _converted(what: str, key: str = "state", columns: str = "*") -> str:
 
 
 def _priced(hub: str, channel: str, day: str) -> str:
-    """One channel of one hub, priced, into the hub's partition."""
+    """The statement that prices one channel of one hub and inserts it into the hub's partition."""
     return f"""
         INSERT INTO etl_tmp
         WITH measured AS (

@@ -5,8 +5,8 @@ One run per local day: raw readings in, the day's published table `usage_cost` o
 
 | step | what |
 |---|---|
-| 1 copy raw data | usage of the day, mappings, locations, rates to `raw/`, unless they lie there unchanged |
-| 2 crawl | Glue crawlers register partitions that the catalog lacks |
+| 1 copy raw data | usage of the day, mappings, locations, rates to `raw/`, unless unchanged there |
+| 2 crawl | Glue crawlers register partitions that are missing in the catalog |
 | 3 convert | usage of the day, new mappings and locations to Parquet, by the function *convert* |
 | 4 convert rates | new rates from XML to Parquet, by the Glue job *rates* |
 | 5 transform | usage, mappings, locations and rates joined, all hubs at once, by the function *transform* |
@@ -72,11 +72,11 @@ with DAG(
             {f"step_2_crawl.{data_set}": ("crawl", data_set) for data_set in ("usage", *REFERENCE_TABLES)}
             | {"step_4_convert_rates": ("new", "rates")}
         ),
-        doc_md="Source to `raw/`, content-addressed, without damaged files. Says what is to be crawled and converted.",
+        doc_md="Copies new source files to `raw/`, except damaged ones. Returns the data sets to crawl and convert.",
     )
 
-    # For people who query the raw tables: the steps below read the raw files themselves, and do not wait for it.
-    with TaskGroup("step_2_crawl", tooltip="Registers partitions that the catalog lacks") as step_2_crawl:
+    # Only people query the crawled tables. The steps below read the raw files as text, so they do not wait for crawls.
+    with TaskGroup("step_2_crawl", tooltip="Registers partitions that are missing in the catalog") as step_2_crawl:
         for data_set in ("usage", *REFERENCE_TABLES):
             operators.CrawlOperator(
                 task_id=data_set,
@@ -85,14 +85,14 @@ with DAG(
                 max_active_tis_per_dag=1,
                 # A crawl goes on when its worker dies; the retries outlast it.
                 retries=4,
-                doc_md=f"Crawls `raw/{data_set}/`. Skipped when the catalog lacks nothing of it.",
+                doc_md=f"Crawls `raw/{data_set}/`. Skipped when the catalog is up to date.",
             )
 
     step_3_convert = LambdaInvokeFunctionOperator(
         task_id="step_3_convert",
         function_name=settings.resource("convert"),
         payload="{{ event('mappings', 'locations') }}",
-        doc_md="Raw text to Parquet, line by line. Says for each reading whether it is used, or why not.",
+        doc_md="Converts raw text to Parquet, line by line. Each reading is used or gets the reason why not.",
         **INVOCATION,
     )
 
@@ -114,7 +114,7 @@ with DAG(
                             readings_table=answer('step_3_convert').readings_table,
                             damaged=found().damaged) }}""",
         trigger_rule="none_failed_min_one_success",
-        doc_md="Prices each value by the hub's own clock; what is not usable is rejected, with the reason.",
+        doc_md="Prices each value in the hub's local time; unusable records and values are rejected, with the reason.",
         **INVOCATION,
     )
 

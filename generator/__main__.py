@@ -21,11 +21,11 @@ from generator.source import HUBS_PER_FILE, Source, UnexpectedFileError
 
 SAMPLE = Path("include/data")
 YEARS = range(2000, 2100)
-MOST = 10_000_000  # of anything: so many hubs' day has 480 GB
-MOST_CHANNELS = 10_000  # of a hub, whose day is held in memory
+MOST = 10_000_000  # of any count: a day of that many hubs has 480 GB
+MOST_CHANNELS = 10_000  # per hub, because a hub's day is held in memory
 LONGEST_NAME = 64  # characters
 READINGS_A_DAY = 288  # but for the days on which clocks change
-CHANNEL_DAYS_A_PROCESS = 10_000  # about a second's work: for less, no further process is worth its start
+CHANNEL_DAYS_A_PROCESS = 10_000  # about a second's work: with less, starting another process does not pay off
 
 
 class _Parser(argparse.ArgumentParser):
@@ -70,25 +70,25 @@ def _channels(text: str) -> tuple[str, ...]:
 
 
 def _channel_names(file: str) -> tuple[str, ...]:
-    """The names in a file, one a line; lines without a character do not count."""
+    """The names in a file, one per line; empty lines are ignored."""
     try:
         names = [line for line in Path(file).read_text("utf-8-sig").split("\n") if line]
     except OSError as error:
         raise argparse.ArgumentTypeError(f"cannot read {file}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise argparse.ArgumentTypeError(f"{file} is not in UTF-8") from None
+        raise argparse.ArgumentTypeError(f"{file} is not UTF-8") from None
     if not names:
-        raise argparse.ArgumentTypeError(f"{file} has no name")
+        raise argparse.ArgumentTypeError(f"{file} has no channel names")
     for name, times in Counter(names).items():
         if times > 1:
-            raise argparse.ArgumentTypeError(f"{name!r} is in {file} {times} times: a hub has each channel once")
+            raise argparse.ArgumentTypeError(f"{file} has {name!r} {times} times: channel names must be unique")
         if len(name) > LONGEST_NAME:
             raise argparse.ArgumentTypeError(f"{name!r} has {len(name)} characters: {LONGEST_NAME} at most")
     return tuple(names)
 
 
 def _parser() -> _Parser:
-    # What is not given is not there, so that the sample can be told from what was asked for.
+    # Options that are not given are not in the result: without any, the generator writes the sample.
     parser = _Parser(
         prog="python -m generator",
         description=__doc__,
@@ -114,7 +114,7 @@ def _parser() -> _Parser:
         dest="channels",
         type=_channel_names,
         metavar="FILE",
-        help=f"or their names, one a line, each of 1 to {LONGEST_NAME} characters, in UTF-8",
+        help=f"or a UTF-8 file with their names, one per line, each of 1 to {LONGEST_NAME} characters",
     )
     add("--seed", type=int, metavar="N", help=f"another seed gives other homes (default: {Source.seed})")
     add("--out", type=Path, metavar="FOLDER", help="source folder (default: see above)")
@@ -122,9 +122,9 @@ def _parser() -> _Parser:
         "--files-per-day",
         type=_count,
         metavar="N",
-        help=f"usage files a day, at most one a hub (default: one for every {HUBS_PER_FILE:,} hubs of ten channels, "
-        "which have 120 MB, gzipped 7.5 MB, and at least two: Athena reads files side by side, and a gzipped one as a "
-        "whole)",
+        help=f"usage files per day, at most one per hub (default: one for every {HUBS_PER_FILE:,} hubs of ten "
+        "channels, 120 MB or 7.5 MB gzipped, and at least two: Athena reads files in parallel, but cannot split a "
+        "gzipped one)",
     )
     add("--gzip", action="store_true", help="compress the usage files")
     add("--clean", action="store_true", help="without the second day's two unusable lines")

@@ -107,7 +107,7 @@ OPTIONAL = (
     Appliance("Microwave", "Kitchen", (900, 1100), course=(1.0, 0.4), standby=0.003),
 )
 
-# Circuits of the panel, in turn: lights, a pump, outlets at which nothing but standby is on.
+# Kinds of circuits of the electrical panel, used in turn: lights, a pump, outlets with only standby load.
 _CIRCUITS = (
     Appliance("Circuit", "House", (200, 400, 600), background=after_dark),
     Appliance("Circuit", "House", (60, 90, 150), background=compressor),
@@ -116,7 +116,7 @@ _CIRCUITS = (
 
 
 def circuit(number: int) -> Appliance:
-    """What a home with more than ten channels has beyond its appliances."""
+    """The device on a channel beyond the home's ten appliances."""
     return replace(_CIRCUITS[number % len(_CIRCUITS)], description=f"Circuit {number}")
 
 

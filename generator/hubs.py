@@ -13,7 +13,7 @@ from generator.states import STATE_OF_HUB, STATES, State
 
 
 def channel_names(count: int) -> tuple[str, ...]:
-    """``s_01``, ``s_02`` and so on, with as many digits as it takes for all to sort."""
+    """``s_01``, ``s_02`` and so on, zero-padded so that they sort by number."""
     digits = max(2, len(str(count)))
     return tuple(f"s_{n:0{digits}d}" for n in range(1, count + 1))
 
@@ -63,7 +63,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Hub:
-    """Hub `number` of the series that `seed` begins; hubs count from 1. channels: their names, none twice."""
+    """Hub `number` (from 1) of the series that belongs to `seed`. channels: unique names."""
 
     seed: int
     number: int
@@ -83,9 +83,10 @@ class Hub:
 
     @cached_property
     def devices(self) -> tuple[Device, ...]:
-        """One a channel: ten appliances in an order of the home's own, or the first of them, then circuits.
+        """One device per channel: ten appliances in an order specific to the home, then circuits.
 
-        Each has the rated power of the model that stands there.
+        With less than ten channels, the home has only the first appliances. Each device has the rated power of one of
+        its models.
         """
         random = random_stream(self.seed, "sensors", self.number).random
         climate = AIR_CONDITIONER if self.state.warm else HEAT_PUMP
@@ -98,7 +99,7 @@ class Hub:
         )
 
     def mappings(self) -> str:
-        """One JSON line a device."""
+        """One JSON line per device."""
         random = random_stream(self.seed, "mappings", self.number).random
         changed = int(_EARLIEST_CHANGE + random() * (_LATEST_CHANGE - _EARLIEST_CHANGE))
         lines = (

@@ -39,7 +39,7 @@ def run(work: Callable[[Item, Count], None], items: Sequence[Item], processes: i
         pending = set(futures)
         while pending:
             done, pending = wait(pending, _POLL, FIRST_EXCEPTION)
-            for future in (one for one in futures if one in done):  # of several errors that of the first item
+            for future in (one for one in futures if one in done):  # the first item's error wins
                 future.result()
             told(tally.value)
     finally:

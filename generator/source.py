@@ -18,7 +18,7 @@ from generator.usage import readings
 # A hub's day has about 48 kB, so a file of usage at most 125 MB, on the day of 25 hours, too. What a reader of Athena
 # takes at once is about 128 MB, and of a gzipped file (a nineteenth of that) it has to take the whole:
 # https://docs.aws.amazon.com/athena/latest/ug/performance-tuning-data-optimization-techniques.html
-HUBS_PER_FILE = 2_500  # of ten channels; the more channels, the fewer
+HUBS_PER_FILE = 2_500  # with ten channels each; fewer with more channels
 
 
 class UnexpectedFileError(Exception):
@@ -37,10 +37,10 @@ class _File:
 class Source:
     """What to write: hubs 1 to `hubs`, the local days `first` to `last` inclusive. The defaults are the sample's.
 
-    The second day holds two unusable lines, as really happen: in its first file a line that broke off in the
-    middle (the complete one follows), at the end of its last file a reading of a hub that has no location.
-    `clean` leaves them out. A day has `files_per_day` usage files, but not more than hubs; None: one for every
-    HUBS_PER_FILE hubs, at least two. `channels`: names of each hub's, none twice.
+    The second day has two unusable lines of kinds that occur in practice: in its first file a truncated line (followed
+    by the complete one), at the end of its last file a reading of a hub without a location. With `clean` they are left
+    out. A day has `files_per_day` usage files, but not more than hubs; None means one for every HUBS_PER_FILE hubs, and
+    at least two. `channels`: the unique names of each hub's channels.
     """
 
     hubs: int = 6
@@ -148,7 +148,7 @@ _USAGE = Path("usage")
 
 
 def _reading_bytes(channels: tuple[str, ...]) -> int:
-    """About how long a line of usage is: an appliance's value has some three bytes, a circuit's five."""
+    """The approximate length of a line of usage: an appliance's value has about three bytes, a circuit's five."""
     return 56 + sum(len(channel.encode()) + 7 for channel in channels) + 2 * len(channels[len(CHANNELS) :])
 
 

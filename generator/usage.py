@@ -25,12 +25,12 @@ def _kwh(units: int) -> str:
 
 @cache
 def _data(channels: tuple[str, ...]) -> str:
-    """What a reading's `data` holds, with a %s for each value."""
+    """The members of a reading's `data`, with a %s for each value."""
     return ",".join(json.dumps(channel, ensure_ascii=False).replace("%", "%%") + ":%s" for channel in channels)
 
 
 def readings(hub: Hub, day: date) -> list[str]:
-    """One line of JSON, with line end, for each interval of the day in order of time, a value of each channel in it.
+    """One line of JSON, with line end, for each interval of the day in order of time; it has a value for each channel.
 
     A value is kWh in the interval with at most five decimals, and never above the appliance's watts / 12,000.
     """

@@ -102,7 +102,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def configure_base(port: int, endpoint: str, state: Path, log_level: str) -> None:
-    """Set the base's documented settings, which it reads when it is imported, in an environment without the user's."""
+    """Set ministack's documented settings, which it reads at import, in an environment without the user's settings."""
     temporary = state / "tmp"  # the code of functions that run; of no use to the next start
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
@@ -130,7 +130,7 @@ def configure_base(port: int, endpoint: str, state: Path, log_level: str) -> Non
         SFTP_ENABLED="0",
         IOT_MTLS_ENABLED="0",
     )
-    # The base parses a template several times in each deployment: with libyaml in a tenth of the time.
+    # ministack parses a template several times per deployment; libyaml does it in a tenth of the time.
     yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # type: ignore[misc]
 
 

@@ -1,4 +1,4 @@
-"""What our applications share of ASGI: reading a request, answering it."""
+"""ASGI helpers of our applications: read a request, send a response."""
 
 import json
 import uuid
@@ -42,7 +42,7 @@ async def respond(send: Send, status: int, text: str, kind: str = "application/j
 
 
 async def refuse(service: str, method: str, code: str, message: str, status: int, send: Send) -> None:
-    """Send an error in the protocol of the service: XML for "s3", else JSON."""
+    """Send an error in the protocol of the service: XML for "s3", otherwise JSON."""
     if service == "s3":
         text = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
         await respond(send, status, "" if method == "HEAD" else text, "application/xml")

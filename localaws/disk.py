@@ -1,4 +1,4 @@
-"""A full disk: requests that fail for it are answered by an error that names the disk, whatever failed first."""
+"""Full disks: if a request fails while the disk is full, the response is an error that names the disk."""
 
 import shutil
 import sqlite3
@@ -8,11 +8,11 @@ from ministack.core.router import detect_service
 
 from localaws.asgi import App, Message, Receive, Send, refuse
 
-FULL_BYTES = 16 * 2**20  # with less, what fails fails for want of space
+FULL_BYTES = 16 * 2**20  # with less free space, errors are attributed to the full disk
 
 
 def full(folder: Path) -> str:
-    """What to tell the user if the disk of the state folder is full, else ""."""
+    """An error message for the user if the disk of the state folder is full, otherwise ""."""
     free = shutil.disk_usage(folder).free
     if free >= FULL_BYTES:
         return ""
@@ -20,7 +20,7 @@ def full(folder: Path) -> str:
 
 
 class DiskGuard:
-    """The application, whose errors of its own (500 and above) name the disk while that is full."""
+    """Wraps the application: while the disk is full, its server errors (500 and above) name the disk."""
 
     def __init__(self, app: App, folder: Path) -> None:
         self._app = app
@@ -51,7 +51,7 @@ class DiskGuard:
             await self._refuse(scope, reason, send)
 
     async def _refuse(self, scope: Message, reason: str, send: Send) -> None:
-        # 507 is an error that clients do not repeat.
+        # Clients do not retry after a 507.
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         service = detect_service(scope["method"], scope["path"], headers, {})
         await refuse(service, scope["method"], "DiskFull", reason, 507, send)

@@ -4,15 +4,15 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-# The user's variables that are passed on: where programs and libraries are, and how text is encoded. An allow-list,
-# because what can redirect a client has no end: proxies, certificates, profiles, endpoints.
+# The user's variables that are passed on: paths of programs and libraries, and the encoding of text. This is an
+# allow-list because too many variables can redirect a client: proxies, certificates, profiles, endpoints.
 INHERITED = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE")
 
 
 def isolated(home: Path, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Variables with which no setting of the user's, in a variable or a file, leads a client to a real account.
+    """Variables that isolate clients from the user's settings in variables and files, so from real AWS accounts.
 
-    home: the folder for temporary files and for what libraries look for in a home folder.
+    home: the home folder, which is also the folder for temporary files.
     """
     return {
         **{name: environment[name] for name in INHERITED if name in environment},
@@ -23,6 +23,6 @@ def isolated(home: Path, environment: Mapping[str, str] = os.environ) -> dict[st
         "BOTO_CONFIG": os.devnull,  # of boto 2; botocore takes credentials from it
         "NETRC": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": "*",  # on macOS urllib asks the system for proxies where no variable speaks of them
+        "NO_PROXY": "*",  # on macOS, urllib uses the system's proxies unless a variable overrides them
         "no_proxy": "*",
     }

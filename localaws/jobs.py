@@ -285,7 +285,7 @@ def _download(store: Store, location: str, folder: Path) -> Path:
 
 
 def _environment(store: Store) -> dict[str, str]:
-    """What a script of a job sees: the way to AWS, nothing of the server's own settings."""
+    """The environment of a job's script: variables for the local AWS, without the server's settings."""
     return {
         **isolated(Path(tempfile.gettempdir())),
         "AWS_ENDPOINT_URL": store.endpoint,

@@ -32,7 +32,7 @@ class Run:
     ended: datetime | None
 
     def seconds(self, now: datetime) -> float:
-        """How long the run has taken until `now`, or until it ended; 0 before it has begun."""
+        """How long the run took, or has taken until `now`; 0 if it has not started."""
         return ((self.ended or now) - self.started).total_seconds() if self.started else 0.0
 
 

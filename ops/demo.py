@@ -76,14 +76,14 @@ def exit_status(results: Sequence[report.Day]) -> int:
 
 
 def run(settings: Settings, days: Sequence[str], console: Console, begun: float) -> list[report.Day]:
-    """Run the days on an Airflow that is up, print the results and return them.
+    """Run the days on a running Airflow, print the results and return them.
 
-    `begun` is when the whole began, by the monotonic clock.
+    `begun`: when the command started, by the monotonic clock.
     """
     dag = Dag(settings.airflow_url)
     console.print(f"Running {DAILY_DAG} for {days[0]} to {days[-1]}", highlight=False)
     with local_command.naming_a_full_disk(settings.local):
-        # On a full disk Airflow's own database stands still, and its runs with it.
+        # On a full disk, Airflow cannot write to its database, so its runs never end.
         check = partial(local_command.check_disk, settings.local)
         runs = progress.watch(dag, start(dag, days), dag.steps(), console, check)
         results = report.days(report.client(settings), settings, runs)
@@ -115,8 +115,8 @@ def check_folder(source: Path, days: Sequence[str]) -> None:
         raise UserError(f"SOURCE={source} is no folder: give one that holds usage/dt=YYYY-MM-DD/ and so on")
     for day in days:
         folder = source / "usage" / f"dt={day}"
-        # As step 1 does: names with a dot or underscore before them are no data, for Athena passes over them. What lies
-        # in folders within, step 1 finds.
+        # As in step 1, names that begin with a dot or underscore do not count, because Athena ignores them. A folder
+        # counts, because step 1 also copies the files in it.
         if not any(path.exists() and not path.name.startswith((".", "_")) for path in folder.glob("*")):
             raise UserError(f"there is no usage of {day}: {folder} has no files. Choose other days by FROM and TO")
 

@@ -1,7 +1,7 @@
 """The environment variables of the services and of the commands that work on them.
 
-Nothing that runs on the laptop can reach a real AWS account: services get an allow-list of the user's variables, and
-of the user's AWS, Airflow and proxy settings none.
+No process that runs on the laptop can reach a real AWS account: services get only an allow-list of the user's
+variables, without any AWS, Airflow or proxy settings.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from ops.settings import ROOT, Settings
 PYTHON = Path(sys.prefix) / "bin" / "python"  # of the environment that this command runs in, as make chose it
 AIRFLOW = PYTHON.with_name("airflow")
 
-# The user's variables that a service gets: where programs and libraries are, and how a terminal shows text. An
-# allow-list, because what can redirect a client has no end: proxies, certificates, profiles, endpoints, AIRFLOW__….
+# The user's variables that services get: paths of programs and libraries, and terminal settings. This is an allow-list
+# because too many variables can redirect a client: proxies, certificates, profiles, endpoints, AIRFLOW__….
 INHERITED = (
     *("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "JAVA_HOME"),
     *("USER", "LOGNAME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE"),
     *("TERM", "COLORTERM", "NO_COLOR", "COLUMNS", "LINES"),
 )
-# Clients also read files that no variable names,
+# Clients also read these files if no variable names another one.
 NO_USER_FILES = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "BOTO_CONFIG": os.devnull,  # of boto 2; botocore takes credentials from it
     "NETRC": os.devnull,
 }
-# and ask the network and, on macOS, the system's settings.
+# Clients also query the metadata service of EC2 and, on macOS, the system's proxy settings.
 NO_OTHER_HOST = {"AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "*", "no_proxy": "*"}
 
 
@@ -84,7 +84,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",  # no run by the clock, only those asked for
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
-        # A supervisor that misses the end of its task notices it at its next heartbeat, by default after 5 s.
+        # If a supervisor misses the end of its task, it notices it only at its next heartbeat; the default is 5 s.
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",  # a changed file is seen within seconds,
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # an unchanged one left alone
@@ -101,20 +101,20 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
 
 
 def inherited(settings: Settings, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The part of the user's environment that services get, and a home folder of their own."""
+    """The environment of services: the inherited variables of the user, and a home folder of their own."""
     kept = {name: environment[name] for name in INHERITED if name in environment}
     return {
         **kept,
         **NO_USER_FILES,
         **NO_OTHER_HOST,
-        "HOME": str(settings.home),  # where libraries look for configuration: ~/.aws/models, ~/.duckdb, …
+        "HOME": str(settings.home),  # libraries look for configuration there: ~/.aws/models, ~/.duckdb, …
         "PATH": os.pathsep.join(dict.fromkeys([str(AIRFLOW.parent), kept.get("PATH", os.defpath)])),
         "PYTHONUNBUFFERED": "1",
     }
 
 
 def isolate(settings: Settings) -> Settings:
-    """Give this process the environment of the services, so that its own clients work as theirs do."""
+    """Give this process the environment of the services, so that its own clients behave like theirs."""
     environment = inherited(settings) | aws_environment(settings)
     os.environ.clear()
     os.environ.update(environment)

@@ -1,4 +1,4 @@
-"""What the commands that work on a laptop or in containers say when they fail or are interrupted."""
+"""Error messages of the commands that work on a laptop or in containers."""
 
 import shutil
 import sys
@@ -11,7 +11,7 @@ import httpx
 from ops.settings import UserError
 from smart_hub.athena import QueryFailed, QueryTimedOut
 
-FREE_BYTES = 64 * 2**20  # what the sample's days take, several times
+FREE_BYTES = 64 * 2**20  # several times the size of the sample's days
 
 
 def run(command: Callable[[], int], interrupted: str = "Interrupted.") -> int:
@@ -30,19 +30,19 @@ def run(command: Callable[[], int], interrupted: str = "Interrupted.") -> int:
 
 
 def check_disk(folder: Path) -> None:
-    """Raises UserError if the disk of a folder, which need not exist, is full."""
+    """Raises UserError if the disk of a folder is full. The folder does not have to exist."""
     existing = next(one for one in (folder, *folder.parents) if one.exists())
     free = shutil.disk_usage(existing).free
     if free < FREE_BYTES:
         raise UserError(
             f"the disk of {folder} is full: {free // 2**20} MB are free, {FREE_BYTES // 2**20} MB are needed. "
-            "Free some space, or name a folder on another disk by SMART_HUB_LOCAL"
+            "Free some space, or set SMART_HUB_LOCAL to a folder on another disk"
         )
 
 
 @contextmanager
 def naming_a_full_disk(folder: Path) -> Iterator[None]:
-    """Whatever fails while the disk of the folder is full fails for that reason: raises UserError, which names it."""
+    """Replaces any error in the block with a UserError that names the folder, if the folder's disk is full."""
     try:
         yield
     except Exception:

@@ -1,7 +1,7 @@
-"""After a change of the template: each registered partition is described as its table is declared now.
+"""Updates registered partitions to the current definition of their tables, after a change of the template.
 
-Athena reads a partition by the partition's own description, which has the columns that the table had on the day it was
-registered: https://docs.aws.amazon.com/athena/latest/ug/updates-and-partitions.html
+A partition has its own copy of the columns, from the day it was registered, and Athena uses that copy:
+https://docs.aws.amazon.com/athena/latest/ug/updates-and-partitions.html
 """
 
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,9 @@ _AT_ONCE = 100  # https://docs.aws.amazon.com/glue/latest/webapi/API_BatchUpdate
 
 
 def describe_as_declared(glue: "GlueClient", database: str, report: Report) -> None:
-    """Gives each partition of the database's tables the columns, formats and SerDe of its table; locations stay.
+    """Gives each partition of the database's tables the columns, formats and SerDe of its table; keeps its location.
 
-    Changes nothing where nothing differs. Raises StackError naming a partition that Glue did not change.
+    Updates only partitions that differ. Raises StackError naming a partition that Glue failed to update.
     """
     for page in glue.get_paginator("get_tables").paginate(DatabaseName=database):
         for table in page["TableList"]:
@@ -37,11 +37,11 @@ def _describe(glue: "GlueClient", database: str, table: Any, report: Report) -> 
             values, detail = "/".join(error["PartitionValueList"]), error["ErrorDetail"]
             raise StackError(f"{database}.{name}, partition {values}: {detail['ErrorCode']} {detail['ErrorMessage']}")
     if differing:
-        report(f"{database}.{name}: {len(differing)} partitions described as the table is declared")
+        report(f"{database}.{name}: updated {len(differing)} partitions to the table's columns")
 
 
 def _reading(storage: Any) -> Any:
-    """How the objects are read: columns, formats, SerDe."""
+    """The part of a storage descriptor that says how to read the objects: columns, formats, SerDe."""
     serde = storage.get("SerdeInfo", {})
     return (
         [(column["Name"], column["Type"]) for column in storage["Columns"]],

@@ -1,4 +1,4 @@
-"""Progress of the demo's runs: on a terminal a live table of the days, elsewhere a line for each change."""
+"""Progress of the demo's runs: a live table of the days on a terminal, otherwise a line for each change."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GLYPHS = {
 
 @dataclass(frozen=True)
 class Cell:
-    """What a step of a run does: `state` is a key of GLYPHS, `seconds` its time so far."""
+    """The state of a step of a run: `state` is a key of GLYPHS, `seconds` its duration so far."""
 
     state: str = "waiting"
     seconds: float = 0.0
@@ -60,9 +60,9 @@ def cell(tasks: Iterable[Task], now: datetime) -> Cell:
 def watch(
     dag: Dag, run_ids: Sequence[str], steps: Iterable[str], console: Console, check: Callable[[], None]
 ) -> list[Run]:
-    """Show the runs until all have finished; returns them as they ended, in the order of `run_ids`.
+    """Show the runs until all have finished; returns the finished runs in the order of `run_ids`.
 
-    check: called again and again; raises an error if the runs cannot end.
+    check: called in each iteration; raises an error if the runs cannot finish.
     """
     steps = list(steps)
     shown: dict[tuple[str, str], str] = {}
@@ -76,7 +76,7 @@ def watch(
                 key=lambda run: run_ids.index(run.run_id),
             )
             now = datetime.now(UTC)
-            # Of a month's runs a few work at a time; the others are not asked for their tasks.
+            # Only a few runs of a month are active at a time: do not request the tasks of the others.
             cells = {run: _cells(dag, run, steps, now) for run in runs if run.started and run.run_id not in ended}
             for run in cells:
                 if not live:
@@ -99,9 +99,9 @@ def _cells(dag: Dag, run: Run, steps: Iterable[str], now: datetime) -> dict[str,
 
 
 def table(working: Mapping[Run, Mapping[str, Cell]], waiting: int, now: datetime) -> Table:
-    """A row for each run that works: its day, a sign for each step, the step in progress.
+    """A row for each active run: its day, a glyph for each step, the steps in progress.
 
-    waiting: how many runs have not begun.
+    waiting: the number of runs that have not started.
     """
     result = Table("Day", "Steps", "In progress", "Time", box=None, pad_edge=False)
     for run, cells in working.items():
@@ -109,7 +109,7 @@ def table(working: Mapping[Run, Mapping[str, Cell]], waiting: int, now: datetime
         busy = [f"{step} {one.seconds:.0f} s" for step, one in cells.items() if one.state in ("running", "retrying")]
         result.add_row(run.day, signs, ", ".join(busy), f"{run.seconds(now):.0f} s")
     if waiting:
-        result.caption, result.caption_justify = f"{waiting} more to run", "left"
+        result.caption, result.caption_justify = f"{waiting} more days to run", "left"
     return result
 
 

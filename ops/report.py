@@ -1,4 +1,4 @@
-"""The results of the demo's runs, from Athena itself: a table for people, JSON for scripts."""
+"""The results of the demo's runs, queried from Athena: a table for people, JSON for scripts."""
 
 from __future__ import annotations
 
@@ -62,7 +62,10 @@ def client(settings: Settings) -> AthenaClient:
 
 
 def days(athena: AthenaClient, settings: Settings, runs: Sequence[Run]) -> list[Day]:
-    """One for each of at least one run, in their order. Raises QueryFailed or QueryTimedOut when Athena fails."""
+    """A Day for each run, in the same order. `runs` must not be empty.
+
+    Raises QueryFailed or QueryTimedOut when Athena fails.
+    """
     now = datetime.now(UTC)
     dates = [run.day for run in runs]
     published = _published(athena, settings, min(dates), max(dates))
@@ -75,7 +78,7 @@ def days(athena: AthenaClient, settings: Settings, runs: Sequence[Run]) -> list[
 
 
 def _published(athena: AthenaClient, settings: Settings, first: str, last: str) -> dict[str, Day]:
-    """The published days from `first` to `last`; their state and seconds are not known here."""
+    """The published days from `first` to `last`, with empty state and seconds."""
     deadline = time.monotonic() + SECONDS
     queries = Athena(
         client=athena,
@@ -94,7 +97,7 @@ def _published(athena: AthenaClient, settings: Settings, first: str, last: str) 
 
 
 def _queries(athena: AthenaClient, settings: Settings, runs: Sequence[Run]) -> list[Figures]:
-    """For each run the queries that the workgroup ran for it and the bytes that they scanned."""
+    """For each run, the number of its queries in the workgroup and the bytes that they scanned."""
     folders = [f"/{results_prefix(run_name(run.day, run.run_id))}" for run in runs]
     found = [Figures()] * len(runs)
     for page in athena.get_paginator("list_query_executions").paginate(WorkGroup=settings.stack):
@@ -115,7 +118,7 @@ def total(days: Iterable[Day]) -> Figures:
 
 
 def table(days: Sequence[Day]) -> Table:
-    """A row for each day and one for their total, on 80 columns."""
+    """A row for each day and one for the total, at most 80 characters wide."""
     result = Table(
         title="Results",
         title_justify="left",
@@ -152,12 +155,12 @@ def _cells(figures: Figures) -> list[str]:
 
 
 def _amount(number: float) -> str:
-    """With decimals unless it takes more than nine characters."""
+    """The number with decimals, unless that takes more than nine characters."""
     return f"{number:,.2f}" if abs(number) < 100_000 else f"{number:,.0f}"
 
 
 def document(days: Iterable[Day]) -> dict[str, Any]:
-    """The exact figures for scripts, as JSON takes them: a flat object for each day, and the total."""
+    """The exact figures for scripts, as a JSON document: a flat object for each day, and the total."""
     days = list(days)
     return {
         "days": [

@@ -176,9 +176,9 @@ def down(settings: Settings, say: Callable[[str], None] = print) -> None:
 
 
 def _stop(stopped: list[processes.Process], settings: Settings) -> None:
-    """End processes, Airflow's before the AWS they work on."""
+    """Stop processes, Airflow's before the local AWS that they use."""
     triggerer, aws = ([process for process in stopped if process.name == name] for name in ("triggerer", "local-aws"))
-    # Airflow 3.3's triggerer waits ten seconds for its runner, even when that has ended.
+    # Airflow 3.3's triggerer waits ten seconds for its runner, even if the runner has already ended.
     processes.stop(triggerer, folder=settings.run, patience=1)
     processes.stop([process for process in stopped if process not in aws], folder=settings.run)
     processes.stop(aws, folder=settings.run)

@@ -138,7 +138,7 @@ class Settings:
 
     @property
     def aws_client(self) -> AwsClient:
-        """Arguments of `boto3.client` that lead to the local AWS."""
+        """Arguments of `boto3.client` for the local AWS."""
         return {
             "endpoint_url": self.aws_url,
             "region_name": self.region,

@@ -1,4 +1,4 @@
-"""The environment of all tests, and their layers: each folder's, unless a file says otherwise of itself by
+"""The environment and the layers of all tests. A test has the layer of its folder, unless its file sets another one in
 ``pytestmark``. See README.md.
 """
 
@@ -16,11 +16,11 @@ import pytest
 # does by itself, and at the end, takes a third of the unit tests' time.
 gc.set_threshold(100_000, 50, 100)
 
-# One loader for all sessions: to read the models of a service takes longer than most tests.
+# All sessions share one loader, because reading the models of a service takes longer than most tests.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
-# Tests start makes, commands and clients of AWS of their own. None of these gets the arguments of the make that runs
-# the tests, the settings of the user's own demo, or the user's AWS account.
+# Tests start make, other commands and AWS clients. None of these must get the arguments of the make that runs the
+# tests, the settings of the user's own demo, or access to the user's AWS account.
 _USERS = ("MAKE", "MFLAGS", "AWS_", "BOTO", "SMART_HUB_", "AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_", "AIRFLOW_HOME")
 _SETTINGS = {
     *("AIRFLOW_PORT", "ARGS", "AWS_PORT", "BUCKET", "CHANNELS", "CHANNEL_NAMES", "DAYS", "DRY_RUN", "ENGINE"),

@@ -1,10 +1,10 @@
-"""The environment of a user whose settings redirect clients of AWS and HTTP, each to somewhere else."""
+"""The environment of a user whose settings redirect AWS and HTTP clients to another server."""
 
 from pathlib import Path
 
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 
-# https://docs.aws.amazon.com/boto3/latest/guide/configuration.html, and what botocore reads besides.
+# https://docs.aws.amazon.com/boto3/latest/guide/configuration.html, and other variables that botocore reads.
 _MORE_OF_BOTOCORE = """
 AWS_ACCESS_KEY_ID AWS_ACCOUNT_ID AWS_CONTAINER_AUTHORIZATION_TOKEN AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE
 AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CREDENTIAL_EXPIRATION
@@ -27,7 +27,7 @@ _OTHER_CLIENTS = [
     *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"),
 ]
-# With these the files in the home folder or the proxies would not be read, or a file would be written here.
+# With these variables, clients would ignore the proxies or the files in the home folder, or write a file.
 _MASKS_OTHERS = {
     *("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "BOTO_CONFIG", "NETRC"),
     *("REQUEST_METHOD", "SSLKEYLOGFILE"),
@@ -43,9 +43,9 @@ def variables() -> list[str]:
 
 
 def hostile(home: Path, elsewhere: str) -> dict[str, str]:
-    """Variables that send each client to `elsewhere`, an http:// address, or are nonsense to it.
+    """Variables that redirect each client to `elsewhere`, an http:// address, or have an invalid value.
 
-    home: an empty folder, which becomes one whose files do the same.
+    home: an empty folder, in which files with the same effect are written.
     """
     (home / ".aws").mkdir()
     (home / ".aws" / "config").write_text(

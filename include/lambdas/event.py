@@ -50,8 +50,8 @@ def checked_event(event: Any, *fields: str, contents: Iterable[str]) -> dict[str
     expected = {"day", "run", "version", "content", *fields}
     if set(event) != expected:
         raise InvalidEvent(
-            f"fields are {sorted(event)}, expected {sorted(expected)}: are DAGs and functions of one version?"
-            " docs/upgrade.md says how to deploy both"
+            f"fields are {sorted(event)}, expected {sorted(expected)}: DAGs and functions are probably of different"
+            " versions; docs/upgrade.md describes how to deploy both"
         )
     try:
         if date.fromisoformat(event["day"]).isoformat() != event["day"]:
@@ -69,7 +69,7 @@ def checked_event(event: Any, *fields: str, contents: Iterable[str]) -> dict[str
             _match(field, event[field], STAGING_TABLE_PATTERN)
     damaged = event.get("damaged", [])
     if not isinstance(damaged, list) or not all(isinstance(key, str) for key in damaged):
-        raise InvalidEvent(f"damaged: expected names of files, got {damaged!r}")
+        raise InvalidEvent(f"damaged: expected a list of file names, got {damaged!r}")
     return event
 
 

@@ -8,10 +8,10 @@ from smart_hub.sql import Text
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Prices all hubs' readings of the day in one query; gives the tables of what is used and what is not.
+    """Prices all hubs' readings of the day in one query; returns the tables of priced values and of rejects.
 
     event: day, run, version, content (hashes of mappings, locations and rates), readings_table (of step 3), damaged
-    (names of the files that step 1 has set aside).
+    (names of the files that step 1 set aside).
     """
     event = checked_event(event, "readings_table", "damaged", contents=REFERENCE_TABLES)
     invocation = Invocation(event, context)

@@ -13,8 +13,8 @@ class Type:
 
     name: Trino's base name; args: precision and scale of a decimal, length of a varchar (none: unbounded),
     fractional digits of a timestamp; fields: names and types of a row, or an array's element, or a map's key and
-    value (named ``""``); fresh: a json as json_parse() made it, which Trino passes by where it is cast at once.
-    A type of the catalog that has no branch here goes by Hive's own name for it, and no query reads it.
+    value (named ``""``); fresh: a json that is the direct result of json_parse(), which Trino skips in a direct cast.
+    An unsupported type of the catalog has Hive's name, and queries cannot read it.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Type:
             return "STRUCT(" + ", ".join(f'"{name}" {of.duck}' for name, of in self.fields) + ")"
         if self.name == "array":
             return f"{self.fields[0][1].duck}[]"
-        if self.name == "map":  # as a list of its entries: to make a MAP of them, DuckDB looks for equal keys
+        if self.name == "map":  # a list of its entries: to create a MAP, DuckDB would check for duplicate keys
             (_, key), (_, value) = self.fields
             return f'STRUCT("key" {key.duck}, "value" {value.duck})[]'
         if self.name == "decimal":
@@ -119,7 +119,7 @@ def map_of(key: Type, value: Type) -> Type:
 
 
 def common(left: Type, right: Type) -> Type | None:
-    """The least type both coerce to without a cast, as Trino chooses it; None when there is none."""
+    """The narrowest type that both coerce to without a cast, as in Trino; None if there is none."""
     if left == right:
         return left if left.fresh else right
     if right == UNKNOWN:

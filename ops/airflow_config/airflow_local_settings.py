@@ -1,6 +1,6 @@
-"""What Airflow imports at its start: https://airflow.apache.org/docs/apache-airflow/stable/howto/set-config.html
+"""Airflow imports this at startup: https://airflow.apache.org/docs/apache-airflow/stable/howto/set-config.html
 
-The LocalExecutor's workers are forks of the scheduler: tasks need not import or read again what the scheduler has.
+The LocalExecutor's workers are forks of the scheduler. Tasks need not import or read again what the scheduler has loaded.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Compressed raw files: checks them to their end, as Athena fails a query that reads a damaged one, and opens them."""
+"""Checks and opens compressed raw files. A query in Athena fails if it reads a damaged file."""
 
 import gzip
 import io
@@ -9,17 +9,17 @@ from typing import BinaryIO, cast
 
 import pyarrow as pa
 
-# Bytes read, and decompressed, at once: a file is never held as a whole, whatever it decompresses to.
+# Bytes read and decompressed at a time, so that memory does not depend on the size of the file or its content.
 _PIECE = 1 << 20
-# Bytes of input that zlib gets at once. It copies those left over when a member ends, and a file can have thousands.
+# Bytes of input that zlib gets at a time. At the end of a member it copies the rest, and a file can have many members.
 _SMALLEST_INPUT, _LARGEST_INPUT = 1 << 10, 1 << 16
-_GZIP = 16 + zlib.MAX_WBITS  # tells zlib to expect a gzip header, and to check the checksum and length at the end
+_GZIP = 16 + zlib.MAX_WBITS  # zlib expects a gzip header, and verifies the checksum and length at the end
 _GZIP_MAGIC = b"\x1f"  # the first of its two bytes
 
 _ZSTD_MAGIC, _ZSTD_SKIPPABLE = b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18"
 _RLE_BLOCK = 1
-# The limit of the decompressor of Trino, the engine of Athena, which knows no skippable frames either (tried with Trino
-# 476): https://github.com/airlift/aircompressor, ZstdFrameDecompressor, MAX_WINDOW_SIZE and verifyMagic.
+# The limit of the decompressor of Trino, Athena's engine. It does not support skippable frames either (tested with
+# Trino 476): https://github.com/airlift/aircompressor, ZstdFrameDecompressor, MAX_WINDOW_SIZE and verifyMagic.
 _LARGEST_WINDOW = 1 << 23
 
 
@@ -30,8 +30,8 @@ class DamagedFile(ValueError):
 def check(name: str, file: BinaryIO) -> None:
     """Reads a compressed file to its end. name: ends in .gz or .zst, in any case.
 
-    Needs a few MB of memory, whatever the file decompresses to. Raises DamagedFile if the file is empty, cut off or of
-    another format, if a checksum or length is wrong, or if other data follow. Errors of ``file`` itself are passed on.
+    Needs only a few MB of memory. Raises DamagedFile if the file is empty, truncated or of another format, if a
+    checksum or length is wrong, or if there are trailing data. Errors of ``file`` itself are passed on.
     """
     if name.lower().endswith(".gz"):
         _check_gzip(_Input(file))
@@ -40,7 +40,7 @@ def check(name: str, file: BinaryIO) -> None:
 
 
 def opened(name: str, file: BinaryIO) -> BinaryIO:
-    """The text of a file that ends in .gz or .zst, in any case, as it is read; of any other file, the file."""
+    """A stream of a file's decompressed text. name: the file is compressed if this ends in .gz or .zst, in any case."""
     if name.lower().endswith(".gz"):
         return cast(BinaryIO, gzip.GzipFile(fileobj=file))
     if name.lower().endswith(".zst"):
@@ -49,7 +49,7 @@ def opened(name: str, file: BinaryIO) -> BinaryIO:
 
 
 class _Input:
-    """The bytes of a file, some of which may be given back."""
+    """The bytes of a file; bytes that were read can be given back."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -59,45 +59,45 @@ class _Input:
             raise DamagedFile("it is empty")
 
     def peek(self) -> bytes:
-        """The next byte, or none at the end of the file."""
+        """The next byte, or an empty string at the end of the file."""
         if self._position == len(self._read):
             self._read, self._position = self._file.read(_PIECE), 0
         return self._read[self._position : self._position + 1]
 
     def some(self, most: int) -> bytes:
-        """At least one byte, unless the file has ended."""
+        """One to ``most`` bytes; an empty string at the end of the file."""
         self.peek()
         found = self._read[self._position : self._position + most]
         self._position += len(found)
         return found
 
     def give_back(self, size: int) -> None:
-        """Gives back the last bytes of what ``some`` gave last."""
+        """Gives back the last ``size`` bytes that ``some`` returned."""
         self._position -= size
 
     def exactly(self, size: int) -> bytes:
-        """Raises DamagedFile when the file ends before."""
+        """Exactly ``size`` bytes. Raises DamagedFile if the file has less."""
         found = self.some(size)
         while len(found) < size:
             if not (more := self.some(size - len(found))):
-                raise DamagedFile("it is cut off")
+                raise DamagedFile("it is truncated")
             found += more
         return found
 
 
 def _check_gzip(data: _Input) -> None:
-    """Checks each member's checksum and length (RFC 1952), and that nothing but zeros follows the last member."""
+    """Checks each member's checksum and length (RFC 1952), and that only zeros follow the last member."""
     for number in count(1):
         _check_member(data, number)
         if data.peek() == b"\0":
             while padding := data.some(_PIECE):
                 if padding.strip(b"\0"):
-                    raise DamagedFile(f"other data follow the zeros after gzip member {number}")
+                    raise DamagedFile(f"unexpected data after the zeros after gzip member {number}")
         following = data.peek()
         if not following:
             return
         if following != _GZIP_MAGIC:
-            raise DamagedFile(f"other data follow gzip member {number}")
+            raise DamagedFile(f"unexpected data after gzip member {number}")
 
 
 def _check_member(data: _Input, number: int) -> None:
@@ -105,7 +105,7 @@ def _check_member(data: _Input, number: int) -> None:
     while not member.eof:
         piece = data.some(size)
         if not piece:
-            raise DamagedFile(f"it is cut off in gzip member {number}")
+            raise DamagedFile(f"it is truncated in gzip member {number}")
         try:
             while piece and not member.eof:
                 member.decompress(piece, _PIECE)
@@ -113,7 +113,7 @@ def _check_member(data: _Input, number: int) -> None:
         except zlib.error as error:
             what = f"gzip member {number}: {str(error).rpartition(': ')[2]}"
             if what.endswith("incorrect header check"):
-                what = f"other data follow gzip member {number - 1}" if number > 1 else "it is not gzip"
+                what = f"unexpected data after gzip member {number - 1}" if number > 1 else "it is not gzip"
             raise DamagedFile(what) from None
         size = min(2 * size, _LARGEST_INPUT)
     data.give_back(len(member.unused_data))
@@ -127,13 +127,13 @@ def _check_zstd(data: _Input) -> None:
             while decompressed.read(_PIECE):
                 pass
     except OSError as error:
-        if error.errno is not None:  # the file could not be read; the decompressor's own errors have no number
+        if error.errno is not None:  # an error while reading the file; the decompressor's own errors have no errno
             raise
         raise DamagedFile(str(error)) from None
 
 
 class _Chunks:
-    """A file for pyarrow, made of chunks."""
+    """A file object for pyarrow that reads from chunks."""
 
     closed = False
 
@@ -153,15 +153,15 @@ class _Chunks:
 def _frames(data: _Input) -> Iterator[bytes]:
     """Yields the file in pieces: a frame's header, each of its blocks, its checksum.
 
-    Raises DamagedFile when a frame is cut off, when other data follow, and for frames that Athena does not read:
-    skippable ones, and those with a window of more than 8 MB.
+    Raises DamagedFile for a truncated frame, for trailing data, and for frames that Athena cannot read: skippable ones,
+    and those with a window of more than 8 MB.
     """
     for number in count(1):
         magic = data.exactly(4)
         if magic[1:] == _ZSTD_SKIPPABLE and magic[0] >> 4 == 5:
-            raise DamagedFile(f"zstd frame {number} is a skippable frame, which Athena does not read")
+            raise DamagedFile(f"zstd frame {number} is a skippable frame, which Athena cannot read")
         if magic != _ZSTD_MAGIC:
-            raise DamagedFile(f"other data follow zstd frame {number - 1}" if number > 1 else "it is not zstd")
+            raise DamagedFile(f"unexpected data after zstd frame {number - 1}" if number > 1 else "it is not zstd")
         header = data.exactly(1)
         descriptor = header[0]
         one_segment, has_checksum = bool(descriptor & 0x20), bool(descriptor & 0x04)
@@ -170,7 +170,7 @@ def _frames(data: _Input) -> Iterator[bytes]:
             base = 1 << (10 + (window[0] >> 3))
             if base + base // 8 * (window[0] & 7) > _LARGEST_WINDOW:
                 raise DamagedFile(
-                    f"zstd frame {number} needs a window of more than 8 MB, which Athena does not read: compress it"
+                    f"zstd frame {number} needs a window of more than 8 MB, which Athena cannot read: compress it"
                     " again without --long and --ultra"
                 )
             header += window

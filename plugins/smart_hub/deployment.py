@@ -11,7 +11,7 @@ from smart_hub.layout import CONTRACT, CONTRACT_PARAMETER
 from smart_hub.settings import SETTINGS, Settings
 
 _ABSENT = {"NoSuchBucket", "InvalidRequestException", "EntityNotFoundException"}
-# S3's and Athena's codes for rights that are lacking, and for keys that are no longer, or never were, good.
+# Error codes of S3 and Athena for missing permissions and for invalid keys.
 _REFUSED = {
     "AccessDenied",
     "AccessDeniedException",
@@ -25,11 +25,11 @@ _CONNECTION = "SMART_HUB_AWS_CONN_ID"
 
 
 def problems(settings: Settings, clients: Callable[[str], Any]) -> list[str]:
-    """What is wrong with connection, bucket and stack, each beginning with the setting's name; three calls to AWS.
+    """The problems with connection, bucket and stack, each beginning with the setting's name. Calls AWS three times.
 
-    clients: gives boto3's client of a service under that connection.
+    clients: returns boto3's client of a service for that connection.
 
-    Raises as they come errors that may pass by themselves, such as throttling: they are for the task's retries.
+    Does not catch transient errors, such as throttling: the task's retries handle them.
     """
     connection = settings.aws_conn_id
     if connection != SETTINGS[_CONNECTION].default:
@@ -89,6 +89,6 @@ def problems(settings: Settings, clients: Callable[[str], Any]) -> list[str]:
     if contract != CONTRACT:
         return [
             f"SMART_HUB_STACK: the stack {settings.stack} is of another version than these DAGs (contract {contract},"
-            f" not {CONTRACT}): deploy both from one version, as docs/upgrade.md says"
+            f" not {CONTRACT}): deploy both from one version, as described in docs/upgrade.md"
         ]
     return []

@@ -15,17 +15,18 @@ STAGING_TABLE_PATTERN = re.compile(rf"staging_[a-z_]+_({VERSION_PATTERN.pattern}
 _VERSION_IN_LOCATION = re.compile(rf"/version=({VERSION_PATTERN.pattern})/")
 
 DEFAULT_STACK = "smart-hub"
-# Of tables and functions' events. DAGs and stack must have the same; the stack's is a parameter of its Glue database.
+# Contract number of the tables and of the functions' events. DAGs and stack must have the same one; the stack's is a
+# parameter of its Glue database.
 CONTRACT, CONTRACT_PARAMETER = "2", "smart_hub_contract"
 # Prefixes under which each run has a folder of its name, so one that begins with its day.
 STAGING = "staging/"
 RESULTS = "athena-results/"
-# Prefix of usage files that are damaged, by their names in the source.
+# Key prefix of damaged usage files. Below it, they have their names in the source.
 DAMAGED = "raw/damaged/"
-# Suffixes of files that Athena decompresses. It knows more, .bz2 for one, which are neither checked nor read locally.
+# Suffixes of compressed files that step 1 checks. Athena supports others, such as .bz2; the local AWS does not.
 COMPRESSED = (".gz", ".zst")
 
-# What a file of locations begins with. Further columns may follow.
+# The header of a file of locations. More columns can follow.
 LOCATION_COLUMNS = (
     "lon", "lat", "number", "street", "unit", "city", "district", "region", "postcode", "id", "hash", "tz",
 )  # fmt: skip
@@ -46,7 +47,7 @@ INSIGHT_VIEWS = ("always_on", "provider_load")
 PUBLISHED_TABLES = ("usage_rejects", "readings", "usage_cost", *INSIGHT_TABLES)
 # Of a day on which all is usable, or no hub is covered, there may be none.
 MAY_BE_EMPTY = {"usage_rejects", "peak_shift"}
-# Of the partition projection of raw_usage_lines, in the template.
+# The first day of the partition projection of raw_usage_lines, in the template.
 FIRST_DAY = "2000-01-01"
 # The DAG that makes a run a day.
 DAILY_DAG = "smart_hub_usage"
@@ -97,21 +98,21 @@ def version_at(location: str | None) -> str | None:
 
 
 def is_compressed(name: str) -> bool:
-    """Whether a raw file is compressed, by its name: it ends in .gz or .zst, in any case."""
+    """Whether the name of a raw file ends in .gz or .zst, in any case."""
     return name.lower().endswith(COMPRESSED)
 
 
 def raw_key(name: str) -> str:
     """Key of a raw file, by its name in a source: ``usage/dt=2019-12-21/portland.json``.
 
-    The suffix of a compressed file is in lower case: Athena reads ``portland.json.GZ`` as plain text.
+    The suffix of a compressed file is lower-cased, because Athena would read ``portland.json.GZ`` as plain text.
     """
     stem, dot, suffix = name.rpartition(".")
     return f"raw/{stem}{dot}{suffix.lower()}" if is_compressed(name) else f"raw/{name}"
 
 
 def damaged_key(name: str) -> str:
-    """Key of a damaged raw file, by its name in a source: no table has it."""
+    """Key of a damaged raw file, by its name in a source. No table contains this key."""
     return f"{DAMAGED}{name}"
 
 

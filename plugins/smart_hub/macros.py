@@ -28,8 +28,8 @@ _OVER_AFTER = timedelta(hours=36)
 def usage_day(context: Any) -> str:
     """The usage day of a run, YYYY-MM-DD: parameter usage_date, else partition key, else logical date.
 
-    Raises AirflowFailException when there is none, when it is before layout.FIRST_DAY, or when the day is not over yet
-    everywhere on earth (at 12:00 UTC on the day after), for then its data are not complete.
+    Raises AirflowFailException if there is none, if it is before layout.FIRST_DAY, or if the day is not over yet
+    everywhere on earth (at 12:00 UTC on the day after), because its data are not complete until then.
     """
     sources = {
         "parameter usage_date": context["params"].get("usage_date"),
@@ -131,15 +131,16 @@ def _result(context: Any, task_id: str) -> Any:
 
 
 def skip_idle(tasks: Mapping[str, tuple[str, str]]) -> Callable[[Any, Any], None]:
-    """For ``post_execute`` of step 1: skips tasks that have nothing to do, so that no process starts to find that out.
+    """Returns a ``post_execute`` for step 1 that skips tasks without work, so that Airflow does not start them.
 
-    tasks: task id -> list of step 1's result (``crawl`` or ``new``), and the data set that has to be in it.
+    tasks: task id -> (list in step 1's result, ``crawl`` or ``new``; data set). The task runs if its data set is in the
+    list.
     """
 
     def skip(context: Any, result: Mapping[str, Any]) -> None:
         idle = [task_id for task_id, (name, data_set) in tasks.items() if data_set not in result[name]]
         if idle:
-            # The exception ends the task as a success, but before Airflow stores its result.
+            # The exception marks the task as successful, but Airflow does not store its result then.
             context["ti"].xcom_push(key=BaseXCom.XCOM_RETURN_KEY, value=result)
             raise DownstreamTasksSkipped(tasks=idle)  # type: ignore[no-untyped-call]
 

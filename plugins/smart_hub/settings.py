@@ -141,7 +141,7 @@ class Settings:
         "24", _number(24 * 366), "age in hours from which superseded versions are deleted", "step 7"
     )
     max_reject_ratio: str = _setting(
-        "0.5", _decimal(1), "largest share of hubs that may have over half of their values rejected", "audit"
+        "0.5", _decimal(1), "largest share of hubs for which over half of the values can be rejected", "audit"
     )
     watts_margin: str = _setting("1.25", _decimal(100), "how many times its watts a device may seem to draw", "audit")
     least_coverage: str = _setting(

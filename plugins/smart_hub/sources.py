@@ -30,10 +30,10 @@ class Source(Protocol):
     def checksum(self, name: str) -> str: ...
 
     def open(self, name: str) -> BinaryIO:
-        """The file's bytes, read as they are asked for."""
+        """A stream of the file's bytes."""
 
     def send(self, name: str, bucket: str, key: str, checksum: str, **metadata: str) -> None:
-        """Sends the file. metadata: what the object's metadata hold beside the checksum; ASCII."""
+        """Copies the file. metadata: ASCII values that the object's metadata get in addition to the checksum."""
 
 
 class SourceError(ValueError):
@@ -43,8 +43,8 @@ class SourceError(ValueError):
 class FolderSource:
     """Raw files in a local folder, sent by upload. The checksum of a file is its MD5, in hex.
 
-    Links are followed, and what they lead to has the name of the link. Left out, with a warning, are links that lead
-    nowhere or to a folder above themselves, and what is neither file nor folder.
+    Links are followed; a linked file has the name of the link. Broken links, links to a folder that contains them, and
+    special files (pipes, sockets) are skipped with a warning.
     """
 
     checksum_name = "source-md5"
@@ -70,27 +70,27 @@ class FolderSource:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """All files below a folder, links followed."""
+    """All files below a folder; links are followed."""
     yield from _files_below(folder, {_identity(path) for path in (folder, *folder.absolute().parents)})
 
 
 def _files_below(folder: Path, above: set[tuple[int, int]]) -> Iterator[Path]:
-    """above: the folder itself and those that it lies in, by the way that led to it."""
+    """above: the identities of the folder and of all folders on the path that led to it."""
     for path in sorted(folder.iterdir()):
         if path.is_file():
             yield path
         elif not path.is_dir():
             leads_nowhere = path.is_symlink() and not path.exists()
-            what = "a link that leads nowhere" if leads_nowhere else "neither a file nor a folder"
-            _log.warning("%s is left out: it is %s", path, what)
+            what = "a broken link" if leads_nowhere else "neither a file nor a folder"
+            _log.warning("%s is skipped: it is %s", path, what)
         elif (identity := _identity(path)) in above:
-            _log.warning("%s is left out: it is a link to a folder that it lies in", path)
+            _log.warning("%s is skipped: it is a link to a folder that contains it", path)
         else:
             yield from _files_below(path, above | {identity})
 
 
 def _identity(folder: Path) -> tuple[int, int]:
-    """What a folder and all links to it have in common: its device and inode."""
+    """A folder's device and inode, which are the same for all links to it."""
     status = folder.stat()
     return status.st_dev, status.st_ino
 
@@ -119,7 +119,7 @@ class BucketSource:
         return self._etags[name]
 
     def open(self, name: str) -> BinaryIO:
-        # What is checked is what was listed: S3 refuses to give an object that has been replaced since.
+        # IfMatch: the request fails if the object was replaced after the listing.
         answer = self._s3.get_object(Bucket=self._bucket, Key=self._prefix + name, IfMatch=f'"{self._etags[name]}"')
         return io.BufferedReader(answer["Body"], _READ_AT_ONCE)
 

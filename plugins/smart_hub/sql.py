@@ -13,7 +13,7 @@ _SAFE_VALUE = re.compile(r"[A-Za-z0-9_./:=-]+")
 
 
 class Text(str):
-    """A value of any characters: it becomes a string literal, quotes included."""
+    """A value with any characters, rendered as a quoted string literal."""
 
 
 class SqlValueError(ValueError):
@@ -23,9 +23,9 @@ class SqlValueError(ValueError):
 def render(text: str, values: dict[str, str | int]) -> str:
     """One statement's text with its values filled in, comment lines left out.
 
-    Values go into identifiers and string literals as they are, so only letters, digits and ``_./:=-`` are
-    allowed, but for a Text. Raises SqlValueError when placeholders and values do not match, or a value holds anything
-    else.
+    Values are inserted into identifiers and string literals unchanged, so only letters, digits and ``_./:=-`` are
+    allowed, except in a Text. Raises SqlValueError if placeholders and values do not match, or if a value has other
+    characters.
     """
     statement = _without_comments(text)
     wanted = placeholders(text)

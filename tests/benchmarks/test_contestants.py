@@ -60,7 +60,7 @@ def test_contestants_write_the_same_rows(written: dict[str, Path]) -> None:
     assert set(digests.values()) == {digests["duckdb"]}
 
 
-# Among them what the contestants call their own columns, and what a library takes for a pattern.
+# They include names of the contestants' own columns, and texts that a library interprets as a pattern.
 NAMES = (
     "loc_id",
     "ts",
@@ -78,7 +78,7 @@ NAMES = (
 
 
 def test_channels_have_any_names_and_are_not_those_of_every_hub(tmp_path: Path) -> None:
-    # given a hub that lacks the last two of the channels
+    # given a hub without the last two channels
     (tmp_path / "names").write_text("\n".join(NAMES), encoding="utf-8")
     source = generate(tmp_path / "data", "--channel-names", str(tmp_path / "names"))
     lacking = json.loads(next(source.glob("mappings/*/*")).read_text("utf-8").splitlines()[0])["loc_id"]

@@ -65,7 +65,7 @@ def _renew_references(source: Path, number: int) -> None:
 
 
 def _forget_states(kit: Kit) -> None:
-    """Has mappings and locations crawled again: the catalog no longer knows their states."""
+    """Deletes the partitions of mappings and locations from the catalog, so that the next run crawls them again."""
     glue = kit.environment.client("glue")
     for table in ("raw_mappings", "raw_locations"):
         for partition in glue.get_partitions(DatabaseName="smart_hub", TableName=table)["Partitions"]:

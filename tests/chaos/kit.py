@@ -62,8 +62,8 @@ class Outcome:
 class Trial:
     """One fault on one run of a day.
 
-    request: how the run is started, if not by its day as the parameter; current: the run that is to end well; helped:
-    what a user had to do so far.
+    request: the body of the trigger request, if it is not the day as parameter; current: the run that must succeed;
+    helped: the actions that a user had to take so far.
     """
 
     fault: Fault

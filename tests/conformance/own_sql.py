@@ -84,7 +84,7 @@ _USAGE = {
         '{"LOC_ID":"h2","Ts":"1576952100","data":[1,2,3]}',
     ],
 }
-# Files that are no lines of JSON, each with a reading behind, of an interval of its own.
+# Files that are not JSON lines, each followed by a reading in a separate interval.
 _ODD_FILES = {
     "utf-16.json": _reading("h1", NOON + 86400, 1).encode("utf-16"),
     "long.json": b"x" * 10_000_000 + b"\n" + _reading("h1", NOON + 600, 1).encode(),
@@ -257,7 +257,7 @@ def _declare_tables(judge: Judge) -> None:
     known = {name: name for name in template["Parameters"]} | {"AWS::StackName": "smart-hub", "DataBucket": BUCKET}
     for resource in resolved(template, **known).values():
         table = resource["Properties"].get("TableInput", {})
-        # A sample has the name of the table readings, of which no statement reads.
+        # No statement reads the table readings, and a sample has the same name.
         if table.get("TableType") == "EXTERNAL_TABLE" and table["Name"] != "readings":
             for engine in ENGINES:
                 glue.create_table(DatabaseName=engine, TableInput=table)

@@ -66,7 +66,7 @@ FIGURES: Figures = {
     ],
     "docs/page.md": [
         (r"It shows (\d+) days at most", [MOST_DAYS]),
-        (r"Of more than (\d+) devices, charts draw the (\d+)", [MOST_DEVICES, MOST_DEVICES - 1]),
+        (r"With more than (\d+) devices, charts show the (\d+)", [MOST_DEVICES, MOST_DEVICES - 1]),
         (r"it keeps \((\d+) MB\)", [Cache()._most_bytes >> 20]),
         (r"row groups of ([\d,]+) rows", [page_benchmark.ROW_GROUP]),
         (
@@ -81,7 +81,7 @@ FIGURES: Figures = {
         (r"the (\w+) crawlers", [len(of_type(MAIN, "AWS::Glue::Crawler"))]),
     ],
     "docs/runbook.md": [
-        (r"the crawl failed, (\w+) times", [DAG.task_dict["step_2_crawl.usage"].retries + 1]),
+        (r"the crawl failed (\w+) times", [DAG.task_dict["step_2_crawl.usage"].retries + 1]),
         (
             r"tried again by itself, (\w+) to (\w+) times",
             [min(task.retries for task in DAG.tasks), max(task.retries for task in DAG.tasks)],

@@ -144,7 +144,7 @@ FIGURES: Figures = {
         (r"read for one hub, (\d+) MB", [STORED["usage_cost"] / 1e6]),
     ],
     "docs/runbook.md": [
-        (r"\$([\d.]+) each, one a new day; (\w+) more", [prices.PER_CRAWL, FIRST["crawls"] - 1]),
+        (r"\$([\d.]+) each: one per new day; (\w+) more", [prices.PER_CRAWL, FIRST["crawls"] - 1]),
         (
             r"\$(\d+) a TB, (\d+) MB at least; (\d+) to (\d+) a run, of which (\d+) to (\d+) read data: \$([\d.]+) ",
             [

@@ -1,4 +1,4 @@
-"""One environment for all end-to-end tests, of a user whose own settings lead elsewhere, and the first demo in it."""
+"""The environment of all end-to-end tests, with user settings that point to another server, and its first demo."""
 
 import socket
 import sys
@@ -15,7 +15,7 @@ from tests.users import hostile
 
 @pytest.fixture(scope="session")
 def elsewhere() -> Iterator[socket.socket]:
-    """Where the user's proxies and endpoints lead: a server that nothing of the demo may connect to."""
+    """The server that the user's proxies and endpoints point to. No process of the demo must connect to it."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setblocking(False)
         yield listening
@@ -40,7 +40,7 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Watch:
 
 @pytest.fixture(scope="session")
 def first(environment: Environment, watch: Watch) -> str:
-    """What the first demo prints. It starts the services, so that all of them are watched."""
+    """The output of the first demo. It starts the services, so all of them are watched."""
     done = environment.run(sys.executable, "-m", "ops.demo", **watch.variables)
     assert done.returncode == 0, done.stdout
     return done.stdout

@@ -20,7 +20,7 @@ SECONDS = 600  # for a demo on a busy machine; a cold one takes a tenth of it on
 class Environment:
     """A laptop environment in a folder and on ports of its own.
 
-    users: further variables of its user's; root: of the checkout whose commands work on it.
+    users: additional variables of the user; root: the checkout whose commands are run.
     """
 
     local: Path
@@ -33,7 +33,7 @@ class Environment:
         return self.run("make", target, *(f"{name}={value}" for name, value in settings.items()))
 
     def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """What a command prints that works on this environment."""
+        """Runs a command on this environment, and returns its output."""
         own = {
             "SMART_HUB_LOCAL": str(self.local),
             "AIRFLOW_PORT": str(self.airflow_port),

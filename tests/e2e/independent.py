@@ -53,7 +53,7 @@ def costs(source: Path, day: str) -> dict[Key, Cost]:
         for row in map(json.loads, _lines(path))
     }
     prices = rates(source)
-    readings: dict[tuple[str, int], dict[str, object]] = {}  # of several the last, as a whole
+    readings: dict[tuple[str, int], dict[str, object]] = {}  # the last of several, as a whole
     for path in sorted((source / "usage" / f"dt={day}").iterdir()):
         for line in _lines(path):
             try:
@@ -80,7 +80,7 @@ def costs(source: Path, day: str) -> dict[Key, Cost]:
 
 
 def _number(value: object) -> Decimal | None:
-    """A value of a reading: a number of JSON, or a text that spells one. None for any other, or what is infinite."""
+    """A value of a reading: a JSON number, or a string with a number. None for other and for infinite values."""
     if isinstance(value, str) and NUMBER.fullmatch(value):
         value = Decimal(value.strip())
     return value if isinstance(value, Decimal) and math.isfinite(float(value)) else None

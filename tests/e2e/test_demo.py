@@ -1,6 +1,6 @@
-"""`make demo`, twice, in an environment of its own: the real services, the real DAG, the sample days.
+"""`make demo`, twice, in a separate environment: the real services, the real DAG, the sample days.
 
-The user's own settings of AWS, proxies and certificates lead elsewhere, in variables and in files.
+The user's AWS, proxy and certificate settings, in variables and in files, point to another server.
 """
 
 import json
@@ -34,7 +34,7 @@ def published(environment: Environment, first: str) -> list[tuple[str, ...]]:
 def second(
     environment: Environment, published: list[tuple[str, ...]], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """The results of another demo, as a script has them, and its messages."""
+    """The results of another demo in JSON, and its messages."""
     file = tmp_path_factory.mktemp("second") / "results.json"
     done = environment.run("sh", "-c", f"make -s demo ARGS=--json >'{file}'")
     assert done.returncode == 0, done.stdout
@@ -92,7 +92,7 @@ def test_no_process_asks_for_another_host_than_the_loopback(first: str, watch: W
     hosts = watch.hosts()
 
     assert set(hosts) == {"127.0.0.1"}
-    # expect of each kind of process that it was watched: command, services, functions and job
+    # expect that a process of each kind was watched: command, services, functions and job
     for program in ("ops.demo", "ops.deploy", "airflow scheduler", "-m localaws", "rates_xml_to_parquet", "worker"):
         assert any(program in command for command in hosts["127.0.0.1"]), program
 
@@ -100,7 +100,7 @@ def test_no_process_asks_for_another_host_than_the_loopback(first: str, watch: W
 def test_nothing_goes_by_the_users_proxies_and_endpoints(
     first: str, second: dict[str, Any], elsewhere: socket.socket
 ) -> None:
-    with pytest.raises(BlockingIOError):  # as long as nobody has connected
+    with pytest.raises(BlockingIOError):  # nobody has connected
         elsewhere.accept()
 
 
@@ -135,7 +135,7 @@ def test_unusable_lines_are_rejected_with_a_reason(environment: Environment, fir
 
 
 def test_the_readme_shows_this_table(first: str) -> None:
-    # given the lines of the table, without the seconds, which differ from run to run
+    # given the lines of the table without the seconds, which vary between runs
     shown, made = (
         re.findall(r"^(Day .*?|\d{4}-\d\d-\d\d +\d+ .*?|─+|Total .*?)(?: +\d+ s| +Time)? *$", text, re.MULTILINE)
         for text in (PAGES["README.md"], first)
@@ -191,7 +191,7 @@ def test_a_second_demo_replaces_the_runs_and_publishes_the_same(
     runs = environment.runs()
 
     assert [(run["partition_key"], run["state"]) for run in runs] == [(day, "success") for day in DAYS]
-    assert "Starting" not in second["messages"]  # the services were left as they were
+    assert "Starting" not in second["messages"]  # the services were not restarted
     assert environment.select(SUMMARY) == published
     assert [(day["day"], day["values_published"]) for day in second["days"]] == [
         (day, VALUES * sum(row[0] == day for row in published)) for day in DAYS

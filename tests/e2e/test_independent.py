@@ -1,4 +1,4 @@
-"""What the pipeline is compared with, on channels and values of kinds that the sample has not."""
+"""Tests of the independent computation, on kinds of channels and values that the sample does not have."""
 
 import json
 from decimal import Decimal
@@ -16,7 +16,7 @@ CHANNELS = ("Kitchen, left", 'Küche "rechts"', "a.b", "\u2028", "A", "a")
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A hub without readings, and a device on each of its channels."""
+    """A source with one hub without readings, and with a device on each of its channels."""
     devices = [{"loc_id": HUB, "id": name, "description": "Lamp", "location": "House"} for name in CHANNELS]
     hour = "<state>or</state><year>2019</year><month>12</month><from>00:00:00</from><to>23:59:59</to>"
     files = {
@@ -32,7 +32,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def deliver(source: Path, name: str, *data: str) -> None:
-    """A file of readings of one interval. data: as the lines spell it."""
+    """Writes a file of readings of one interval. data: the members of `data` in each line, as JSON text."""
     lines = [f'{{"loc_id":"{HUB}","ts":{TS},"data":{{{one}}}}}\n' for one in data]
     (source / "usage" / f"dt={DAY}" / name).write_text("".join(lines), encoding="utf-8")
 

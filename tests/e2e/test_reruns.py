@@ -81,7 +81,7 @@ def damages(kit: Kit) -> dict[str, Damage]:
 
 @pytest.fixture(scope="module")
 def forwards(kit: Kit) -> dict[str, Rows]:
-    """All days by a backfill, and a run of each by hand, all at work together."""
+    """All days by a backfill, and a manual run of each, all at the same time."""
     kit.pause(True)
     kit.backfill(DAYS[0], DAYS[-1])
     for day in DAYS:

@@ -297,7 +297,7 @@ def test_a_partition_that_is_not_described_as_its_table_is_crawled_again(kit: Ki
     book.do("Crawl again", "delete-partition", DAY=SECOND)
     assert book.do("Crawl again", "start-crawler").split() == ["SUCCEEDED", "None"]
 
-    # expect it to be as the table declares, and to be read
+    # expect it to have the columns of its table, and queries to succeed
     table = glue.get_table(DatabaseName="smart_hub", Name="raw_usage")["Table"]
     found = glue.get_partition(**names, PartitionValues=[SECOND])["Partition"]
     assert found["StorageDescriptor"]["Columns"] == table["StorageDescriptor"]["Columns"]

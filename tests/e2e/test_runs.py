@@ -1,6 +1,6 @@
-"""Every way in which a run can come about, at the same time and with faults, by the real scheduler.
+"""Every way to start a run, all at the same time and with faults, on the real scheduler.
 
-Each run finds its usage day or says why not; the faults (`make chaos` has them all) leave the day right.
+Each run finds its usage day or fails with the reason; the day is correct after the faults (`make chaos` has all).
 """
 
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ def reader(environment: Environment, first: str) -> Iterator[Reader]:
 
 @pytest.fixture(scope="module")
 def outcomes(environment: Environment, before: Any, reader: Reader) -> dict[str, Outcome]:
-    """All runs at once, as the UI's trigger form starts them, once they have ended; by run id."""
+    """All runs, started at once as by the UI's trigger form, after they have ended; by run id."""
     body = {"dag_run_id": NO_DAY, "logical_date": None}
     environment.airflow.post("/dagRuns", json=body).raise_for_status()
     kit = Kit(environment, ROOT / "include" / "data")

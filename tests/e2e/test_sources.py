@@ -1,4 +1,4 @@
-"""Another source than the sample: other days, compressed, under a prefix on S3. Run by `make test-reruns`."""
+"""A source other than the sample: other days, compressed, under a prefix in S3. Run by `make test-reruns`."""
 
 from collections import Counter
 from pathlib import Path
@@ -15,7 +15,7 @@ BUCKET = "source-of-the-test"  # not the pipeline's
 
 
 def test_other_days_on_s3_are_a_source(environment: Environment, first: str, tmp_path: Path) -> None:
-    # given gzipped readings of the day when clocks went forward, which has 276 intervals but in Arizona
+    # given gzipped readings of the day when clocks went forward, which has 276 intervals except in Arizona
     day, folder = "2020-03-08", tmp_path / "homes"
     made = environment.make("data", ARGS=f"--hubs 3 --from {day} --to {day} --gzip --out {folder}")
     assert made.returncode == 0, made.stdout
@@ -24,15 +24,15 @@ def test_other_days_on_s3_are_a_source(environment: Environment, first: str, tmp
     for path in folder.rglob("*"):
         if path.is_file():
             s3.upload_file(str(path), BUCKET, f"raw/{path.relative_to(folder)}")
-    # given one more file, of which the end is missing
+    # given one more file, which is truncated
     file = next(folder.glob(f"usage/dt={day}/*.gz"))
     s3.put_object(Bucket=BUCKET, Key=f"raw/usage/dt={day}/cut-off.json.GZ", Body=file.read_bytes()[:-1])
 
-    # when the demo runs on it, and on a day that is not there
+    # when the demo runs on it, and on a day that the source does not have
     missing = environment.make("demo", SOURCE=f"s3://{BUCKET}/raw", FROM=day, TO="2020-03-09")
     done = environment.make("demo", SOURCE=f"s3://{BUCKET}/raw", FROM=day, TO=day)
 
-    # expect an error that names the day, and what plain Python makes of the files, hub by hub
+    # expect an error that names the day, and for each hub the results of the independent computation
     assert missing.returncode != 0
     assert "no usage of 2020-03-09" in missing.stdout
     assert done.returncode == 0, done.stdout

@@ -45,7 +45,7 @@ def question(own: Environment, run_id: str) -> dict[str, Any]:
     """What the task `approve` asks, once it waits for an answer."""
     instance = f"../{DAG}/dagRuns/{run_id}/taskInstances/approve"
     wait_for(lambda: own.airflow.get(instance).json()["state"] == "awaiting_input")
-    # Airflow 3.3 takes a task that is answered before the scheduler has noticed its pause for one that has died.
+    # If a task is answered before the scheduler has noticed that it waits, Airflow 3.3 treats it as failed.
     noticed = f"TaskInstance Finished: dag_id={DAG}, task_id=approve, run_id={run_id}, "
     wait_for(lambda: noticed in (own.local / "logs" / "scheduler.log").read_text())
     asked: dict[str, Any] = own.airflow.get(f"{instance}/-1/hitlDetails").raise_for_status().json()

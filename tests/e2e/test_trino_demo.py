@@ -46,7 +46,7 @@ def demo(environment: Environment, port: int) -> str:
 
 
 def table(shown: str) -> list[str]:
-    """The lines of the demo's table without the seconds, which differ from run to run."""
+    """The lines of the demo's table without the seconds, which vary between runs."""
     return re.findall(r"^(Day .*?|\d{4}-\d\d-\d\d +\d+ .*?|Total .*?)(?: +\d+ s| +Time)? *$", shown, re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""docs/upgrade.md: two days of version 1.0, as the repository's history has it, then this version on the same state.
+"""Follows docs/upgrade.md: runs two days of version 1.0, from the git history, then this version on the same state.
 
 Takes some minutes; `make test-reruns` runs it.
 """
@@ -30,9 +30,9 @@ VERSION_1 = "4f001073745ba41c48d67addd42363ab7f668d98"
 FIRST, SECOND = DAYS
 SENSORS = [f"s_{number:02}" for number in range(1, 11)]  # of version 1.0
 ROLL_BACK = "smart_hub_roll_back"
-# XML, which Athena does not read, in either version.
+# Tables that Athena cannot query in either version, because their files are XML.
 UNREADABLE = {"raw_rates"}
-# What a task of this version's DAGs does first.
+# The check that each task of this version's DAGs runs first.
 FIRST_CHECK = """
 from pathlib import Path
 from smart_hub.operators.base import SmartHubOperator
@@ -46,9 +46,9 @@ Counts = dict[str, dict[str, int]]
 
 @dataclass(frozen=True)
 class Before:
-    """What version 1.0 has published, and what this version's DAGs say to its stack.
+    """The data that version 1.0 published, and the error of this version's DAGs on its stack.
 
-    counts: see `counts`; rows: of the tables of costs and of `usage`, by table and day.
+    counts: see `counts`; rows: those of the cost tables and of `usage`, by table and day.
     """
 
     counts: Counts
@@ -57,23 +57,23 @@ class Before:
 
 
 def version_1(folder: Path) -> Path:
-    """A tree of version 1.0 that has this one's environments."""
+    """A checkout of version 1.0 that uses this version's environments."""
     done = subprocess.run(["git", "-C", ROOT, "archive", VERSION_1], capture_output=True)
     assert done.returncode == 0, (
-        f"the history that is here lacks version 1.0, {VERSION_1}: to a shallow clone `git fetch --unshallow` brings"
-        f" it\n{done.stderr.decode()}"
+        f"the git history does not have version 1.0, {VERSION_1}: in a shallow clone, run `git fetch --unshallow`\n"
+        f"{done.stderr.decode()}"
     )
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
     for lock in (folder / "requirements").glob("*.lock"):
-        os.utime(lock, (10**9, 10**9))  # older than any environment, so that make installs nothing
+        os.utime(lock, (10**9, 10**9))  # older than the environments, so that make installs nothing
     for name in (".venv", ".venv-localaws", ".venv-uv"):
         (folder / name).symlink_to(ROOT / name)
     return folder
 
 
 def counts(environment: Environment) -> Counts:
-    """Of each table and view the rows by day, or all of them under "". Each must show all its columns, too."""
+    """The number of rows of each table and view by day, or in total under "". Also selects all columns of each."""
     found: Counts = {}
     for table, types in columns(environment).items():
         if table in UNREADABLE:
@@ -92,7 +92,7 @@ def counts(environment: Environment) -> Counts:
 
 
 def columns(environment: Environment) -> dict[str, dict[str, str]]:
-    """Each table's columns with their types, those that it is parted by included."""
+    """Each table's columns with their types, including the partition columns."""
     pages = environment.client("glue").get_paginator("get_tables").paginate(DatabaseName="smart_hub")
     return {
         table["Name"]: {
@@ -109,7 +109,7 @@ def literal(kind: str, day: str) -> str:
 
 
 def rows(environment: Environment, table: str, day: str) -> Rows:
-    """All of a day in all columns, in one order."""
+    """The rows of a day with all columns, sorted."""
     return sorted(environment.select(f"SELECT * FROM \"{table}\" WHERE dt = DATE '{day}'"))
 
 
@@ -119,7 +119,7 @@ def costs_and_usage(environment: Environment) -> dict[tuple[str, str], Rows]:
 
 
 def first_check(environment: Environment) -> subprocess.CompletedProcess[str]:
-    """This version's DAGs, before they do anything, in an Airflow for the environment."""
+    """The output of the first check of this version's DAGs, run in an Airflow for the environment."""
     settings = Settings(local=environment.local, airflow_port=environment.airflow_port, aws_port=environment.aws_port)
     variables = inherited(settings) | airflow_environment(settings)
     variables["PYTHONPATH"] += f"{os.pathsep}{ROOT / 'plugins'}"
@@ -129,7 +129,7 @@ def first_check(environment: Environment) -> subprocess.CompletedProcess[str]:
 
 
 def locations(environment: Environment, day: str) -> dict[str, str]:
-    """Where the catalog says that the day of each table is."""
+    """The location of each table's partition of the day in the catalog."""
     glue = environment.client("glue")
     found = {}
     for table in [*PUBLISHED_TABLES, "usage"]:
@@ -140,7 +140,7 @@ def locations(environment: Environment, day: str) -> dict[str, str]:
 
 
 def roll_back(environment: Environment, run_id: str) -> tuple[str, str]:
-    """How a roll back of the first day ends, and its log."""
+    """Rolls back the first day; returns the final state of the run and its log."""
     body = {"dag_run_id": run_id, "logical_date": None, "conf": {"usage_date": FIRST}}
     environment.airflow.post(f"../{ROLL_BACK}/dagRuns", json=body).raise_for_status()
     state = str(environment.finished(run_id, ROLL_BACK)["state"])
@@ -158,7 +158,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
 
 @pytest.fixture(scope="module")
 def before(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Before:
-    """Version 1.0's demo of both days, ended by its own `down`."""
+    """Version 1.0's demo of both days, stopped by its own `make down`."""
     old = replace(environment, root=version_1(tmp_path_factory.mktemp("version-1")))
     demo = old.make("demo")
     try:
@@ -172,11 +172,11 @@ def before(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def kit(environment: Environment, before: Before) -> Kit:
-    """This version, by `make up` on the state that version 1.0 has left."""
+    """This version, started by `make up` on the state of version 1.0."""
     begun = datetime.now(UTC)
     made = Kit(environment, ROOT / "include" / "data")
     made.up()
-    # Until it has parsed these, Airflow knows version 1.0's DAGs.
+    # Until Airflow has parsed these DAGs, it has those of version 1.0.
     deadline = time.monotonic() + SECONDS
     while any(parsed(environment, dag_id) < begun for dag_id in (made.dag.dag_id, ROLL_BACK)):
         assert time.monotonic() < deadline
@@ -185,19 +185,19 @@ def kit(environment: Environment, before: Before) -> Kit:
 
 
 def parsed(environment: Environment, dag_id: str) -> datetime:
-    """When Airflow has last parsed the DAG."""
+    """The time at which Airflow last parsed the DAG."""
     return datetime.fromisoformat(environment.airflow.get(f"../{dag_id}").raise_for_status().json()["last_parsed_time"])
 
 
 @pytest.fixture(scope="module")
 def upgraded(kit: Kit) -> Counts:
-    """What the tables hold after the upgrade, before any run."""
+    """The row counts of the tables after the upgrade, before any run."""
     return counts(kit.environment)
 
 
 @pytest.fixture(scope="module")
 def again(kit: Kit, upgraded: Counts) -> dict[str, str]:
-    """The first day run again by this version; where it is now."""
+    """The locations of the first day after this version has run it again."""
     kit.start("again", FIRST)
     assert kit.environment.finished("again")["state"] == "success"
     return locations(kit.environment, FIRST)
@@ -214,7 +214,7 @@ def test_what_version_1_has_published_answers_as_before(kit: Kit, before: Before
     # given both days
     assert [set(before.counts[table]) for table in ("usage_cost", "usage", "raw_usage")] == [set(DAYS)] * 3
 
-    # expect the rows that there were, in old tables and views, and none in the new table
+    # expect the same rows as before in old tables and views, and none in the new table
     assert {table: upgraded[table] for table in before.counts} == before.counts
     assert costs_and_usage(kit.environment) == before.rows
     assert upgraded["readings"] == {}
@@ -228,7 +228,7 @@ def test_raw_data_of_version_1_are_text(kit: Kit, upgraded: Counts) -> None:
 
 
 def test_a_day_that_runs_again_has_the_same_costs(kit: Kit, before: Before, again: dict[str, str]) -> None:
-    # expect the same in all columns, of the other day, too, and right by an independent computation
+    # expect the same values in all columns, also for the other day, as an independent computation confirms
     assert costs_and_usage(kit.environment) == before.rows
     assert [kit.damage(day) for day in DAYS] == [Damage(), Damage()]
 
@@ -244,7 +244,7 @@ def test_its_readings_are_those_of_version_1(kit: Kit, again: dict[str, str]) ->
 
 
 def test_old_and_new_days_answer_side_by_side(kit: Kit, upgraded: Counts, again: dict[str, str]) -> None:
-    # given a new version of each table's day, but for the table that is no longer published
+    # given a new version of the day in each table, except in the table that is no longer published
     old = locations(kit.environment, SECOND)
     assert again.keys() - old.keys() == {"readings"}
 
@@ -263,9 +263,9 @@ def test_a_day_is_not_rolled_back_to_version_1(kit: Kit, before: Before, again: 
 
     state, log = roll_back(kit.environment, "to-version-1")
 
-    # expect it to say why, and nothing changed
+    # expect an error with the reason, and no changes
     assert state == "failed"
-    assert f"{FIRST} was published before by another version of the project" in log
+    assert f"the previous publication of {FIRST} is by another version of the project" in log
     assert "start a run of the day instead" in log
     assert locations(kit.environment, FIRST) == again
     assert kit.keys("publications/") == notes
@@ -273,7 +273,7 @@ def test_a_day_is_not_rolled_back_to_version_1(kit: Kit, before: Before, again: 
 
 
 def test_a_day_is_rolled_back_to_this_version(kit: Kit, before: Before, again: dict[str, str]) -> None:
-    # given the day published once more, by a Clear of the run that version 1.0 has made of it
+    # given the day published once more, by clearing version 1.0's run of it
     (run_id,) = [run.run_id for run in kit.dag.runs() if run.day == FIRST and run.backfill]
     kit.clear(run_id, "step_1_copy_raw_data")
     assert kit.environment.finished(run_id)["state"] == "success"
@@ -282,7 +282,7 @@ def test_a_day_is_rolled_back_to_this_version(kit: Kit, before: Before, again: d
 
     state, log = roll_back(kit.environment, "to-this-version")
 
-    # expect the day where it was, and all tables answering
+    # expect the day at its previous locations, and all tables to be readable
     assert state == "success", log
     assert locations(kit.environment, FIRST) == again
     assert costs_and_usage(kit.environment) == before.rows
@@ -304,4 +304,4 @@ def test_a_function_refuses_the_event_of_version_1(kit: Kit) -> None:
     said = json.loads(answer["Payload"].read())
     assert said["errorType"] == "InvalidEvent"
     assert "'usage_table'" in said["errorMessage"]
-    assert "docs/upgrade.md says how to deploy both" in said["errorMessage"]
+    assert "docs/upgrade.md describes how to deploy both" in said["errorMessage"]

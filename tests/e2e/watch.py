@@ -1,4 +1,4 @@
-"""Which hosts the Python processes of a command ask for: its own and those of all that it starts."""
+"""Records the hosts that the Python processes of a command, including all descendants, connect to or resolve."""
 
 from pathlib import Path
 
@@ -17,14 +17,14 @@ def note(host):
 
 
 def watched(name, original):
-    # A function of the module has the host first, a method of a socket an address.
+    # Functions of the module take the host first; methods of a socket take an address last.
     def resolve(host, *rest, **more):
         note(host)
         return original(host, *rest, **more)
 
     def reach(self, *arguments):
         address = arguments[-1]
-        if isinstance(address, tuple):  # else a path of this machine
+        if isinstance(address, tuple):  # otherwise the path of a local socket
             note(address[0])
         return original(self, *arguments)
 
@@ -32,7 +32,7 @@ def watched(name, original):
 
 
 def started(original):
-    # The children report, too, whatever environment they are given.
+    # Child processes also report, regardless of the environment that they get.
     def start(self, *arguments, env=None, **more):
         if env is not None:
             others = env.get("PYTHONPATH", "").split(os.pathsep)
@@ -50,7 +50,7 @@ subprocess.Popen.__init__ = started(subprocess.Popen.__init__)
 
 
 class Watch:
-    """`variables` make a Python process and its descendants report, whatever environment they are given."""
+    """`variables` make a Python process and its descendants report, regardless of the environment that these get."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -59,7 +59,7 @@ class Watch:
         self.variables = {"PYTHONPATH": str(folder)}
 
     def hosts(self) -> dict[str, list[str]]:
-        """The command lines of the processes that asked for each host."""
+        """For each host, the command lines of the processes that connected to it or resolved it."""
         found: dict[str, set[str]] = {}
         for line in self._log.read_text().splitlines():
             host, _, command = line.partition(" ")

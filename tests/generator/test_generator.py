@@ -252,7 +252,7 @@ def test_each_hub_has_an_appliance_a_channel_in_an_order_of_its_own(every_state:
 def test_hubs_have_as_many_channels_as_asked_for(tmp_path: Path, channels: int, first: str, last: str) -> None:
     source = generate(tmp_path, f"--hubs 2 --days 1 --channels {channels}")
 
-    # expect a value of each in every reading, and a device on each
+    # expect a value of each channel in every reading, and a device on each channel
     names = [row["id"] for row in mappings(source)][:channels]
     assert (names[0], names[-1], len(set(names))) == (first, last, channels)
     assert names == sorted(names)
@@ -263,7 +263,7 @@ def test_hubs_have_as_many_channels_as_asked_for(tmp_path: Path, channels: int, 
 def test_beyond_the_appliances_there_are_circuits(tmp_path: Path, sample: dict[str, bytes]) -> None:
     source = generate(tmp_path, "--channels 13 --days 1 --clean")
 
-    # expect the ten appliances as they are without, then circuits within their power
+    # expect the same ten appliances as in the sample, then circuits that do not exceed their rated power
     homes = mappings(source)
     assert [row for row in homes if row["id"] <= CHANNELS[-1]] == mappings(sample)
     assert [row["description"] for row in homes[10:13]] == ["Circuit 11", "Circuit 12", "Circuit 13"]
@@ -291,12 +291,12 @@ NAMES = (
 
 
 def test_channels_have_the_names_of_a_file(tmp_path: Path) -> None:
-    # given a file as an editor on Windows leaves it
+    # given a file as saved by an editor on Windows
     (tmp_path / "names").write_text("\ufeff" + "\r\n".join([*NAMES, "", ""]), encoding="utf-8", newline="")
 
     source = generate(tmp_path / "out", f"--hubs 1 --channel-names {tmp_path / 'names'}")
 
-    # expect them as they are, in each line that is not broken
+    # expect the names unchanged in each line that is not broken
     assert tuple(row["id"] for row in mappings(source)) == NAMES
     lines = usage_lines(source, "2019-12-21")
     assert {tuple(json.loads(line)["data"]) for line in lines} == {NAMES}
@@ -308,10 +308,10 @@ def test_channels_have_the_names_of_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"oven\nk\xc3\xbcche\noven\n", "'oven' is in {file} 2 times: a hub has each channel once"),
+        (b"oven\nk\xc3\xbcche\noven\n", "{file} has 'oven' 2 times: channel names must be unique"),
         ("ü".encode() * 65, f"'{'ü' * 65}' has 65 characters: 64 at most"),
-        (b"\n\n", "{file} has no name"),
-        (b"k\xfcche\n", "{file} is not in UTF-8"),
+        (b"\n\n", "{file} has no channel names"),
+        (b"k\xfcche\n", "{file} is not UTF-8"),
         (None, "cannot read {file}: No such file or directory"),
     ],
 )

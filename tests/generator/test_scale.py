@@ -84,7 +84,7 @@ def test_what_is_asked_for_gets_a_folder_of_its_own(
 
 
 def test_other_names_get_another_folder(checkout: Path) -> None:
-    # given channels that differ in their names alone
+    # given channels that differ only in their names
     for names in ("oven\n", "hob\n"):
         (checkout / "names").write_text(names)
         assert main(["--hubs", "1", "--days", "1", "--channel-names", "names"]) == 0

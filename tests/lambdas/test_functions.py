@@ -283,12 +283,12 @@ def test_transform_prices_then_collects_the_rejects(
 
 
 def test_transform_rejects_each_damaged_file(aws: FakeAws, transform_event: dict[str, Any], context: Any) -> None:
-    # given two files that step 1 has set aside
+    # given two files that step 1 set aside
     damaged = [f"usage/dt={DAY}/{name}" for name in ("a.json.gz", "O'Hara.json.gz")]
 
     transform.handler({**transform_event, "damaged": damaged}, context)
 
-    # expect a row of the rejects for each, with its name as it is
+    # expect one reject for each, with its exact name
     inserts = [" ".join(statement.split()) for statement in aws.statements[2:]]
     assert [statement.partition(" SELECT ")[0] for statement in inserts] == [
         f"INSERT INTO staging_usage_rejects_{VERSION}"

@@ -88,14 +88,14 @@ def test_a_table_is_written_with_the_callers_rights(athena: AthenaClient) -> Non
 
 
 def test_a_bucket_without_rows_takes_no_right_to_delete(athena: AthenaClient) -> None:
-    # given a caller who may make tables and write, when their one row leaves seven of eight buckets without any
+    # given a caller who can create tables and write, and eight buckets for one row
     rights = {**SELECT, "glue:CreateTable": "*", "s3:PutObject": "arn:aws:s3:::access/*"}
     Asking(athena.aws, rights).select(
         "CREATE TABLE access.hubs WITH (external_location = 's3://access/hubs/', bucketed_by = ARRAY['hub'],"
         " bucket_count = 8) AS SELECT 'a' AS hub"
     )
 
-    # expect no object for these
+    # expect no objects for the empty buckets
     assert len(athena.keys("hubs/")) == 1
     assert athena.rows("SELECT hub FROM access.hubs") == [("a",)]
 

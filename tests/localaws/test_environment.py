@@ -1,4 +1,4 @@
-"""The server, its functions and its jobs have of the user's environment an allow-list; a full disk is named."""
+"""The server, its functions and its jobs get an allow-list of the user's variables; errors name a full disk."""
 
 import asyncio
 from collections import namedtuple

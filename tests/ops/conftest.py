@@ -17,7 +17,7 @@ from ops import deploy
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-localaws" / "bin" / "python"
-# With the loader of templates that the local AWS gives it.
+# Uses the same template loader as the local AWS.
 BASE = "import yaml; yaml.SafeLoader = yaml.CSafeLoader; from hypercorn.__main__ import main; main()"
 
 

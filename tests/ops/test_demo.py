@@ -193,7 +193,7 @@ def test_a_task_that_does_not_end_is_named_instead_of_waited_for(monkeypatch: py
 
 
 def test_queries_are_counted_for_the_run_whose_folder_their_results_are_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    # given two runs, the first of which has published its day; two queries for the first run, one for neither
+    # given two runs, of which the first published its day; two queries of the first run, one of neither
     settings = Settings()
     runs = [run("2019-12-21"), run("2019-12-22", "failed")]
     published = {"2019-12-21": Day("2019-12-21", "", 0, 6, Figures(readings_used=1728))}
@@ -228,7 +228,7 @@ FAILED = Day("2019-12-22", "failed", 3.0, figures=Figures(athena_queries=2))
 
 
 def shown(days: list[Day]) -> list[str]:
-    """The lines of the table of results on a terminal of 80 columns."""
+    """The lines of the results table on a terminal with 80 columns."""
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(report.table(days))
     return console.export_text().splitlines()
@@ -247,7 +247,7 @@ def test_the_table_of_results_has_a_row_for_each_day_and_their_total() -> None:
 
 
 def test_a_month_of_a_thousand_hubs_fits_on_80_columns() -> None:
-    # given 31 days of a thousand hubs of ten channels each, at the sample's usage
+    # given 31 days of a thousand hubs with ten channels each, with usage as in the sample
     figures = Figures(288_000, 2_000, 2_880_000, 3_000, 40_252.1, 5_090.8, 2_662.5, 22, 119_000_000)
     days = [Day(f"2019-12-{number:02}", "success", 25.2, 1_000, figures) for number in range(1, 32)]
 
@@ -283,7 +283,7 @@ def test_scripts_get_the_exact_figures_as_json() -> None:
 
 
 def test_a_terminal_shows_the_runs_that_work_and_how_many_wait() -> None:
-    # given two runs of a month that work, the first of them on its second step and one that has been tried in vain
+    # given two active runs of a month; in the first, one step is running and one waits for a retry
     cells = {"copy": Cell("success", 3), "crawl": Cell("running", 4), "convert": Cell("retrying", 1)}
     working = {
         run("2019-12-01", "running", started=NOW - timedelta(seconds=9)): cells,
@@ -297,5 +297,5 @@ def test_a_terminal_shows_the_runs_that_work_and_how_many_wait() -> None:
         ["Day", "Steps", "In", "progress", "Time"],
         ["2019-12-01", "✔▶↻", "crawl", "4", "s,", "convert", "1", "s", "9", "s"],
         ["2019-12-02", "···", "0", "s"],
-        ["29", "more", "to", "run"],
+        ["29", "more", "days", "to", "run"],
     ]

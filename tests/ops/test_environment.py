@@ -1,4 +1,4 @@
-"""The environment of the services: of the user's variables, those of an allow-list."""
+"""Services get only an allow-list of the user's variables."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A full disk is named, with the folder that needs it."""
+"""If the disk is full, the error says so and names the folder."""
 
 from collections import namedtuple
 from pathlib import Path

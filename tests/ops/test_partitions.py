@@ -1,4 +1,4 @@
-"""What a new version of the template changes in the partitions that are registered already."""
+"""Registered partitions are updated after a change of the template."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -25,7 +25,7 @@ def glue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def test_partitions_get_the_columns_of_their_table_and_keep_their_place(glue: Any) -> None:
-    # given a table to which a column was added, with 101 partitions from before and one from after
+    # given a table to which a column was added, with 101 older partitions and a newer one
     glue.create_database(DatabaseInput={"Name": "hub"})
     old, new = {"loc_id": "string"}, {"loc_id": "string", "seconds": "int"}
     table = {"Name": "usage_cost", "PartitionKeys": [{"Name": "dt", "Type": "string"}]}
@@ -39,15 +39,15 @@ def test_partitions_get_the_columns_of_their_table_and_keep_their_place(glue: An
         )
     reported: list[str] = []
 
-    # when they are described as declared, twice
+    # when the partitions are updated twice
     for _ in range(2):
         describe_as_declared(glue, "hub", reported.append)
 
-    # expect all to have the new column, each where it was, and the second time nothing
+    # expect all to have the new column and their old locations, and no changes the second time
     pages = glue.get_paginator("get_partitions").paginate(DatabaseName="hub", TableName="usage_cost")
     found = {one["Values"][0]: one for page in pages for one in page["Partitions"]}
     assert {name: one["StorageDescriptor"] for name, one in found.items()} == {
         str(number): storage(new, f"s3://b/{number}/") for number in range(102)
     }
     assert all(one["Parameters"] == {"mine": "1"} for one in found.values())
-    assert reported == ["hub.usage_cost: 101 partitions described as the table is declared"]
+    assert reported == ["hub.usage_cost: updated 101 partitions to the table's columns"]

@@ -1,4 +1,4 @@
-"""A source for step 1, and what it makes of it."""
+"""A source for step 1, and helpers to inspect its results."""
 
 from tests.fake_aws import BUCKET, DAY, FakeAws
 
@@ -25,13 +25,13 @@ def sent(aws: FakeAws) -> set[str]:
 
 
 def stored(aws: FakeAws) -> dict[str, bytes]:
-    """The raw objects, and those set aside."""
+    """The raw objects, including those set aside."""
     objects = aws.buckets[BUCKET].items()
     return {key.removeprefix("raw/"): one.body for key, one in objects if key.startswith("raw/")}
 
 
 def reads(aws: FakeAws, prefix: str = "") -> list[str]:
-    """What was read of the source below a prefix."""
+    """The objects of the source that were read under a prefix."""
     return [
         call["Key"]
         for call in aws.called("GetObject")

@@ -1,4 +1,4 @@
-"""Compressed files, whole and damaged: each whole one passes, each damaged one is refused and says why."""
+"""The check of compressed files passes intact files, and reports the reason for damaged ones."""
 
 import gzip
 import io
@@ -27,12 +27,12 @@ FLAG_CRC, FLAG_EXTRA, FLAG_NAME, FLAG_COMMENT = 2, 4, 8, 16
 
 
 def gz(body: bytes) -> bytes:
-    """One gzip member, the same at any time."""
+    """One gzip member, without a timestamp."""
     return gzip.compress(body, mtime=0)
 
 
 def why(name: str, data: bytes) -> str:
-    """Why a file is refused; empty if it passes."""
+    """The reason why a file is damaged; empty if it is intact."""
     try:
         check(name, io.BytesIO(data))
     except DamagedFile as error:
@@ -41,7 +41,7 @@ def why(name: str, data: bytes) -> str:
 
 
 def member(body: bytes, flags: int = 0) -> bytes:
-    """A gzip member with the optional fields of its flags (RFC 1952, 2.3)."""
+    """A gzip member with the optional fields that its flags select (RFC 1952, 2.3)."""
     header = b"\x1f\x8b\x08" + bytes([flags]) + b"\0\0\0\0\0\xff"
     header += struct.pack("<H", 300) + b"\0x" * 150 if flags & FLAG_EXTRA else b""
     header += b"a name\0" if flags & FLAG_NAME else b""
@@ -70,7 +70,7 @@ def test_a_whole_gzip_file_passes(name: str, data: bytes) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_thousands_of_members_of_any_size_pass_and_one_wrong_byte_among_them_does_not(seed: int) -> None:
-    # given: members of 0 to 3,000 bytes, stored or deflated, of which some have optional fields
+    # given: members of 0 to 3,000 bytes, stored or deflated, some with optional fields
     choose = random.Random(seed)
     members = [
         member(choose.randbytes(choose.randrange(30)) * choose.randrange(100), choose.choice([0, 4, 8, 30]))
@@ -78,14 +78,14 @@ def test_thousands_of_members_of_any_size_pass_and_one_wrong_byte_among_them_doe
     ]
     assert why("a.gz", b"".join(members)) == ""
 
-    # when: one member's checksum is another, expect its number
+    # when: one member has a wrong checksum, expect its number
     members[1_999] = members[1_999][:-8] + bytes([members[1_999][-8] ^ 1]) + members[1_999][-7:]
     assert why("a.gz", b"".join(members)) == "gzip member 2000: incorrect data check"
 
 
 def test_members_pass_wherever_one_ends_in_what_is_read_at_once() -> None:
-    # given: a first member that ends at each of the bytes around the end of the first input that zlib gets, and around
-    # the end of a piece; DuckDB 1.5 loses the second member at some
+    # given: a first member that ends at or near the end of zlib's first input or of a piece; at some of these positions
+    # DuckDB 1.5 loses the second member
     for size in (1 << 10, 1 << 16, 1 << 20):
         second = gz(b"two\n")
         for ends in range(size - 12, size + 12):
@@ -94,14 +94,14 @@ def test_members_pass_wherever_one_ends_in_what_is_read_at_once() -> None:
             first = b"\x1f\x8b\x08" + bytes(7) + packed.compress(body) + packed.flush()
             first += struct.pack("<II", zlib.crc32(body), len(body))
             assert why("a.gz", first + second) == ""
-            assert why("a.gz", first + second[:-1]) == "it is cut off in gzip member 2"
+            assert why("a.gz", first + second[:-1]) == "it is truncated in gzip member 2"
 
 
 @pytest.mark.parametrize("end", [1, 2, 9, 10, 11, 500, -9, -8, -5, -4, -1])
 def test_a_gzip_file_that_is_cut_off_is_refused(end: int) -> None:
     whole = gz(LINES)
-    assert why("a.gz", whole[:end]) == "it is cut off in gzip member 1"
-    assert why("a.gz", whole + whole[:end]) == "it is cut off in gzip member 2"
+    assert why("a.gz", whole[:end]) == "it is truncated in gzip member 1"
+    assert why("a.gz", whole + whole[:end]) == "it is truncated in gzip member 2"
 
 
 def flipped(data: bytes, position: int) -> bytes:
@@ -120,14 +120,14 @@ def flipped(data: bytes, position: int) -> bytes:
         (flipped(gz(LINES), -6), "gzip member 1: incorrect data check"),
         (flipped(gz(LINES), -1), "gzip member 1: incorrect length check"),
         (flipped(member(b"one\n", FLAG_CRC), 4), "gzip member 1: header crc mismatch"),
-        (gz(b"one\n") + b"plain text\n", "other data follow gzip member 1"),
-        (gz(b"one\n") + b"\n", "other data follow gzip member 1"),
-        # Trino's reader looks for no member after zeros: it would lose this one.
+        (gz(b"one\n") + b"plain text\n", "unexpected data after gzip member 1"),
+        (gz(b"one\n") + b"\n", "unexpected data after gzip member 1"),
+        # Trino's reader ignores members after zeros.
         (
             gz(b"one\n") + b"\0\0" + gz(b"two\n"),
-            "other data follow the zeros after gzip member 1",
+            "unexpected data after the zeros after gzip member 1",
         ),
-        (gz(b"one\n") + bytes(3_000_000) + b"x", "other data follow the zeros after gzip member 1"),
+        (gz(b"one\n") + bytes(3_000_000) + b"x", "unexpected data after the zeros after gzip member 1"),
     ],
 )
 def test_a_damaged_gzip_file_says_why(data: bytes, reason: str) -> None:
@@ -158,8 +158,8 @@ def test_a_whole_zstd_file_passes(name: str, data: bytes) -> None:
 
 @pytest.mark.parametrize("end", range(1, len(ZSTD)))
 def test_a_zstd_file_that_is_cut_off_is_refused(end: int) -> None:
-    assert why("a.zst", ZSTD[:end]) == "it is cut off"
-    assert why("a.zst", ZSTD_OF_ZEROS + ZSTD[:end]) == "it is cut off"
+    assert why("a.zst", ZSTD[:end]) == "it is truncated"
+    assert why("a.zst", ZSTD_OF_ZEROS + ZSTD[:end]) == "it is truncated"
 
 
 @pytest.mark.parametrize(
@@ -170,13 +170,13 @@ def test_a_zstd_file_that_is_cut_off_is_refused(end: int) -> None:
         (flipped(ZSTD, -1), "ZSTD decompress failed: Restored data doesn't match checksum"),
         (flipped(ZSTD, -6), "ZSTD decompress failed: Restored data doesn't match checksum"),
         (ZSTD + flipped(ZSTD, -1) + ZSTD, "ZSTD decompress failed: Restored data doesn't match checksum"),
-        (ZSTD + b"\0\0\0\0", "other data follow zstd frame 1"),
-        (ZSTD + ZSTD + b"plain text\n", "other data follow zstd frame 2"),
+        (ZSTD + b"\0\0\0\0", "unexpected data after zstd frame 1"),
+        (ZSTD + ZSTD + b"plain text\n", "unexpected data after zstd frame 2"),
         # which Trino's reader refuses as "Invalid magic prefix" and "Window size too large"
-        (ZSTD + SKIPPABLE + ZSTD, "zstd frame 2 is a skippable frame, which Athena does not read"),
+        (ZSTD + SKIPPABLE + ZSTD, "zstd frame 2 is a skippable frame, which Athena cannot read"),
         (
             ZSTD_WITH_LARGE_WINDOW,
-            "zstd frame 1 needs a window of more than 8 MB, which Athena does not read: compress it again without"
+            "zstd frame 1 needs a window of more than 8 MB, which Athena cannot read: compress it again without"
             " --long and --ultra",
         ),
     ],

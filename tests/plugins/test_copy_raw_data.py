@@ -46,7 +46,7 @@ def test_an_unchanged_file_is_not_sent_again(aws: FakeAws, folder: Path, copy: C
     copy(folder)
     copy(folder)
     assert sent(aws) == set()
-    # ETags say it all, no object is looked at but that of locations, whose metadata tell that it has its header
+    # ETags are enough, except for locations: the metadata of their object say that the header was checked
     assert [call["Key"] for call in aws.called("HeadObject")] == ["raw/locations/state=or/portland.csv"]
 
 
@@ -209,7 +209,7 @@ def test_a_source_in_s3_is_known_by_its_etag_where_the_copy_has_another(aws: Fak
 def test_only_content_that_is_not_registered_is_to_be_converted(
     aws: FakeAws, folder: Path, copy: Callable[..., Any]
 ) -> None:
-    # Given the content of mappings converted before
+    # Given mappings whose content was already converted
     content = copy(folder)["content"]
     aws.partitions["mapping_versions", content["mappings"]] = "s3://the-data/warehouse/mapping_versions/"
     # Expect the others to be new
@@ -222,14 +222,14 @@ def test_what_the_catalog_has_is_not_crawled_again(aws: FakeAws, folder: Path, c
     aws.crawl()
     aws.partitions["rate_versions", content["rates"]] = "s3://the-data/warehouse/rate_versions/"
     assert copy(folder)["crawl"] == []
-    # When a late file of usage, another mapping and another location of the state come, expect no crawl of them
+    # When a late file of usage, and other mappings and locations of the same state arrive, expect no crawl
     (folder / "usage" / f"dt={DAY}" / "salem.json").write_text("late\n")
     (folder / "mappings" / "state=or" / "portland.json").write_text("other\n")
     (folder / "locations" / "state=or" / "salem.csv").write_text(HEADER)
     found = copy(folder)
     assert found["crawl"] == []
     assert sorted(found["new"]) == ["locations", "mappings"]
-    # When the rates are others, expect the crawl of their table, which has no partitions
+    # When the rates change, expect a crawl of their table, which has no partitions
     (folder / "rates" / "rates.xml").write_text("dearer\n")
     assert copy(folder)["crawl"] == ["rates"]
 
@@ -240,12 +240,12 @@ def test_a_day_and_a_state_that_the_catalog_lacks_are_crawled(
     content = copy(folder)["content"]
     aws.crawl()
     aws.partitions["rate_versions", content["rates"]] = "s3://the-data/warehouse/rate_versions/"
-    # Given locations of a state that no one had before, and a folder of mappings that has nothing but an empty file
+    # Given locations of a new state, and a folder of mappings with only an empty file
     for name, text in (("locations/state=wa/seattle.csv", HEADER), ("mappings/state=wa/seattle.json", "")):
         (folder / name).parent.mkdir()
         (folder / name).write_text(text)
     assert copy(folder)["crawl"] == ["locations"]
-    # Given the day's partition dropped
+    # Given that the day's partition was dropped
     del aws.partitions["raw_usage", DAY]
     assert copy(folder)["crawl"] == ["usage", "locations"]
 
@@ -283,7 +283,7 @@ def test_many_files_are_all_sent(aws: FakeAws, folder: Path, copy: Callable[...,
 def test_links_are_followed_by_the_names_that_they_have_in_the_source(
     aws: FakeAws, folder: Path, copy: Callable[..., Any], tmp_path: Path
 ) -> None:
-    # Given a state, a folder within a day and a file that are links to elsewhere
+    # Given links to a folder of a state, to a folder within a day, and to a file
     elsewhere = tmp_path / "elsewhere"
     for name, text in (("state=nj/newark.csv", HEADER), ("more/deep/salem.json", "s\n"), ("rates.xml", "x\n")):
         (elsewhere / name).parent.mkdir(parents=True, exist_ok=True)
@@ -339,22 +339,22 @@ def test_links_that_lead_in_circles_or_nowhere_are_named(
         (folder / "mappings" / f"state={one}" / other).symlink_to(folder / "mappings" / f"state={other}")
     os.mkfifo(day / "pipe")
     copy(folder)
-    # Expect the files, once by each way that does not lead in a circle
+    # Expect each file once for each path without a cycle
     assert sorted(set(raw(aws)) - set(FILES)) == [
         "mappings/state=a/a.json",
         "mappings/state=a/b/b.json",
         "mappings/state=b/a/a.json",
         "mappings/state=b/b.json",
     ]
-    # Expect the others to be named
+    # Expect warnings about the others
     for name, reason in (
-        ("itself", "a link to a folder that it lies in"),
-        ("source", "a link to a folder that it lies in"),
-        ("round", "a link that leads nowhere"),
-        ("nowhere", "a link that leads nowhere"),
+        ("itself", "a link to a folder that contains it"),
+        ("source", "a link to a folder that contains it"),
+        ("round", "a broken link"),
+        ("nowhere", "a broken link"),
         ("pipe", "neither a file nor a folder"),
     ):
-        assert f"{day / name} is left out: it is {reason}" in caplog.messages
+        assert f"{day / name} is skipped: it is {reason}" in caplog.messages
 
 
 def test_a_folder_that_cannot_be_read_is_no_empty_folder(

@@ -1,4 +1,4 @@
-"""Step 1 and compressed files: whole ones are copied, damaged ones set aside and named, and back again."""
+"""Step 1 copies intact compressed files, sets damaged ones aside and reports them, and uses repaired ones again."""
 
 import gzip
 from collections.abc import Callable
@@ -21,7 +21,7 @@ CUT_OFF = WHOLE[:-1]
 
 
 def compressed(aws: FakeAws) -> dict[str, bytes]:
-    """Those of them that are not the plain files of the source."""
+    """The names without the plain files of the source."""
     return {name: body for name, body in stored(aws).items() if name not in FILES}
 
 
@@ -54,10 +54,10 @@ def test_a_whole_file_is_copied_once(aws: FakeAws, folder: Path, copy: Copy, nam
 @pytest.mark.parametrize(
     ("name", "body", "reason"),
     [
-        ("a.json.gz", CUT_OFF, "it is cut off in gzip member 2"),
+        ("a.json.gz", CUT_OFF, "it is truncated in gzip member 2"),
         ("a.json.GZ", b"plain\n", "it is not gzip"),
         ("a.json.gz", b"", "it is empty"),
-        ("a.json.zst", ZSTD[:-1], "it is cut off"),
+        ("a.json.zst", ZSTD[:-1], "it is truncated"),
     ],
 )
 def test_a_damaged_file_is_set_aside_and_named(
@@ -73,9 +73,9 @@ def test_a_damaged_file_is_set_aside_and_named(
     found = copy(folder)
     assert found["damaged"] == [f"{USAGE}/{name}"]
     assert stored(aws) == {**{name: text.encode() for name, text in FILES.items()}, f"{ASIDE}/{name}": body}
-    told = f"{folder}/{USAGE}/{name} is damaged and is left out of the day: {reason}. "
+    told = f"{folder}/{USAGE}/{name} is damaged and will not be used: {reason}. "
     assert told in capsys.readouterr().out
-    # when the day is run again, expect it to be named again, and nothing sent or deleted
+    # when the day is run again, expect the warning again, and nothing sent or deleted
     assert copy(folder, SMART_HUB_MIRROR="true") == found
     assert sent(aws) == set()
     assert aws.called("DeleteObjects") == []
@@ -91,18 +91,18 @@ def test_damaged_files_are_listed_in_order(folder: Path, copy: Copy) -> None:
 def test_a_damaged_file_takes_the_place_of_its_earlier_version_until_it_is_whole(
     aws: FakeAws, folder: Path, copy: Copy, mirror: str
 ) -> None:
-    # given a day with a whole file
+    # given a day with an intact file
     put(folder, a_gz=WHOLE)
     copy(folder, SMART_HUB_MIRROR=mirror)
-    # when it is damaged, expect that no reading of the day comes from its earlier version
+    # when it is damaged, expect its earlier version to be deleted from the day
     put(folder, a_gz=CUT_OFF)
     assert copy(folder, SMART_HUB_MIRROR=mirror)["damaged"] == [f"{USAGE}/a.gz"]
     assert compressed(aws) == {f"{ASIDE}/a.gz": CUT_OFF}
-    # when it is damaged in another way, expect that version
+    # when it is damaged in another way, expect the new damaged version
     put(folder, a_gz=b"plain\n")
     assert copy(folder, SMART_HUB_MIRROR=mirror)["damaged"] == [f"{USAGE}/a.gz"]
     assert compressed(aws) == {f"{ASIDE}/a.gz": b"plain\n"}
-    # when it is repaired, expect the damaged one to be deleted
+    # when it is repaired, expect the damaged version to be deleted
     put(folder, a_gz=WHOLE)
     assert copy(folder, SMART_HUB_MIRROR=mirror)["damaged"] == []
     assert compressed(aws) == {f"{USAGE}/a.gz": WHOLE}
@@ -129,7 +129,7 @@ def test_another_days_damaged_files_are_left_alone(aws: FakeAws, folder: Path, c
 
 
 def test_a_file_that_was_copied_unchecked_is_checked(aws: FakeAws, folder: Path, copy: Copy) -> None:
-    # given a damaged file that an earlier release has copied
+    # given a damaged file that an earlier release copied
     put(folder, a_gz=CUT_OFF)
     aws.put(BUCKET, f"raw/{USAGE}/a.gz", CUT_OFF)
     assert copy(folder)["damaged"] == [f"{USAGE}/a.gz"]
@@ -145,18 +145,18 @@ def test_where_etags_are_opaque_the_metadata_tell(aws: FakeAws, folder: Path, co
 
 
 def test_a_day_whose_files_are_all_damaged_fails_and_names_them(aws: FakeAws, folder: Path, copy: Copy) -> None:
-    # given a day that was copied whole
+    # given a day that was copied completely
     put(folder, a_gz=WHOLE, b_gz=WHOLE)
     (folder / USAGE / "portland.json").unlink()
     copy(folder)
     before = compressed(aws)
-    # when all of it is damaged
+    # when all its files are damaged
     put(folder, a_gz=CUT_OFF, b_gz=b"")
     with pytest.raises(AirflowFailException) as raised:
         copy(folder, SMART_HUB_MIRROR="true")
     assert str(raised.value) == (
-        f"all files of {USAGE}/ are damaged: {folder}/{USAGE}/a.gz (it is cut off in gzip member 2),"
-        f" {folder}/{USAGE}/b.gz (it is empty). Replace them in the source by intact files, and clear this task"
+        f"all files of {USAGE}/ are damaged: {folder}/{USAGE}/a.gz (it is truncated in gzip member 2),"
+        f" {folder}/{USAGE}/b.gz (it is empty). Replace them in the source with intact files, and clear this task"
     )
     # expect nothing to be deleted
     assert before.items() <= compressed(aws).items()
@@ -168,7 +168,7 @@ def test_damaged_reference_data_fail_the_run(aws: FakeAws, folder: Path, copy: C
     with pytest.raises(AirflowFailException, match=rf"damaged: {folder}/{name} \(it is .*\)\. Replace them"):
         copy(folder)
     assert compressed(aws) == {}
-    # when it is whole, expect it to be copied
+    # when they are intact again, expect them to be copied
     (folder / name).write_bytes(ZSTD if name.endswith("zst") else gzip.compress(HEADER.encode()))
     copy(folder)
     assert len(compressed(aws)) == 1
@@ -194,7 +194,7 @@ def test_a_source_in_s3_is_read_once_for_the_check(aws: FakeAws, upstream: str, 
     whole, damaged = f"hubs/{USAGE}/a.json.gz", f"hubs/{USAGE}/b.json.zst"
     aws.put("upstream", whole, WHOLE)
     aws.put("upstream", damaged, ZSTD[:-1])
-    # when it is copied, expect each compressed object of usage to be read, once
+    # when it is copied, expect each compressed object of usage to be read once
     assert copy(upstream)["damaged"] == [f"{USAGE}/b.json.zst"]
     assert sorted(reads(aws, "usage/")) == [whole, damaged]
     assert compressed(aws) == {f"{USAGE}/a.json.gz": WHOLE, f"{ASIDE}/b.json.zst": ZSTD[:-1]}
@@ -217,7 +217,7 @@ def test_an_object_that_is_replaced_after_its_check_is_not_copied(
     name = f"hubs/{USAGE}/a.json.gz"
     aws.put("upstream", name, WHOLE)
     monkeypatch.setattr(compression, "check", lambda *_: aws.put("upstream", name, CUT_OFF))
-    # expect an error, so that the next try sees the other one
+    # expect an error, so that the retry uses the new object
     with pytest.raises(Exception, match="PreconditionFailed"):
         copy(upstream)
     assert compressed(aws) == {}

@@ -1,4 +1,4 @@
-"""Step 1 and the header of locations: with it a file is copied as it is, without it the run fails and names it."""
+"""Step 1 copies files of locations with a header unchanged, and fails if a file has no header."""
 
 import gzip
 import re
@@ -85,8 +85,8 @@ def test_locations_without_their_header_fail_the_run(
 ) -> None:
     (folder / f"{LOCATIONS}{suffix}").write_bytes(gzip.compress(text.encode()) if suffix else text.encode())
     message = (
-        f"{folder}/{LOCATIONS}{suffix}: the first line should be the header {COLUMNS}, and is {found!r}: the header is"
-        " missing, or its columns are in another order. Mend the file in the source, and clear this task"
+        f"{folder}/{LOCATIONS}{suffix}: the first line should be the header {COLUMNS}, but it is {found!r}: the header"
+        " is missing, or its columns are in another order. Fix the file in the source, and clear this task"
     )
     with pytest.raises(AirflowFailException, match=f"^{re.escape(message)}$"):
         copy(folder)
@@ -100,7 +100,7 @@ def test_locations_that_cannot_be_read_here_are_copied_unchecked(aws: FakeAws, f
 
 
 def test_locations_that_lie_there_without_a_check_are_checked(aws: FakeAws, copy: Copy) -> None:
-    # given a file of records alone that an earlier release has copied from another bucket
+    # given a file without a header that an earlier release copied from another bucket
     aws.buckets["upstream"] = {}
     for name, text in FILES.items():
         aws.put("upstream", f"hubs/{name}", text)
@@ -108,7 +108,7 @@ def test_locations_that_lie_there_without_a_check_are_checked(aws: FakeAws, copy
     aws.put(BUCKET, f"raw/{LOCATIONS}", BARE)
     with pytest.raises(AirflowFailException, match="the first line should be the header"):
         copy("s3://upstream/hubs")
-    # when it has its header, expect it to be read once
+    # when the header is added, expect the file to be read once
     aws.put("upstream", f"hubs/{LOCATIONS}", HEADER + BARE)
     copy("s3://upstream/hubs")
     assert reads(aws) == [f"hubs/{LOCATIONS}"]

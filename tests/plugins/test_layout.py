@@ -51,7 +51,7 @@ def test_prefixes_are_those_of_the_documented_layout() -> None:
         ("usage/dt=2019-12-21/a.json", "raw/usage/dt=2019-12-21/a.json"),
         ("usage/dt=2019-12-21/A.JSON", "raw/usage/dt=2019-12-21/A.JSON"),
         ("usage/dt=2019-12-21/A.JSON.gz", "raw/usage/dt=2019-12-21/A.JSON.gz"),
-        # Trino, the engine of Athena, compares the suffix as it stands.
+        # In Trino, the engine of Athena, the suffix is case-sensitive.
         ("usage/dt=2019-12-21/A.JSON.GZ", "raw/usage/dt=2019-12-21/A.JSON.gz"),
         ("usage/dt=2019-12-21/B.Zst", "raw/usage/dt=2019-12-21/B.zst"),
         ("usage/dt=2019-12-21/gz", "raw/usage/dt=2019-12-21/gz"),

@@ -99,7 +99,7 @@ def test_a_missing_result_says_where_to_clear_from(context_of: ContextOf) -> Non
 
 
 def test_tasks_without_work_are_skipped_and_the_result_is_kept() -> None:
-    # given a result of step 1 by which only rates are new, and only usage has to be crawled
+    # given a result of step 1 in which only rates are new and only usage must be crawled
     result = {"new": ["rates"], "crawl": ["usage"], "damaged": []}
     pushed: dict[str, Any] = {}
     context = {"ti": SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))}

@@ -24,7 +24,7 @@ PREFIXES = {
 }
 LOCATIONS = {table: f"s3://{BUCKET}/{prefix}" for table, prefix in PREFIXES.items()}
 CONTENT = {"mappings": "a" * 64, "locations": "b" * 64, "rates": "c" * 64}
-# What earlier tasks have left: two crawls, a conversion of rates, an audit of 17,280 rows and 2 rejects.
+# Results of earlier tasks: two crawls, a conversion of rates, an audit of 17,280 rows and 2 rejects.
 AUDIT = [{"rule": "complete_rows", "checked": 17280}, {"rule": "every_reject_has_a_reason", "checked": 2}]
 EARLIER = {
     macros.STEP_1: {"content": CONTENT, "new": ["mappings", "rates"], "crawl": ["usage", "rates"]},
@@ -241,10 +241,10 @@ def test_a_day_that_was_published_once_stays(aws: FakeAws, roll_back: Callable[.
 
 
 def test_a_day_that_another_version_of_the_project_published_stays(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
-    # given a publication of version 1.0, which had the table usage in place of readings
+    # given a publication of version 1.0, which had the table usage instead of readings
     old = {name.replace("readings", "usage"): place for name, place in published_as(aws, "v0").items()}
     Publications(aws.client("s3"), BUCKET).add(DAY, "v0", Publication(datetime(2020, 1, 1, tzinfo=UTC), old))
-    # when the day is published and rolled back, expect a refusal by name, and no table to be moved
+    # when the day is published and rolled back, expect an error, and no table to change
     with pytest.raises(AirflowFailException, match=r"another version of the project.*usage_cost.*start a run"):
         roll_back("va")
     assert aws.partitions["usage_cost", DAY] == published_as(aws, "va")["usage_cost"]

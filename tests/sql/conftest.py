@@ -1,7 +1,8 @@
-"""The stack on a local AWS, and one odd day's raw files in its bucket.
+"""The stack on a local AWS, with the raw files of one unusual day in its bucket.
 
 Needs the environment of the local AWS. The day is 2019-11-03, on which clocks in New York went back from 02:00 to 01:00
-at 06:00 UTC; in Phoenix they never change. Two hubs, one in either city; 14 lines in two files, one of which is empty.
+at 06:00 UTC; in Phoenix they never change. There are two hubs, one in each city, and 14 lines in two files; one line is
+empty.
 """
 
 import io
@@ -168,7 +169,7 @@ def day(aws: Aws) -> Day:
 
 
 def _thin_out(source: Path) -> None:
-    """Of the first hub half of the readings go, of the second one in each hour, of the third a sensor's value."""
+    """Removes half of the first hub's readings, one per hour of the second's, and some s_04 values of the third's."""
     hubs: list[str] = []
     for path in sorted((source / "usage" / f"dt={SHORT_DAY}").iterdir()):
         kept = []
@@ -187,7 +188,7 @@ def _thin_out(source: Path) -> None:
 
 @pytest.fixture(scope="session")
 def short_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The readings of 2020-03-08, on which clocks went forward but in Arizona and Hawaii, with gaps."""
+    """Readings with gaps of 2020-03-08, on which clocks went forward except in Arizona and Hawaii."""
     folder = tmp_path_factory.mktemp("generated")
     arguments = ["--hubs", "8", "--from", SHORT_DAY, "--to", SHORT_DAY, "--out", str(folder), "--clean"]
     assert generate(arguments) == 0

@@ -1,7 +1,7 @@
-"""Lines as nobody meant them, and what becomes of each: a table for both query engines.
+"""Unusual lines with their expected results, for both query engines.
 
-`{ts}` in a line stands for a time of its own on 2019-11-03; the hub is in New York, where channels s_01 to s_08 and
-s_10 are mapped. Verdicts were found by hand, by the rules of docs/data-quality.md.
+`{ts}` in a line is replaced by a separate time on 2019-11-03 for each case. The hub is in New York, where channels s_01
+to s_08 and s_10 are mapped. The expected verdicts were derived by hand from the rules in docs/data-quality.md.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ FIRST = 1572765100  # 07:11:40 UTC, after all other readings of the day
 
 @dataclass(frozen=True)
 class Odd:
-    """text: a line, or several; used: kWh by channel; rejected: reason and channel, None for the whole record."""
+    """text: one or several lines; used: kWh by channel; rejected: reason and channel (None: the whole record)."""
 
     name: str
     text: str
@@ -19,7 +19,7 @@ class Odd:
     rejected: list[tuple[str, str | None]] = field(default_factory=list)
 
     def body(self, number: int, first: int = FIRST, hub: str = "ny1") -> bytes:
-        """The case's file; `number` is that of the case."""
+        """The content of the case's file. number: the number of the case."""
         return self.line(number, first).replace('"ny1"', f'"{hub}"').encode("utf-8", "surrogateescape") + b"\n"
 
     def line(self, number: int, first: int = FIRST) -> str:

@@ -1,4 +1,4 @@
-"""What InheritFromTable is for: a crawler without it describes each day by the numbers that happen to be in it."""
+"""Without InheritFromTable, a crawler derives the columns of each day from the numbers in its files."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ LOOK = f"SELECT count(ts) AS readings FROM raw_usage WHERE dt = '{DAY}'"
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """The stack, its crawler of usage without InheritFromTable."""
+    """The stack, with a usage crawler without InheritFromTable."""
     server = Aws(tmp_path_factory.mktemp("crawled") / "state")
     try:
         made = Pipeline(server)
@@ -27,10 +27,10 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
 
 
 def test_a_day_that_is_described_otherwise_is_published_and_cannot_be_looked_at(pipeline: Pipeline) -> None:
-    # when the day is crawled and published, which reads the raw files as text
+    # when the day is crawled and published; the pipeline reads the raw files as text
     rules = pipeline.run(DAY, insights=False)
 
-    # expect all of it, though Athena cannot read the raw table
+    # expect a complete day, although Athena cannot read the raw table
     assert {answer["violations"] for answer in rules.values()} == {"0"}
     with pytest.raises(QueryFailed, match="HIVE_PARTITION_SCHEMA_MISMATCH"):
         pipeline.athena.rows(LOOK)
@@ -42,6 +42,6 @@ def test_a_deployment_is_the_remedy(pipeline: Pipeline) -> None:
 
     deploy(session, endpoint_url=pipeline.aws.endpoint, report=reported.append)
 
-    assert "smart_hub.raw_usage: 1 partitions described as the table is declared" in reported
+    assert "smart_hub.raw_usage: updated 1 partitions to the table's columns" in reported
     ((row),) = pipeline.athena.rows(LOOK)
     assert row["readings"] == "1728"

@@ -1,4 +1,4 @@
-"""Raw files of any bytes: each line is used or rejected as it came. Lines chosen by hand are in odd_lines.py."""
+"""Raw files with any bytes: each line is either used or rejected with its text. odd_lines.py has hand-picked lines."""
 
 import gzip
 import json
@@ -74,7 +74,7 @@ def test_no_line_vanishes_changes_or_becomes_sql(day: Day, rejected: Rejected, l
 
     found, refusal = rejected(a_json="".join(f"{text}\n" for text in [used, *lines]).encode())
 
-    # expect each of the others that is not blank to be rejected with its text
+    # expect each of the other non-blank lines to be rejected with its text
     assert refusal == ""
     blank = [text for text in lines if not re.search(r"[^\t-\r ]", text)]
     assert len(found) == len(lines) - len(blank) - len(mine)
@@ -114,7 +114,7 @@ def test_a_file_of_any_bytes_is_rejected_line_by_line(rejected: Rejected, body: 
 
 
 def test_a_file_that_is_no_gzip_is_named(rejected: Rejected) -> None:
-    # Step 1 sets such a file aside; here it lies where the table looks for it.
+    # Step 1 would set such a file aside; this test puts it in the table's folder.
     _, refusal = rejected(a_json=reading(NEW_YORK, MIDNIGHT).encode(), b_json_gz=b"\x1f\x8b\x08 cut off")
 
     assert re.search(r"HIVE_CURSOR_ERROR: .*b\.json\.gz", refusal)

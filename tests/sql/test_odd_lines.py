@@ -1,4 +1,4 @@
-"""Each odd line in a file of its own, all on one day: it gets its verdict, with its own text, and affects no other."""
+"""Each unusual line, in a separate file of the same day, gets its verdict with its text, and affects no other line."""
 
 from collections import defaultdict
 from typing import Any
@@ -42,7 +42,7 @@ def made(day: Day) -> dict[str, tuple[list[Any], list[Any]]]:
 def test_an_odd_line_is_judged_by_itself(made: dict[str, tuple[list[Any], list[Any]]], number: int, case: Odd) -> None:
     used, rejected = made[f"{number:03}.json"]
 
-    # a value of a channel without a mapping is a number, and rejected when it is priced
+    # the value of a channel without a mapping is a number, and is rejected in step 5
     unknown = {channel for reason, channel in case.rejected if reason == "unknown_sensor"}
     assert {channel: kwh for channel, kwh in used if channel not in unknown} == case.used
     assert sorted(((reason, channel) for reason, channel, _ in rejected), key=str) == sorted(case.rejected, key=str)
@@ -55,6 +55,6 @@ def test_an_odd_line_is_judged_by_itself(made: dict[str, tuple[list[Any], list[A
 
 
 def test_no_odd_line_affects_the_files_beside_it(made: dict[str, tuple[list[Any], list[Any]]]) -> None:
-    # given the two files of the odd day, 13 records of which 5 are used and 8 are not (test_statements.py)
+    # given the two files of the day in conftest.py: 13 records, 5 used and 8 rejected (test_statements.py)
     used, rejected = (sum(len(made[name][place]) for name in ("a.json", "b.json")) for place in (0, 1))
     assert (used, rejected) == (48, 13)

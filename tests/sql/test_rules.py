@@ -76,7 +76,7 @@ VALUES: dict[str, str | int] = {
 
 
 def hubs(count: int, row: dict[str, str]) -> list[dict[str, str]]:
-    """The row for each of so many hubs."""
+    """The row, once for each of `count` hubs."""
     return [{**row, "loc_id": f"'h{number}'"} for number in range(count)]
 
 
@@ -167,7 +167,7 @@ CASES: dict[str, list[Case]] = {
         Case("no file", {"rejects": [{"file": "NULL"}, {}]}, ["hub ?"]),
         Case("no reason, no hub", {"rejects": [{"reason": "NULL", "loc_id": "NULL"}]}, ["? f"]),
     ],
-    # A reading of three values, one of which is no number.
+    # A reading with three values, one of which is not a number.
     "every_value_accounted": [
         Case("two published, one rejected", {"readings": [THREE], "published": [{}] * 2, "rejects": [VALUE]}, []),
         Case(
@@ -193,7 +193,7 @@ CASES: dict[str, list[Case]] = {
             ["4 values, 3 published and 0 rejected"],
         ),
     ],
-    # Three values: two numbers, one other.
+    # THREE has three values: two numbers and one other.
     "few_rejected_values": [
         Case("none rejected", {}, []),
         Case("a record is not a value", {"rejects": [LINE]}, []),

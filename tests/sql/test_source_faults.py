@@ -1,7 +1,7 @@
-"""Faults that sources really have, a day each from its raw files to the audit: what is used, rejected and told.
+"""Faults of real sources: each test runs a day from raw files to audit, and checks used values, rejects and rules.
 
-Three hubs in New York with ten channels each, all 0.01 kWh in each of 288 intervals of 2024-04, at 10 cents. All days
-share one local AWS, whose functions have the rights of their own roles alone.
+The source has three hubs in New York with ten channels each: 0.01 kWh in each of the 288 intervals of a day in 2024-04,
+at 10 cents. All days share one local AWS, whose functions have only the permissions of their roles.
 """
 
 import json
@@ -22,7 +22,7 @@ INTERVALS = 288
 LOCATIONS, MAPPINGS = "locations/state=ny/locations.csv", "mappings/state=ny/mappings.json"
 HEADER = "lon,lat,number,street,unit,city,district,region,postcode,id,hash,tz\n"
 
-# Names of channels that a hub's maker thought of.
+# Channel names of other manufacturers.
 NAMES = (
     "Küche, links",
     'the "big" one',
@@ -40,7 +40,7 @@ Broken = dict[str, tuple[str | None, str | None, str | None]]
 
 
 def midnight(day: int) -> int:
-    """Of a day of April 2024 in New York; the first begins at 04:00 UTC (date -d '2024-04-01 04:00 UTC' +%s)."""
+    """Midnight of a day of April 2024 in New York. April 1 begins at 04:00 UTC (date -d '2024-04-01 04:00 UTC' +%s)."""
     return 1711944000 + 86400 * (day - 1)
 
 
@@ -74,7 +74,7 @@ def rates(year: int, month: int) -> str:
 
 
 class Source:
-    """A source of three hubs, less what a test changes, whose days are run through the pipeline up to their audit."""
+    """A source of three hubs, which tests modify. Its days run through the pipeline up to the audit."""
 
     def __init__(self, folder: Path, pipeline: Pipeline) -> None:
         self.folder = folder
@@ -136,7 +136,7 @@ def source(tmp_path: Path, pipeline: Pipeline) -> Source:
 
 
 def whole(*hubs: str) -> list[tuple[str | None, ...]]:
-    """Of Source.used: 288 intervals of ten channels, 0.01 kWh each."""
+    """The expected result of Source.used: 288 intervals of ten channels, 0.01 kWh each."""
     return [(hub, "2880", "28.8000") for hub in hubs]
 
 
@@ -144,7 +144,7 @@ def whole(*hubs: str) -> list[tuple[str | None, ...]]:
 
 
 def test_records_without_line_breaks_are_all_used(source: Source) -> None:
-    # given a file that Firehose has written of records without a line break, and one that lost one in its middle
+    # given records without line breaks, as Firehose writes them, and a hub with one missing line break
     day, start = "2024-04-02", midnight(2)
     one_lost = readings(HUBS[2], start)
     one_lost[100:102] = [one_lost[100] + one_lost[101]]
@@ -156,7 +156,7 @@ def test_records_without_line_breaks_are_all_used(source: Source) -> None:
 
 
 def test_a_reject_has_its_own_line(source: Source) -> None:
-    # given times as MATLAB writes them, 1.7121168e9, and a hub that has no location
+    # given times in MATLAB's notation, 1.7121168e9, and a hub without a location
     day, start = "2024-04-03", midnight(3)
 
     def matlab(hub: str, number: int) -> str:
@@ -174,8 +174,8 @@ def test_a_reject_has_its_own_line(source: Source) -> None:
 
 
 def test_a_day_of_2007_keeps_the_lines_of_its_rejects(source: Source) -> None:
-    # given 2007-02-01, which begins at 05:00 UTC (date -d '2007-02-01 05:00 UTC' +%s), a value that is no number, and
-    # a line of another format
+    # given 2007-02-01, which begins at 05:00 UTC (date -d '2007-02-01 05:00 UTC' +%s), a value that is not a number,
+    # and a line in another format
     day = "2007-02-01"
     lines = [line for hub in HUBS for line in readings(hub, 1170306000)]
     lines[3] = lines[3].replace('"s_02": 0.01', '"s_02": "?"')
@@ -198,7 +198,7 @@ def test_a_file_that_was_set_aside_is_a_reject(source: Source) -> None:
     assert rejected == [("damaged_file", f"s3://{source.pipeline.bucket}/raw/damaged/{name}", None)]
 
 
-# Days of which nothing is left, and days of few hubs
+# Days without usable readings, and days of few hubs
 
 
 def test_a_day_of_nothing_usable_comes_to_its_audit(source: Source) -> None:
@@ -222,7 +222,7 @@ def test_a_day_of_nothing_usable_comes_to_its_audit(source: Source) -> None:
 
 
 def test_an_empty_day_comes_to_its_audit(source: Source) -> None:
-    # given a file that has no line
+    # given a file without lines
     day = "2024-04-06"
 
     assert source.run(day, [], insights=True) == {
@@ -246,11 +246,11 @@ def test_a_day_has_at_most_as_many_files_as_hubs(source: Source) -> None:
 
 
 def test_a_channel_by_another_name_is_told_of(source: Source) -> None:
-    # given firmware that sends s_3 for s_03
+    # given firmware that sends s_3 instead of s_03
     day = "2024-04-08"
     lines = [line.replace('"s_03"', '"s_3"') for hub in HUBS for line in readings(hub, midnight(8))]
 
-    # expect three channels that no mapping knows, of a tenth of each hub's values
+    # expect three channels without a mapping, each a tenth of a hub's values
     assert source.run(day, lines) == {
         "sensors_with_mapping": ("warning", "3", f"{HUBS[0]} s_3, {HUBS[2]} s_3"),
         "mappings_with_usage": ("warning", "3", f"{HUBS[0]} s_03, {HUBS[2]} s_03"),
@@ -265,11 +265,11 @@ def test_a_channel_by_another_name_is_told_of(source: Source) -> None:
 
 
 def test_a_channel_that_no_mapping_knows_keeps_its_energy(source: Source) -> None:
-    # given s_11 beside the ten, 1.5 kWh in each of 288 intervals
+    # given an additional channel s_11 with 1.5 kWh in each of 288 intervals
     day, start = "2024-04-09", midnight(9)
     lines = [*readings(HUBS[0], start), *readings(HUBS[1], start), *readings(HUBS[2], start, s_11=1.5)]
 
-    # expect 288 of 3,168 values, more than a twentieth, to be rejected
+    # expect 288 of 3,168 values, more than 5 %, to be rejected
     assert source.run(day, lines) == {
         "sensors_with_mapping": ("warning", "1", f"{HUBS[2]} s_11"),
         "few_rejected_values": ("warning", "1", f"{HUBS[2]}: 288 of 3168 values rejected"),
@@ -290,7 +290,7 @@ def test_a_hub_has_any_channels(pipeline: Pipeline, tmp_path: Path, names: tuple
     (tmp_path / "names").write_text("\n".join(channels), encoding="utf-8")
     asked = ["--channel-names", str(tmp_path / "names")] if names else ["--channels", "54"]
     assert generate([*asked, "--hubs", "2", "--from", day, "--days", "1", "--clean", "--out", str(folder)]) == 0
-    # given what each channel's readings, as they are written, come to
+    # given the sum of each channel's readings in the files
     sent: dict[tuple[str, str], float] = defaultdict(float)
     for path in folder.glob("usage/*/*.json"):
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -301,7 +301,7 @@ def test_a_hub_has_any_channels(pipeline: Pipeline, tmp_path: Path, names: tuple
 
     assert audited(pipeline, folder, day) == {}
 
-    # expect as many rows in each of 288 intervals of two hubs, and each channel by its name
+    # expect one row per channel in each of 288 intervals of two hubs, and the sum of each channel
     intervals = "SELECT loc_id, ts_utc, count(*) AS n FROM {published_table} GROUP BY loc_id, ts_utc"
     counts = rows(pipeline, f"SELECT n, count(*) AS intervals FROM ({intervals}) GROUP BY n")
     assert counts == [(str(len(channels)), "576")]
@@ -313,7 +313,7 @@ def test_a_hub_has_any_channels(pipeline: Pipeline, tmp_path: Path, names: tuple
 
 
 def test_capitals_and_blank_lines_are_nothing(source: Source) -> None:
-    # given a header in capitals, with a byte-order mark, blanks and further columns, and blank lines anywhere
+    # given a header in capitals with a byte-order mark, blanks and additional columns, and blank lines anywhere
     day = "2024-04-11"
     header = HEADER.upper().replace("HASH", " HASH\t").strip() + ",NOTE"
     source.put(LOCATIONS, f"\ufeff{header}\r\n\n" + "\n \n".join(map(location, HUBS)) + "\n,,,,,,,,,,,\n\n")
@@ -328,7 +328,7 @@ def test_capitals_and_blank_lines_are_nothing(source: Source) -> None:
 
 
 def test_a_zone_that_is_unknown_costs_its_hub_alone(source: Source) -> None:
-    # given a zone that is in IANA's list of former names alone, and one that is in none
+    # given a zone that is only in IANA's list of former names, and an unknown zone
     day, start = "2024-04-12", midnight(12)
     zones = ("US/Eastern", "Mars/Olympus", "America/New_York")
     source.put(LOCATIONS, HEADER + "".join(map(location, HUBS, zones)))
@@ -343,7 +343,7 @@ def test_a_zone_that_is_unknown_costs_its_hub_alone(source: Source) -> None:
     }
     assert source.used() == whole(HUBS[0], HUBS[2])
     assert source.rejects() == [("unknown_zone", HUBS[1], None, "288")]
-    # expect the first hub to be priced by its clock: 288 intervals × 10 channels × 0.01 kWh × 10 cents
+    # expect the first hub to be priced in local time: 288 intervals × 10 channels × 0.01 kWh × 10 cents
     priced = (
         "SELECT tz, min(ts) AS begins, CAST(sum(cost) AS decimal(9, 4)) AS cents FROM {published_table} GROUP BY tz"
     )
@@ -354,7 +354,7 @@ def test_a_zone_that_is_unknown_costs_its_hub_alone(source: Source) -> None:
 
 
 def test_a_mapping_that_cannot_be_used_costs_its_channel_alone(source: Source) -> None:
-    # given watts in quotes and watts that are no number, a line cut off, and a mapping without a description
+    # given watts in quotes, watts that are not a number, a truncated line, and a mapping without a description
     day, start = "2024-04-13", midnight(13)
     lines = [mapping(hub, sensor) for hub in HUBS for sensor in SENSORS]
     lines[0] = mapping(HUBS[0], "s_01", watts="3500")

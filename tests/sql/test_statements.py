@@ -214,7 +214,7 @@ def test_rejects_are_the_lines_and_the_values_with_the_text_as_it_came(day: Day,
 
 
 def test_a_damaged_file_is_a_reject_without_a_line(day: Day, readings: str, cost: str) -> None:
-    # given the rejects of a day, of which a file was set aside
+    # given the rejects of a day with a file that was set aside
     table = day.make("transform/usage_rejects", "rejects_of_files", readings_table=readings, cost_table=cost)
     file = f"s3://{day.athena.bucket}/raw/damaged/usage/dt={DAY}/O'Hara.json.gz"
 
@@ -255,7 +255,7 @@ def test_the_day_becomes_one_ordered_file(day: Day, compacted: str) -> None:
 def test_a_statement_gives_the_columns_that_are_deployed(
     day: Day, request: pytest.FixtureRequest, statement: str, made: str, table: str
 ) -> None:
-    # given: what rejects are made of is there, and not part of the table
+    # given the statement's extra columns, from which rejects are built
     beside = [(name, "string") for name in ("odd", "file", "line")] if statement == "convert/readings" else []
 
     found = day.columns(made if made.startswith("staging_") else request.getfixturevalue(made))
@@ -331,7 +331,7 @@ FOUND = {
     "no_negative_usage": ("45", "1", f"{PHOENIX} s_06 {DAY} 01:00:00.000"),
     # Device n has 100 · n watts: 100 W draw 0.0083 kWh in five minutes, 200 W 0.0167, 500 W 0.0417.
     "possible_power": ("45", "5", f"{PHOENIX} s_02 {DAY} 00:00:00.000, {NEW_YORK} s_01 {DAY} 01:00:00.000"),
-    # New York: 31 of 61; hubs that are not known: all; Phoenix: 12 of 30. Two are too few.
+    # Rejected: New York 31 of 61, unknown hubs all, Phoenix 12 of 30. So only two hubs are at fault.
     "few_rejects": ("1", "0", None),
     "few_rejected_values": ("2", "2", f"{PHOENIX}: 2 of 20 values rejected, {NEW_YORK}: 3 of 30 values rejected"),
     "mappings_with_usage": ("19", "0", None),

@@ -1,5 +1,5 @@
--- Locations as they came in, one row per line, in Parquet. An empty field of the CSV becomes NULL; so does a coordinate
--- that is no number. Headers and blank lines are left out.
+-- Locations as delivered, one row per line, in Parquet. Empty fields of the CSV and coordinates that are not numbers
+-- become NULL. Headers and blank lines are left out.
 -- in: raw_locations_lines, all states
 CREATE TABLE {{ table }}
 WITH (

@@ -1,4 +1,4 @@
--- Mappings as they came in, one row per line, in Parquet; what a line lacks, or spells otherwise, is NULL.
+-- Mappings as delivered, one row per line, in Parquet. Fields that are missing or of another type are NULL.
 -- in: raw_mappings_lines, all states
 CREATE TABLE {{ table }}
 WITH (

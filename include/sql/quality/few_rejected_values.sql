@@ -1,4 +1,4 @@
--- Of a hub's values at most 5 % are rejected, with those of channels that no mapping knows.
+-- At most 5 % of a hub's values are rejected, including those of channels without a mapping.
 -- severity: warning
 WITH sent AS (
     SELECT

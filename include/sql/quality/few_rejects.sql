@@ -1,6 +1,7 @@
--- A hub is at fault if over half of its values are rejected. The day is, if at least three hubs are and they are a
--- larger share of all than SMART_HUB_MAX_REJECT_RATIO allows. The records of no known hub count as one hub. A record
--- counts as one value where it has none; equal duplicates and channels without a mapping do not count as rejected.
+-- A hub is at fault if over half of its values are rejected. The rule fails if at least three hubs are at fault and
+-- their share of all hubs is larger than SMART_HUB_MAX_REJECT_RATIO. All records without a known hub count as one hub.
+-- A record without values counts as one value. Duplicates with the same data, and values of channels without a mapping,
+-- do not count as rejected.
 -- severity: fatal
 WITH records AS (
     SELECT

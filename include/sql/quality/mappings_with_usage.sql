@@ -1,4 +1,4 @@
--- Every channel that a mapping names has sent a value, if its hub has sent any. Mappings without a device are not used.
+-- Every mapped channel has a value, if its hub has any. Mappings without a device are ignored.
 -- severity: warning
 WITH sent AS (
     SELECT DISTINCT

@@ -1,4 +1,4 @@
--- A location has a hash and a time zone that is known, in a state that has rates. Readings of others are rejected, or
+-- A location has a hash and a known time zone, and its state has rates. Otherwise the hub's readings are rejected, or
 -- have no rate.
 -- severity: warning
 WITH states AS (

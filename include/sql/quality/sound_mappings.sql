@@ -1,4 +1,4 @@
--- A mapping names a hub, a channel of 1 to 64 characters and a device. One that does not is not used.
+-- A mapping has a hub, a channel of 1 to 64 characters and a device. Other mappings are not used.
 -- severity: warning
 SELECT
     CASE

@@ -1,4 +1,4 @@
--- The reject of a compressed file that is cut off or damaged, and was set aside: one row, without line.
+-- The reject for a truncated or damaged compressed file that step 1 set aside: one row, without a line.
 -- in: nothing
 INSERT INTO {{ table }}
 SELECT

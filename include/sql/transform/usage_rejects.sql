@@ -1,5 +1,5 @@
--- What was not usable of one day: one row per rejected record (sensor is NULL) or value, with the reason and the line.
--- The line of a value whose channel no mapping knows is NULL: its reading is in the table readings.
+-- The rejects of one day: one row per rejected record (sensor is NULL) or value, with the reason and the line. The line
+-- of a value whose channel has no mapping is NULL: its reading is in the table readings.
 -- in: the day's staged readings and priced usage
 CREATE TABLE {{ table }}
 WITH (

@@ -217,7 +217,7 @@ class Compiler(Expressions):
             )
 
     def _outputs(self, node: exp.Select, scope: Scope) -> tuple[list[Column], list[Value], frozenset[int]]:
-        """The columns, their values, and the numbers of those that may be constant."""
+        """The columns, their values, and the numbers of those that can be constant (see may_be_constant)."""
         columns, values, constants = [], [], set()
         for item in node.expressions:
             if item.is_star:
@@ -372,14 +372,14 @@ class Compiler(Expressions):
     def _unnest(
         self, node: exp.Unnest, left: tuple[Field, ...], left_sql: str, outer: Scope | None
     ) -> tuple[str, tuple[Field, ...]]:
-        """The rows of ``left_sql``, each once for every place of the arrays and maps; shorter ones end in NULLs."""
+        """The rows of ``left_sql``, repeated for each element of the arrays and maps; shorter ones end in NULLs."""
         only(node, "expressions", "alias")
         alias, written = self._alias(), node.args.get("alias")
         lists = [self.expression(one, Scope(left, outer, clause="UNNEST")) for one in node.expressions]
         for value in lists:
             if value.type.name not in ("array", "map") or value.type.fields[0][1].name == "row":
                 raise not_supported(f"UNNEST of {value.type}")
-        # In DuckDB several unnest() of one select list walk side by side; a lateral join would cost far more.
+        # DuckDB advances all unnest() of a select list together; a lateral join would be much slower.
         texts = [f"{one.sql} AS f{number}" for number, one in enumerate(left, 1)]
         texts += [f"unnest({value.sql}) AS u{number}" for number, value in enumerate(lists, 1)]
         parts = []

@@ -233,7 +233,7 @@ def _checked(columns: Sequence[Column]) -> list[Column]:
             raise QueryError("DUPLICATE_COLUMN_NAME", f"line 1:1: Column name '{name}' specified more than once")
         if column.type.name == "unknown":
             raise QueryError("COLUMN_TYPE_UNKNOWN", f"line 1:1: Column type is unknown: {name}")
-        _ = column.type.hive  # raises QueryError for a type that no table has
+        _ = column.type.hive  # raises QueryError for a type that tables cannot have
         seen.add(name)
     return [replace(column, name=column.name.lower()) for column in columns]
 

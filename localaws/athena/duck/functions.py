@@ -224,7 +224,7 @@ TRIED: dict[str, Callable[[Sequence[Value]], Value]] = {
     "to_unixtime": _to_unixtime,
     "with_timezone": partial(_with_timezone, tried=True),
 }
-# What gives NULL for NULL, and never fails.
+# Functions that return NULL for NULL, and never fail.
 STRICT = frozenset({"cardinality", "element_at", "json_format", "map_keys", "map_values", "length", "is_finite"})
 STRICT |= texts.FORMS.keys()
 
@@ -312,7 +312,7 @@ RANKINGS = frozenset({"row_number", "rank", "dense_rank"})
 
 
 def ranking(name: str, arguments: Sequence[Value], over: str) -> Value:
-    """A function of windows alone."""
+    """A window function that is not an aggregate."""
     check(name, [argument.type for argument in arguments])
     if name == "first_value" and len(arguments) == 1 and "ORDER BY" in over:
         return Value(f"first_value({arguments[0].sql}){over}", arguments[0].type)

@@ -1,6 +1,6 @@
-"""json_parse and json_format, and all casts: those from and to json, and with `operators` the others.
+"""json_parse, json_format and casts: those from and to json, and by way of `operators` all others.
 
-What is plain JSON (`json_text`) is left to DuckDB, any other value to the functions that `json_text` brings along.
+DuckDB handles plain JSON (see `json_text`); the functions of `json_text` handle all other values.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ def json_parse(arguments: Sequence[Value], tried: bool = False) -> Value:
 
 
 def _small(of: str) -> str:
-    """A plain number below 0.001 as Java writes it: 4.1E-4 for 0.00041."""
+    """DuckDB's text for a plain number below 0.001 in Java's notation: 4.1E-4 for 0.00041."""
     digits = f"ltrim({of}, '-0.')"
     sign = f"if(starts_with({of}, '-'), '-', '')"
     zeros = f"length({of}) - length({digits}) - length({sign}) - 2"
@@ -47,7 +47,7 @@ def _small(of: str) -> str:
 
 
 def settled(value: Value, node: exp.Expr, scope: Scope) -> Value:
-    """The value of a call; that of json_parse() of a literal Trino computes beforehand, of other constants it may."""
+    """The value of a call. Trino evaluates json_parse() of a literal, maybe of other constants, before the query."""
     if not value.parsed or not may_be_constant(node, scope):
         return value
     is_literal = isinstance(node.args["expressions"][0], exp.Literal)
@@ -62,7 +62,7 @@ def json_format(arguments: Sequence[Value]) -> Value:
         bound(
             value.sql,
             lambda of: (
-                # By the first characters: most numbers, those below 0.001, any other of one value, none of Trino's own.
+                # Distinguished by the first characters: most numbers; numbers below 0.001; other scalars; marked texts.
                 f"CASE WHEN {of} >= '0.001' AND {of} < '{{' OR {of} = '0' THEN {of}"
                 f" WHEN {of} >= '0.000' AND {of} < '0.001' OR {of} >= '-0.000' AND {of} < '-0.001' THEN {_small(of)}"
                 f" WHEN {of} > ' ' AND {of} < '{{' THEN {of}"
@@ -74,7 +74,7 @@ def json_format(arguments: Sequence[Value]) -> Value:
 
 
 def cast(value: Value, to: Type, tried: bool = False) -> Value:
-    """``CAST(value AS to)``, with Trino's rounding, range checks and text forms; tried: NULL where it fails."""
+    """``CAST(value AS to)``, with Trino's rounding, range checks and text forms. tried: NULL if the cast fails."""
     source = value.type
     if source == to and source.name in ("json", "map"):
         return Value(f"({value.sql})", source)
@@ -101,7 +101,7 @@ def _to_json(value: Value) -> Value:
 
 
 def _plain_text(of: str) -> str:
-    """The text of a plain value that is a string."""
+    """DuckDB's text for the content of a plain JSON string."""
     return f"substr({of}, 2, length({of}) - 2)"
 
 
@@ -117,7 +117,7 @@ def _as_number(of: str, to: Type, tried: bool) -> str:
     def text(inner: str) -> str:
         return operators.cast(Value(inner, VARCHAR), to, tried).sql
 
-    # It never fails here, but DuckDB may also cast what another row of the vector has.
+    # The cast cannot fail for these rows, but DuckDB can also evaluate it for other rows of the vector.
     number = f"TRY_CAST({of} AS {to.duck})"
     if to == BIGINT:
         double = operators.cast(Value(f"TRY_CAST({of} AS DOUBLE)", DOUBLE), BIGINT, tried).sql
@@ -130,7 +130,7 @@ def _as_number(of: str, to: Type, tried: bool) -> str:
     )
 
 
-# Whether the keys of the map m differ. Where they are a few, to look for each is the quicker way.
+# Whether the keys of the map m are unique. With few keys, comparing all of them is faster.
 _UNIQUE = (
     'CASE WHEN cardinality("$m") < 50 THEN len(list_filter(map_keys("$m"),'
     ' lambda "$k", "$i": list_position(map_keys("$m"), "$k") <> "$i")) = 0'
@@ -139,8 +139,8 @@ _UNIQUE = (
 
 
 def _as_map(value: Value, to: Type, tried: bool) -> Value:
-    """A map. DuckDB would keep all of equal keys."""
-    if value.type.fresh and not value.parsed:  # whether at once or not, is Trino's choice
+    """DuckDB's text for the cast of a JSON value to a map. DuckDB itself would keep duplicate keys."""
+    if value.type.fresh and not value.parsed:  # Trino might or might not merge the cast with the json_parse()
         raise not_supported(f"CAST(json AS {to}) apart from json_parse()")
     of_json = to.fields[1][1] == JSON
     kind = "entries" if of_json else "doubles"
@@ -157,7 +157,7 @@ def _as_map(value: Value, to: Type, tried: bool) -> Value:
         return of_text
 
     matches = lambda of: f"regexp_full_match({of}, {quote(pattern)})"  # noqa: E731
-    if value.parsed:  # at once, without the value in between
+    if value.parsed:  # cast the text directly, without json_parse()
         sql = bound(value.parsed, read("json_parse", matches))
     else:
         sql = bound(value.sql, read("json", (lambda of: f"starts_with({of}, '{{')") if of_json else matches))

@@ -1,9 +1,9 @@
-"""Trino's JSON values as texts, and the casts of those that DuckDB's own parser is not known to read alike.
+"""Trino's JSON values as texts, and casts of the values that DuckDB's own parser might read differently.
 
-A value of type json is a text to DuckDB, of one of two kinds: Trino's own, behind a mark; or plain, as DuckDB writes
-it, which is Trino's own, too, but for a key that an object has twice, and doubles below 0.001. Trino sorts the keys in
-json_parse() alone; an object's parts are in its order. Where a text is cast at once, CAST(json_parse(…) AS map(…)),
-Trino passes json_parse() by.
+In DuckDB, a value of type json is a text of one of two kinds: Trino's text after a mark, or plain text as DuckDB writes
+it. Plain text equals Trino's text, except for duplicate keys of an object and doubles below 0.001. Trino sorts the keys
+only in json_parse(); the parts of an object keep its order. If a text is cast directly, as in
+CAST(json_parse(…) AS map(…)), Trino skips json_parse().
 Sources: Trino 476's io.trino.util.JsonUtil and JsonTypeUtil, which read and write with Jackson.
 """
 
@@ -22,10 +22,10 @@ from localaws.athena.duck.serdes import add_function
 from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.text import java_double
 
-MARK = "\x01"  # what no JSON begins with
+MARK = "\x01"  # JSON cannot begin with it
 
-# RE2's patterns of what DuckDB's parser reads as Jackson does; a null, which it takes for NULL, is not among it.
-# Doubles have 15 digits at most, and are from 0.000001 to 9999999: their shortest text is without an exponent.
+# RE2 patterns of the texts that DuckDB's parser reads like Jackson. null is not included: DuckDB reads it as NULL.
+# Doubles have at most 15 digits and are from 0.000001 to 9999999: their shortest text has no exponent.
 _STRING = r'"[^"\\\x00-\x1f\x{10000}-\x{10FFFF}]*"'
 _WHOLE = r"-?[1-9][0-9]{0,17}|0"
 _AS_WRITTEN = r"-?(?:0\.0|[1-9][0-9]{0,6}\.(?:[0-9]{0,7}[1-9]|0)|0\.0{0,5}[1-9](?:[0-9]{0,12}[1-9])?)"
@@ -42,24 +42,24 @@ _SCALAR = f"{_STRING}|{_WHOLE}|{_DECIMAL}|true|false"
 PLAIN_OBJECT = _object(f"{_SCALAR}|{_object(_SCALAR)}")
 PLAIN_DOUBLES = _object(f"{_WHOLE}|{_DECIMAL}")
 
-_DEEPEST = 800  # brackets in one another that Python reads
-_DEEPEST_AT_ONCE = 1001  # that Trino casts at once; for json_parse() some thousands are too many
+_DEEPEST = 800  # nesting of brackets that Python can read
+_DEEPEST_AT_ONCE = 1001  # nesting that Trino can cast directly; json_parse() fails only at some thousands
 
 
 class Number(str):
-    """A number as Trino writes it."""
+    """A number in Trino's notation."""
 
 
 class Repeating(dict[str, Any]):
-    """An object that has a key twice."""
+    """An object with a duplicate key."""
 
 
 class NotJson(Exception):
-    """A text that is no JSON."""
+    """The text is not JSON."""
 
 
 class NotCast(Exception):
-    """A value that is none of the type."""
+    """The value cannot be cast to the type."""
 
 
 def _double(text: str) -> Any:
@@ -91,11 +91,11 @@ _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
 
 def parsed(text: str, decoder: json.JSONDecoder = _DECODER) -> Any:
-    """The value, its numbers as `Number`. Raises NotJson, and QueryError for one that is not covered."""
+    """The parsed value, with numbers as `Number`. Raises NotJson, and QueryError for an unsupported value."""
     depth = _depth(text)
     if decoder is _AT_ONCE and depth > _DEEPEST_AT_ONCE:
         keys = _KEYS.findall(text)
-        if len(set(keys)) == len(keys) and "\\" not in text:  # a value of another under the same key does not count
+        if len(set(keys)) == len(keys) and "\\" not in text:  # a duplicate key can override a value
             raise NotJson(text)
     if depth > _DEEPEST:
         raise not_supported(f"JSON of more than {_DEEPEST} brackets in one another")
@@ -113,7 +113,7 @@ def _depth(text: str) -> int:
 
 
 def of_value(text: str) -> Any:
-    """The value of a text of either kind."""
+    """The parsed value of a text of either kind."""
     return _DECODER.decode(text.removeprefix(MARK))
 
 
@@ -127,13 +127,13 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def _units(found: re.Match[str]) -> str:
-    """A character that UTF-16 has two units for, or half of one, as escapes."""
+    """The escapes of a character outside the Basic Multilingual Plane, or of a lone surrogate."""
     units = found[0].encode("utf-16-be", "surrogatepass").hex().upper()
     return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
 
 
 def _quoted(text: str, bytewise: bool) -> str:
-    """bytewise: as Jackson writes bytes; else as it writes a string, where no character is escaped for its size."""
+    """A string in JSON. bytewise: escape surrogates, as Jackson does when it writes bytes instead of a string."""
     quoted = f'"{_ESCAPED.sub(_escape, text)}"'
     if text.isascii():
         return quoted
@@ -141,12 +141,12 @@ def _quoted(text: str, bytewise: bool) -> str:
 
 
 def _encodable(text: str) -> str:
-    """Half a character is a question mark in Java's UTF-8."""
+    """Java's UTF-8 encoder replaces a lone surrogate with a question mark."""
     return text.encode("utf-8", "replace").decode()
 
 
 def _in_order(value: Any) -> Any:
-    """A value with all keys sorted, as UTF-16."""
+    """A value with all keys sorted by their UTF-16 code units."""
     if isinstance(value, list):
         return list(map(_in_order, value))
     if not isinstance(value, dict):
@@ -156,12 +156,12 @@ def _in_order(value: Any) -> Any:
 
 
 def written(value: Any, bytewise: bool = True) -> str:
-    """The text that Trino has for a value, keys as they come."""
+    """Trino's text of a value, without sorting its keys."""
     if isinstance(value, Number):
         return str(value)
     if isinstance(value, str):
         return _quoted(value, bytewise)
-    parts: list[str] = []  # by loops, for comprehensions would be calls of their own, of which Python has 1000 at most
+    parts: list[str] = []  # loops, because comprehensions would add a call per level and reach Python's recursion limit
     if isinstance(value, dict):
         for key, one in value.items():
             parts.append(f"{_quoted(key, bytewise)}:{written(one, bytewise)}")
@@ -174,7 +174,7 @@ def written(value: Any, bytewise: bool = True) -> str:
 
 
 def canonical(text: str) -> str:
-    """What json_format gives for a value's text."""
+    """The result of json_format for a value's text."""
     return text[1:] if text.startswith(MARK) else written(of_value(text))
 
 
@@ -182,11 +182,11 @@ def _parse(text: str) -> str:
     return MARK + written(_in_order(parsed(text)))
 
 
-_HALF = re.compile("[\ud800-\udfff]")  # what UTF-16 has two of for a character
+_HALF = re.compile("[\ud800-\udfff]")  # a lone surrogate
 
 
 def _entries(value: Any, of: Callable[[Any], Any]) -> list[dict[str, Any]] | None:
-    """A JSON object as a map. Raises NotCast for what is none, and where keys are equal."""
+    """A JSON object as a map. Raises NotCast for another value, and for duplicate keys."""
     if value is None:
         return None
     if not isinstance(value, dict) or isinstance(value, Repeating):
@@ -200,7 +200,7 @@ def _as_json(value: Any) -> str:
     return MARK + written(value, bytewise=False)
 
 
-# As in `operators`: texts that are a number to Java and to Python alike, and what may be one to Java alone.
+# As in `operators`: texts that both Java and Python read as a number, and texts that perhaps only Java does.
 _BLANKS = "\t\n\x0b\f\r "
 _DOUBLE_TEXT = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?[dDfF]?|NaN|-?Infinity")
 _MAYBE_DOUBLE_TEXT = re.compile(r"[+-]NaN|\+Infinity|[+-]?0[xX].*|.*[\x00-\x08\x0e-\x1f].*", re.DOTALL)
@@ -238,7 +238,7 @@ def _as_number(value: Any, certain: re.Pattern[str], doubtful: re.Pattern[str], 
 
 
 _E_DIGITS = 15
-_LEAST, _MOST = 1e-9, 1e15  # Trino writes some of the others with more digits than they need
+_LEAST, _MOST = 1e-9, 1e15  # outside this range, Trino writes some doubles with more digits than necessary
 
 
 def _as_varchar(value: Any) -> str | None:
@@ -256,7 +256,7 @@ def _as_varchar(value: Any) -> str | None:
 
 
 def _scientific(number: float) -> str:
-    """A double as Trino's cast writes it, by a digit before the point: ``2.5E0``."""
+    """A double in the notation of Trino's cast, with one digit before the point: ``2.5E0``."""
     if number == 0:
         return "-0E0" if str(number).startswith("-") else "0E0"
     text = f"{number:.{_E_DIGITS - 1}e}"
@@ -272,7 +272,7 @@ def _of_map(entries: Sequence[dict[str, Any]], of: Callable[[Any], Any]) -> str:
 
 
 class _Raw(Number):
-    """A text that is JSON already."""
+    """A text that is already JSON."""
 
 
 def _raw(text: str | None) -> Any:
@@ -297,8 +297,8 @@ _TO_DOUBLES = _DOUBLE_ENTRIES, _arrow(pa.float64())
 _TO_TEXT = "VARCHAR", pa.string()
 
 
-# By name: what it does with a text, and DuckDB's and Arrow's type of what it gives. Each exists twice: `<name>_or_null`
-# gives NULL where a TRY does, `<name>_or_error` fails.
+# Functions of a text by name, with DuckDB's and Arrow's types of the result. DuckDB has two variants of each: on an
+# error, `<name>_or_null` returns NULL, as TRY does, and `<name>_or_error` fails.
 _FALLIBLE: dict[str, tuple[Callable[[str], Any], tuple[str, pa.DataType]]] = {
     "json_parse": (_parse, _TO_TEXT),
     "json_parse_entries": (lambda text: _entries(parsed(text, _AT_ONCE), _as_json), _TO_ENTRIES),
@@ -328,7 +328,7 @@ def _or_error(of: Callable[[str], Any], text: str) -> Any:
 
 
 def register(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """Makes those functions of this module known to DuckDB that a statement calls."""
+    """Registers the functions of this module that a statement calls with DuckDB."""
     for name, (of, (duck, arrow)) in _FALLIBLE.items():
         for suffix, guarded in (("or_null", _or_null), ("or_error", _or_error)):
             if f"{name}_{suffix}(" in sql:

@@ -1,4 +1,4 @@
-"""Translates calls with lambdas, over maps and arrays."""
+"""Translates function calls with lambdas, on maps and arrays."""
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
@@ -13,7 +13,7 @@ from localaws.athena.duck.syntax import name_of, only, own_nodes, shown
 from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.types import BOOLEAN, UNKNOWN, Type, array, map_of
 
-# Calls with a lambda: of a map or an array, and of how many parameters.
+# Functions that take a lambda: the type of the first argument, and the number of the lambda's parameters.
 _LAMBDAS = {
     "all_match": ("array", 1),
     "any_match": ("array", 1),
@@ -27,14 +27,14 @@ TAKE_LAMBDAS = frozenset(_LAMBDAS)
 
 
 class Lambdas(ABC):
-    """The part of the translation of expressions that is about lambdas."""
+    """The part of the translation of expressions that handles lambdas."""
 
     @abstractmethod
     def expression(self, node: exp.Expr, scope: Scope) -> Value:
-        """One expression. Raises QueryError, saying where in the statement the fault is."""
+        """Translates an expression. Raises QueryError with the position of the error in the statement."""
 
     def lambda_call(self, node: exp.Anonymous, scope: Scope, values: Value | None = None) -> Value:
-        """The call; ``values``: what its first argument is, where that has been translated."""
+        """Translates a call with a lambda. ``values``: its first argument, if that is already translated."""
         name = node.name.lower()
         kind, count = _LAMBDAS[name]
         if len(node.expressions) != 2 or not isinstance(node.expressions[1], exp.Lambda):
@@ -44,7 +44,7 @@ class Lambdas(ABC):
         names = [name_of(one) for one in function.expressions]
         if values.type.name != kind or len(names) != count or len(set(names)) != count:
             raise not_supported(shown(node))
-        parameter = f'"$x{len(scope.parameters)}"'  # like no column's name: of those DuckDB thinks first
+        parameter = f'"$x{len(scope.parameters)}"'  # a name that no column has, because DuckDB resolves columns first
         places = [parameter] if kind == "array" else [f"{parameter}.key", f"{parameter}.value"]
         given = zip(names, (of for _, of in values.type.fields), places, strict=True)
         result = self._body(function, scope, tuple(Field(one, "", of, place) for one, of, place in given))
@@ -62,7 +62,7 @@ class Lambdas(ABC):
         return self.expression(body, replace(scope, parameters=(*scope.parameters, *parameters)))
 
     def parameter(self, node: exp.Identifier, scope: Scope) -> Value:
-        """A name that a lambda gives to what it takes."""
+        """Translates a reference to a lambda's parameter."""
         found = scope.parameter(name_of(node))
         if found is None:
             raise not_supported(shown(node))
@@ -70,7 +70,7 @@ class Lambdas(ABC):
 
 
 def _called(name: str, values: Value, parameter: str, result: Value) -> Value:
-    if values.type.name == "map":  # or DuckDB would walk through it again for each condition on what comes out
+    if values.type.name == "map":  # random() prevents DuckDB from evaluating the map again for each use of the result
         values = replace(values, sql=f"if(random() < 2, {values.sql}, NULL)")
     if name in ("filter", "map_filter"):
         return Value(f"list_filter({values.sql}, lambda {parameter}: {result.sql})", values.type)
@@ -83,7 +83,7 @@ def _called(name: str, values: Value, parameter: str, result: Value) -> Value:
     each = f"list_transform({values.sql}, lambda {parameter}: {result.sql})"
     if name == "transform":
         return Value(each, array(result.type))
-    # Decided by one element already, else NULL where any is, else the other way.
+    # One decisive element decides the result; otherwise it is NULL if any element is, otherwise the opposite.
     decisive = "FALSE" if name == "all_match" else "TRUE"
     otherwise = "TRUE" if name != "any_match" else "FALSE"
     decided = "FALSE" if name != "any_match" else "TRUE"

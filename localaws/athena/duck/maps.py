@@ -1,4 +1,4 @@
-"""What is asked of maps, which are lists of their entries to DuckDB, and of the places of arrays."""
+"""Functions of maps, which are lists of entries in DuckDB, and of array elements."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,7 +8,7 @@ from localaws.athena.types import BIGINT, array
 
 
 def element_at(arguments: Sequence[Value]) -> Value:
-    """NULL where there is none."""
+    """NULL if there is no such element."""
     values, key = arguments
     if values.type.name == "map":
         (_, wanted), (_, of) = values.type.fields

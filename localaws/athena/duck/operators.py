@@ -29,8 +29,8 @@ from localaws.athena.types import (
 class Value:
     """A translated expression: DuckDB's text and Trino's type.
 
-    zone: the text of the zone of a timestamp with time zone; literal: what a literal says; parsed: the text of what
-    json_parse() made it of.
+    zone: the text of the zone of a timestamp with time zone; literal: the content of a literal; parsed: DuckDB's text
+    for the argument of json_parse(), if the value is its result.
     """
 
     sql: str
@@ -52,7 +52,7 @@ def fail(code: str, message: str) -> str:
     return f"error({quote(f'{code}: {message}')})"
 
 
-REFUSAL = "error('NOT_SUPPORTED"  # as `refuse` writes it
+REFUSAL = "error('NOT_SUPPORTED"  # the beginning of the text that `refuse` returns
 
 
 def refuse(what: str) -> str:
@@ -74,22 +74,22 @@ _SIMPLE = re.compile(r'(\w+|"[^"]+")(\.(\w+|"[^"]+"))*')
 
 
 def is_simple(value: Value) -> bool:
-    """Whether a value is a literal or a name, of whose text nothing can be mistaken where it stands in another."""
+    """Whether a value is a literal or a name, so that its text can be inserted into another without parentheses."""
     return value.literal is not None or _SIMPLE.fullmatch(value.sql) is not None
 
 
 def bound(sql: str, body: Callable[[str], str]) -> str:
-    """DuckDB's text of ``body`` over a value, which is computed once, however often the body names it."""
+    """DuckDB's text of ``body`` applied to a value, which is computed only once even if the body uses it repeatedly."""
     return body(sql) if _SIMPLE.fullmatch(sql) else named(sql, '"$b"', body('"$b"'))
 
 
 def named(sql: str, name: str, body: str) -> str:
-    """DuckDB's text of a body that knows a value by a name: in quotes and with a $, as no column is called."""
+    """DuckDB's text of a body that refers to a value by a name. The name is quoted and has a $, unlike any column."""
     return f"list_transform([{sql}], lambda {name}: {body})[1]"
 
 
 def in_file(sql: str, of: Type) -> str:
-    """DuckDB's text for a column as the files of a table have it."""
+    """DuckDB's text for a column in the type that the files of a table have."""
     if of.name == "map" and not _has_map(of.fields[1][1]):
         (_, key), (_, value) = of.fields
         return f"CAST(map_from_entries({sql}) AS MAP({key.duck}, {value.duck}))"
@@ -103,7 +103,7 @@ def _has_map(of: Type) -> bool:
 
 
 def check_key(of: Type, clause: str) -> None:
-    """Raises QueryError for what DuckDB would find different though Trino finds it equal: json, and maps."""
+    """Raises QueryError for json and maps, because DuckDB can distinguish values that are equal in Trino."""
     if _has_map(of):
         raise not_supported(f"{clause} of {of}")
 
@@ -205,7 +205,7 @@ def sort_key(value: Value, descending: bool, nulls_first: bool) -> str:
 
 
 def partition_key(value: Value) -> str:
-    """One key of a PARTITION BY. A column that is a key by itself would come out with 0.0 for -0.0."""
+    """One key of a PARTITION BY. If a plain column were the key, DuckDB would return -0.0 as 0.0."""
     check_key(value.type, "PARTITION BY")
     return f"({value.sql} + 0e0)" if value.type.is_float else value.sql
 
@@ -298,7 +298,8 @@ def _cast_text(sql: str, to: Type, tried: bool) -> str:
 _SHORT_DECIMAL = 18
 
 
-# A double's text "$t" without an exponent: for decimals with one DuckDB rounds 5e-05 to 1, and misses overflows.
+# A double's text "$t" without an exponent: casting a text with one to a decimal, DuckDB rounds 5e-05 to 1, and does not
+# detect overflows.
 _DIGITS, _EXPONENT = (
     """replace(ltrim(split_part("$t", 'e', 1), '-'), '.', '')""",
     "TRY_CAST(split_part(\"$t\", 'e', 2) AS INT)",
@@ -321,7 +322,7 @@ def _cast_number(value: Value, to: Type, tried: bool) -> str:
     if source.is_float and to.is_integer:
         narrowed = f"round({sql})"  # half away from zero; DuckDB's cast rounds half to even
     elif source.is_float:
-        narrowed = named(f"CAST({sql} AS VARCHAR)", '"$t"', _WITHOUT_EXPONENT)  # its shortest decimal text, half up
+        narrowed = named(f"CAST({sql} AS VARCHAR)", '"$t"', _WITHOUT_EXPONENT)  # its shortest text, half up
     else:
         narrowed = sql
     wrong = "NULL" if tried else f"error('{code}: Cannot cast ' || CAST({sql} AS VARCHAR) || ' to {to}')"
@@ -355,9 +356,9 @@ def zoned(instant: str, zone: str, unknown: str) -> Value:
 _REGIONS = (
     "(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific|Brazil|Canada|Chile|Mexico|US)/"
 )
-# What can be no offset (UTC+1, -08:00): if it is no name of a zone either, Trino does not know it.
+# Texts that cannot be an offset (UTC+1, -08:00): if such a text is not the name of a zone either, Trino rejects it.
 _NO_ZONE = rf"[ -*,./;-~]+|{_REGIONS}[ -~]*"
-# A zone of 2025, and two that IANA has removed: Trino's zone-index.properties lacks them.
+# A zone added in 2025, and two that IANA has removed: they are missing in Trino's zone-index.properties.
 _UNKNOWN_TO_TRINO = ("America/Coyhaique", "Canada/East-Saskatchewan", "US/Pacific-New")
 
 

@@ -1,6 +1,6 @@
-"""Text as Trino reads it: all gzip members and zstd frames, or the error that Trino has; any bytes, any line ends.
+"""Reads text like Trino: all gzip members and zstd frames, or Trino's error; any bytes, any line ends.
 
-DuckDB 1.5's own reader loses members of some gzip files, and reads damaged files as far as it gets.
+DuckDB 1.5's own reader loses members of some gzip files, and reads the intact beginning of damaged files.
 """
 
 import codecs
@@ -14,30 +14,30 @@ import pyarrow as pa
 
 from localaws.athena.errors import QueryError, not_supported
 
-# Trino goes by what stands behind the last dot, in lower case: x.GZ is plain text.
+# Trino looks at the suffix after the last dot and is case-sensitive: x.GZ is plain text.
 # https://github.com/trinodb/trino, io.trino.hive.formats.compression.CompressionKind
 PACKED = (".gz", ".zst")
 _NOT_COVERED = (".bz2", ".deflate", ".lz4", ".lzo", ".lzo_deflate", ".snappy")
 
-_PIECE = 1 << 20  # bytes decompressed at once
-_INPUT = 1 << 12  # bytes of input at once: zlib copies what is left over at the end of each member
-_MOST_BYTES = 1 << 32  # of one file's text: more is a bomb, and would fill the disk
+_PIECE = 1 << 20  # bytes decompressed at a time
+_INPUT = 1 << 12  # bytes of input at a time: zlib copies the rest of them at the end of each member
+_MOST_BYTES = 1 << 32  # of one file's text: more is probably a decompression bomb, and would fill the disk
 _GZIP = 16 + zlib.MAX_WBITS
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _LARGEST_WINDOW = 1 << 23
 
 
 def check_name(location: str) -> None:
-    """Raises QueryError for a file that Trino decompresses and this module does not."""
+    """Raises QueryError for a file in a compression format that Trino supports and this module does not."""
     if location.endswith(_NOT_COVERED):
         raise not_supported(f"the compression of {location}")
 
 
 def write_text(location: str, data: bytes, path: Path, longest_line: int) -> int:
-    """Writes the text of a file to ``path``: in UTF-8, with lines that end in LF. Returns its bytes.
+    """Writes the text of a file to ``path``, in UTF-8, with lines that end in LF. Returns its size in bytes.
 
-    Bytes that are no UTF-8 become U+FFFD, as Java reads them; lines also end in CR LF or in CR. Raises QueryError for a
-    damaged compressed file, and for a line of more than ``longest_line`` characters.
+    Lines of the file can end in LF, CR LF or CR. Bytes that are not UTF-8 become U+FFFD, as in Java. Raises QueryError
+    for a damaged compressed file, and for a line of more than ``longest_line`` characters.
     """
     size = line = 0  # bytes of the text, characters of its last line so far
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
@@ -107,7 +107,7 @@ def _zstd(location: str, data: bytes) -> Iterator[bytes]:
 
 
 def _check_frames(location: str, data: bytes) -> None:
-    """Raises QueryError for frames that zstd reads and Trino does not: skippable ones, those with a large window."""
+    """Raises QueryError for frames that zstd can read and Trino cannot: skippable ones, those with a large window."""
     file = io.BytesIO(data)
     while magic := file.read(4):
         if magic != _ZSTD_MAGIC:

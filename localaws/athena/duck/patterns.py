@@ -16,12 +16,12 @@ _RANGE = re.compile(r"[0-9]-[0-9]|[a-z]-[a-z]|[A-Z]-[A-Z]")
 
 
 class Pattern:
-    """A pattern in RE2's spelling.
+    """A regular expression translated to RE2's syntax.
 
-    duck: its text; groups: for each capturing group whether it takes part in every match; may_be_empty: whether it
-    may match nothing; has_end: whether it holds ``$``, which takes a line end along in RE2's spelling.
-    captures: whether it matters what the groups match.
-    Raises QueryError NOT_SUPPORTED for what may differ between the two.
+    duck: its text; groups: for each capturing group, whether it takes part in every match; may_be_empty: whether it can
+    match an empty string; has_end: whether it has a ``$``, whose translation also consumes a line end.
+    captures: whether the caller uses the content of the groups.
+    Raises QueryError NOT_SUPPORTED for syntax whose meaning can differ between the two.
     """
 
     def __init__(self, text: str, captures: bool = True) -> None:

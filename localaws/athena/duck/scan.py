@@ -85,7 +85,7 @@ class TableSource:
             if named and files:
                 found = self.connection.execute(
                     "SELECT sum(total_compressed_size) FROM parquet_metadata(?)"
-                    # a map's keys and values are two paths below it
+                    # the keys and the values of a map have paths below its own
                     " WHERE list_contains(?, lower(split_part(path_in_schema, ', ', 1)))",
                     [sorted({location for location, _ in files}), named],
                 ).fetchone()

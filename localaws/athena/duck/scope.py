@@ -28,9 +28,9 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Field:
-    """A column in scope: its name ("" has none), its relation's alias, Trino's type, DuckDB's text.
+    """A column in scope: its name ("" if it has none), its relation's alias, Trino's type, DuckDB's text.
 
-    constant: whether Trino may find that it is the same for all rows before it runs the query.
+    constant: whether Trino can evaluate it before it runs the query, because it is the same for all rows.
     """
 
     name: str
@@ -45,10 +45,10 @@ class Field:
 class Scope:
     """What an expression may name, and where it stands.
 
-    outer: the query around a subquery; outputs: the select list, which ORDER BY sees first; groups: texts of
-    the grouping keys, once the query aggregates; clause: where aggregates have no place, that clause's name;
-    inside: "aggregation", "window specification" or "HAVING clause", where windows have none; parameters: what the
-    lambdas around take, the innermost last.
+    outer: the query around a subquery; outputs: the select list, in which ORDER BY looks first; groups: texts of the
+    grouping keys, if the query aggregates; clause: the name of a clause in which aggregates are not allowed; inside:
+    "aggregation", "window specification" or "HAVING clause", in which windows are not allowed; parameters: the
+    parameters of the enclosing lambdas, the innermost last.
     """
 
     fields: tuple[Field, ...] = ()
@@ -68,7 +68,7 @@ class Scope:
         return [one for one in self.fields if one.name.lower() == name and (not relation or one.relation == relation)]
 
     def parameter(self, name: str) -> Field | None:
-        """What a lambda around calls so, the innermost first."""
+        """The parameter of that name of the innermost enclosing lambda that has one."""
         return next((one for one in reversed(self.parameters) if one.name == name), None)
 
     def structs(self, name: str) -> list[Field]:
@@ -80,7 +80,7 @@ class Scope:
 
 
 def may_be_constant(node: exp.Expr, scope: Scope) -> bool:
-    """Whether Trino may know a value before it runs the query: one that reads no column of a table."""
+    """Whether Trino can evaluate an expression before it runs the query, because it reads no column of a table."""
     columns = [one for one in own_nodes(node) if isinstance(one, exp.Column)]
     fields = [field for one in columns for field in scope.find(name_of(one.this), one.table.lower())]
     return len(fields) < len(columns) or all(field.constant for field in fields)
@@ -91,9 +91,9 @@ _NO_OFFSET = " OFFSET 0"
 
 @dataclass(frozen=True)
 class Query:
-    """A translated query. Its columns are ``c1``, ``c2`` … in DuckDB; one without a name is named "" here.
+    """A translated query. Its columns are ``c1``, ``c2`` … in DuckDB; a column without a name is named "" here.
 
-    constants: the numbers of those that Trino may find constant.
+    constants: the numbers of the columns that Trino can evaluate before it runs the query.
     """
 
     body: str

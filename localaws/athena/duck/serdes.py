@@ -19,9 +19,9 @@ from localaws.athena.duck.packed import PACKED, check_name, write_text
 from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.types import VARCHAR, Type
 
-# What DuckDB reads at once, of which a line may be a quarter; Athena has no such limit below its memory.
+# DuckDB's buffers. A line can be as long as a quarter of the buffer; in Athena, only memory limits a line.
 _BUFFER_BYTES, _LARGE_BUFFER_BYTES = 64 * 1024 * 1024, 256 * 1024 * 1024
-_NO_DELIMITER = "\x01\x02\x02\x01"  # what no line holds: DuckDB wants one
+_NO_DELIMITER = "\x01\x02\x02\x01"  # DuckDB requires a delimiter; this one is not expected in any line
 _LINE_END = r"\n"
 _function_numbers = count()
 _text_numbers = count()
@@ -35,9 +35,9 @@ def add_function(
     name: str = "",
     takes: str = "VARCHAR",
 ) -> str:
-    """Makes a function of one value known to DuckDB, which hands it whole vectors; gives its name there.
+    """Registers a function of one value with DuckDB, which calls it with whole vectors; returns its name in DuckDB.
 
-    takes, duck: DuckDB's types of what it takes (a string) and gives; NULL stays NULL.
+    takes, duck: DuckDB's types of the argument and of the result; NULL stays NULL.
     """
 
     def over_vector(values: pa.Array) -> pa.Array:
@@ -51,7 +51,7 @@ def add_function(
         duck,
         type=PythonUDFType.ARROW,
         null_handling=FunctionNullHandling.SPECIAL,
-        side_effects=True,  # or DuckDB would compute it again for each condition on its value
+        side_effects=True,  # otherwise DuckDB would compute it again for each condition on its value
     )
     return name
 
@@ -71,7 +71,7 @@ def _parquet(connection: duckdb.DuckDBPyConnection, table: Table, locations: lis
     for column in table.columns:
         found = [(of, file) for name, of, file in schemas if name == column.name]
         for of, file in found:
-            if of is None:  # an array or a row, whose parts have names of their own, or a map of more than texts
+            if of is None:  # an array, a row, or a map with nested values
                 raise not_supported(f"the column {column.name} of type {column.type} in Parquet")
             if not _readable(str(of), column.type):
                 raise QueryError(
@@ -92,9 +92,9 @@ def _parquet(connection: duckdb.DuckDBPyConnection, table: Table, locations: lis
 def _top_level(
     elements: list[tuple[str, str | None, str, int | None, str]],
 ) -> Iterator[tuple[str, str | None, str]]:
-    """Name, type and file of the columns: of a file's elements, which are its root, then each before its parts.
+    """Name, type and file of each top-level column. elements: those of Parquet schemas, each before its children.
 
-    A column of several parts has no type, but for a map from one value to another.
+    The type of a nested column is None, except for a map of primitive keys and values.
     """
     seen = set()
     nested = 0  # elements to come that are parts of a column
@@ -126,7 +126,7 @@ def _readable(duck: str, declared: Type) -> bool:
 
 
 def _lines(connection: duckdb.DuckDBPyConnection, locations: list[str], skip: int = 0) -> str:
-    """Every line of the files, with its file. Raises QueryError for a damaged compressed file."""
+    """DuckDB's text for all lines of the files, with their files. Raises QueryError for a damaged compressed file."""
     for location in locations:
         check_name(location)
     packed = [location for location in locations if location.endswith(PACKED)]
@@ -141,7 +141,7 @@ def _lines(connection: duckdb.DuckDBPyConnection, locations: list[str], skip: in
 
 
 def _other_texts(connection: duckdb.DuckDBPyConnection, plain: list[str]) -> list[str]:
-    """Those of the files that are no UTF-8, or have lines that do not end in LF: DuckDB would lose lines of them."""
+    """The files that are not UTF-8 or have other line ends than LF: DuckDB would lose lines of them."""
     found = connection.execute(
         f"SELECT filename FROM (SELECT filename, TRY(decode(content)) AS text FROM read_blob({_list(plain)}))"
         " WHERE text IS NULL OR contains(text, chr(13))"
@@ -150,7 +150,7 @@ def _other_texts(connection: duckdb.DuckDBPyConnection, plain: list[str]) -> lis
 
 
 def _rewritten(connection: duckdb.DuckDBPyConnection, locations: list[str], skip: int) -> list[str]:
-    """The reader of these files' texts, which lie where DuckDB spills until the statement ends."""
+    """The reader of these files' rewritten texts, which stay in DuckDB's spill folder until the statement ends."""
     paths: dict[str, str] = {}
     for location in locations:
         found = connection.execute(
@@ -159,7 +159,7 @@ def _rewritten(connection: duckdb.DuckDBPyConnection, locations: list[str], skip
         assert found is not None
         folder, content = Path(found[0]), found[1]
         folder.mkdir(parents=True, exist_ok=True)
-        # An error of DuckDB's names the file.
+        # DuckDB's errors have the name of this file, so it contains that of the original.
         path = folder / f"{next(_text_numbers)}-{location.rpartition('/')[2][-100:]}.txt"
         if write_text(location, content, path, _LARGE_BUFFER_BYTES // 4):
             paths[location] = str(path)
@@ -296,13 +296,13 @@ def _is_cut_off(text: str) -> bool:
 
 
 class _Members(dict[str, Any]):
-    """An object's values by their keys in lower case, the last of equal keys; ``names``: the keys as written."""
+    """An object's values by lower-cased key; the last of equal keys wins. ``names``: the keys as written."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         self.names: dict[str, str] = {}
         for key, value in pairs:
             lower = key.lower()
-            self.pop(lower, None)  # it stands where the last one does
+            self.pop(lower, None)  # the key moves to the position of its last occurrence
             self[lower], self.names[lower] = value, key
 
 
@@ -331,8 +331,8 @@ def _as_type(value: Any, of: Type) -> Any:
     if value is None or isinstance(value, bool):
         return None
     if of.name == "double":
-        return str(float(value))  # as text: JSON has no NaN and no infinity, DuckDB's cast knows both
-    if not -(2**63) <= value < 2**63:  # NaN is neither
+        return str(float(value))  # as text: JSON has no NaN and no infinity, but DuckDB's cast supports both
+    if not -(2**63) <= value < 2**63:  # also true for NaN
         return None
     return int(value)
 
@@ -342,7 +342,7 @@ _ESCAPED = re.compile(r'["\\\x00-\x1f]|</')
 
 
 def _as_string(value: Any) -> str:
-    """What a column of strings has of other values: their text, as org.json and BigDecimal write it."""
+    """The text of a value other than a string in a string column, as org.json and BigDecimal write it."""
     if isinstance(value, _Members):
         members = (f"{_as_quoted(value.names[key])}:{_as_part(one)}" for key, one in value.items())
         return "{" + ",".join(members) + "}"

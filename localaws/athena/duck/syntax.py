@@ -69,7 +69,7 @@ def tokens(sql: str) -> list[Word]:
 
 
 def parse(sql: str) -> exp.Expr:
-    """The statement's tree. Raises QueryError SYNTAX_ERROR for what Trino's grammar refuses."""
+    """The statement's tree. Raises QueryError SYNTAX_ERROR if Trino's grammar rejects the statement."""
     kinds = _token_kinds(sql)
     if kinds not in _accepted:
         try:
@@ -83,8 +83,8 @@ def parse(sql: str) -> exp.Expr:
         raise not_supported(f"this syntax ({str(error).splitlines()[0]})") from None
 
 
-# The sequences of token kinds that the grammar has accepted. It looks at nothing else, and takes ten times as long as
-# its lexer; the statements of two days differ in names and literals alone.
+# The sequences of token kinds that the grammar has accepted. Only these matter to the grammar, which takes ten times as
+# long as its lexer; the statements of two days differ only in names and literals.
 _accepted: set[tuple[int, ...]] = set()
 
 
@@ -162,7 +162,7 @@ _TYPES = {
 
 
 def type_of(node: exp.DataType) -> Type:
-    """The type that a cast or a literal names. Raises QueryError for one that is not covered."""
+    """The type that a cast or a literal names. Raises QueryError for an unsupported type."""
     name = node.this.name
     if name == "MAP" and len(node.expressions) == 2:
         key, value = map(type_of, node.expressions)

@@ -1,4 +1,4 @@
-"""Functions of strings that DuckDB has under other names, or answers in another way for some arguments."""
+"""String functions that have other names in DuckDB, or other results for some arguments."""
 
 from collections.abc import Callable, Sequence
 
@@ -29,7 +29,7 @@ def _length(value: Value) -> int:
 
 
 def replace(arguments: Sequence[Value]) -> Value:
-    """Without a third text the second is removed."""
+    """Replaces the second text with the third; without a third, removes it."""
     _check_texts("replace", arguments)
     text, searched = arguments[:2]
     if not searched.literal or len(arguments) > 3:
@@ -48,7 +48,7 @@ def split(arguments: Sequence[Value]) -> Value:
 
 
 def substr(arguments: Sequence[Value]) -> Value:
-    """Some characters, counted from the first."""
+    """A substring; positions are counted from the first character only."""
     text, *bounds = arguments
     numbers = [int(one.literal or -1) if one.type.is_integer else -1 for one in bounds]
     if text.type.name != "varchar" or len(bounds) > 2 or numbers[0] < 1 or numbers[-1] < 0:
@@ -56,7 +56,7 @@ def substr(arguments: Sequence[Value]) -> Value:
     return Value(f"substr({', '.join([text.sql, *map(str, numbers)])})", text.type)
 
 
-# What Java takes for white space.
+# Java's white space characters.
 _WHITE = "".join(map(chr, [*range(9, 14), *range(28, 33), 0x1680, *range(0x2000, 0x2007), 0x2008, 0x2009, 0x200A]))
 _WHITE += "\u2028\u2029\u205f\u3000"
 
@@ -84,7 +84,7 @@ def strpos(arguments: Sequence[Value]) -> Value:
 
 
 def _pattern(name: str, arguments: Sequence[Value]) -> Pattern:
-    """The pattern of what is to be found again and again: of more than nothing, wherever it stands."""
+    """The pattern of a function that finds all matches. It must not match an empty string, nor contain ``$``."""
     _check_texts(name, arguments)
     if arguments[1].literal is None:
         raise _refused(name, arguments)
@@ -102,7 +102,7 @@ def regexp_like(arguments: Sequence[Value]) -> Value:
 
 
 def regexp_replace(arguments: Sequence[Value]) -> Value:
-    """Without a third text what is found is removed."""
+    """Replaces all matches with the third text; without a third, removes them."""
     pattern = _pattern("regexp_replace", arguments)
     text, by = arguments[0], arguments[2] if len(arguments) > 2 else Value("''", Type("varchar", (0,)), literal="")
     if len(arguments) > 3 or by.literal is None or "$" in by.literal or "\\" in by.literal:

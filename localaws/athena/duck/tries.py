@@ -1,4 +1,4 @@
-"""Translates TRY and TRY_CAST: what fails is NULL, when it fails in a way that Trino catches."""
+"""Translates TRY and TRY_CAST, which return NULL for the errors that Trino catches."""
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
@@ -14,7 +14,7 @@ from localaws.athena.duck.scope import Scope
 from localaws.athena.duck.syntax import TypedLiteral, only, shown, type_of
 from localaws.athena.errors import QueryError, not_supported
 
-# What does not fail as long as its parts do not.
+# Expressions that cannot fail unless their parts do.
 _NEVER_FAIL = (
     *(exp.Column, exp.Identifier, exp.Literal, exp.Null, exp.Boolean, TypedLiteral, exp.DataType, exp.TryCast),
     *(exp.Paren, exp.Case, exp.If, exp.Is, exp.In, exp.Between, exp.And, exp.Or, exp.Not, exp.Lambda),
@@ -24,17 +24,17 @@ _NEVER_FAILING = functions.STRICT | TAKE_LAMBDAS | {"coalesce", "concat", "nulli
 
 
 class Tries(ABC):
-    """The part of the translation of expressions that is about what may fail."""
+    """The part of the translation of expressions that handles TRY and TRY_CAST."""
 
     @abstractmethod
     def expression(self, node: exp.Expr, scope: Scope) -> Value:
-        """One expression. Raises QueryError, saying where in the statement the fault is."""
+        """Translates an expression. Raises QueryError with the position of the error in the statement."""
 
     @abstractmethod
     def lambda_call(self, node: exp.Anonymous, scope: Scope, values: Value | None = None) -> Value:
-        """A call with a lambda; ``values``: what its first argument is, where that has been translated."""
+        """Translates a call with a lambda. ``values``: its first argument, if that is already translated."""
 
-    # A try is another grouping key than what it tries, so the comments belong to the text.
+    # A TRY is a different grouping key than its argument. The SQL comments make the texts differ.
 
     def try_cast(self, node: exp.TryCast, scope: Scope) -> Value:
         only(node, "this", "to", "safe")
@@ -42,14 +42,14 @@ class Tries(ABC):
         return replace(value, sql=f"(/* TRY_CAST */ {value.sql})", parsed="")
 
     def tried_call(self, node: exp.Anonymous, scope: Scope) -> Value:
-        """``TRY(…)``"""
+        """Translates ``TRY(…)``."""
         if len(node.expressions) != 1:
             raise QueryError("SYNTAX_ERROR", "The 'try' function must have exactly one argument")
         value = _apart(self._tried(node.expressions[0], scope))
         return replace(value, sql=f"(/* TRY */ {value.sql})", literal=None)
 
     def _tried(self, node: exp.Expr, scope: Scope) -> Value:
-        """An expression that is NULL where it fails: each part of it gives NULL for NULL, or cannot fail."""
+        """Translates an expression so that it is NULL on errors: each part returns NULL for NULL, or cannot fail."""
         if isinstance(node, exp.Paren):
             only(node, "this")
             return self._tried(node.this, scope)
@@ -74,7 +74,7 @@ class Tries(ABC):
 
 
 def _apart(value: Value) -> Value:
-    """The value of a json_parse() that Trino does not pass by."""
+    """The value, marked so that a cast does not skip its json_parse()."""
     return replace(value, type=replace(value.type, fresh=False), parsed="")
 
 

@@ -48,7 +48,7 @@ class Writer:
         return "SELECT * FROM held"
 
     def file(self, rows: str, target: str) -> None:
-        """One object; none where there are no rows, for to write and delete it takes a right that Athena does not."""
+        """Writes one object, or none without rows: deleting an empty one would need a permission."""
         self.used.append(target.rpartition("/")[0] + "/")
         self._copy(rows, target, ", WRITE_EMPTY_FILE false")
 

@@ -31,9 +31,9 @@ QUALITY_SCHEMA = pyarrow.schema(
 
 
 class AuditOperator(SmartHubOperator):
-    """Runs every rule of ``include/sql/quality`` in one query; the table data_quality keeps what they found.
+    """Runs every rule of ``include/sql/quality`` in one query, and adds the results to the table data_quality.
 
-    tables: names of readings_table, cost_table, rejects_table and published_table, the run's staging tables.
+    tables: names of the run's staging tables readings_table, cost_table, rejects_table and published_table.
 
     Returns one dict a rule: rule, severity, checked, violations, sample. Fails, without a retry, when a
     fatal rule is violated; violations of a warning are logged.

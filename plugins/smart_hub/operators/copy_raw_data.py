@@ -30,18 +30,18 @@ from smart_hub.sources import Source, SourceError, is_data, source_of
 _SENT_BESIDE_EACH_OTHER = 8
 _SECONDS_BETWEEN_PROGRESS = 10.0
 _MOST_NAMES_IN_A_MESSAGE = 20
-# Data sets with a folder for each state, which is a partition: a file outside of these would never be read.
+# Data sets with one folder, and one partition, per state. A file outside these folders would never be read.
 _BY_STATE = ("mappings", "locations")
-# Key of the metadata of a file that was checked: that it is as it should be, or what is wrong with it.
+# Metadata key for the result of the check of a file, and its values for intact files; others describe the damage.
 _CHECK, _INTACT, _WITH_HEADER = "check", "intact", "intact, with its header"
-# Suffixes of files that Athena decompresses and this package does not.
+# Suffixes of compressed files that Athena supports and this package does not.
 _UNREADABLE = (".bz2", ".deflate", ".lz4", ".snappy")
 _LONGEST_HEADER = 1 << 16  # characters
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What has become of a file: whether it was sent, and what is wrong with it, if it is damaged."""
+    """The outcome for a file: whether it was copied to the raw data, and what is wrong with it if it is damaged."""
 
     name: str
     was_sent: bool
@@ -51,20 +51,18 @@ class _Outcome:
 class CopyRawDataOperator(SmartHubOperator):
     """Copies a day's usage and all mappings, locations and rates from the source into the data bucket.
 
-    A file that lies there unchanged is not sent again: its checksum equals the object's ETag or, where S3
-    makes ETags of its own (multipart, KMS), the checksum that the object's metadata have held since it was
-    sent. With mirroring on, objects are deleted that the source no longer has: of this day's usage, of
-    mappings, of locations, of rates.
+    Unchanged files are not copied again. A file is unchanged if its checksum equals the object's ETag or, where the
+    ETag is not a checksum (multipart, KMS), the checksum in the object's metadata. With ``settings.mirror``, objects
+    that the source no longer has are deleted: of this day's usage, of mappings, of locations, of rates.
 
-    A compressed file is read to its end before it is sent, a file of locations to its header. A damaged file of
-    usage is set aside (layout.damaged_key), an earlier version of it is deleted from the day, and the day goes on
-    without it.
+    Before they are copied, compressed files are read to their end, and files of locations up to their header. A damaged
+    file of usage is set aside (layout.damaged_key), an earlier version of it is deleted from the day, and the day is
+    processed without it.
 
-    Returns content (hash of each reference data set), new (reference data sets still to be converted), crawl (data
-    sets whose crawler has to run) and damaged (names of damaged files of usage in the source, sorted). Fails,
-    without a retry, when a setting is wrong, when the source lacks any data set, when all files of usage or any of
-    mappings and locations are damaged, when a file of locations lacks its header; with ``settings.skip_empty_days``
-    a source that lacks the day's usage alone skips the run.
+    Returns content (hash of each reference data set), new (reference data sets to convert), crawl (data sets to crawl)
+    and damaged (sorted names of damaged files of usage in the source). Fails, without a retry, if a setting is wrong,
+    if the source has no files of a data set, if all files of usage or any file of another data set are damaged, or if a
+    file of locations has no header. With ``settings.skip_empty_days``, missing usage of the day skips the run instead.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -85,7 +83,7 @@ class CopyRawDataOperator(SmartHubOperator):
         new = [data_set for data_set, table in REFERENCE_TABLES.items() if not self._has(table, content[data_set])]
         crawl = [] if self._has("raw_usage", day) else ["usage"]
         for data_set, items in references.items():
-            # A table without partitions is crawled when its data are new.
+            # A table without partitions is crawled if its data are new.
             if self._lacks_a_state(data_set, items) if data_set in _BY_STATE else data_set in new:
                 crawl.append(data_set)
         self.log.info("To be converted: %s", ", ".join(new) or "nothing")
@@ -96,7 +94,7 @@ class CopyRawDataOperator(SmartHubOperator):
         return self.partition_location(table, value) is not None
 
     def _lacks_a_state(self, data_set: str, items: Iterable[dict[str, Any]]) -> bool:
-        """Whether the catalog lacks the partition of a state of which there are raw data. items: the raw objects."""
+        """Whether a state with raw data has no partition in the catalog. items: the raw objects."""
         prefix = raw_prefix(data_set)
         folders = {item["Key"].removeprefix(prefix).split("/")[0] for item in items if item["Size"]}
         pages = self.glue.get_paginator("get_partitions").paginate(
@@ -106,14 +104,14 @@ class CopyRawDataOperator(SmartHubOperator):
         return not {unquote(folder.removeprefix("state=")) for folder in folders} <= registered
 
     def _names(self, source: Source, prefix: str) -> list[str]:
-        """What the source has under a prefix: at least one file, each where its table will look for it."""
+        """The names of the source's files under a prefix. Fails if there are none, or if one is in a wrong folder."""
         try:
             found = source.names(prefix)
         except SourceError as error:
             raise AirflowFailException(f"SMART_HUB_SOURCE: {error}") from None
         names = sorted(name for name in found if is_data(name))
         if left_out := sorted(set(found) - set(names)):
-            self.log.warning("Left out, Athena reads no file whose name begins with . or _: %s", ", ".join(left_out))
+            self.log.warning("Skipped, because Athena ignores names with . or _ first: %s", ", ".join(left_out))
         if not names and self.settings.skip_empty_days and _is_usage(prefix):
             raise AirflowSkipException(
                 f"no file under {self.settings.source}/{prefix}; SMART_HUB_SKIP_EMPTY_DAYS is on"
@@ -135,7 +133,7 @@ class CopyRawDataOperator(SmartHubOperator):
         return names
 
     def _copy(self, source: Source, prefix: str, names: Sequence[str]) -> list[str]:
-        """Makes the raw data under a prefix those of the source. Returns the names of damaged files, sorted."""
+        """Copies the source's files under a prefix. Returns the sorted names of damaged files."""
         there = self._etags(raw_key(prefix))
         set_aside = self._etags(damaged_key(prefix)) if _is_usage(prefix) else {}
 
@@ -178,9 +176,9 @@ class CopyRawDataOperator(SmartHubOperator):
     def _transfer_checked(
         self, source: Source, name: str, there: Mapping[str, str], set_aside: Mapping[str, str]
     ) -> _Outcome:
-        """Sends an intact file to the raw data; of usage, sets a damaged one aside. Fails for one without its header.
+        """Copies an intact file to the raw data, or sets a damaged file of usage aside. Fails if the header is missing.
 
-        A file that lies at one of these places unchanged is not checked again: the object's metadata have the outcome.
+        An unchanged file is not checked again: the metadata of its object have the result of the last check.
         """
         checksum, bucket = source.checksum(name), self.settings.data_bucket
         passed = _WITH_HEADER if _has_header(name) else _INTACT
@@ -211,7 +209,7 @@ class CopyRawDataOperator(SmartHubOperator):
         return _Outcome(name, was_sent=True)
 
     def _check_header(self, name: str, file: BinaryIO) -> None:
-        """Fails unless the first line that is not blank has the names of the columns, or all lines are blank."""
+        """Fails unless the first non-blank line has the names of the columns, or all lines are blank."""
         text = io.TextIOWrapper(file, "utf-8-sig", "replace")
         first = ""
         while not first and (line := text.readline(_LONGEST_HEADER)):
@@ -219,27 +217,27 @@ class CopyRawDataOperator(SmartHubOperator):
         names = [one.strip().lower() for one in next(csv.reader([first], skipinitialspace=True), [])]
         if first and tuple(names[: len(LOCATION_COLUMNS)]) != LOCATION_COLUMNS:
             raise AirflowFailException(
-                f"{self.settings.source}/{name}: the first line should be the header {','.join(LOCATION_COLUMNS)}, and"
-                f" is {first[:100]!r}: the header is missing, or its columns are in another order. Mend the file in"
+                f"{self.settings.source}/{name}: the first line should be the header {','.join(LOCATION_COLUMNS)}, but"
+                f" it is {first[:100]!r}: the header is missing, or its columns are in another order. Fix the file in"
                 " the source, and clear this task"
             )
 
     def _damaged(self, prefix: str, outcomes: Collection[_Outcome]) -> list[str]:
-        """The names of damaged files, sorted. Fails when the run cannot do without them."""
+        """The sorted names of damaged files. Fails if the run needs them."""
         damages = {one.name: one.damage for one in sorted(outcomes, key=lambda one: one.name) if one.damage}
         if damages and not _is_usage(prefix):
             raise AirflowFailException(
-                f"damaged: {self._listed(damages)}. Replace them in the source by intact files, and clear this task"
+                f"damaged: {self._listed(damages)}. Replace them in the source with intact files, and clear this task"
             )
         if len(damages) == len(outcomes):
             raise AirflowFailException(
-                f"all files of {prefix} are damaged: {self._listed(damages)}. Replace them in the source by intact"
+                f"all files of {prefix} are damaged: {self._listed(damages)}. Replace them in the source with intact"
                 " files, and clear this task"
             )
         for name, damage in damages.items():
             self.log.warning(
-                "%s/%s is damaged and is left out of the day: %s. It was copied to %s; replace it in the source by an"
-                " intact file, and start another run of the day",
+                "%s/%s is damaged and will not be used: %s. It was copied to %s; replace it in the source with an"
+                " intact file, and run the day again",
                 self.settings.source,
                 name,
                 damage,
@@ -255,15 +253,15 @@ class CopyRawDataOperator(SmartHubOperator):
     def _delete_superseded(
         self, names: Collection[str], damaged: Collection[str], there: Collection[str], set_aside: Collection[str]
     ) -> None:
-        """Deletes earlier versions of damaged files from the raw data, and from those set aside what is intact now.
+        """Deletes earlier versions of damaged files from the raw data, and set-aside files that are now intact.
 
-        With mirroring on, also those set aside that the source no longer has.
+        With ``settings.mirror``, also deletes set-aside files that the source no longer has.
         """
         replaced = {raw_key(name) for name in damaged} & set(there)
         known = set(set_aside) if self.settings.mirror else set(set_aside) & {damaged_key(name) for name in names}
         if superseded := sorted(replaced | (known - {damaged_key(name) for name in damaged})):
             self.delete(superseded)
-            self.log.info("Deleted, as the source has other files now: %s", ", ".join(superseded))
+            self.log.info("Deleted superseded objects: %s", ", ".join(superseded))
 
     def _etags(self, prefix: str) -> dict[str, str]:
         """ETags of the data bucket's objects under a key prefix."""
@@ -274,7 +272,7 @@ class CopyRawDataOperator(SmartHubOperator):
 
 
 def _has_header(name: str) -> bool:
-    """Whether the file should begin with a header that can be read here."""
+    """Whether the file must begin with a header, and this package can read it."""
     return name.startswith("locations/") and not name.lower().endswith(_UNREADABLE)
 
 

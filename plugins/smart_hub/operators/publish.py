@@ -27,11 +27,11 @@ _QUERY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class PointingOperator(SmartHubOperator):
-    """Points the day of each published table at a version of its own, and notes it down.
+    """Points the day of each published table at a version, and records the publication.
 
     The order is usage_rejects, readings, usage_cost, then the insights.
 
-    Readers of a table see its old version or its new one.
+    Readers of a table see either its old or its new version.
     """
 
     def point(self, context: Context, day: str, locations: Mapping[str, str]) -> None:
@@ -136,7 +136,7 @@ class RollBackOperator(PointingOperator):
         locations = dict(previous.locations)
         if locations.keys() != set(PUBLISHED_TABLES):
             raise AirflowFailException(
-                f"{day} was published before by another version of the project, which had the tables"
+                f"the previous publication of {day} is by another version of the project, with the tables"
                 f" {', '.join(sorted(locations))}: start a run of the day instead"
             )
         if missing := self.lacks_objects(locations):

@@ -16,7 +16,7 @@ _OTHER = "#8a8f98"
 _NOW, _SHIFTED = "#7a86b8", "#009e73"
 _HEAT = [[0, "rgba(213, 94, 0, 0.04)"], [0.5, "#e6a117"], [1, "#a63a00"]]
 _SHADE = 0.16
-# Lines of a chart that has one for each device: beyond, the last is the sum of the others.
+# The most lines of a chart with one line per device. With more devices, the last line is the sum of the others.
 MOST_DEVICES = 20
 
 
@@ -242,12 +242,12 @@ def _day_axes(unit: str) -> dict[str, Any]:
 
 
 def _height(usage: Usage) -> int:
-    """Pixels that give each device that is drawn a line of its own."""
+    """The height in pixels of a chart with one line for each drawn device."""
     return 90 + 32 * max(6, len(_drawn(usage)))
 
 
 def _drawn(usage: Usage) -> list[Device]:
-    """The costliest devices, and as one more the sum of the others; MOST_DEVICES at most."""
+    """The devices to draw: the costliest ones and, with more than MOST_DEVICES, the sum of the others."""
     devices = list(usage.devices)
     if len(devices) <= MOST_DEVICES:
         return devices
@@ -263,12 +263,12 @@ def _drawn(usage: Usage) -> list[Device]:
 
 
 def _others(drawn: Sequence[Device]) -> str:
-    """What the note says of a line that is the sum of others."""
-    return "" if drawn[-1].sensor else f" {drawn[-1].label} are one line: they cost least. The table has each."
+    """The sentence of the note about the line that is the sum of others; empty without such a line."""
+    return "" if drawn[-1].sensor else f" The {drawn[-1].label} cost least and share a line; the table has each."
 
 
 def _sums(parts: Iterable[Mapping[Any, float]]) -> dict[Any, float]:
-    """The sum of each key's values."""
+    """The sum of the values of each key."""
     sums: dict[Any, float] = {}
     for part in parts:
         for key, value in part.items():
@@ -277,7 +277,7 @@ def _sums(parts: Iterable[Mapping[Any, float]]) -> dict[Any, float]:
 
 
 def _labels(devices: Iterable[Device]) -> list[str]:
-    """Labels that plotly.js shows as they are: it takes some tags, and entities, for markup."""
+    """Labels, escaped because plotly.js interprets some tags and entities as markup."""
     return [device.label.replace("&", "&amp;").replace("<", "&lt;") for device in devices]
 
 

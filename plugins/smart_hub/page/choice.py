@@ -10,7 +10,7 @@ MOST_DAYS = 92
 _HUB = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _STATE = re.compile(r"[a-z]{2}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_SENSOR = re.compile(r".{1,64}", re.DOTALL)  # a channel's name, which may be any
+_SENSOR = re.compile(r".{1,64}", re.DOTALL)  # a channel can have any name
 _HOUR = re.compile(r"[01]?[0-9]|2[0-3]")
 
 
@@ -22,7 +22,7 @@ class ChoiceError(ValueError):
 class Choice:
     """State, hub and days, None where left to the page; and of the what-if its sensor and hour.
 
-    first, last: YYYY-MM-DD, both included. Texts are of strict patterns, but for the sensor's; days exist.
+    first, last: valid days as YYYY-MM-DD, both included. All other texts match strict patterns, except the sensor.
     """
 
     state: str | None = None

@@ -1,7 +1,7 @@
 """The figures of the page, computed from published rows. Energy is kWh, money cents, neither rounded.
 
-A device is what hangs on one channel (column ``sensor``), named after the newest rows: those of several channels may
-have one name.
+A device is the appliance on one channel (column ``sensor``). Its name is that of the newest rows; devices on several
+channels can have the same name.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ _INTERVALS_PER_HOUR = 12
 
 @dataclass(frozen=True)
 class Device:
-    """What one channel used. label: no other's; cost: cents by rate period; by_hour: kWh by local clock hour."""
+    """The usage of one channel. label: unique; cost: cents by rate period; by_hour: kWh by local clock hour."""
 
     sensor: str
     label: str
@@ -120,7 +120,7 @@ def usage(rows: pa.Table) -> Usage:
 
 
 def _labels(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Device and room of each channel, and the channel where several have the same. rows: one of each channel."""
+    """The label of each channel: device and room, plus the channel if several have the same. rows: one per channel."""
     labels = {}
     for sensor, row in rows.items():
         name = row["device"] or sensor
@@ -160,11 +160,11 @@ class WhatIf:
 
 
 def what_if(rows: pa.Table, device: Device, hour: int) -> WhatIf:
-    """What the bill had been, had the device used all that it used on a day within one clock hour of that day.
+    """The bill if the device had used all of each day's energy within one clock hour of that day.
 
-    Each day's kWh of the device cost cents_per_kwh of the hub's readings of that day that start in the hour,
-    on the hub's own clock. A day without such a reading (the hub was silent then, or the clock leapt over the
-    hour) has no such rate: there the device keeps its cost. All else stays as it was.
+    The device's kWh of a day are priced at cents_per_kwh of the hub's readings that start in the hour, in the hub's
+    local time. On a day without such a reading (the hub sent none, or clocks skipped the hour) the device keeps its
+    cost. All other costs stay the same.
 
     rows: as ``usage`` takes them; device: one of theirs; hour: 0 to 23.
     """
@@ -207,7 +207,7 @@ class Saving:
 
 
 def savings(rows: pa.Table, hub: str) -> list[Saving]:
-    """What shifting each shiftable device of a hub saves, from rows of peak_shift; the largest first."""
+    """The saving from shifting each shiftable device of a hub, from rows of peak_shift; the largest first."""
     groups = dict(_by(rows.filter(pc.equal(rows["loc_id"], hub)).to_pylist(), "sensor"))
     labels = _labels({sensor: max(group, key=lambda row: row["dt"]) for sensor, group in groups.items()})
     found = [
@@ -321,7 +321,7 @@ def audits(rows: pa.Table) -> dict[str, Audit]:
 
 
 def csv_rows(rows: pa.Table) -> list[list[str | float]]:
-    """Header, then a row for each day, channel and rate period: what the page's table downloads. Cost in cents."""
+    """The page's CSV download: a header, then a row for each day, channel and rate period. Cost in cents."""
     header: list[str | float] = ["day", "hub", "sensor", "device", "location", "rate_period", "kwh", "cost_cents"]
     keys = ["dt", "loc_id", "sensor", "device", "location", "type"]
     groups = sorted(_sums(rows, keys, "kwh", "cost"), key=lambda row: [row[key] or "" for key in keys])

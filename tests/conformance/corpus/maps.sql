@@ -1,4 +1,4 @@
--- Maps, lambdas, and the functions of strings that go with them.
+-- Maps, lambdas, and related string functions.
 
 SELECT * FROM maps ORDER BY n;
 SELECT n, cardinality(m), element_at(m, 'b'), element_at(m, 'nosuch'), map_keys(m), map_values(j), array_join(map_keys(m), '|') FROM maps;

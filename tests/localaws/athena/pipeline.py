@@ -60,8 +60,8 @@ class Pipeline:
     ) -> dict[str, dict[str, str | None]]:
         """Convert, transform, compact, audit and publish the day; returns the result of each quality rule.
 
-        Broken rules stop nothing, and nothing but the raw tables that people query needs the crawl. damaged: names of
-        files that step 1 has set aside. `made` has the names of the run's tables.
+        Broken rules do not stop the run. The crawl is needed only for queries of the raw tables. damaged: names of
+        files that step 1 set aside. `made` gets the names of the run's tables.
         """
         self._copy(day)
         content = {data_set: self._content(data_set) for data_set in REFERENCE_TABLES}

@@ -1,6 +1,6 @@
-"""Compressed text files as Trino reads them: every line of a whole file, an error for a damaged one.
+"""Compressed text files are read like in Trino: every line of an intact file, an error for a damaged one.
 
-What Trino 476 makes of each was seen with its own decompressors, JdkGzipHadoopStreams and ZstdHadoopStreams.
+The expected results are those of Trino 476's own decompressors, JdkGzipHadoopStreams and ZstdHadoopStreams.
 """
 
 import gzip
@@ -36,7 +36,7 @@ TWO = ["one", "two"]
 
 
 def gz(body: bytes) -> bytes:
-    """One gzip member, the same at any time."""
+    """One gzip member, without a timestamp."""
     return gzip.compress(body, mtime=0)
 
 
@@ -67,7 +67,7 @@ def lines(connection: duckdb.DuckDBPyConnection, *files: Path) -> list[tuple[str
         ("a.zst", ZSTD_OF_NOTHING + ZSTD_WITHOUT_CHECKSUM, TWO),
         ("a.zst", ZSTD + ZSTD, ["one", "one", "two", "two"]),
         ("a.zst", ZSTD_OF_NOTHING, []),
-        # Trino goes by the suffix as it stands.
+        # In Trino, the suffix is case-sensitive.
         ("a.GZ", b"one\ntwo\n", TWO),
         ("gz", b"one\ntwo\n", TWO),
     ],
@@ -80,7 +80,7 @@ def test_every_line_of_a_whole_file_is_read(
 
 
 def test_each_line_is_told_with_its_file(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    # given: plain and compressed files, with either end of line, beside each other
+    # given: plain and compressed files with both kinds of line ends
     files = {
         "1.txt": b"a\n",
         "2.gz": gz(b"b\n"),
@@ -115,7 +115,7 @@ def test_the_header_of_each_compressed_file_is_skipped(connection: duckdb.DuckDB
 
 
 def test_thousands_of_members_of_any_size_are_all_read(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    # given: 4,000 members of 1 to 400 bytes of text in a file, of which some are stored and some have a name
+    # given: a file with 4,000 members of 1 to 400 bytes of text; some are stored, some have a name
     choose = random.Random(1)
     texts, members = [], []
     for number in range(4_000):
@@ -137,7 +137,7 @@ def test_thousands_of_members_of_any_size_are_all_read(connection: duckdb.DuckDB
 def test_no_member_is_lost_where_duckdbs_own_buffer_ends(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, left: int
 ) -> None:
-    # given: a file of two members, of which so many bytes are left when the first 32 KiB have been read
+    # given: a file of two members that has `left` bytes more than 32 KiB
     second = gz(b"two\n")
     size = 32768 + left - len(second) - 23
     body = b"one" + b" " * (size - 4) + b"\n"
@@ -168,7 +168,7 @@ def flipped(data: bytes, position: int) -> bytes:
         ("a.gz", flipped(WHOLE, -6), "HIVE_CURSOR_ERROR: Failed to read file at .*/a.gz: incorrect data check"),
         ("a.gz", flipped(WHOLE, -1), "HIVE_CURSOR_ERROR: Failed to read file at .*/a.gz: incorrect length check"),
         ("a.gz", b"one\n", r"HIVE_CANNOT_OPEN_SPLIT: .*/a.gz \(offset=0, length=4\): Not in GZIP format"),
-        # which Trino passes over
+        # Trino ignores these data
         ("a.gz", gz(b"one\n") + b"two\n", "NOT_SUPPORTED: data after the end of the gzip data, in .*/a.gz"),
         ("a.gz", gz(b"one\n") + b"\0" + gz(b"two\n"), "NOT_SUPPORTED: data after the end of"),
         *(
@@ -187,7 +187,7 @@ def flipped(data: bytes, position: int) -> bytes:
 def test_a_damaged_file_fails_the_query(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, name: str, data: bytes, error: str
 ) -> None:
-    # given: a whole file beside it
+    # given: an intact file beside it
     (tmp_path / "whole.txt").write_bytes(b"one\n")
     (tmp_path / name).write_bytes(data)
 

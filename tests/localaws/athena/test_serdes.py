@@ -77,7 +77,7 @@ NULLS = (None, None, None)
         ('{"data":[1,2,3]}', (None, None, {"s_01": 1.0, "s_02": 2.0})),
         ('{"loc_id":12}', ("12", None, None)),
         ('{"loc_id":true}', ("true", None, None)),
-        # A string of other values has their text: decimals with all digits, of equal keys the last, where it stands.
+        # A string column has the text of other values: decimals with all digits; the last of equal keys, in its place.
         ('{"loc_id":1.50}', ("1.50", None, None)),
         ('{"loc_id":1e5}', ("1E+5", None, None)),
         ('{"loc_id":-0.0}', ("0.0", None, None)),
@@ -206,7 +206,7 @@ def test_no_line_is_lost_where_a_file_is_longer_than_what_is_read_at_once(
 def test_no_line_is_lost_that_ends_in_cr_lf(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool
 ) -> None:
-    # given a file that is longer than what is read at once
+    # given a file that is larger than the read buffer
     monkeypatch.setattr(serdes, "_LARGE_BUFFER_BYTES", 8_000)
     content = b"1234567\r\n" * 2_000
     file = tmp_path / ("1.gz" if packed else "1")

@@ -55,7 +55,7 @@ READINGS = {
         reading("s_02", "2019-12-22 03:00", 0.2, 5, "off-peak"),
     ],
 }
-# Names that channels have in other places; what plotly.js, HTML, URLs and spreadsheets take for more than text.
+# Names that channels have elsewhere, and names that plotly.js, HTML, URLs and spreadsheets do not treat as plain text.
 NAMES = [
     "Kitchen, left", "a.b", "it's", 'Küche "rechts"', "<script>alert(1)</script>", "<b>&lt;", "a&b=c", "50 %+2#?;",
     "%41", "{{ 7*7 }}", " ", "日本", "7", "2019-12-21", "n" * 64,

@@ -27,7 +27,7 @@ def test_a_device_cannot_bring_markup() -> None:
 
 
 def test_plotly_shows_names_as_they_are() -> None:
-    # given names of which plotly.js would take some for tags or entities, and others for numbers or days
+    # given names that plotly.js could interpret as tags, entities, numbers or dates
     rows = [reading(name, "2019-12-21 03:00", 1, n, "off-peak", device=None) for n, name in enumerate(NAMES, 1)]
     usage = figures.usage(dated({"2019-12-21": rows}))
 
@@ -39,7 +39,7 @@ def test_plotly_shows_names_as_they_are() -> None:
 
 
 def test_of_many_devices_the_costliest_are_drawn_and_the_sum_of_the_others() -> None:
-    # given 54 devices, of which the first cost most, one kWh each at 03:00 and two at 17:00
+    # given 54 devices in order of cost, with one kWh each at 03:00 and two at 17:00
     names = [f"channel {n:02}" for n in range(1, 55)]
     rows = [
         *(reading(name, "2019-12-21 03:00", 1, 100 - n, "off-peak") for n, name in enumerate(names)),
@@ -50,7 +50,7 @@ def test_of_many_devices_the_costliest_are_drawn_and_the_sum_of_the_others() -> 
     # when
     costs, heat = charts.device_costs(usage), charts.heat_map(usage)
 
-    # expect 19 of them and a line of 35 others, whose kWh cost 81 to 47 cents
+    # expect 19 devices and a line for 35 others, whose kWh cost 81 to 47 cents
     labels = [*(f"Device on {name}" for name in names[:19]), "35 others"]
     assert {tuple(trace["y"]) for trace in costs.traces} == {tuple(labels)}
     assert [trace["name"] for trace in costs.traces] == ["off-peak", "peak"]
@@ -58,7 +58,7 @@ def test_of_many_devices_the_costliest_are_drawn_and_the_sum_of_the_others() -> 
     assert heat.traces[0]["y"] == labels
     assert (heat.traces[0]["z"][-1][3], heat.traces[0]["z"][-1][17]) == (35, 70)
     for chart in (costs, heat):
-        assert "35 others are one line" in chart.note
+        assert "35 others cost least and share a line" in chart.note
         assert chart.layout["height"] == 90 + 32 * 20
         assert [row[0] for row in chart.rows] == [f"Device on {name}" for name in names]
 

@@ -69,7 +69,7 @@ def test_a_channel_that_the_hub_has_not_is_not_shown(client: TestClient, value: 
 
 
 class Devices(HTMLParser):
-    """What the what-if offers, as a browser takes it: value -> whether it is chosen."""
+    """The options of the what-if's select element: value -> whether it is selected."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -85,16 +85,16 @@ class Devices(HTMLParser):
 
 
 def test_a_channels_name_comes_back_from_the_page_as_it_is(client: TestClient, published: PublishedAws) -> None:
-    # given a hub whose channels have names of all kinds, and devices of one name
+    # given a hub whose channels have unusual names, and devices with the same name
     rows = [reading(name, "2019-12-21 03:00", 1, n, "off-peak", device="Outlet") for n, name in enumerate(NAMES, 1)]
     published.publish("usage_cost", DAYS[0], rows)
 
-    # when each of the devices that the page offers is chosen, as a form does it
+    # when each of the devices that the page offers is selected in the form
     day = {"hub": HUB, "from": DAYS[0], "to": DAYS[0]}
     offered = Devices(client.get("/", params=day).text).offered
     pages = {name: client.get(f"/?{urlencode({**day, 'sensor': name, 'hour': 3})}").text for name in offered}
 
-    # expect that it is the chosen one, and the answer about it
+    # expect it to be selected, and the result to be about it
     assert sorted(offered) == sorted(NAMES)
     for name, page in pages.items():
         assert [one for one, chosen in Devices(page).offered.items() if chosen] == [name]
