@@ -1,6 +1,6 @@
 """Airflow imports this at startup: https://airflow.apache.org/docs/apache-airflow/stable/howto/set-config.html
 
-The LocalExecutor's workers are forks of the scheduler. Tasks need not import or read again what the scheduler has loaded.
+The LocalExecutor's workers are forks of the scheduler, so tasks need not load again what the scheduler has loaded.
 """
 
 import sys
@@ -9,7 +9,7 @@ if "scheduler" in sys.argv:
     import functools
 
     import airflow.providers.amazon.aws.operators.lambda_function
-    import airflow.providers.amazon.aws.operators.quicksight
+    import airflow.providers.amazon.aws.operators.quicksight  # noqa: F401
     import boto3
     import botocore.session
 
