@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from localaws.athena.errors import QueryError, not_supported
@@ -210,5 +211,10 @@ def _projected(table: Table) -> list[Partition]:
     first = date.fromisoformat(bounds[1])
     today = datetime.now(UTC).date()
     last = date.fromisoformat(bounds[2]) if bounds[2] else today + timedelta(days=int(bounds[3] or 0))
-    days = (first + timedelta(days=number) for number in range((last - first).days + 1))
-    return [Partition((day.isoformat(),), _folder(template.replace(f"${{{key}}}", day.isoformat()))) for day in days]
+    return _daily_partitions(first, last, template, key)
+
+
+@lru_cache(maxsize=16)  # the same tens of thousands of days, query after query
+def _daily_partitions(first: date, last: date, template: str, key: str) -> list[Partition]:
+    days = ((first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1))
+    return [Partition((day,), _folder(template.replace(f"${{{key}}}", day))) for day in days]

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from localaws.athena.catalog import NULL_PARTITION, PARQUET, Catalog, Column, Partition, Table
 from localaws.athena.duck.operators import quote
@@ -102,11 +103,16 @@ class TableSource:
         partitions = self._partitions(table.database, table.name)
         if not conditions or not partitions:
             return partitions
-        rows = ", ".join(f"({number}, {_key_values(table, of)})" for number, of in enumerate(partitions))
-        names = ", ".join(f'"{key.name}"' for key in table.keys)
+        keys = {key.name: [of.values[place] for of in partitions] for place, key in enumerate(table.keys)}
+        self.connection.register("$partitions", pa.table({"$number": range(len(partitions)), **keys}))
+        typed = [
+            f'CAST(nullif("{key.name}", {quote(NULL_PARTITION)}) AS {key.type.duck}) AS "{key.name}"'
+            for key in table.keys
+        ]
         try:
             met = self.connection.execute(
-                f'SELECT "$number" FROM (VALUES {rows}) AS {alias}("$number", {names}) WHERE {" AND ".join(conditions)}'
+                f'SELECT "$number" FROM (SELECT "$number", {", ".join(typed)} FROM "$partitions") AS {alias}'
+                f" WHERE {' AND '.join(conditions)}"
             ).fetchall()
         except duckdb.InterruptException:
             raise
