@@ -44,8 +44,11 @@ def add_function(
         return pa.array([None if value is None else of(value) for value in values.to_pylist()], result)
 
     name = name or f"python_{next(_function_numbers)}"
+    called = name
+    if duck == "VARCHAR":  # DuckDB 1.5's coalesce() would read such texts after they are freed: it gets copies
+        called = f"{name}_uncopied"
     connection.create_function(
-        name,
+        called,
         over_vector,
         [takes],
         duck,
@@ -53,6 +56,8 @@ def add_function(
         null_handling=FunctionNullHandling.SPECIAL,
         side_effects=True,  # otherwise DuckDB would compute it again for each condition on its value
     )
+    if called != name:
+        connection.execute(f"CREATE TEMP MACRO {name}(value) AS {called}(value) || ''")
     return name
 
 

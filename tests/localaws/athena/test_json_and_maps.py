@@ -304,6 +304,20 @@ def test_a_map_is_unnested_into_its_entries() -> None:
     assert rows("SELECT m, map_keys(m) FROM t WHERE n = 1", source) == [("{b=1.0, a=null}", "[b, a]")]
 
 
+def test_coalesce_keeps_the_texts_of_json() -> None:
+    # given more values than DuckDB takes at once, none of them plain JSON
+    source = FakeSource()
+    source.add(table("t", "n int, x string"), ", ".join(f"""({n}, '"\\u00e4 of the row {n}"')""" for n in range(3000)))
+
+    for sql in (
+        "json_format(coalesce(TRY(json_parse(x)), json_parse('1')))",
+        "coalesce(CAST(TRY(json_parse(x)) AS varchar), 'none')",
+        "coalesce(CAST(j AS varchar), 'none')",
+    ):
+        found = rows(f"SELECT {sql} FROM (SELECT n, x, json_parse(x) AS j FROM t) ORDER BY n", source)
+        assert [(text or "").strip('"') for (text,) in found] == [f"ä of the row {n}" for n in range(3000)]
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_no_branch_is_evaluated_for_a_row_that_does_not_take_it(first: bool) -> None:
     texts = ["'1'", "'x'"] * 3000
