@@ -76,7 +76,7 @@ class Type:
             return f"varchar({self.args[0]})" if self.args else "string"
         if self.name in ("timestamp with time zone", "unknown", "json"):
             raise QueryError("NOT_SUPPORTED", f"Unsupported Hive type: {self}")
-        return "int" if self.name == "integer" else self.name
+        return {"integer": "int", "varbinary": "binary"}.get(self.name, self.name)
 
 
 _INTEGERS = ("tinyint", "smallint", "integer", "bigint")
@@ -89,6 +89,7 @@ _DUCK = {
     "bigint": "BIGINT",
     "double": "DOUBLE",
     "varchar": "VARCHAR",
+    "varbinary": "BLOB",
     "json": "VARCHAR",
     "date": "DATE",
     "timestamp": "TIMESTAMP",
@@ -99,6 +100,7 @@ INTEGER = Type("integer")
 BIGINT = Type("bigint")
 DOUBLE = Type("double")
 VARCHAR = Type("varchar")
+VARBINARY = Type("varbinary")
 DATE = Type("date")
 TIMESTAMP = Type("timestamp", (3,))
 TIMESTAMP_TZ = Type("timestamp with time zone", (3,))
@@ -154,7 +156,7 @@ def as_decimal(of: Type) -> Type:
 
 
 _HIVE_TOKEN = re.compile(r"[<>(),:]|[^<>(),:\s]+")
-_FROM_HIVE = {"int": INTEGER, "string": VARCHAR, "timestamp": TIMESTAMP} | {
+_FROM_HIVE = {"int": INTEGER, "string": VARCHAR, "binary": VARBINARY, "timestamp": TIMESTAMP} | {
     name: Type(name) for name in ("boolean", "tinyint", "smallint", "bigint", "double", "date")
 }
 

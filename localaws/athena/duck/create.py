@@ -18,6 +18,7 @@ from localaws.athena.duck.scope import Query
 from localaws.athena.duck.syntax import only, shown, tokens
 from localaws.athena.duck.write import COMPRESSIONS, FILES, MOST_WRITERS, Writer, check_keys, too_many_writers
 from localaws.athena.errors import QueryError, not_supported
+from localaws.athena.types import Type
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ class CtasProperties:
             )
         if not count:
             raise QueryError("INVALID_TABLE_PROPERTY", "Table contains only partition columns")
+        if not all(_can_be_bucketed(column.type) for column in columns if column.name in self.bucketed_by):
+            raise QueryError("NOT_SUPPORTED", "Cannot create a table bucketed on an unsupported type")
         if set(self.bucketed_by) & set(self.partitioned_by):
             raise not_supported("buckets by a partition's column")
         check_keys(columns[count:])
@@ -256,6 +259,13 @@ def _property(node: exp.Expr) -> tuple[str, Any]:
     if not isinstance(node, exp.Property) or not isinstance(value, (exp.Literal, exp.Array)):
         raise not_supported(shown(node))
     return node.name.lower(), _strings(value) if isinstance(value, exp.Array) else value.this
+
+
+_BUCKETED = ("boolean", "tinyint", "smallint", "integer", "bigint", "double", "varchar", "date", "array", "map")
+
+
+def _can_be_bucketed(of: Type) -> bool:
+    return of.name in _BUCKETED and all(_can_be_bucketed(inner) for _, inner in of.fields)
 
 
 def _strings(node: exp.Expr) -> tuple[str, ...]:

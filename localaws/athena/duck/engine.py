@@ -16,7 +16,7 @@ import duckdb_extension_httpfs  # type: ignore[import-untyped]
 from sqlglot import exp
 
 from localaws.athena.catalog import Catalog, Column
-from localaws.athena.duck import create, json_text
+from localaws.athena.duck import binary, create, json_text
 from localaws.athena.duck.compiler import Compiler
 from localaws.athena.duck.insert import insert
 from localaws.athena.duck.operators import quote
@@ -124,6 +124,7 @@ class DuckStatement:
         views = (str(target),) if target is not None and target.properties is None else ()
         query = Compiler(source, self.sql, self.database, views).query(node)
         json_text.register(source.connection, query.sql)
+        binary.register(source.connection, query.sql)
         self.scanned_bytes = source.scanned_bytes(query.sql)
         source.read_whole(self.engine.memory)
         if self.most_bytes is not None and self.scanned_bytes > self.most_bytes:
@@ -215,6 +216,8 @@ def as_text(cell: Any, of: Type) -> str | None:
         return json_text.canonical(cell)
     if isinstance(cell, (int, str, date)):
         return str(cell)
+    if isinstance(cell, bytes):
+        return cell.hex(" ")
     if isinstance(cell, Decimal):
         return f"{cell:f}"
     if of.name == "array":

@@ -7,6 +7,7 @@ not read, is refused. So the engine never runs what it does not understand.
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 
 from sqlglot import exp
@@ -38,7 +39,7 @@ from localaws.athena.types import (
     DOUBLE,
     INTEGER,
     UNKNOWN,
-    VARCHAR,
+    VARBINARY,
     Type,
     array,
     decimal,
@@ -60,7 +61,7 @@ class Expressions(Aggregates, Lambdas, Tries):
             if scope.groups and not any(_reads_rows(one) for one in own_nodes(node)):
                 whole = self._translated(node, scope.ungrouped())
                 if whole.sql in scope.groups:  # the parts of a grouping key need not be keys
-                    return whole
+                    return replace(whole, encoded="")  # of which the key's text is no part
             return self._translated(node, scope)
         except QueryError as error:
             raise error.at(location(node, self.text)) from None
@@ -158,6 +159,12 @@ class Expressions(Aggregates, Lambdas, Tries):
             if found:  # as precise as it is written
                 return Value(f"TIMESTAMP {quote(text)}", Type("timestamp", (len(found[1] or ""),)), literal=text)
         raise not_supported(f"the literal {shown(node.args['to'])} '{text}'")
+
+    def _binary_literal(self, node: exp.HexString, scope: Scope) -> Value:
+        only(node, "this")
+        if len(node.this) % 2:
+            raise QueryError("SYNTAX_ERROR", "Binary literal must contain an even number of digits")
+        return Value(f"unhex('{node.this}')", VARBINARY)
 
     def _null(self, node: exp.Null, scope: Scope) -> Value:
         return NULL
@@ -296,10 +303,6 @@ class Expressions(Aggregates, Lambdas, Tries):
     def _call(self, node: exp.Anonymous, scope: Scope) -> Value:
         only(node, "this", "expressions")
         name = node.name.lower()
-        if name == "from_utf8" and len(node.expressions) == 1 and _calls(node.expressions[0], "to_utf8"):
-            text = self.expression(node.expressions[0].expressions[0], scope)
-            if text.type.name == "varchar":  # whose bytes are UTF-8 here: nothing changes
-                return Value(text.sql, VARCHAR)
         if name == "try":
             return self.tried_call(node, scope)
         if name in TAKE_LAMBDAS:
@@ -316,10 +319,6 @@ def _as_one_type(values: Sequence[Value], what: str) -> list[Value]:
     """The values as the type that all coerce to, in which Trino compares them."""
     to = common_type([value.type for value in values], what)
     return [coerce(value, to) for value in values]
-
-
-def _calls(node: exp.Expr, name: str) -> bool:
-    return isinstance(node, exp.Anonymous) and node.name.lower() == name and len(node.expressions) == 1
 
 
 def _reads_rows(node: exp.Expr) -> bool:
@@ -345,6 +344,7 @@ _TRANSLATIONS: dict[type[exp.Expr], Callable[..., Value]] = {
     exp.Identifier: Expressions.parameter,
     exp.Literal: Expressions._literal,
     TypedLiteral: Expressions._typed_literal,
+    exp.HexString: Expressions._binary_literal,
     exp.Null: Expressions._null,
     exp.Boolean: Expressions._truth,
     exp.Array: Expressions._array,

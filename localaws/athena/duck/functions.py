@@ -7,7 +7,7 @@ Where DuckDB's own function differs from Trino's (https://trino.io/docs/current/
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from localaws.athena.duck import json_casts, maps, texts
+from localaws.athena.duck import binary, json_casts, maps, texts
 from localaws.athena.duck.json_casts import cast
 from localaws.athena.duck.operators import (
     COMPARABLE,
@@ -31,6 +31,7 @@ from localaws.athena.types import (
     INTEGER,
     TIMESTAMP,
     TIMESTAMP_TZ,
+    VARBINARY,
     VARCHAR,
     Type,
     array,
@@ -59,9 +60,14 @@ _SCALARS: dict[str, list[tuple[tuple[str, ...], Type | None, str]]] = {
     "is_nan": [(("numbers",), BOOLEAN, "isnan({0})")],
     "is_finite": [(("numbers",), BOOLEAN, "isfinite({0})")],
     "is_infinite": [(("numbers",), BOOLEAN, "isinf({0})")],
-    "length": [(("varchar",), BIGINT, "length({0})")],
+    "length": [(("varchar",), BIGINT, "length({0})"), (("varbinary",), BIGINT, "octet_length({0})")],
     "lower": [(("varchar",), None, _ASCII.format("{0}", "lower") + " END")],
     "upper": [(("varchar",), None, _ASCII.format("{0}", "upper") + " END")],
+    "md5": [(("varbinary",), VARBINARY, "unhex(md5({0}))")],
+    "sha1": [(("varbinary",), VARBINARY, "unhex(sha1({0}))")],
+    "sha256": [(("varbinary",), VARBINARY, "unhex(sha256({0}))")],
+    "to_base64": [(("varbinary",), VARCHAR, "to_base64({0})")],
+    "to_hex": [(("varbinary",), VARCHAR, "hex({0})")],
     "year": [(("date",), BIGINT, "year({0})"), (("timestamp",), BIGINT, "year({0})")],
     "month": [(("date",), BIGINT, "month({0})"), (("timestamp",), BIGINT, "month({0})")],
     "day": [(("date",), BIGINT, "day({0})"), (("timestamp",), BIGINT, "day({0})")],
@@ -121,7 +127,9 @@ def _nullif(arguments: Sequence[Value]) -> Value:
 
 
 def concat(arguments: Sequence[Value]) -> Value:
-    """``||`` and concat() of strings."""
+    """``||`` and concat() of strings, or of binary values."""
+    if all(argument.type == VARBINARY for argument in arguments):
+        return Value(f"({' || '.join(argument.sql for argument in arguments)})", VARBINARY)
     if any(argument.type.name != "varchar" for argument in arguments):
         if any(argument.type.name in ("array", "unknown") for argument in arguments):
             raise _refused("concat", arguments)
@@ -302,6 +310,7 @@ _FORMS: dict[str, tuple[int, Callable[[Sequence[Value]], Value]]] = {
     "slice": (3, _slice),
     "to_unixtime": (1, _to_unixtime),
     "with_timezone": (2, _with_timezone),
+    **binary.FORMS,
     **json_casts.FORMS,
     **maps.FORMS,
     **texts.FORMS,

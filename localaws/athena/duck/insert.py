@@ -20,7 +20,7 @@ from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.types import Type, common
 
 # Of other types it is not known which Trino would take for which.
-_PLAIN = ("unknown", "boolean", "decimal", "double", "varchar", "date", "timestamp")
+_PLAIN = ("unknown", "boolean", "decimal", "double", "varchar", "varbinary", "date", "timestamp")
 
 
 def insert(

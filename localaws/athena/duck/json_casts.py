@@ -13,7 +13,7 @@ from localaws.athena.duck.json_text import MARK, PLAIN_DOUBLES, PLAIN_OBJECT, PL
 from localaws.athena.duck.operators import Value, bound, named, quote
 from localaws.athena.duck.scope import Scope, may_be_constant
 from localaws.athena.errors import QueryError, not_supported
-from localaws.athena.types import BIGINT, DOUBLE, JSON, UNKNOWN, VARCHAR, Type, map_of
+from localaws.athena.types import BIGINT, DOUBLE, JSON, UNKNOWN, VARBINARY, VARCHAR, Type, map_of
 
 
 def _otherwise(tried: bool) -> str:
@@ -78,6 +78,8 @@ def cast(value: Value, to: Type, tried: bool = False) -> Value:
     source = value.type
     if source == to and source.name in ("json", "map"):
         return Value(f"({value.sql})", source)
+    if source == VARBINARY != to:
+        raise QueryError("TYPE_MISMATCH", f"Cannot cast {source} to {to}")
     if source == UNKNOWN or "json" not in (source.name, to.name):
         return operators.cast(value, to, tried)
     if to == JSON:

@@ -29,8 +29,8 @@ from localaws.athena.types import (
 class Value:
     """A translated expression: DuckDB's text and Trino's type.
 
-    zone: the text of the zone of a timestamp with time zone; literal: the content of a literal; parsed: DuckDB's text
-    for the argument of json_parse(), if the value is its result.
+    zone: the text of the zone of a timestamp with time zone; literal: the content of a literal; parsed, encoded:
+    DuckDB's text for the argument of json_parse() or to_utf8(), if the value is its result.
     """
 
     sql: str
@@ -38,6 +38,7 @@ class Value:
     zone: str = ""
     literal: str | None = None
     parsed: str = ""
+    encoded: str = ""
 
 
 NULL = Value("NULL", UNKNOWN)
@@ -163,7 +164,8 @@ def negated(value: Value) -> Value:
 
 
 COMPARABLE = frozenset(
-    {"boolean", "tinyint", "smallint", "integer", "bigint"} | {"decimal", "double", "varchar", "date", "timestamp"}
+    {"boolean", "tinyint", "smallint", "integer", "bigint", "decimal", "double"}
+    | {"varchar", "varbinary", "date", "timestamp"}
 )
 
 

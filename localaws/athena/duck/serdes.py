@@ -76,7 +76,8 @@ def _parquet(connection: duckdb.DuckDBPyConnection, table: Table, locations: lis
     for column in table.columns:
         found = [(of, file) for name, of, file in schemas if name == column.name]
         for of, file in found:
-            if of is None:  # an array, a row, or a map with nested values
+            # an array, a row, or a map with nested values; or bytes for a text
+            if of is None or {of, column.type.duck} == {"BLOB", "VARCHAR"}:
                 raise not_supported(f"the column {column.name} of type {column.type} in Parquet")
             if not _readable(str(of), column.type):
                 raise QueryError(

@@ -79,7 +79,7 @@ def parse(sql: str) -> exp.Expr:
         _accepted.add(kinds)
     try:
         return sqlglot.parse_one(sql, read=_TrinoAsWritten)
-    except sqlglot.ParseError as error:
+    except (sqlglot.ParseError, sqlglot.TokenError) as error:
         raise not_supported(f"this syntax ({str(error).splitlines()[0]})") from None
 
 

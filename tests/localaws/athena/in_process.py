@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from localaws.athena.catalog import Column, Table
-from localaws.athena.duck import json_text
+from localaws.athena.duck import binary, json_text
 from localaws.athena.duck.compiler import Compiler
 from localaws.athena.duck.engine import as_query_error, as_text
 from localaws.athena.duck.syntax import parse
@@ -59,6 +59,7 @@ def answer(sql: str, source: FakeSource | None = None) -> tuple[list[tuple[str, 
         connection.execute("SET TimeZone = 'UTC'")
         try:
             json_text.register(connection, query.sql)
+            binary.register(connection, query.sql)
             result = connection.execute(query.sql)
             rows = result.fetchall()
         except duckdb.Error as error:

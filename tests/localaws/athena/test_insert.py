@@ -148,6 +148,7 @@ def test_no_rows_change_nothing(athena: AthenaClient, name: str, keys: str) -> N
         ("(n, k) VALUES (1, 'a'), (2, 'a/b')", "NOT_SUPPORTED: the partition a/b"),
         ("(n) VALUES 1, (1, 2)", "TYPE_MISMATCH: line 1:"),
         ("(n) VALUES 1, 'a'", "TYPE_MISMATCH: line 1:"),
+        ("(s) VALUES X'61'", "TYPE_MISMATCH: line 1:1: Insert query has mismatched column types"),
         (
             "(n, k) VALUES " + ", ".join(f"({number}, '{number}')" for number in range(101)),
             "HIVE_TOO_MANY_OPEN_PARTITIONS: Exceeded limit of 100 open writers for partitions/buckets.",

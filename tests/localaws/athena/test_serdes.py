@@ -232,7 +232,7 @@ def test_a_csv_line_by_rules_of_its_own_is_refused(line: str) -> None:
         opencsv_line(line, 2)
 
 
-PARQUET_TABLE = replace(table("t", "n bigint, at timestamp, s string"), serde=PARQUET)
+PARQUET_TABLE = replace(table("t", "n bigint, at timestamp, s string, b binary"), serde=PARQUET)
 
 
 def test_a_field_of_a_row_in_parquet_is_no_column(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
@@ -250,11 +250,11 @@ def test_a_field_of_a_row_in_parquet_is_no_column(connection: duckdb.DuckDBPyCon
 def test_parquet_columns_go_by_name_and_widen(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     # given: a file with an integer for the bigint and none of the strings, and one with all columns in another order
     connection.execute(f"COPY (SELECT 1::INTEGER AS N) TO '{tmp_path}/1.parquet'")
-    connection.execute(f"COPY (SELECT 'x' AS s, 2::BIGINT AS n, 3 AS more) TO '{tmp_path}/2.parquet'")
+    connection.execute(f"COPY (SELECT 'x' AS s, 'y'::BLOB AS b, 2::BIGINT AS n, 3 AS more) TO '{tmp_path}/2.parquet'")
 
     rows = read(connection, PARQUET_TABLE, tmp_path / "1.parquet", tmp_path / "2.parquet")
 
-    assert sorted(rows) == [(1, None, None), (2, None, "x")]
+    assert sorted(rows) == [(1, None, None, None), (2, None, "x", b"y")]
 
 
 MAP_TABLE = replace(table("t", "n bigint, m map<string,double>"), serde=PARQUET)
@@ -296,6 +296,9 @@ def test_a_map_of_other_types_in_parquet(
         ("'1' AS n", "HIVE_BAD_DATA"),
         ("1.5::DOUBLE AS n", "HIVE_BAD_DATA"),
         ("1 AS s", "HIVE_BAD_DATA"),
+        ("1 AS b", "HIVE_BAD_DATA"),
+        ("'x'::BLOB AS s", "NOT_SUPPORTED"),
+        ("'x' AS b", "NOT_SUPPORTED"),
         ("[1] AS n", "NOT_SUPPORTED"),
         ("{'x': 1} AS n", "NOT_SUPPORTED"),
         ("TIMESTAMP '2019-12-21 00:00:00.0001' AS at", "NOT_SUPPORTED"),

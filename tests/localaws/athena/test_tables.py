@@ -74,6 +74,31 @@ def test_a_map_is_a_map_in_parquet(athena: AthenaClient, name: str) -> None:
     assert athena.keys(f"{name}_json/") == []
 
 
+def test_a_binary_value_is_binary_in_parquet(athena: AthenaClient, name: str) -> None:
+    # given a table with such a column, and a view of it
+    athena.run(ctas(athena, name, "SELECT 1 AS n, to_utf8('ä') AS b"))
+    athena.run(f"INSERT INTO {name} VALUES (2, X'ff00'), (3, NULL)")
+    athena.run(f"CREATE VIEW {name}_view AS SELECT n, b, from_utf8(b) AS s FROM {name}")
+
+    # when both are read
+    query = athena.run(f"SELECT * FROM {name}_view ORDER BY n")["QueryExecutionId"]
+
+    # then the values and their type are as in Athena, and the catalog has Hive's type
+    result = athena.api.get_query_results(QueryExecutionId=query)["ResultSet"]
+    types = [column["Type"] for column in result["ResultSetMetadata"]["ColumnInfo"]]
+    assert types == ["integer", "varbinary", "varchar"]
+    assert athena.all_rows(query)[1:] == [
+        ("1", "c3 a4", "ä"),
+        ("2", "ff 00", "\ufffd\0"),
+        ("3", None, None),
+    ]
+    assert athena.lines(f"DESCRIBE {name}") == ["n\tint\t", "b\tbinary\t"]
+    for key in athena.keys(f"{name}/"):
+        content = athena.s3.get_object(Bucket=athena.bucket, Key=key)["Body"].read()
+        assert pq.ParquetFile(io.BytesIO(content)).schema.column(1).physical_type == "BYTE_ARRAY"
+        assert str(pq.read_schema(io.BytesIO(content)).field("b").type) == "binary"
+
+
 def test_partitions_are_written_hives_way(athena: AthenaClient, name: str) -> None:
     select = "SELECT x, k, nullif(x, 1) AS n FROM UNNEST(ARRAY[1, 2, 3], ARRAY['a', 'b', 'a']) AS t (x, k)"
 
@@ -184,6 +209,9 @@ def test_a_bucket_without_rows_leaves_no_file(athena: AthenaClient, name: str) -
         ("SELECT 1 AS n, 'a/b' AS k", "partitioned_by = ARRAY['k']", "NOT_SUPPORTED"),
         ("SELECT 1 AS n, '' AS k", "partitioned_by = ARRAY['k']", "NOT_SUPPORTED"),
         ("SELECT 1 AS n, 1.5 AS k", "partitioned_by = ARRAY['k']", "NOT_SUPPORTED"),
+        ("SELECT 1 AS n, X'61' AS k", "partitioned_by = ARRAY['k']", "NOT_SUPPORTED"),
+        ("SELECT 1 AS n, X'61' AS k", "bucketed_by = ARRAY['k'], bucket_count = 1", "NOT_SUPPORTED"),
+        ("SELECT 1 AS n, ARRAY[1.5] AS k", "bucketed_by = ARRAY['k'], bucket_count = 1", "NOT_SUPPORTED"),
     ],
 )
 def test_a_table_that_cannot_be_made_is_not_registered(

@@ -1,0 +1,103 @@
+"""Functions of binary values that DuckDB answers in another way, or cannot answer for some arguments.
+
+Sources: Trino 476's io.trino.operator.scalar.VarbinaryFunctions and io.airlift.slice.SliceUtf8.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+import duckdb
+import pyarrow as pa
+
+from localaws.athena.duck.operators import Value, bound, quote, refuse
+from localaws.athena.duck.serdes import add_function
+from localaws.athena.errors import not_supported
+from localaws.athena.types import VARBINARY, VARCHAR
+
+_REPLACEMENT = "\ufffd"
+
+
+def to_utf8(arguments: Sequence[Value]) -> Value:
+    """The bytes of a text. Those of U+FFFD are unknown: readers put it where a file is not UTF-8, Trino does not."""
+    (text,) = arguments
+    if text.type.name != "varchar":
+        raise not_supported(f"to_utf8({text.type})")
+    unknown = refuse("to_utf8() of U+FFFD, which may stand for other bytes,")
+    sql = bound(
+        text.sql,
+        lambda of: f"CASE WHEN contains({of}, '{_REPLACEMENT}') THEN {unknown} ELSE encode({of}) END",
+    )
+    return Value(sql, VARBINARY, encoded=text.sql)
+
+
+def from_utf8(arguments: Sequence[Value]) -> Value:
+    """The text of bytes, with U+FFFD where they are not UTF-8; the bytes of a text give that text again."""
+    (value,) = arguments
+    if value.type != VARBINARY:
+        raise not_supported(f"from_utf8({value.type})")
+    if value.encoded:  # another text than the bare value: it is another grouping key
+        return Value(f"(/* from_utf8 */ {value.encoded})", VARCHAR)
+    return Value(bound(value.sql, lambda of: f"coalesce(TRY(decode({of})), utf8_replaced({of}))"), VARCHAR)
+
+
+# A character, or what is replaced as one: as many bytes as the first one announces, as far as they are there.
+_CHARACTER = re.compile(
+    rb"[\xc0-\xdf][\x80-\xbf]?|[\xe0-\xef][\x80-\xbf]{0,2}|[\xf0-\xf7][\x80-\xbf]{0,3}"
+    rb"|[\xf8-\xfb][\x80-\xbf]{0,4}|[\xfc\xfd][\x80-\xbf]{0,5}|[\x80-\xff]"
+)
+
+
+def _character(found: re.Match[bytes]) -> bytes:
+    return found[0].decode(errors="ignore").encode() or _REPLACEMENT.encode()
+
+
+def replaced(value: bytes) -> str:
+    """The text of bytes, one U+FFFD for each character that is not UTF-8."""
+    return _CHARACTER.sub(_character, value).decode()
+
+
+def register(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Makes the function of this module known to DuckDB, if a statement calls it."""
+    if "utf8_replaced(" in sql:
+        add_function(connection, replaced, "VARCHAR", pa.string(), name="utf8_replaced", takes="BLOB")
+
+
+def _decoding(name: str, pattern: str, duck: Callable[[str], str]) -> Callable[[Sequence[Value]], Value]:
+    """A function that reads bytes from a text. pattern: RE2's, of the texts that it reads."""
+
+    def decode(arguments: Sequence[Value]) -> Value:
+        (text,) = arguments
+        if text.type.name != "varchar":
+            raise not_supported(f"{name}({text.type})")
+        wrong = f"error('INVALID_FUNCTION_ARGUMENT: {name} cannot decode ''' || {{0}} || '''')"
+        return Value(
+            bound(
+                text.sql,
+                # It never fails here, but DuckDB may also decode what another row of the vector has.
+                lambda of: (
+                    f"CASE WHEN regexp_full_match({of}, {quote(pattern)}) THEN TRY({duck(of)})"
+                    f" WHEN {of} IS NOT NULL THEN {wrong.format(of)} END"
+                ),
+            ),
+            VARBINARY,
+        )
+
+    return decode
+
+
+def _from_base64(of: str) -> str:
+    """Java can do without the padding."""
+    return f"from_base64({of} || repeat('=', (4 - length({of}) % 4) % 4))"
+
+
+_DIGIT = "[A-Za-z0-9+/]"
+
+FORMS: dict[str, tuple[int, Callable[[Sequence[Value]], Value]]] = {
+    "from_base64": (
+        1,
+        _decoding("from_base64", f"(?:{_DIGIT}{{4}})*(?:{_DIGIT}{{2}}(?:==)?|{_DIGIT}{{3}}=?)?", _from_base64),
+    ),
+    "from_hex": (1, _decoding("from_hex", "(?:[0-9A-Fa-f]{2})*", lambda of: f"unhex({of})")),
+    "from_utf8": (1, from_utf8),
+    "to_utf8": (1, to_utf8),
+}
