@@ -1,7 +1,7 @@
 """The daily DAG's own tasks, one after the other in this process, without Airflow's scheduler and database.
 
-What is done with a task is what a worker does: its templates are rendered, then it is executed, unless its
-``pre_execute`` skips it. It needs the environment of a worker: see data_plane.py.
+A task is run as a worker runs it: its templates are rendered, then it is executed with its hooks, unless an earlier
+task or its ``pre_execute`` skips it. It needs the environment of a worker: see data_plane.py.
 
 python -m benchmarks.pipeline --pids PID[,PID] --out FILE DAY …
 """
@@ -19,7 +19,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.bases.xcom import BaseXCom
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from benchmarks.measure import cpu_seconds
 from ops.settings import ROOT
@@ -34,8 +35,9 @@ class _TaskInstance(SimpleNamespace):
     def xcom_pull(self, task_ids: str) -> Any:
         return self.results.get(task_ids)
 
-    def xcom_push(self, **_: Any) -> None:
-        """What operators leave for links in the UI."""
+    def xcom_push(self, key: str, value: Any) -> None:
+        if key == BaseXCom.XCOM_RETURN_KEY:  # the others are for links in the UI
+            self.results[self.task_id] = value
 
     def get_dr_count(self, **_: Any) -> int:
         return 1
@@ -50,9 +52,13 @@ class _Outlets(dict[Any, Any]):
 def run(dag: Any, day: str, pids: Sequence[int]) -> Iterator[dict[str, Any]]:
     """Runs the day; gives for each task whether it ran, its seconds, its own CPU seconds and those of ``pids``."""
     results: dict[str, Any] = {}
+    skipped: set[str] = set()
     run_id = f"benchmark__{uuid.uuid4()}"
     for declared in dag.topological_sort():
         if declared.task_id == _LEFT_OUT:
+            continue
+        if declared.task_id in skipped:  # Airflow starts no process for it
+            yield {"day": day, "task": declared.task_id, "ran": False, "wall": 0, "own": 0, "aws": 0}
             continue
         task = declared.prepare_for_execution()  # a copy, for rendering changes it
         names = {"task_id": task.task_id, "dag_id": dag.dag_id, "run_id": run_id, "try_number": 1, "map_index": -1}
@@ -73,10 +79,14 @@ def run(dag: Any, day: str, pids: Sequence[int]) -> Iterator[dict[str, Any]]:
             if task._pre_execute_hook is not None:
                 task._pre_execute_hook(context)
             results[task.task_id] = task.execute(context)
+            if task._post_execute_hook is not None:
+                task._post_execute_hook(context, results[task.task_id])
+            ran = True
+        except DownstreamTasksSkipped as skips:
+            skipped.update(skips.tasks)
+            ran = True
         except AirflowSkipException:
             ran = False
-        else:
-            ran = True
         ended = time.perf_counter(), time.process_time(), cpu_seconds(pids)
         wall, own, aws = (after - before for before, after in zip(begun, ended, strict=True))
         yield {"day": day, "task": task.task_id, "ran": ran, "wall": wall, "own": own, "aws": aws}
