@@ -3,7 +3,11 @@
 The LocalExecutor's workers are forks of the scheduler, so tasks need not load again what the scheduler has loaded.
 """
 
+import gc
 import sys
+
+# Airflow's modules are some hundred thousand objects that stay: Python's default looks through them again and again.
+gc.set_threshold(50_000, 20, 100)
 
 if "scheduler" in sys.argv:
     import functools

@@ -48,8 +48,12 @@ class Pipeline:
         deploy(session, endpoint_url=aws.endpoint, parameters=parameters, report=lambda text: None)
 
     def run(self) -> dict[str, str]:
-        """Run the DAG for a day not run before, with new reference data; what the tasks that failed raised."""
+        """Run the DAG for a day not run before, with new reference data, up to the first failure.
+
+        Returns the exceptions of the tasks that failed.
+        """
         from airflow.dag_processing.dagbag import DagBag  # not before its settings are made
+        from airflow.sdk.exceptions import AirflowSkipException
 
         day = next(self.days)
         self._supply(day)
@@ -59,9 +63,14 @@ class Pipeline:
         def note(context: Any) -> None:
             failures[context["ti"].task_id] = f"{type(context['exception']).__name__}: {context['exception']}"
 
+        def skip_after_failure(context: Any) -> None:
+            if failures:
+                raise AirflowSkipException("another task has failed")
+
         for task in dag.tasks:
             task.retries = 0
             task.on_failure_callback = [note]
+            task._pre_execute_hook = skip_after_failure
         run = dag.test(run_conf={"usage_date": day.isoformat()}, logical_date=None)
         assert (run.state == "failed") == bool(failures)
         return failures

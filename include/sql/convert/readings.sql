@@ -28,9 +28,9 @@ WITH lines AS (
 records AS (
     SELECT
         l.file,
-        r.record AS line,
+        coalesce(r.record, l.line) AS line,
         CASE
-            WHEN r.record = l.line THEN l.fields
+            WHEN r.record IS NULL THEN l.fields
             ELSE TRY(CAST(json_parse(r.record) AS MAP (varchar, json)))
         END AS fields
     FROM lines AS l
@@ -40,7 +40,7 @@ records AS (
                 THEN split(regexp_replace(l.line, '\}\s*\{', '}
 {'), '
 ')
-            ELSE ARRAY[l.line]
+            ELSE ARRAY[CAST(NULL AS varchar)]
         END
     ) AS r (record)
 ),
