@@ -1,15 +1,11 @@
-"""A source other than the sample: other days, compressed, under a prefix in S3. Run by `make test-reruns`."""
+"""A source other than the sample: other days, compressed, under a prefix in S3."""
 
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from generator.hubs import CHANNELS
 from tests.e2e import independent
 from tests.e2e.environment import Environment
-
-pytestmark = pytest.mark.long
 
 BUCKET = "source-of-the-test"  # not the pipeline's
 

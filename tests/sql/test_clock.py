@@ -43,7 +43,7 @@ def test_a_day_by_the_hubs_own_clocks(aws: Aws, tmp_path: Path, day: str, changi
 
     # when
     pipeline = Pipeline(aws, tmp_path)
-    rules = pipeline.run(day, insights=False)
+    rules = pipeline.run(day, insights=False, crawl=False)
     rows = pipeline.athena.rows(f"SELECT * FROM usage_cost WHERE dt = DATE '{day}'")
 
     # expect: the number of readings of each hub, by hand

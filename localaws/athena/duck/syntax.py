@@ -2,6 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any, ClassVar
 
 import sqlglot
@@ -70,28 +75,45 @@ def tokens(sql: str) -> list[Word]:
 
 def parse(sql: str) -> exp.Expr:
     """The statement's tree. Raises QueryError SYNTAX_ERROR if Trino's grammar rejects the statement."""
-    kinds = _token_kinds(sql)
-    if kinds not in _accepted:
+    digest = _digest(sql)
+    if digest not in _accepted():
         try:
             parse_statement(sql)
         except TrinoSyntaxError as error:
             raise QueryError("SYNTAX_ERROR", _as_trino_says(str(error))) from None
-        _accepted.add(kinds)
+        _accept(digest)
     try:
         return sqlglot.parse_one(sql, read=_TrinoAsWritten)
     except (sqlglot.ParseError, sqlglot.TokenError) as error:
         raise not_supported(f"this syntax ({str(error).splitlines()[0]})") from None
 
 
-# The sequences of token kinds that the grammar has accepted. Only these matter to the grammar, which takes ten times as
-# long as its lexer; the statements of two days differ only in names and literals.
-_accepted: set[tuple[int, ...]] = set()
+# The grammar sees a statement as a sequence of token kinds. It takes ten times as long as its lexer, and the statements
+# of two days differ only in names and literals. So the accepted sequences are cached, in the folder of the bytecode.
+CACHE = Path(__file__).parent / "__pycache__" / f"accepted-{version('trino-query-parser')}.txt"
 
 
-def _token_kinds(sql: str) -> tuple[int, ...]:
+@cache
+def _accepted() -> set[str]:
+    try:
+        return set(CACHE.read_text().split())
+    except OSError:
+        return set()
+
+
+def _accept(digest: str) -> None:
+    _accepted().add(digest)
+    with suppress(OSError):  # as Python does with bytecode that it cannot write
+        CACHE.parent.mkdir(exist_ok=True)
+        with CACHE.open("a") as file:
+            file.write(f"{digest}\n")
+
+
+def _digest(sql: str) -> str:
     words = CommonTokenStream(SqlBaseLexer(InputStream(sql.upper())))
     words.fill()
-    return tuple(word.type for word in words.tokens if word.channel == Token.DEFAULT_CHANNEL)
+    kinds = [word.type for word in words.tokens if word.channel == Token.DEFAULT_CHANNEL]
+    return sha256(repr(kinds).encode()).hexdigest()
 
 
 def _as_trino_says(message: str) -> str:

@@ -1,0 +1,59 @@
+"""The grammar's verdicts are kept from process to process."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localaws.athena.duck import syntax
+from localaws.athena.errors import QueryError
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[str]]:
+    """The statements that the grammar was asked about; the cache is a file of the test's own."""
+    statements: list[str] = []
+    grammar = syntax.parse_statement
+
+    def parse_statement(sql: str) -> object:
+        statements.append(sql)
+        return grammar(sql)
+
+    monkeypatch.setattr(syntax, "parse_statement", parse_statement)
+    monkeypatch.setattr(syntax, "CACHE", tmp_path / "none" / "accepted.txt")
+    syntax._accepted.cache_clear()
+    yield statements
+    syntax._accepted.cache_clear()
+
+
+def in_another_process() -> None:
+    syntax._accepted.cache_clear()
+
+
+def test_a_statement_of_known_form_is_not_asked_about_again(asked: list[str]) -> None:
+    # given
+    syntax.parse("SELECT a FROM t WHERE b = 'x'")
+    # when other names and literals come in the same form, in another process
+    in_another_process()
+    syntax.parse("select c FROM u\nWHERE d = 'it''s' -- so")
+    # expect
+    assert asked == ["SELECT a FROM t WHERE b = 'x'"]
+
+
+@pytest.mark.parametrize("sql", ["SELECT a FROM t WHERE b == 'x'", "SELECT a t FROM WHERE", "SELECT"])
+def test_what_the_grammar_refuses_is_refused_each_time(asked: list[str], sql: str) -> None:
+    for _ in range(2):
+        with pytest.raises(QueryError, match=r"mismatched|extraneous|no viable"):
+            syntax.parse(sql)
+        in_another_process()
+    assert asked == [sql, sql]
+
+
+def test_a_cache_that_cannot_be_written_costs_time_alone(asked: list[str], tmp_path: Path) -> None:
+    (tmp_path / "none").write_text("a file in place of the folder")
+    for _ in range(2):
+        syntax.parse("SELECT a FROM t")
+        in_another_process()
+    assert len(asked) == 2
