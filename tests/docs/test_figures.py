@@ -57,7 +57,7 @@ GIGABYTES = HUB_DAY * 365 * 1000 / 1e9  # 1,000 hubs for a year
 
 FIGURES: Figures = {
     "README.md": [
-        (r"reads (\w+) appliances every (\w+) minutes", [len(CHANNELS), 5]),
+        (r"appliances or circuits every (\w+) minutes", [5]),
         (r"UI \(http://127.0.0.1:(\d+)\)", [Laptop.airflow_port]),
         (r"the local AWS \(http://127.0.0.1:(\d+)\)", [Laptop.aws_port]),
         (r"none, at most (\d+) GB a query \|", [int(Laptop.query_memory.rstrip("G"))]),
