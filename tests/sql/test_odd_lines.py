@@ -38,7 +38,7 @@ def made(day: Day) -> dict[str, tuple[list[Any], list[Any]]]:
     return found
 
 
-@pytest.mark.parametrize(("number", "case"), enumerate(CASES), ids=[case.name for case in CASES])
+@pytest.mark.parametrize(("number", "case"), list(enumerate(CASES)), ids=[case.name for case in CASES])
 def test_an_odd_line_is_judged_by_itself(made: dict[str, tuple[list[Any], list[Any]]], number: int, case: Odd) -> None:
     used, rejected = made[f"{number:03}.json"]
 
