@@ -211,10 +211,10 @@ def _projected(table: Table) -> list[Partition]:
     first = date.fromisoformat(bounds[1])
     today = datetime.now(UTC).date()
     last = date.fromisoformat(bounds[2]) if bounds[2] else today + timedelta(days=int(bounds[3] or 0))
-    return _daily_partitions(first, last, template, key)
+    return list(_daily_partitions(first, last, template, key))
 
 
-@lru_cache(maxsize=16)  # the same tens of thousands of days, query after query
-def _daily_partitions(first: date, last: date, template: str, key: str) -> list[Partition]:
+@lru_cache(maxsize=16)  # a projection has some ten thousand days, the same in each query
+def _daily_partitions(first: date, last: date, template: str, key: str) -> tuple[Partition, ...]:
     days = ((first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1))
-    return [Partition((day,), _folder(template.replace(f"${{{key}}}", day))) for day in days]
+    return tuple(Partition((day,), _folder(template.replace(f"${{{key}}}", day))) for day in days)

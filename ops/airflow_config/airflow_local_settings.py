@@ -6,7 +6,7 @@ The LocalExecutor's workers are forks of the scheduler, so tasks need not load a
 import gc
 import sys
 
-# Airflow's modules are some hundred thousand objects that stay: Python's default looks through them again and again.
+# Airflow's modules have hundreds of thousands of objects, which the garbage collector checks often by default.
 gc.set_threshold(50_000, 20, 100)
 
 if "scheduler" in sys.argv:

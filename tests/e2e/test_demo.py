@@ -100,7 +100,7 @@ def test_no_process_asks_for_another_host_than_the_loopback(first: str, watch: W
 def test_nothing_goes_by_the_users_proxies_and_endpoints(
     first: str, second: dict[str, Any], elsewhere: socket.socket
 ) -> None:
-    with pytest.raises(BlockingIOError):  # nobody has connected
+    with pytest.raises(BlockingIOError):  # no connection was made
         elsewhere.accept()
 
 

@@ -1,4 +1,4 @@
-"""Functions of binary values that DuckDB answers in another way, or cannot answer for some arguments.
+"""Functions of binary values whose results differ in DuckDB, or which DuckDB does not support for some arguments.
 
 Sources: Trino 476's io.trino.operator.scalar.VarbinaryFunctions and io.airlift.slice.SliceUtf8.
 """
@@ -18,7 +18,7 @@ _REPLACEMENT = "\ufffd"
 
 
 def to_utf8(arguments: Sequence[Value]) -> Value:
-    """The bytes of a text. Those of U+FFFD are unknown: readers put it where a file is not UTF-8, Trino does not."""
+    """The bytes of a text. Refuses U+FFFD: local readers replace invalid bytes with it, whereas Trino keeps them."""
     (text,) = arguments
     if text.type.name != "varchar":
         raise not_supported(f"to_utf8({text.type})")
@@ -31,7 +31,7 @@ def to_utf8(arguments: Sequence[Value]) -> Value:
 
 
 def from_utf8(arguments: Sequence[Value]) -> Value:
-    """The text of bytes, with U+FFFD where they are not UTF-8; the bytes of a text give that text again."""
+    """The text of bytes, with U+FFFD for invalid UTF-8. For the result of to_utf8(), its argument."""
     (value,) = arguments
     if value.type != VARBINARY:
         raise not_supported(f"from_utf8({value.type})")
@@ -40,7 +40,7 @@ def from_utf8(arguments: Sequence[Value]) -> Value:
     return Value(bound(value.sql, lambda of: f"coalesce(TRY(decode({of})), utf8_replaced({of}))"), VARCHAR)
 
 
-# A character, or what is replaced as one: as many bytes as the first one announces, as far as they are there.
+# A character, or a sequence that is replaced as one: its first byte tells how many continuation bytes can follow.
 _CHARACTER = re.compile(
     rb"[\xc0-\xdf][\x80-\xbf]?|[\xe0-\xef][\x80-\xbf]{0,2}|[\xf0-\xf7][\x80-\xbf]{0,3}"
     rb"|[\xf8-\xfb][\x80-\xbf]{0,4}|[\xfc\xfd][\x80-\xbf]{0,5}|[\x80-\xff]"
@@ -63,7 +63,7 @@ def register(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
 
 
 def _decoding(name: str, pattern: str, duck: Callable[[str], str]) -> Callable[[Sequence[Value]], Value]:
-    """A function that reads bytes from a text. pattern: RE2's, of the texts that it reads."""
+    """The translation of a function that decodes a text to bytes. pattern: RE2 pattern of the valid texts."""
 
     def decode(arguments: Sequence[Value]) -> Value:
         (text,) = arguments
@@ -73,7 +73,7 @@ def _decoding(name: str, pattern: str, duck: Callable[[str], str]) -> Callable[[
         return Value(
             bound(
                 text.sql,
-                # It never fails here, but DuckDB may also decode what another row of the vector has.
+                # The call cannot fail for these rows, but DuckDB can also evaluate it for other rows of the vector.
                 lambda of: (
                     f"CASE WHEN regexp_full_match({of}, {quote(pattern)}) THEN TRY({duck(of)})"
                     f" WHEN {of} IS NOT NULL THEN {wrong.format(of)} END"
@@ -86,7 +86,7 @@ def _decoding(name: str, pattern: str, duck: Callable[[str], str]) -> Callable[[
 
 
 def _from_base64(of: str) -> str:
-    """Java can do without the padding."""
+    """Java accepts base64 without padding; DuckDB does not."""
     return f"from_base64({of} || repeat('=', (4 - length({of}) % 4) % 4))"
 
 

@@ -41,7 +41,7 @@ _LONGEST_HEADER = 1 << 16  # characters
 
 @dataclass(frozen=True)
 class _Outcome:
-    """The outcome for a file: whether it was copied to the raw data, and what is wrong with it if it is damaged."""
+    """The outcome for a file: whether it was copied, and its damage, if any."""
 
     name: str
     was_sent: bool

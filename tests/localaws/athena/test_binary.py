@@ -1,4 +1,4 @@
-"""Binary values on the DuckDB engine: what Trino answers, what it refuses, and what the engine leaves to Trino.
+"""Binary values on the DuckDB engine: results, Trino's errors, and unsupported calls.
 
 Expected values were seen on a Trino 476; `tests/conformance/corpus/binary.sql` compares many more.
 """
@@ -64,17 +64,17 @@ def test_a_call_has_trinos_type_and_value(sql: str, of: str, expected: str | Non
         ("6100ff00", "a\0\ufffd\0"),
         ("f09f9880", "😀"),
         ("efbfbe", "\ufffe"),
-        # What begins no sequence is replaced byte by byte, …
+        # Bytes that begin no sequence are replaced one by one, …
         ("ff", "\ufffd"),
         ("8080", "\ufffd\ufffd"),
         ("fe80", "\ufffd\ufffd"),
-        # … a sequence that breaks off is replaced as far as it goes, …
+        # … a truncated sequence is replaced as one, …
         ("c3", "\ufffd"),
         ("c328", "\ufffd("),
         ("e282", "\ufffd"),
         ("e28228", "\ufffd("),
         ("f09f98c3a4", "\ufffdä"),
-        # … and so is a whole one that UTF-8 does not allow: too long, half of a character, beyond the last one.
+        # … and so is an invalid one: overlong, half of a surrogate pair, beyond the last character.
         ("c0af", "\ufffd"),
         ("e08080", "\ufffd"),
         ("f0808080", "\ufffd"),
@@ -100,7 +100,7 @@ def test_binary_values_are_grouped_and_ordered_by_their_bytes() -> None:
 
 
 def test_the_bytes_of_a_replacement_character_are_not_known() -> None:
-    """Readers have it for bytes that are no UTF-8, which Trino keeps."""
+    """Local readers replace invalid UTF-8 with it; Trino keeps the bytes."""
     # given a line with what may have been another byte
     source = FakeSource()
     source.add(table("t", "n int, line string"), "(1, 'ä'), (2, 'K\ufffdhl')")
