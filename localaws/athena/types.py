@@ -50,9 +50,9 @@ class Type:
             return "STRUCT(" + ", ".join(f'"{name}" {of.duck}' for name, of in self.fields) + ")"
         if self.name == "array":
             return f"{self.fields[0][1].duck}[]"
-        if self.name == "map":  # a list of its entries: to create a MAP, DuckDB would check for duplicate keys
+        if self.name == "map":
             (_, key), (_, value) = self.fields
-            return f'STRUCT("key" {key.duck}, "value" {value.duck})[]'
+            return f"MAP({key.duck}, {value.duck})"
         if self.name == "decimal":
             return f"DECIMAL({self.args[0]}, {self.args[1]})"
         if self.name == "unknown":

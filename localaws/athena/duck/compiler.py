@@ -8,6 +8,7 @@ from sqlglot import exp
 from localaws.athena.catalog import Column, Table
 from localaws.athena.duck.aggregates import is_aggregate
 from localaws.athena.duck.expressions import Expressions
+from localaws.athena.duck.maps import entries
 from localaws.athena.duck.operators import Value, check_key, coerce
 from localaws.athena.duck.scope import Field, Query, Scope, Source, may_be_constant
 from localaws.athena.duck.syntax import conjuncts, location, name_of, only, own_nodes, parse, shown
@@ -381,7 +382,7 @@ class Compiler(Expressions):
                 raise not_supported(f"UNNEST of {value.type}")
         # DuckDB advances all unnest() of a select list together; a lateral join would be much slower.
         texts = [f"{one.sql} AS f{number}" for number, one in enumerate(left, 1)]
-        texts += [f"unnest({value.sql}) AS u{number}" for number, value in enumerate(lists, 1)]
+        texts += [f"unnest({entries(value)}) AS u{number}" for number, value in enumerate(lists, 1)]
         parts = []
         for number, value in enumerate(lists, 1):
             place = f"{alias}.u{number}"

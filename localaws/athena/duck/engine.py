@@ -224,7 +224,7 @@ def as_text(cell: Any, of: Type) -> str | None:
         return "[" + ", ".join(_inner(one, of.fields[0][1]) for one in cell) + "]"
     if of.name == "map":
         (_, key), (_, value) = of.fields
-        return "{" + ", ".join(f"{_inner(one['key'], key)}={_inner(one['value'], value)}" for one in cell) + "}"
+        return "{" + ", ".join(f"{_inner(one, key)}={_inner(cell[one], value)}" for one in cell) + "}"
     if of.name == "row":
         return "{" + ", ".join(f"{name}={_inner(cell[name], one)}" for name, one in of.fields) + "}"
     raise not_supported(f"a result of type {of}")

@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from localaws.athena.duck import operators
 from localaws.athena.duck.json_text import MARK, PLAIN_DOUBLES, PLAIN_OBJECT, PLAIN_SCALAR
+from localaws.athena.duck.maps import entries, from_entries
 from localaws.athena.duck.operators import Value, bound, named, quote
 from localaws.athena.duck.scope import Scope, may_be_constant
 from localaws.athena.errors import QueryError, not_supported
@@ -96,7 +97,7 @@ def cast(value: Value, to: Type, tried: bool = False) -> Value:
 def _to_json(value: Value) -> Value:
     for of, name in ((JSON, "json_of_entries"), (DOUBLE, "json_of_doubles")):
         if value.type == map_of(VARCHAR, of):
-            return Value(f"{name}({value.sql})", JSON)
+            return Value(f"{name}({entries(value)})", JSON)
     if value.type.name == "timestamp with time zone":
         raise QueryError("TYPE_MISMATCH", f"Cannot cast {value.type} to json")
     raise not_supported(f"CAST({value.type} AS json)")
@@ -152,9 +153,8 @@ def _as_map(value: Value, to: Type, tried: bool) -> Value:
     def read(name: str, is_plain: Callable[[str], str]) -> Callable[[str], str]:
         def of_text(of: str) -> str:
             plain = f"from_json(CASE WHEN {is_plain(of)} THEN {of} END, {quote(structure)})"
-            entries = f'CASE WHEN {_UNIQUE} THEN CAST(map_entries("$m") AS {to.duck}) END'
-            by_duckdb = named(plain, '"$m"', entries)
-            return f"coalesce({by_duckdb}, {name}_{kind}_{_otherwise(tried)}({of}))"
+            by_duckdb = named(plain, '"$m"', f'CASE WHEN {_UNIQUE} THEN CAST("$m" AS {to.duck}) END')
+            return f"coalesce({by_duckdb}, {from_entries(f'{name}_{kind}_{_otherwise(tried)}({of})', to).sql})"
 
         return of_text
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from localaws.athena.duck.aggregates import is_aggregate
+from localaws.athena.duck.maps import entries, from_entries
 from localaws.athena.duck.operators import COMPARABLE, Value, bound
 from localaws.athena.duck.scope import Field, Scope
 from localaws.athena.duck.signatures import check
@@ -70,16 +71,17 @@ class Lambdas(ABC):
 
 
 def _called(name: str, values: Value, parameter: str, result: Value) -> Value:
-    if values.type.name == "map":  # random() prevents DuckDB from evaluating the map again for each use of the result
-        values = replace(values, sql=f"if(random() < 2, {values.sql}, NULL)")
-    if name in ("filter", "map_filter"):
+    if name == "filter":
         return Value(f"list_filter({values.sql}, lambda {parameter}: {result.sql})", values.type)
     if name in ("transform", "transform_values") and result.type.name not in {*COMPARABLE, "json"}:
         raise not_supported(f"{name} to {result.type}")
-    if name == "transform_values":
+    if values.type.name == "map":  # random() prevents DuckDB from evaluating the map again for each use of the result
+        each = f"if(random() < 2, {entries(values)}, NULL)"
+        if name == "map_filter":
+            return from_entries(f"list_filter({each}, lambda {parameter}: {result.sql})", values.type)
         entry = f"{{'key': {parameter}.key, 'value': {result.sql}}}"
         to = map_of(values.type.fields[0][1], result.type)
-        return Value(f"list_transform({values.sql}, lambda {parameter}: {entry})", to)
+        return from_entries(f"list_transform({each}, lambda {parameter}: {entry})", to)
     each = f"list_transform({values.sql}, lambda {parameter}: {result.sql})"
     if name == "transform":
         return Value(each, array(result.type))

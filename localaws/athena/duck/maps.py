@@ -1,10 +1,20 @@
-"""Functions of maps, which are lists of entries in DuckDB, and of array elements."""
+"""Functions of maps and of array elements."""
 
 from collections.abc import Callable, Sequence
 
 from localaws.athena.duck.operators import Value, is_simple
 from localaws.athena.errors import not_supported
-from localaws.athena.types import BIGINT, array
+from localaws.athena.types import BIGINT, Type, array
+
+
+def entries(value: Value) -> str:
+    """DuckDB's text for the entries of a map as a list, or for the elements of an array."""
+    return value.entries or (f"map_entries({value.sql})" if value.type.name == "map" else value.sql)
+
+
+def from_entries(sql: str, of: Type) -> Value:
+    """A map of the type ``of``, from DuckDB's text for a list of its entries."""
+    return Value(f"CAST(map_from_entries({sql}) AS {of.duck})", of, entries=sql)
 
 
 def element_at(arguments: Sequence[Value]) -> Value:
@@ -14,7 +24,7 @@ def element_at(arguments: Sequence[Value]) -> Value:
         (_, wanted), (_, of) = values.type.fields
         if wanted.name != "varchar" or key.type.name != "varchar" or not is_simple(key):
             raise not_supported(f"element_at({values.type}, {key.type})")
-        return Value(f'list_filter({values.sql}, lambda "$e": "$e".key = {key.sql})[1].value', of)
+        return Value(f"map_extract_value({values.sql}, {key.sql})", of)
     if values.type.name == "array" and key.type.is_integer and int(key.literal or 0) > 0:
         return Value(f"{values.sql}[{key.literal}]", values.type.fields[0][1])
     raise not_supported(f"element_at({values.type}, {key.type})")
@@ -24,7 +34,8 @@ def cardinality(arguments: Sequence[Value]) -> Value:
     (values,) = arguments
     if values.type.name not in ("array", "map"):
         raise not_supported(f"cardinality({values.type})")
-    return Value(f"CAST(len({values.sql}) AS BIGINT)", BIGINT)
+    name = "cardinality" if values.type.name == "map" else "len"
+    return Value(f"CAST({name}({values.sql}) AS BIGINT)", BIGINT)
 
 
 def _part(name: str, arguments: Sequence[Value]) -> Value:
@@ -32,7 +43,7 @@ def _part(name: str, arguments: Sequence[Value]) -> Value:
     if values.type.name != "map":
         raise not_supported(f"map_{name}s({values.type})")
     of = values.type.fields[name == "value"][1]
-    return Value(f'list_transform({values.sql}, lambda "$e": "$e".{name})', array(of))
+    return Value(f"map_{name}s({values.sql})", array(of))
 
 
 def map_keys(arguments: Sequence[Value]) -> Value:

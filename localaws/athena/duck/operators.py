@@ -30,7 +30,8 @@ class Value:
     """A translated expression: DuckDB's text and Trino's type.
 
     zone: the text of the zone of a timestamp with time zone; literal: the content of a literal; parsed, encoded:
-    DuckDB's text for the argument of json_parse() or to_utf8(), if the value is its result.
+    DuckDB's text for the argument of json_parse() or to_utf8(), if the value is its result; entries: of a map that was
+    made from a list of entries, DuckDB's text for this list.
     """
 
     sql: str
@@ -39,6 +40,7 @@ class Value:
     literal: str | None = None
     parsed: str = ""
     encoded: str = ""
+    entries: str = ""
 
 
 NULL = Value("NULL", UNKNOWN)
@@ -91,10 +93,7 @@ def named(sql: str, name: str, body: str) -> str:
 
 def in_file(sql: str, of: Type) -> str:
     """DuckDB's text for a column in the type that the files of a table have."""
-    if of.name == "map" and not _has_map(of.fields[1][1]):
-        (_, key), (_, value) = of.fields
-        return f"CAST(map_from_entries({sql}) AS MAP({key.duck}, {value.duck}))"
-    if _has_map(of):
+    if _has_map(of.fields[1][1] if of.name == "map" else of):
         raise not_supported(f"a column of type {of} in a file")
     return f"CAST({sql} AS {of.duck})"
 

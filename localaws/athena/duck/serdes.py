@@ -86,8 +86,6 @@ def _parquet(connection: duckdb.DuckDBPyConnection, table: Table, locations: lis
                     f" {column.type} defined in table schema",
                 )
         name = f'"{column.name}"' if found else "NULL"
-        if found and column.type.name == "map":
-            name = f"map_entries({name})"
         if found and column.type.name == "timestamp":  # Trino rounds to milliseconds
             name = f"CASE WHEN epoch_us({name}) % 1000 = 0 OR {name} IS NULL THEN {name} ELSE {_FINE_TIME} END"
         texts.append(f'CAST({name} AS {column.type.duck}) AS "{column.name}"')
@@ -123,8 +121,6 @@ _FINE_TIME = refuse("a timestamp finer than milliseconds")
 
 
 def _readable(duck: str, declared: Type) -> bool:
-    if declared.name == "map":
-        return duck == f"MAP({', '.join(of.duck for _, of in declared.fields)})"
     if duck in (declared.duck, declared.duck.replace(" ", "")):
         return True
     integers = ["TINYINT", "SMALLINT", "INTEGER", "BIGINT"]

@@ -270,7 +270,7 @@ def test_null_leaves_a_match_open_that_no_other_element_decides(
 
 def test_a_lambda_sees_the_row_around_it() -> None:
     source = FakeSource()
-    source.add(table("t", "n int, m map<string,double>"), "(2, [{'key': 'a', 'value': 1}, {'key': 'b', 'value': 3}])")
+    source.add(table("t", "n int, m map<string,double>"), "(2, MAP {'a': 1, 'b': 3})")
 
     assert rows("SELECT map_filter(m, (k, n) -> n > t.n), map_filter(m, (k, v) -> v < n) FROM t", source) == [
         ("{b=3.0}", "{a=1.0}")
@@ -280,7 +280,7 @@ def test_a_lambda_sees_the_row_around_it() -> None:
 def test_columns_may_have_any_names_beside_a_lambda() -> None:
     source = FakeSource()
     columns = "b string, e string, m map<string,double>, k string, i string, x0 bigint"
-    source.add(table("t", columns), """('{"a":{"b":1}}', 'a', [{'key': 'a', 'value': 1}], 'k', 'i', 5)""")
+    source.add(table("t", columns), """('{"a":{"b":1}}', 'a', MAP {'a': 1}, 'k', 'i', 5)""")
     at_once = "TRY(CAST(json_parse(b) AS map(varchar, json)))"
 
     assert rows(f"SELECT {at_once}, TRY(CAST(element_at({at_once}, e) AS map(varchar, double))) FROM t", source) == [
@@ -299,7 +299,7 @@ def test_a_map_is_unnested_into_its_entries() -> None:
     source = FakeSource()
     source.add(
         table("t", "n int, m map<string,double>"),
-        "(1, [{'key': 'b', 'value': 1}, {'key': 'a', 'value': NULL}]), (2, []), (3, NULL)",
+        "(1, MAP {'b': 1, 'a': NULL}), (2, MAP {}), (3, NULL)",
     )
 
     assert rows("SELECT n, sensor, kwh FROM t CROSS JOIN UNNEST(m) AS v (sensor, kwh) ORDER BY sensor", source) == [
