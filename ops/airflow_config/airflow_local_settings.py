@@ -9,7 +9,9 @@ import sys
 # Airflow's modules have hundreds of thousands of objects, which the garbage collector checks often by default.
 gc.set_threshold(50_000, 20, 100)
 
-if "scheduler" in sys.argv:
+
+def load_for_tasks() -> None:
+    """Loads what all tasks need, before the processes of the tasks are started."""
     import functools
 
     import airflow.providers.amazon.aws.operators.lambda_function
@@ -25,3 +27,7 @@ if "scheduler" in sys.argv:
     for service in ("athena", "glue", "lambda", "s3", "sts"):
         boto3.client(service, region_name="us-east-1", aws_access_key_id="-", aws_secret_access_key="-")
     boto3.DEFAULT_SESSION = None
+
+
+if "scheduler" in sys.argv:
+    load_for_tasks()

@@ -78,6 +78,11 @@ def version_name(run: str, task_instance_id: str) -> str:
     return f"v{_eight_digits(run)}{_eight_digits(task_instance_id)}"
 
 
+def second_version(version: str) -> str:
+    """Name of what an attempt writes in place of its first version."""
+    return f"{version[:9]}{_eight_digits(version)}"
+
+
 def is_version_of(run: str, version: str) -> bool:
     """Whether an attempt of a task of this run wrote the version."""
     return version[1:9] == _eight_digits(run)

@@ -1,8 +1,8 @@
 -- Readings of one day, one row per record of its raw files, in Parquet, partitioned by verdict: 'used', or the reason
 -- why the record is rejected. Lines are parsed as text, so that an odd one is rejected alone. Records that are glued
--- together on one line are split. Of several readings of one hub and ts, the one of the last file by path is used, then
--- the greater by the JSON text of its data.
--- data: the channels that have a number; odd: the others, as JSON; line: of a rejected record, or one with odd values.
+-- together on one line are split.
+-- data: the channels that have a number; odd: the others, as JSON; line: of a rejected record, or one with odd values,
+-- or with with_lines of all records.
 -- in: raw_usage_lines of the day, location_versions of the run's content
 CREATE TABLE {{ table }}
 WITH (
@@ -11,32 +11,63 @@ WITH (
     external_location = '{{ location }}',
     partitioned_by = ARRAY['verdict']
 ) AS
--- More than some thousand nested brackets fail the query in spite of TRY, so a line with more than 500 is not parsed.
+-- Nearly all lines are plain: they have no other fields, and their data has only numbers. One cast reads them.
 WITH lines AS (
     SELECT
         "$path" AS file,
         line,
         CASE
-            WHEN length(line) <= 500 OR length(line) - length(replace(replace(line, '{', ''), '[', '')) <= 500
-                THEN TRY(CAST(json_parse(line) AS MAP (varchar, json)))
-        END AS fields
+            WHEN
+                regexp_like(
+                    line,
+                    '^\s*\{(\s|,|"loc_id"\s*:\s*"[^"\\]*"|"ts"\s*:\s*[0-9]{1,18}|"seconds"\s*:\s*[0-9]{1,4}'
+                    || '|"data"\s*:\s*\{(\s|,|"[^"\\]*"\s*:\s*-?[0-9.]{1,18}([eE][+\-]?[0-9]{1,2})?)*\})*\}\s*$'
+                )
+                THEN
+                    TRY(
+                        CAST(
+                            json_parse(line) AS ROW (
+                                loc_id varchar, ts bigint, seconds integer, data MAP (varchar, double)
+                            )
+                        )
+                    )
+        END AS plain
     FROM raw_usage_lines
     WHERE dt = '{{ day }}' AND (line IS NULL OR regexp_like(line, '[^\s]'))
+),
+
+-- More than some thousand nested brackets fail the query in spite of TRY, so a line with more than 500 is not parsed.
+parsed AS (
+    SELECT
+        file,
+        line,
+        plain IS NOT NULL AS is_plain,
+        plain.loc_id,
+        plain.ts,
+        plain.seconds,
+        plain.data,
+        CASE
+            WHEN
+                plain IS NULL
+                AND (length(line) <= 500 OR length(line) - length(replace(replace(line, '{', ''), '[', '')) <= 500)
+                THEN TRY(CAST(json_parse(line) AS MAP (varchar, json)))
+        END AS fields
+    FROM lines
 ),
 
 -- A brace inside of a text, or deeper nesting, makes the split unsafe: then the line stays whole, and is malformed.
 records AS (
     SELECT
-        l.file,
-        coalesce(r.record, l.line) AS line,
+        l.*,
+        coalesce(r.record, l.line) AS record,
         CASE
             WHEN r.record IS NULL THEN l.fields
             ELSE TRY(CAST(json_parse(r.record) AS MAP (varchar, json)))
-        END AS fields
-    FROM lines AS l
+        END AS members
+    FROM parsed AS l
     CROSS JOIN UNNEST(
         CASE
-            WHEN l.fields IS NULL AND regexp_like(l.line, '^\s*(\{[^{}]*(\{[^{}]*\}[^{}]*)?\}\s*)+$')
+            WHEN NOT l.is_plain AND l.fields IS NULL AND regexp_like(l.line, '^\s*(\{[^{}]*(\{[^{}]*\}[^{}]*)?\}\s*)+$')
                 THEN split(regexp_replace(l.line, '\}\s*\{', '}
 {'), '
 ')
@@ -48,12 +79,16 @@ records AS (
 members AS (
     SELECT
         file,
-        line,
-        fields IS NULL AS malformed,
-        nullif(TRY(CAST(element_at(fields, 'loc_id') AS varchar)), '') AS loc_id,
-        json_format(element_at(fields, 'ts')) AS ts,
-        coalesce(json_format(element_at(fields, 'seconds')), '{{ interval_seconds }}') AS seconds,
-        TRY(CAST(element_at(fields, 'data') AS MAP (varchar, json))) AS channels
+        record AS line,
+        is_plain,
+        NOT is_plain AND members IS NULL AS malformed,
+        nullif(coalesce(loc_id, TRY(CAST(element_at(members, 'loc_id') AS varchar))), '') AS loc_id,
+        ts,
+        seconds,
+        data,
+        CASE WHEN NOT is_plain THEN json_format(element_at(members, 'ts')) END AS ts_text,
+        CASE WHEN NOT is_plain THEN json_format(element_at(members, 'seconds')) END AS seconds_text,
+        CASE WHEN NOT is_plain THEN TRY(CAST(element_at(members, 'data') AS MAP (varchar, json))) END AS channels
     FROM records
 ),
 
@@ -64,33 +99,41 @@ readings AS (
         line,
         malformed,
         loc_id,
-        ts IS NULL OR ts = 'null' AS without_ts,
+        ts IS NULL AND (ts_text IS NULL OR ts_text = 'null') AS without_ts,
         CASE
-            WHEN regexp_like(ts, '^(-?[0-9]{1,18}|"[0-9]{1,18}")$') THEN CAST(replace(ts, '"', '') AS bigint)
+            WHEN ts IS NOT NULL THEN ts
+            WHEN regexp_like(ts_text, '^(-?[0-9]{1,18}|"[0-9]{1,18}")$') THEN CAST(replace(ts_text, '"', '') AS bigint)
             WHEN
-                regexp_like(ts, '^[0-9]\.[0-9]{1,15}E[0-9]{1,2}$') AND CAST(ts AS double) < 1e15
-                AND CAST(ts AS double) = floor(CAST(ts AS double))
-                THEN CAST(CAST(ts AS double) AS bigint)
+                regexp_like(ts_text, '^[0-9]\.[0-9]{1,15}E[0-9]{1,2}$') AND CAST(ts_text AS double) < 1e15
+                AND CAST(ts_text AS double) = floor(CAST(ts_text AS double))
+                THEN CAST(CAST(ts_text AS double) AS bigint)
         END AS ts,
         CASE
-            WHEN regexp_like(seconds, '^("[0-9]{1,4}"|[0-9]{1,4})$') THEN CAST(replace(seconds, '"', '') AS integer)
+            WHEN seconds IS NOT NULL THEN seconds
+            WHEN seconds_text IS NULL THEN {{ interval_seconds }}
+            WHEN regexp_like(seconds_text, '^("[0-9]{1,4}"|[0-9]{1,4})$')
+                THEN CAST(replace(seconds_text, '"', '') AS integer)
         END AS seconds,
-        nullif(cardinality(channels), 0) IS NULL AS without_data,
+        coalesce(cardinality(data), cardinality(channels), 0) = 0 AS without_data,
         channels,
-        -- A number, also in quotes. A boolean would become one, too.
-        map_filter(
-            transform_values(
-                channels,
-                (channel, value) -> CASE
-                    WHEN
-                        regexp_like(
-                            json_format(value), '^(-?[0-9.]+(E-?[0-9]+)?|"\s*-?[0-9]+(\.[0-9]+)?([eE][+\-]?[0-9]+)?")$'
-                        )
-                        THEN TRY(CAST(value AS double))
-                END
-            ),
-            (channel, kwh) -> is_finite(kwh)
-        ) AS data
+        CASE
+            WHEN is_plain THEN data
+            -- A number, also in quotes. A boolean would become one, too.
+            ELSE map_filter(
+                transform_values(
+                    channels,
+                    (channel, value) -> CASE
+                        WHEN
+                            regexp_like(
+                                json_format(value),
+                                '^(-?[0-9.]+(E-?[0-9]+)?|"\s*-?[0-9]+(\.[0-9]+)?([eE][+\-]?[0-9]+)?")$'
+                            )
+                            THEN TRY(CAST(value AS double))
+                    END
+                ),
+                (channel, kwh) -> is_finite(kwh)
+            )
+        END AS data
     FROM members
 ),
 
@@ -133,56 +176,6 @@ judged AS (
         END AS verdict
     FROM readings AS r
     LEFT JOIN hubs AS h ON r.loc_id = h.loc_id
-),
-
-counted AS (
-    SELECT
-        judged.*,
-        count(*) OVER (PARTITION BY loc_id, ts, verdict) AS copies
-    FROM judged
-),
-
--- The JSON text of the data is made only for readings that come more than once.
-texts AS (
-    SELECT
-        counted.*,
-        CASE
-            WHEN verdict = 'used' AND copies > 1
-                THEN
-                    json_format(
-                        CAST(
-                            CAST(
-                                element_at(CAST(json_parse(line) AS MAP (varchar, json)), 'data') AS MAP (varchar, json)
-                            ) AS json
-                        )
-                    )
-        END AS text
-    FROM counted
-),
-
-numbered AS (
-    SELECT
-        texts.*,
-        row_number() OVER (PARTITION BY loc_id, ts, verdict ORDER BY file DESC, text DESC) AS copy,
-        first_value(text) OVER (PARTITION BY loc_id, ts, verdict ORDER BY file DESC, text DESC) AS used_text
-    FROM texts
-),
-
-verdicts AS (
-    SELECT
-        loc_id,
-        ts,
-        seconds,
-        data,
-        odd,
-        file,
-        line,
-        CASE
-            WHEN verdict <> 'used' OR copy = 1 THEN verdict
-            WHEN text = used_text THEN 'duplicate'
-            ELSE 'conflicting'
-        END AS verdict
-    FROM numbered
 )
 
 SELECT
@@ -193,6 +186,6 @@ SELECT
     odd,
     file,
     -- Bytes that are no UTF-8 become U+FFFD: readers of Parquet refuse them.
-    CASE WHEN verdict <> 'used' OR odd IS NOT NULL THEN from_utf8(to_utf8(line)) END AS line,
+    CASE WHEN {{ with_lines }} OR verdict <> 'used' OR odd IS NOT NULL THEN from_utf8(to_utf8(line)) END AS line,
     verdict
-FROM verdicts
+FROM judged

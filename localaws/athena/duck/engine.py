@@ -160,6 +160,8 @@ def connect(engine: DuckEngine, store: Any, spill: str) -> duckdb.DuckDBPyConnec
     )
     connection.execute(f"LOAD {quote(str(_HTTPFS))}")
     connection.execute("SET TimeZone = 'UTC'")
+    # As on Athena, the right side of a join is held in memory: DuckDB has no estimate of the rows of text files.
+    connection.execute("SET disabled_optimizers = 'build_side_probe_side'")
     # A statement reads an object's head and footer once, however often it names the table.
     connection.execute("SET enable_http_metadata_cache = true; SET parquet_metadata_cache = true")
     token = f", SESSION_TOKEN {quote(store.session_token)}" if store.session_token else ""

@@ -135,7 +135,9 @@ def concat(arguments: Sequence[Value]) -> Value:
             raise _refused("concat", arguments)
         types = ", ".join(str(argument.type) for argument in arguments)
         raise QueryError("FUNCTION_NOT_FOUND", f"Unexpected parameters ({types}) for function concat")
-    return Value(f"({' || '.join(argument.sql for argument in arguments)})", VARCHAR)
+    literals = [argument.literal for argument in arguments if argument.literal is not None]
+    joined = "".join(literals) if len(literals) == len(arguments) else None
+    return Value(f"({' || '.join(argument.sql for argument in arguments)})", VARCHAR, literal=joined)
 
 
 def _date(arguments: Sequence[Value]) -> Value:

@@ -3,14 +3,14 @@
 DuckDB handles plain JSON (see `json_text`); the functions of `json_text` handle all other values.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sqlglot import exp
 
 from localaws.athena.duck import operators
-from localaws.athena.duck.json_text import MARK, PLAIN_DOUBLES, PLAIN_OBJECT, PLAIN_SCALAR
-from localaws.athena.duck.maps import entries, from_entries
+from localaws.athena.duck.json_text import MARK, PLAIN_DOUBLES, PLAIN_OBJECT, PLAIN_SCALAR, plain_row
 from localaws.athena.duck.operators import Value, bound, named, quote
 from localaws.athena.duck.scope import Scope, may_be_constant
 from localaws.athena.errors import QueryError, not_supported
@@ -89,15 +89,20 @@ def cast(value: Value, to: Type, tried: bool = False) -> Value:
         return Value(bound(value.sql, lambda of: _as_text(of, tried)), to)
     if to in (DOUBLE, BIGINT):
         return Value(bound(value.sql, lambda of: _as_number(of, to, tried)), to)
+    if to.name in ("map", "row") and value.type.fresh and not value.parsed:
+        # Trino might or might not merge the cast with the json_parse()
+        raise not_supported(f"CAST(json AS {to}) apart from json_parse()")
     if to in (map_of(VARCHAR, JSON), map_of(VARCHAR, DOUBLE)):
         return _as_map(value, to, tried)
+    if to.name == "row":
+        return _as_row(value, to, tried)
     raise not_supported(f"CAST(json AS {to})")
 
 
 def _to_json(value: Value) -> Value:
     for of, name in ((JSON, "json_of_entries"), (DOUBLE, "json_of_doubles")):
         if value.type == map_of(VARCHAR, of):
-            return Value(f"{name}({entries(value)})", JSON)
+            return Value(f"{name}({value.sql})", JSON)
     if value.type.name == "timestamp with time zone":
         raise QueryError("TYPE_MISMATCH", f"Cannot cast {value.type} to json")
     raise not_supported(f"CAST({value.type} AS json)")
@@ -133,18 +138,17 @@ def _as_number(of: str, to: Type, tried: bool) -> str:
     )
 
 
-# Whether the keys of the map m are unique. With few keys, comparing all of them is faster.
-_UNIQUE = (
-    'CASE WHEN cardinality("$m") < 50 THEN len(list_filter(map_keys("$m"),'
-    ' lambda "$k", "$i": list_position(map_keys("$m"), "$k") <> "$i")) = 0'
-    ' ELSE list_unique(map_keys("$m")) = cardinality("$m") END'
-)
+def _unique(of: str) -> str:
+    """DuckDB's text for whether the keys of a map are unique. With few keys, comparing all of them is faster."""
+    return (
+        f"CASE WHEN cardinality({of}) < 50 THEN len(list_filter(map_keys({of}),"
+        f' lambda "$k", "$i": list_position(map_keys({of}), "$k") <> "$i")) = 0'
+        f" ELSE list_unique(map_keys({of})) = cardinality({of}) END"
+    )
 
 
 def _as_map(value: Value, to: Type, tried: bool) -> Value:
     """DuckDB's text for the cast of a JSON value to a map. DuckDB itself would keep duplicate keys."""
-    if value.type.fresh and not value.parsed:  # Trino might or might not merge the cast with the json_parse()
-        raise not_supported(f"CAST(json AS {to}) apart from json_parse()")
     of_json = to.fields[1][1] == JSON
     kind = "entries" if of_json else "doubles"
     structure = f'"MAP(VARCHAR, {"JSON" if of_json else "DOUBLE"})"'
@@ -153,8 +157,9 @@ def _as_map(value: Value, to: Type, tried: bool) -> Value:
     def read(name: str, is_plain: Callable[[str], str]) -> Callable[[str], str]:
         def of_text(of: str) -> str:
             plain = f"from_json(CASE WHEN {is_plain(of)} THEN {of} END, {quote(structure)})"
-            by_duckdb = named(plain, '"$m"', f'CASE WHEN {_UNIQUE} THEN CAST("$m" AS {to.duck}) END')
-            return f"coalesce({by_duckdb}, {from_entries(f'{name}_{kind}_{_otherwise(tried)}({of})', to).sql})"
+            unique = _unique('"$m"')
+            by_duckdb = named(plain, '"$m"', f'CASE WHEN {unique} THEN CAST("$m" AS {to.duck}) END')
+            return f"coalesce({by_duckdb}, {name}_{kind}_{_otherwise(tried)}({of}))"
 
         return of_text
 
@@ -164,6 +169,24 @@ def _as_map(value: Value, to: Type, tried: bool) -> Value:
     else:
         sql = bound(value.sql, read("json", (lambda of: f"starts_with({of}, '{{')") if of_json else matches))
     return Value(sql, to)
+
+
+def _as_row(value: Value, to: Type, tried: bool) -> Value:
+    """DuckDB's text for the cast of a JSON value to a row. DuckDB itself would keep duplicate keys."""
+    pattern = quote(plain_row(to.fields))
+    structure = quote(json.dumps({name: of.duck for name, of in to.fields}))
+    fields = [(f'"$r"."{name}"', of) for name, of in to.fields]
+    found = " + ".join(f"CAST({field} IS NOT NULL AS INTEGER)" for field, _ in fields)
+    unique = " AND ".join(f"({field} IS NULL OR {_unique(field)})" for field, of in fields if of.name == "map")
+
+    def of_text(of: str) -> str:
+        plain = f"from_json(CASE WHEN regexp_full_match({of}, {pattern}) THEN {of} END, {structure})"
+        conditions = f"len(json_keys({of})) = {found}" + (f" AND {unique}" if unique else "")
+        by_duckdb = named(plain, '"$r"', f'CASE WHEN "$r" IS NOT NULL THEN CASE WHEN {conditions} THEN "$r" END END')
+        name = "json_parse" if value.parsed else "json"
+        return f'coalesce({by_duckdb}, "{name} {to.hive}_{_otherwise(tried)}"({of}))'
+
+    return Value(bound(value.parsed or value.sql, of_text), to)
 
 
 FORMS: dict[str, tuple[int, Callable[[Sequence[Value]], Value]]] = {

@@ -21,6 +21,7 @@ import pyarrow as pa
 from localaws.athena.duck.serdes import add_function
 from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.text import java_double
+from localaws.athena.types import BIGINT, DOUBLE, INTEGER, JSON, VARCHAR, Type, from_hive, map_of
 
 MARK = "\x01"  # JSON cannot begin with it
 
@@ -33,14 +34,40 @@ _DECIMAL = r"-?(?:0\.0{1,12}|[1-9][0-9]{0,6}\.[0-9]{1,8}|0\.0{0,5}[1-9][0-9]{0,1
 PLAIN_SCALAR = f"{_STRING}|{_WHOLE}|{_AS_WRITTEN}|true|false"
 
 
+_BLANK = r"[ \t\r\n]*"
+
+
+def _object_of_members(member: str) -> str:
+    return rf"{_BLANK}\{{{_BLANK}(?:(?:{member}){_BLANK}(?:,{_BLANK}(?:{member}){_BLANK})*)?\}}{_BLANK}"
+
+
 def _object(value: str) -> str:
-    member = rf"{_STRING}: ?(?:{value})"
-    return rf"\{{(?:{member}(?:, ?{member})*)?\}}"
+    return _object_of_members(f"{_STRING}{_BLANK}:{_BLANK}(?:{value})")
 
 
 _SCALAR = f"{_STRING}|{_WHOLE}|{_DECIMAL}|true|false"
 PLAIN_OBJECT = _object(f"{_SCALAR}|{_object(_SCALAR)}")
 PLAIN_DOUBLES = _object(f"{_WHOLE}|{_DECIMAL}")
+_PLAIN_FIELDS = {
+    VARCHAR: _STRING,
+    INTEGER: r"-?[1-9][0-9]{0,8}|0",
+    BIGINT: _WHOLE,
+    DOUBLE: f"{_WHOLE}|{_DECIMAL}",
+    map_of(VARCHAR, DOUBLE): PLAIN_DOUBLES,
+}
+
+
+def plain_row(fields: Sequence[tuple[str, Type]]) -> str:
+    """The RE2 pattern of an object that DuckDB's parser reads like Jackson: some of these fields, in any order.
+
+    Raises QueryError for an unsupported field.
+    """
+    for name, of in fields:
+        if of not in _PLAIN_FIELDS or not re.fullmatch("[a-z_][a-z0-9_]*", name):
+            raise not_supported(f"CAST(json AS row({name} {of}))")
+    return _object_of_members(
+        "|".join(f'"{name}"{_BLANK}:{_BLANK}(?:{_PLAIN_FIELDS[of]})' for name, of in fields)
+    )
 
 _DEEPEST = 800  # nesting of brackets that Python can read
 _DEEPEST_AT_ONCE = 1001  # nesting that Trino can cast directly; json_parse() fails only at some thousands
@@ -51,7 +78,11 @@ class Number(str):
 
 
 class Repeating(dict[str, Any]):
-    """An object with a duplicate key."""
+    """An object with duplicate keys. names: all its keys, as often as they occur."""
+
+    def __init__(self, members: dict[str, Any], names: list[str]) -> None:
+        super().__init__(members)
+        self.names = names
 
 
 class NotJson(Exception):
@@ -68,7 +99,7 @@ def _double(text: str) -> Any:
 
 
 def _no_constant(text: str) -> NoReturn:
-    raise NotJson(text)
+    raise ValueError(text)
 
 
 _decoder = partial(
@@ -82,7 +113,7 @@ _DECODER = _decoder()
 
 def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    return found if len(found) == len(pairs) else Repeating(found)
+    return found if len(found) == len(pairs) else Repeating(found, [key for key, _ in pairs])
 
 
 _AT_ONCE = _decoder(object_pairs_hook=_object_of)
@@ -91,18 +122,22 @@ _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
 
 def parsed(text: str, decoder: json.JSONDecoder = _DECODER) -> Any:
-    """The parsed value, with numbers as `Number`. Raises NotJson, and QueryError for an unsupported value."""
+    """The parsed value, with numbers as `Number`.
+
+    Raises NotJson, or in a direct cast NotCast, for a text that is not JSON, and QueryError for an unsupported value.
+    """
+    failure = NotCast if decoder is _AT_ONCE else NotJson
     depth = _depth(text)
     if decoder is _AT_ONCE and depth > _DEEPEST_AT_ONCE:
         keys = _KEYS.findall(text)
         if len(set(keys)) == len(keys) and "\\" not in text:  # a duplicate key can override a value
-            raise NotJson(text)
+            raise failure(text)
     if depth > _DEEPEST:
         raise not_supported(f"JSON of more than {_DEEPEST} brackets in one another")
     try:
         return decoder.decode(text)
     except ValueError:
-        raise NotJson(text) from None
+        raise failure(text) from None
 
 
 def _depth(text: str) -> int:
@@ -185,7 +220,7 @@ def _parse(text: str) -> str:
 _HALF = re.compile("[\ud800-\udfff]")  # a lone surrogate
 
 
-def _entries(value: Any, of: Callable[[Any], Any]) -> list[dict[str, Any]] | None:
+def _entries(value: Any, of: Callable[[Any], Any]) -> list[tuple[str, Any]] | None:
     """A JSON object as a map. Raises NotCast for another value, and for duplicate keys."""
     if value is None:
         return None
@@ -193,7 +228,26 @@ def _entries(value: Any, of: Callable[[Any], Any]) -> list[dict[str, Any]] | Non
         raise NotCast(value)
     if _HALF.search("".join(value)):
         raise not_supported("an object's key of half a character")
-    return [{"key": key, "value": of(one)} for key, one in value.items()]
+    return [(key, of(one)) for key, one in value.items()]
+
+
+def _row(value: Any, fields: Sequence[tuple[str, Type]]) -> dict[str, Any] | None:
+    """A JSON object, by the names of its members without their case, or an array, by position, as a row."""
+    if value is None:
+        return None
+    if isinstance(value, list) and len(value) == len(fields):
+        members = [(name, one) for (name, _), one in zip(fields, value, strict=True)]
+    elif isinstance(value, dict):
+        names = value.names if isinstance(value, Repeating) else value
+        lower = [key.lower() for key in names]
+        if any(lower.count(name) > 1 for name, _ in fields):
+            raise NotCast(value)
+        members = [(key.lower(), one) for key, one in value.items()]
+    else:
+        raise NotCast(value)
+    types = dict(fields)
+    found = {name: _FIELDS[types[name]](one) for name, one in members if name in types}
+    return {name: found.get(name) for name in types}
 
 
 def _as_json(value: Any) -> str:
@@ -237,6 +291,13 @@ def _as_number(value: Any, certain: re.Pattern[str], doubtful: re.Pattern[str], 
     raise NotCast(value)
 
 
+def _as_integer(value: Any) -> int | None:
+    number = _as_bigint(value)
+    if number is not None and not -(2**31) <= number < 2**31:
+        raise NotCast(value)
+    return number
+
+
 _E_DIGITS = 15
 _LEAST, _MOST = 1e-9, 1e15  # outside this range, Trino writes some doubles with more digits than necessary
 
@@ -267,8 +328,8 @@ def _scientific(number: float) -> str:
     return f"{whole}.{fraction.rstrip('0') or '0'}E{int(exponent)}"
 
 
-def _of_map(entries: Sequence[dict[str, Any]], of: Callable[[Any], Any]) -> str:
-    return MARK + written(_in_order({entry["key"]: of(entry["value"]) for entry in entries}))
+def _of_map(entries: Sequence[tuple[str, Any]], of: Callable[[Any], Any]) -> str:
+    return MARK + written(_in_order({key: of(value) for key, value in entries}))
 
 
 class _Raw(Number):
@@ -285,16 +346,31 @@ def _number(value: float | None) -> Any:
     return Number(java_double(value))
 
 
-_TEXT_ENTRIES, _DOUBLE_ENTRIES = (f'STRUCT("key" VARCHAR, "value" {of})[]' for of in ("VARCHAR", "DOUBLE"))
+_FIELDS: dict[Type, Callable[[Any], Any]] = {
+    VARCHAR: _as_varchar,
+    INTEGER: _as_integer,
+    BIGINT: _as_bigint,
+    DOUBLE: _as_double,
+    map_of(VARCHAR, DOUBLE): partial(_entries, of=_as_double),
+}
 
 
-def _arrow(value: pa.DataType) -> pa.DataType:
-    return pa.list_(pa.struct([("key", pa.string()), ("value", value)]))
+def _types(of: Type) -> tuple[str, pa.DataType]:
+    """DuckDB's and Arrow's spelling of a type."""
+    return of.duck, _arrow(of)
 
 
-_TO_ENTRIES = _TEXT_ENTRIES, _arrow(pa.string())
-_TO_DOUBLES = _DOUBLE_ENTRIES, _arrow(pa.float64())
-_TO_TEXT = "VARCHAR", pa.string()
+def _arrow(of: Type) -> pa.DataType:
+    if of.name == "row":
+        return pa.struct([(name, _arrow(field)) for name, field in of.fields])
+    if of.name == "map":
+        return pa.map_(*(_arrow(inner) for _, inner in of.fields))
+    return {"integer": pa.int32(), "bigint": pa.int64(), "double": pa.float64()}.get(of.name, pa.string())
+
+
+_TO_ENTRIES = _types(map_of(VARCHAR, JSON))
+_TO_DOUBLES = _types(map_of(VARCHAR, DOUBLE))
+_TO_TEXT = _types(VARCHAR)
 
 
 # Functions of a text by name, with DuckDB's and Arrow's types of the result. DuckDB has two variants of each: on an
@@ -306,8 +382,8 @@ _FALLIBLE: dict[str, tuple[Callable[[str], Any], tuple[str, pa.DataType]]] = {
     "json_parse_doubles": (lambda text: _entries(parsed(text, _AT_ONCE), _as_double), _TO_DOUBLES),
     "json_doubles": (lambda text: _entries(of_value(text), _as_double), _TO_DOUBLES),
     "json_varchar": (lambda text: _as_varchar(of_value(text)), _TO_TEXT),
-    "json_double": (lambda text: _as_double(of_value(text)), ("DOUBLE", pa.float64())),
-    "json_bigint": (lambda text: _as_bigint(of_value(text)), ("BIGINT", pa.int64())),
+    "json_double": (lambda text: _as_double(of_value(text)), _types(DOUBLE)),
+    "json_bigint": (lambda text: _as_bigint(of_value(text)), _types(BIGINT)),
 }
 
 
@@ -324,20 +400,31 @@ def _or_error(of: Callable[[str], Any], text: str) -> Any:
     except NotJson:
         raise QueryError("INVALID_FUNCTION_ARGUMENT", f"Cannot convert value to JSON: '{text[:10_000]}'") from None
     except NotCast:
-        raise QueryError("INVALID_CAST_ARGUMENT", f"Cannot cast JSON: {canonical(text)[:10_000]}") from None
+        raise QueryError("INVALID_CAST_ARGUMENT", f"Cannot cast JSON: {text.removeprefix(MARK)[:10_000]}") from None
+
+
+# A cast to a row calls a function named after the type: "json_parse struct<a:int>_or_null"(…).
+_ROW_CALL = re.compile(r'"(json(?:_parse)?) (struct<[^"]*>)_or_(?:null|error)"\(')
+
+
+def _to_row(name: str, of: str) -> tuple[Callable[[str], Any], tuple[str, pa.DataType]]:
+    row = from_hive(of)
+    read = partial(parsed, decoder=_AT_ONCE) if name == "json_parse" else of_value
+    return lambda text: _row(read(text), row.fields), _types(row)
 
 
 def register(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     """Registers the functions of this module that a statement calls with DuckDB."""
-    for name, (of, (duck, arrow)) in _FALLIBLE.items():
+    rows = {f"{name} {fields}": of for name, fields in _ROW_CALL.findall(sql) for of in [_to_row(name, fields)]}
+    for name, (of, (duck, arrow)) in (_FALLIBLE | rows).items():
         for suffix, guarded in (("or_null", _or_null), ("or_error", _or_error)):
-            if f"{name}_{suffix}(" in sql:
+            if f"{name}_{suffix}(" in sql or f'"{name}_{suffix}"(' in sql:
                 add_function(connection, partial(guarded, of), duck, arrow, name=f"{name}_{suffix}")
     if "json_canonical(" in sql:
         add_function(connection, canonical, *_TO_TEXT, name="json_canonical")
     if "json_of_entries(" in sql:
         of_entries = partial(_of_map, of=_raw)
-        add_function(connection, of_entries, *_TO_TEXT, name="json_of_entries", takes=_TEXT_ENTRIES)
+        add_function(connection, of_entries, *_TO_TEXT, name="json_of_entries", takes=_TO_ENTRIES[0])
     if "json_of_doubles(" in sql:
         of_doubles = partial(_of_map, of=_number)
-        add_function(connection, of_doubles, *_TO_TEXT, name="json_of_doubles", takes=_DOUBLE_ENTRIES)
+        add_function(connection, of_doubles, *_TO_TEXT, name="json_of_doubles", takes=_TO_DOUBLES[0])

@@ -67,7 +67,8 @@ class TableSource:
 
         Else it asks for each column of each row group, and the base reads the whole object for each such request.
         """
-        total = sum({location: size for _, _, files in self._scanned for location, size in files}.values())
+        tables = [files for _, table, files in self._scanned if table.serde == PARQUET]  # others have been copied
+        total = sum({location: size for files in tables for location, size in files}.values())
         whole = total if total <= memory * _WHOLE_SHARE else 0
         # DuckDB does not count what it has got that way.
         self.connection.execute(f"SET force_download = {whole > 0}; SET memory_limit = '{memory - whole}B'")

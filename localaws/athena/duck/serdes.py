@@ -128,18 +128,36 @@ def _readable(duck: str, declared: Type) -> bool:
 
 
 def _lines(connection: duckdb.DuckDBPyConnection, locations: list[str], skip: int = 0) -> str:
-    """DuckDB's text for all lines of the files, with their files. Raises QueryError for a damaged compressed file."""
+    """DuckDB's text for all lines of the files, with their files. Raises QueryError for a damaged compressed file.
+
+    Each object is fetched once, because its bytes are read twice. The copies stay in DuckDB's spill folder until the
+    statement ends.
+    """
     for location in locations:
         check_name(location)
-    packed = [location for location in locations if location.endswith(PACKED)]
-    plain = [location for location in locations if location not in packed]
-    rewritten = packed + (_other_texts(connection, plain) if plain else [])
-    feeds = [location for location in plain if location not in rewritten]
-    readers = [_reader(feeds, _BUFFER_BYTES, skip)] if feeds else []
-    readers += _rewritten(connection, rewritten, skip)
-    if not readers:
-        return "SELECT '' AS line, '' AS \"$path\" WHERE FALSE"
-    return " UNION ALL ".join(f"SELECT coalesce(line, '') AS line, \"$path\" FROM {reader}" for reader in readers)
+    copies = {_copy(connection, location): location for location in locations}
+    plain = [path for path, location in copies.items() if not location.endswith(PACKED)]
+    other = set(_other_texts(connection, plain) if plain else []) | copies.keys() - set(plain)
+    texts = {path: location for path, location in copies.items() if path not in other}
+    rewritten = {}
+    for path in sorted(other):
+        text = f"{path}.txt"
+        if write_text(copies[path], Path(path).read_bytes(), Path(text), _LARGE_BUFFER_BYTES // 4):
+            rewritten[text] = copies[path]
+    readers = [_reader(texts, _BUFFER_BYTES, skip)] if texts else []
+    readers += [_reader(rewritten, _LARGE_BUFFER_BYTES, skip)] if rewritten else []
+    return " UNION ALL ".join(readers) or "SELECT '' AS line, '' AS \"$path\" WHERE FALSE"
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, location: str) -> str:
+    """The path of a copy of a file."""
+    found = connection.execute("SELECT current_setting('temp_directory')").fetchone()
+    assert found is not None
+    Path(found[0]).mkdir(parents=True, exist_ok=True)
+    # DuckDB's errors have the name of the copy, so it contains that of the original. DuckDB would compress a .gz.
+    path = f"{found[0]}/{next(_text_numbers)}-{location.rpartition('/')[2][-100:]}.copy"
+    connection.execute(f"COPY (SELECT content FROM read_blob({quote(location)})) TO {quote(path)} (FORMAT blob)")
+    return path
 
 
 def _other_texts(connection: duckdb.DuckDBPyConnection, plain: list[str]) -> list[str]:
@@ -148,40 +166,22 @@ def _other_texts(connection: duckdb.DuckDBPyConnection, plain: list[str]) -> lis
         f"SELECT filename FROM (SELECT filename, TRY(decode(content)) AS text FROM read_blob({_list(plain)}))"
         " WHERE text IS NULL OR contains(text, chr(13))"
     ).fetchall()
-    return [location for (location,) in found]
+    return [path for (path,) in found]
 
 
-def _rewritten(connection: duckdb.DuckDBPyConnection, locations: list[str], skip: int) -> list[str]:
-    """The reader of these files' rewritten texts, which stay in DuckDB's spill folder until the statement ends."""
-    paths: dict[str, str] = {}
-    for location in locations:
-        found = connection.execute(
-            "SELECT current_setting('temp_directory'), content FROM read_blob(?)", [location]
-        ).fetchone()
-        assert found is not None
-        folder, content = Path(found[0]), found[1]
-        folder.mkdir(parents=True, exist_ok=True)
-        # DuckDB's errors have the name of this file, so it contains that of the original.
-        path = folder / f"{next(_text_numbers)}-{location.rpartition('/')[2][-100:]}.txt"
-        if write_text(location, content, path, _LARGE_BUFFER_BYTES // 4):
-            paths[location] = str(path)
-    if not paths:
-        return []
-    names = ", ".join(f"({quote(path)}, {quote(location)})" for location, path in paths.items())
-    reader = _reader(list(paths.values()), _LARGE_BUFFER_BYTES, skip)
-    return [
-        f'(SELECT t.line, n.location AS "$path" FROM {reader} AS t'
-        f' INNER JOIN (VALUES {names}) AS n(path, location) ON t."$path" = n.path)'
-    ]
-
-
-def _reader(locations: list[str], buffer: int, skip: int = 0) -> str:
-    return (
-        f"read_csv({_list(locations)},"
+def _reader(copies: dict[str, str], buffer: int, skip: int) -> str:
+    """DuckDB's text for the lines of files. copies: the path of each file's copy, and the file's location."""
+    names = ", ".join(f"({quote(path)}, {quote(location)})" for path, location in copies.items())
+    reader = (
+        f"read_csv({_list(list(copies))},"
         f" columns={{'line': 'VARCHAR'}}, auto_detect=false, header=false, delim={quote(_NO_DELIMITER)},"
-        " compression='none', quote='', escape='', strict_mode=false, null_padding=false, filename='$path',"
+        " compression='none', quote='', escape='', strict_mode=false, null_padding=false, filename='path',"
         f" hive_partitioning=false, new_line={quote(_LINE_END)},"
         f" max_line_size={buffer // 4}, buffer_size={buffer}, skip={skip})"
+    )
+    return (
+        f"SELECT coalesce(t.line, '') AS line, n.location AS \"$path\" FROM {reader} AS t"
+        f" INNER JOIN (VALUES {names}) AS n(path, location) ON t.path = n.path"
     )
 
 

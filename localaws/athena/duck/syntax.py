@@ -189,6 +189,10 @@ def type_of(node: exp.DataType) -> Type:
     if name == "MAP" and len(node.expressions) == 2:
         key, value = map(type_of, node.expressions)
         return map_of(key, value)
+    if name == "STRUCT" and all(isinstance(one, exp.ColumnDef) and one.kind for one in node.expressions):
+        names = [one.name for one in node.expressions if not one.this.quoted]
+        if len({one.lower() for one in names}) == len(node.expressions):
+            return Type("row", fields=tuple((name_of(one.this), type_of(one.kind)) for one in node.expressions))
     arguments = tuple(int(one.this.this) for one in node.expressions if isinstance(one, exp.DataTypeParam))
     if len(arguments) != len(node.expressions):
         raise not_supported(f"the type {shown(node)}")

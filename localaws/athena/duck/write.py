@@ -55,7 +55,6 @@ class Writer:
     def files(self, rows: str, location: str, count: int) -> None:
         """``count`` objects; a row lies in any, as on Athena: nobody shall take them for one, or for the order."""
         self.used.append(location)
-        self.connection.execute(f"SET partitioned_write_flush_threshold = {_ROW_GROUP}")  # bounds what is in memory
         numbered = f'SELECT *, row_number() OVER () % {count} AS "$file" FROM ({rows})'
         names = f"OVERWRITE_OR_IGNORE, HIVE_FILE_PATTERN false, FILENAME_PATTERN '{self.name}_{{i}}'"
         self._copy(numbered, location.rstrip("/"), f', PARTITION_BY ("$file"), {names}')
@@ -111,6 +110,7 @@ class Writer:
         ]
 
     def _copy(self, rows: str, target: str, options: str) -> None:
+        self.connection.execute(f"SET partitioned_write_flush_threshold = {_ROW_GROUP}")  # bounds what is in memory
         self.connection.execute(
             f"COPY ({rows}) TO {quote(target)} (FORMAT parquet, COMPRESSION {self.compression}{options})"
         )
