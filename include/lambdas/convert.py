@@ -40,28 +40,37 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     for data_set, location in fresh.items():
         invocation.register(data_set, contents[data_set], location)
 
-    table, location = staging_table("readings", version), invocation.location(day_prefix("readings", event["day"], version))
-    values = {
-        "day": event["day"],
-        "next_day": next_day(event["day"]),
-        "locations": contents["locations"],
-        "interval_seconds": INTERVAL_SECONDS,
-    }
-    readings = partial(invocation.statement, "convert/readings", **values)
+    return _convert_readings(invocation)
+
+
+def _convert_readings(invocation: Invocation) -> dict[str, Any]:
+    """Converts the day's readings. If readings of a hub repeat, another version has one reading for each ts.
+
+    Most days have no such readings, and to sort a day by hub and ts takes as long as to convert it.
+    """
+    event = invocation.event
+    day, run, version = event["day"], event["run"], event["version"]
+    readings = partial(
+        invocation.statement,
+        "convert/readings",
+        day=day,
+        next_day=next_day(day),
+        locations=event["content"]["locations"],
+        interval_seconds=INTERVAL_SECONDS,
+    )
+    table, location = staging_table("readings", version), invocation.location(day_prefix("readings", day, version))
     invocation.athena.run(readings(table=table, location=location, with_lines="false"))
     (found,) = invocation.athena.rows(invocation.statement("convert/repeated_readings", readings_table=table))
     if found["repeated"] != "0":
-        # Nearly all days have no repeated readings, and sorting the day to find one costs as much as its conversion.
-        lines_table, lines = staging_table("lines", version), f"{staging_prefix(event['run'], version)}lines/"
-        invocation.athena.run(
-            readings(table=lines_table, location=invocation.location(lines), with_lines="true")
-        )
+        print(f"{found['repeated']} times, several readings of a hub have the same ts: one of them is used")
+        all_table = staging_table("all_readings", version)
+        all_location = invocation.location(f"{staging_prefix(run, version)}all_readings/")
+        invocation.athena.run(readings(table=all_table, location=all_location, with_lines="true"))
         version = second_version(version)
-        table = staging_table("readings", version)
-        location = invocation.location(day_prefix("readings", event["day"], version))
+        table, location = staging_table("readings", version), invocation.location(day_prefix("readings", day, version))
         invocation.athena.run(
             invocation.statement(
-                "convert/distinct_readings", table=table, location=location, readings_table=lines_table
+                "convert/distinct_readings", table=table, location=location, readings_table=all_table
             )
         )
     return {"readings_table": table, "readings_location": f"{location}verdict={USED}/"}

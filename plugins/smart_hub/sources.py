@@ -14,7 +14,8 @@ from smart_hub.objects import objects
 _log = logging.getLogger(__name__)
 
 # Files are sent beside each other already, so none needs threads of its own.
-_TRANSFER = TransferConfig(use_threads=False)
+# AWS recommends multipart uploads from 100 MB on: https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
+_TRANSFER = TransferConfig(use_threads=False, multipart_threshold=100_000_000)
 _READ_AT_ONCE = 1 << 20  # bytes
 
 

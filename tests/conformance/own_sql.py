@@ -137,7 +137,13 @@ def _converted(judge: Judge, asked: set[str]) -> Iterator[Finding]:
         location = judge.table(TRINO, f"staging_{data_set}").location
         _register(judge, f"{data_set.removesuffix('s')}_versions", CONTENTS[data_set], location)
     values = {**DAYS, "locations": CONTENTS["locations"], "interval_seconds": "300"}
-    yield from _making(judge, asked, "convert/readings", "staging_readings", **values)
+    yield from _making(judge, asked, "convert/readings", "first_readings", with_lines="false", **values)
+    name = "convert/repeated_readings"
+    asked.add(name)
+    question = sql.statement(STATEMENTS, name, readings_table="first_readings")
+    yield replace(judge.compare("convert", question), statement=name)
+    yield from _making(judge, asked, "convert/readings", "all_readings", with_lines="true", **values)
+    yield from _making(judge, asked, "convert/distinct_readings", "staging_readings", readings_table="all_readings")
     tables = {"readings_table": "staging_readings", **CONTENTS}
     yield from _making(judge, asked, "transform/usage_cost", "staging_usage_cost", **tables)
     tables = {"readings_table": "staging_readings", "cost_table": "staging_usage_cost"}

@@ -12,6 +12,7 @@ import transform
 from event import InvalidEvent, Invocation
 from smart_hub.athena import QueryFailed, QueryTimedOut
 from smart_hub.content import content_of
+from smart_hub.layout import VERSION_PATTERN
 from tests.fake_aws import A_PAGE, BUCKET, DAY, RUN, FakeAws
 
 VERSION = "v0123456789abcdef"
@@ -36,7 +37,9 @@ def contents(aws: FakeAws) -> dict[str, str]:
 
 
 @pytest.fixture
-def convert_event(contents: dict[str, str]) -> dict[str, Any]:
+def convert_event(aws: FakeAws, contents: dict[str, str]) -> dict[str, Any]:
+    """Of a day on which no readings of a hub repeat."""
+    aws.rows = [["repeated"], ["0"]]
     return event_of({name: contents[name] for name in ("mappings", "locations")})
 
 
@@ -62,16 +65,16 @@ def register(aws: FakeAws, table: str, content: str) -> None:
 
 def created(aws: FakeAws) -> list[str]:
     """The tables that the statements create, in order."""
-    return [re.findall(r"CREATE TABLE (\w+)", statement)[0] for statement in aws.statements]
+    return re.findall(r"^CREATE TABLE (\w+)", "\n".join(aws.statements), re.MULTILINE)
 
 
 def write_files(aws: FakeAws, count: int) -> None:
     """Lets each query leave so many objects where it was told to write."""
 
     def written(statement: str) -> None:
-        location = re.findall(r"external_location = 's3://the-data/(.+)'", statement)[0]
-        for number in range(count):
-            aws.put(BUCKET, f"{location}part-{number}", "rows")
+        for location in re.findall(r"external_location = 's3://the-data/(.+)'", statement):
+            for number in range(count):
+                aws.put(BUCKET, f"{location}part-{number}", "rows")
 
     aws.on_success = written
 
@@ -184,6 +187,26 @@ def test_convert_leaves_out_what_is_converted(aws: FakeAws, convert_event: dict[
     aws.statements.clear()
     convert.handler(convert_event, context)
     assert created(aws) == [f"staging_readings_{VERSION}"]
+
+
+def test_convert_keeps_one_of_repeated_readings_in_another_version(
+    aws: FakeAws, convert_event: dict[str, Any], context: Any
+) -> None:
+    aws.rows = [["repeated"], ["1"]]
+    answer = convert.handler(convert_event, context)
+    *_, first, everything, distinct = created(aws)
+    assert (first, everything) == (f"staging_readings_{VERSION}", f"staging_all_readings_{VERSION}")
+    assert f"external_location = 's3://{BUCKET}/staging/{RUN}/{VERSION}/all_readings/'" in aws.statements[-2]
+    assert f"FROM {everything}" in aws.statements[-1]
+    # expect a version that the clean-up knows for one of this run
+    version = distinct.removeprefix("staging_readings_")
+    assert version != VERSION
+    assert version[:9] == VERSION[:9]
+    assert VERSION_PATTERN.fullmatch(version)
+    assert answer == {
+        "readings_table": distinct,
+        "readings_location": f"s3://{BUCKET}/warehouse/readings/dt={DAY}/version={version}/verdict=used/",
+    }
 
 
 def test_convert_does_not_register_what_changed_meanwhile(

@@ -19,6 +19,7 @@ import pytest
 from generator.__main__ import main as generate
 from ops.deploy import deploy
 from smart_hub import sql
+from smart_hub.layout import next_day
 from tests.localaws.athena.client import AthenaClient
 from tests.localaws.athena.pipeline import Pipeline
 from tests.localaws.local_server import ROOT, Aws
@@ -102,6 +103,15 @@ class Day:
         """Runs a statement that makes a table; gives the table's name."""
         self.run(name, table=table, location=self.location(table), **values)
         return table
+
+    def readings(self, table: str, day: str = DAY) -> str:
+        """Converts a day's usage as the function of step 3 does; gives the table's name."""
+        values = {"day": day, "next_day": next_day(day), "locations": "L", "interval_seconds": 300}
+        self.make("convert/readings", table, with_lines="false", **values)
+        if self.rows("convert/repeated_readings", readings_table=table) == [("0",)]:
+            return table
+        everything = self.make("convert/readings", f"{table}_all", with_lines="true", **values)
+        return self.make("convert/distinct_readings", f"{table}_distinct", readings_table=everything)
 
     def rows(self, name: str, **values: str | int) -> list[tuple[str | None, ...]]:
         return self.athena.rows(self.statement(name, **values))

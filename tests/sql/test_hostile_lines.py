@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.sql.conftest import NEW_YORK, Day, reading
 
-DAY, NEXT_DAY = "2019-11-05", "2019-11-06"
+DAY = "2019-11-05"
 MIDNIGHT = 1572930000  # of the day in New York: 05:00 UTC
 REFERENCES = {"locations": "L", "mappings": "M", "rates": "R"}
 MEGABYTE = 1024 * 1024
@@ -49,7 +49,7 @@ def rejected(day: Day) -> Rejected:
             athena.s3.put_object(Bucket=athena.bucket, Key=f"{prefix}{name.replace('_', '.')}", Body=body)
         readings, cost, rejects = (f"hostile_{kind}_{next(numbers)}" for kind in ("readings", "cost", "rejects"))
         try:
-            day.make("convert/readings", readings, day=DAY, next_day=NEXT_DAY, locations="L", interval_seconds=300)
+            readings = day.readings(readings, DAY)
             day.make("transform/usage_cost", cost, readings_table=readings, **REFERENCES)
             day.make("transform/usage_rejects", rejects, readings_table=readings, cost_table=cost)
         except AssertionError as error:  # with the error of Athena

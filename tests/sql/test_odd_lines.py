@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.sql.conftest import DAY, NEXT_DAY, Day
+from tests.sql.conftest import DAY, Day
 from tests.sql.odd_lines import CASES, Odd
 
 REFERENCES = {"locations": "L", "mappings": "M", "rates": "R"}
@@ -19,8 +19,7 @@ def made(day: Day) -> dict[str, tuple[list[Any], list[Any]]]:
     before = athena.keys(prefix)
     for number, case in enumerate(CASES):
         athena.s3.put_object(Bucket=athena.bucket, Key=f"{prefix}odd/{number:03}.json", Body=case.body(number))
-    values = {"day": DAY, "next_day": NEXT_DAY, "locations": "L", "interval_seconds": 300}
-    readings = day.make("convert/readings", "odd_readings", **values)
+    readings = day.readings("odd_readings")
     cost = day.make("transform/usage_cost", "odd_cost", readings_table=readings, **REFERENCES)
     rejects = day.make("transform/usage_rejects", "odd_rejects", readings_table=readings, cost_table=cost)
     for key in athena.keys(prefix):
@@ -28,7 +27,7 @@ def made(day: Day) -> dict[str, tuple[list[Any], list[Any]]]:
             athena.s3.delete_object(Bucket=athena.bucket, Key=key)
     found: dict[str, tuple[list[Any], list[Any]]] = defaultdict(lambda: ([], []))
     used = athena.rows(
-        "SELECT r.file, v.sensor, v.kwh FROM odd_readings AS r CROSS JOIN UNNEST(r.data) AS v (sensor, kwh)"
+        f"SELECT r.file, v.sensor, v.kwh FROM {readings} AS r CROSS JOIN UNNEST(r.data) AS v (sensor, kwh)"
         " WHERE r.verdict = 'used'"
     )
     for file, sensor, kwh in used:

@@ -31,7 +31,7 @@ FOLDER = ROOT / "include" / "sql"
 NAMES = [path.relative_to(FOLDER).with_suffix("").as_posix() for path in sorted(FOLDER.rglob("*.sql"))]
 HIVE_DDL = ["publish/add_partition", "publish/set_location"]
 VALUES: dict[str, str | int] = {"day": DAY, "next_day": NEXT_DAY, "location": "s3://bucket/prefix/", "files": 1}
-VALUES |= {"interval_seconds": 300}
+VALUES |= {"interval_seconds": 300, "with_lines": "false"}
 
 Row = tuple[str | None, ...]
 
@@ -90,8 +90,7 @@ def test_mappings_come_as_they_are(day: Day) -> None:
 
 @pytest.fixture(scope="session")
 def readings(day: Day) -> str:
-    values = {"day": DAY, "next_day": NEXT_DAY, "locations": "L", "interval_seconds": 300}
-    return day.make("convert/readings", "staging_readings", **values)
+    return day.readings("staging_readings")
 
 
 def test_each_record_has_a_verdict(day: Day, readings: str) -> None:
@@ -247,16 +246,17 @@ def test_the_day_becomes_one_ordered_file(day: Day, compacted: str) -> None:
     [
         ("convert/locations", "staging_locations", "location_versions"),
         ("convert/mappings", "staging_mappings", "mapping_versions"),
-        ("convert/readings", "readings", "readings"),
+        ("convert/readings", "staging_readings", "readings"),
+        ("convert/distinct_readings", "staging_readings_distinct", "readings"),
         ("transform/usage_rejects", "rejects", "usage_rejects"),
         ("compact/usage_cost", "compacted", "usage_cost"),
     ],
 )
 def test_a_statement_gives_the_columns_that_are_deployed(
-    day: Day, request: pytest.FixtureRequest, statement: str, made: str, table: str
+    day: Day, readings: str, request: pytest.FixtureRequest, statement: str, made: str, table: str
 ) -> None:
     # given the statement's extra columns, from which rejects are built
-    beside = [(name, "string") for name in ("odd", "file", "line")] if statement == "convert/readings" else []
+    beside = [(name, "string") for name in ("odd", "file", "line")] if table == "readings" else []
 
     found = day.columns(made if made.startswith("staging_") else request.getfixturevalue(made))
 
