@@ -159,7 +159,8 @@ def _as_map(value: Value, to: Type, tried: bool) -> Value:
             plain = f"from_json(CASE WHEN {is_plain(of)} THEN {of} END, {quote(structure)})"
             unique = _unique('"$m"')
             by_duckdb = named(plain, '"$m"', f'CASE WHEN {unique} THEN CAST("$m" AS {to.duck}) END')
-            return f"coalesce({by_duckdb}, {name}_{kind}_{_otherwise(tried)}({of}))"
+            by_ours = f"from_json({name}_{kind}_{_otherwise(tried)}({of}), {quote(json.dumps(to.duck))})"
+            return f"coalesce({by_duckdb}, {by_ours})"
 
         return of_text
 
@@ -184,7 +185,7 @@ def _as_row(value: Value, to: Type, tried: bool) -> Value:
         conditions = f"len(json_keys({of})) = {found}" + (f" AND {unique}" if unique else "")
         by_duckdb = named(plain, '"$r"', f'CASE WHEN "$r" IS NOT NULL THEN CASE WHEN {conditions} THEN "$r" END END')
         name = "json_parse" if value.parsed else "json"
-        return f'coalesce({by_duckdb}, "{name} {to.hive}_{_otherwise(tried)}"({of}))'
+        return f'coalesce({by_duckdb}, from_json("{name} {to.hive}_{_otherwise(tried)}"({of}), {structure}))'
 
     return Value(bound(value.parsed or value.sql, of_text), to)
 

@@ -220,7 +220,7 @@ def _parse(text: str) -> str:
 _HALF = re.compile("[\ud800-\udfff]")  # a lone surrogate
 
 
-def _entries(value: Any, of: Callable[[Any], Any]) -> list[tuple[str, Any]] | None:
+def _entries(value: Any, of: Callable[[Any], Any]) -> dict[str, Any] | None:
     """A JSON object as a map. Raises NotCast for another value, and for duplicate keys."""
     if value is None:
         return None
@@ -228,7 +228,7 @@ def _entries(value: Any, of: Callable[[Any], Any]) -> list[tuple[str, Any]] | No
         raise NotCast(value)
     if _HALF.search("".join(value)):
         raise not_supported("an object's key of half a character")
-    return [(key, of(one)) for key, one in value.items()]
+    return {key: of(one) for key, one in value.items()}
 
 
 def _row(value: Any, fields: Sequence[tuple[str, Type]]) -> dict[str, Any] | None:
@@ -355,35 +355,30 @@ _FIELDS: dict[Type, Callable[[Any], Any]] = {
 }
 
 
-def _types(of: Type) -> tuple[str, pa.DataType]:
-    """DuckDB's and Arrow's spelling of a type."""
-    return of.duck, _arrow(of)
+def _nested(value: Any) -> Any:
+    """The JSON that DuckDB's from_json() reads as a row, a map or one of their values; JSON has no NaN and infinity."""
+    if isinstance(value, dict):
+        return {key: _nested(one) for key, one in value.items()}
+    return value if value is None else str(value)
 
 
-def _arrow(of: Type) -> pa.DataType:
-    if of.name == "row":
-        return pa.struct([(name, _arrow(field)) for name, field in of.fields])
-    if of.name == "map":
-        return pa.map_(*(_arrow(inner) for _, inner in of.fields))
-    return {"integer": pa.int32(), "bigint": pa.int64(), "double": pa.float64()}.get(of.name, pa.string())
+def _as_nested(value: dict[str, Any] | None) -> str | None:
+    return value if value is None else written(_nested(value))
 
 
-_TO_ENTRIES = _types(map_of(VARCHAR, JSON))
-_TO_DOUBLES = _types(map_of(VARCHAR, DOUBLE))
-_TO_TEXT = _types(VARCHAR)
-
-
+_TO_TEXT = "VARCHAR", pa.string()
 # Functions of a text by name, with DuckDB's and Arrow's types of the result. DuckDB has two variants of each: on an
-# error, `<name>_or_null` returns NULL, as TRY does, and `<name>_or_error` fails.
+# error, `<name>_or_null` returns NULL, as TRY does, and `<name>_or_error` fails. Maps and rows are returned as JSON,
+# because DuckDB 1.5 can read the texts in a nested result of a function after they are freed.
 _FALLIBLE: dict[str, tuple[Callable[[str], Any], tuple[str, pa.DataType]]] = {
     "json_parse": (_parse, _TO_TEXT),
-    "json_parse_entries": (lambda text: _entries(parsed(text, _AT_ONCE), _as_json), _TO_ENTRIES),
-    "json_entries": (lambda text: _entries(of_value(text), _as_json), _TO_ENTRIES),
-    "json_parse_doubles": (lambda text: _entries(parsed(text, _AT_ONCE), _as_double), _TO_DOUBLES),
-    "json_doubles": (lambda text: _entries(of_value(text), _as_double), _TO_DOUBLES),
+    "json_parse_entries": (lambda text: _as_nested(_entries(parsed(text, _AT_ONCE), _as_json)), _TO_TEXT),
+    "json_entries": (lambda text: _as_nested(_entries(of_value(text), _as_json)), _TO_TEXT),
+    "json_parse_doubles": (lambda text: _as_nested(_entries(parsed(text, _AT_ONCE), _as_double)), _TO_TEXT),
+    "json_doubles": (lambda text: _as_nested(_entries(of_value(text), _as_double)), _TO_TEXT),
     "json_varchar": (lambda text: _as_varchar(of_value(text)), _TO_TEXT),
-    "json_double": (lambda text: _as_double(of_value(text)), _types(DOUBLE)),
-    "json_bigint": (lambda text: _as_bigint(of_value(text)), _types(BIGINT)),
+    "json_double": (lambda text: _as_double(of_value(text)), ("DOUBLE", pa.float64())),
+    "json_bigint": (lambda text: _as_bigint(of_value(text)), ("BIGINT", pa.int64())),
 }
 
 
@@ -410,7 +405,7 @@ _ROW_CALL = re.compile(r'"(json(?:_parse)?) (struct<[^"]*>)_or_(?:null|error)"\(
 def _to_row(name: str, of: str) -> tuple[Callable[[str], Any], tuple[str, pa.DataType]]:
     row = from_hive(of)
     read = partial(parsed, decoder=_AT_ONCE) if name == "json_parse" else of_value
-    return lambda text: _row(read(text), row.fields), _types(row)
+    return lambda text: _as_nested(_row(read(text), row.fields)), _TO_TEXT
 
 
 def register(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
@@ -424,7 +419,7 @@ def register(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         add_function(connection, canonical, *_TO_TEXT, name="json_canonical")
     if "json_of_entries(" in sql:
         of_entries = partial(_of_map, of=_raw)
-        add_function(connection, of_entries, *_TO_TEXT, name="json_of_entries", takes=_TO_ENTRIES[0])
+        add_function(connection, of_entries, *_TO_TEXT, name="json_of_entries", takes=map_of(VARCHAR, JSON).duck)
     if "json_of_doubles(" in sql:
         of_doubles = partial(_of_map, of=_number)
-        add_function(connection, of_doubles, *_TO_TEXT, name="json_of_doubles", takes=_TO_DOUBLES[0])
+        add_function(connection, of_doubles, *_TO_TEXT, name="json_of_doubles", takes=map_of(VARCHAR, DOUBLE).duck)

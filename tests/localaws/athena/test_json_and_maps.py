@@ -164,6 +164,53 @@ def test_json_becomes_a_map(
     assert rows(f"SELECT {select(f'json_parse({_literal(text)})')}") == [apart]
 
 
+ROW = "row(s varchar, b bigint, n integer, m map(varchar, double))"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"s":"a","b":1,"n":2,"m":{"x":1,"w":2.5}}', "{s=a, b=1, n=2, m={x=1.0, w=2.5}}"),
+        (' { "m" : {"x" : 1} , "b": 1 }\r', "{s=null, b=1, n=null, m={x=1.0}}"),
+        ('{"S":"a","B":1}', "{s=a, b=1, n=null, m=null}"),
+        ('{"b":1,"b":2}', None),
+        ('{"b":1,"B":2}', None),
+        ('{"z":1,"z":2,"b":{"y":1}}', None),
+        ('{"z":1,"z":2,"b":3}', "{s=null, b=3, n=null, m=null}"),
+        ('{"m":{"a":1,"a":2}}', None),
+        ('{"m":{"a":"2.5","b":null,"c":true}}', "{s=null, b=null, n=null, m={a=2.5, b=null, c=1.0}}"),
+        ('{"m":{"a":"x"}}', None),
+        ('{"m":{"a":1e400,"b":-0}}', "{s=null, b=null, n=null, m={a=Infinity, b=0.0}}"),
+        ('{"m":[]}', None),
+        ('{"s":5,"b":" 1","n":"5"}', "{s=5, b=1, n=5, m=null}"),
+        ('{"s":1.5,"b":1.5,"n":-0.5}', "{s=1.5E0, b=2, n=-1, m=null}"),
+        ('{"s":null,"b":true}', "{s=null, b=1, n=null, m=null}"),
+        ('{"n":2147483648}', None),
+        ('{"n":2147483647.6}', None),
+        ('{"n":-2147483648}', "{s=null, b=null, n=-2147483648, m=null}"),
+        ('{"b":9223372036854775808}', None),
+        ('{"s":{"a":1}}', None),
+        ('["a",1,2,{"a":1}]', "{s=a, b=1, n=2, m={a=1.0}}"),
+        ('["a",1]', None),
+        ('{"b":1,}', None),
+        ("{}", "{s=null, b=null, n=null, m=null}"),
+        ("null", None),
+        ("5", None),
+    ],
+)
+def test_json_becomes_a_row(text: str, expected: str | None) -> None:
+    of = f"UNNEST(ARRAY[{_literal(text)}]) AS t (x)"
+    assert rows(f"SELECT TRY(CAST(json_parse(x) AS {ROW})) FROM {of}") == [(expected,)]
+    if expected is None and text != "null":
+        with pytest.raises(QueryError, match=r"^INVALID_CAST_ARGUMENT: "):
+            rows(f"SELECT CAST(json_parse(x) AS {ROW}) FROM {of}")
+
+
+def test_of_duplicate_fields_json_parse_keeps_the_last() -> None:
+    of = """UNNEST(ARRAY['{"b":1,"b":2}']) AS t (x)"""
+    assert rows(f"SELECT CAST(TRY(json_parse(x)) AS row(b bigint)) FROM {of}") == [("{b=2}",)]
+
+
 @pytest.mark.parametrize(
     "sql",
     [
@@ -323,8 +370,14 @@ def test_coalesce_keeps_the_texts_of_json() -> None:
         "json_format(coalesce(TRY(json_parse(x)), json_parse('1')))",
         "coalesce(CAST(TRY(json_parse(x)) AS varchar), 'none')",
         "coalesce(CAST(j AS varchar), 'none')",
+        "coalesce(r.a, 'none')",
+        "coalesce(element_at(map_keys(m), 1), 'none')",
     ):
-        found = rows(f"SELECT {sql} FROM (SELECT n, x, json_parse(x) AS j FROM t) ORDER BY n", source)
+        nested = """
+            CAST(json_parse(concat('{"a":', x, '}')) AS row(a varchar)) AS r,
+            CAST(json_parse(concat('{', x, ':1}')) AS map(varchar, double)) AS m
+        """
+        found = rows(f"SELECT {sql} FROM (SELECT n, x, json_parse(x) AS j, {nested} FROM t) ORDER BY n", source)
         assert [(text or "").strip('"') for (text,) in found] == [f"ä of the row {n}" for n in range(3000)]
 
 
@@ -367,6 +420,10 @@ def test_no_branch_is_evaluated_for_a_row_that_does_not_take_it(first: bool) -> 
         ("filter(ARRAY[1], 1)", "NOT_SUPPORTED"),
         ("CAST(json_parse('[1]') AS array(bigint))", "NOT_SUPPORTED"),
         ("CAST('x' AS json)", "NOT_SUPPORTED"),
+        ("CAST(json_parse('{}') AS row(a boolean))", "NOT_SUPPORTED"),
+        ("CAST(json_parse('{}') AS row(a bigint, A bigint))", "NOT_SUPPORTED"),
+        ("CAST(json_parse('{}') AS row(\"A\" bigint))", "NOT_SUPPORTED"),
+        ("CAST(json_parse('[1]') AS row(bigint))", "NOT_SUPPORTED"),
         ("replace('a', '', 'x')", "NOT_SUPPORTED"),
         ("regexp_replace('a', 'x*', 'y')", "NOT_SUPPORTED"),
         ("regexp_replace('a', 'a$', 'y')", "NOT_SUPPORTED"),
@@ -381,13 +438,16 @@ def test_what_fails_or_is_refused(sql: str, code: str) -> None:
 
 
 def test_plain_and_other_texts_come_out_alike() -> None:
-    """A text with a tab in front is never plain, so this compares DuckDB's parser with ours."""
+    """A text with an escape is never plain, so this compares DuckDB's parser with ours."""
     numbers = ["0", "-1", "17", "0.5", "-0.0", "0.0", "0.001", "1234567.125", "9999999.9", "123456789012345678"]
     values = [*numbers, '"x"', '""', '"ä"', "true", "false", "{}", '{"z":1, "y":"2"}']
     texts = [f'{{"k{a}":{one}, "j{b}": {other}}}' for (a, one), (b, other) in product(enumerate(values), repeat=2)]
     listed = ", ".join(map(_literal, texts))
-    sql = """
-        SELECT json_format(json_parse(x)), CAST(json_parse(x) AS map(varchar, json)),
+    types = ("varchar", "bigint", "integer", "double", "map(varchar, double)")
+    row = ", ".join(f"k{a} {types[a % 5]}, j{a} {types[(a + 1) % 5]}" for a in range(len(values)))
+    sql = f"""
+        SELECT TRY(CAST(json_parse(x) AS row({row}))), json_format(json_parse(x)),
+            CAST(json_parse(x) AS map(varchar, json)),
             TRY(CAST(json_parse(x) AS map(varchar, double))),
             transform_values(CAST(json_parse(x) AS map(varchar, json)), (k, v) -> json_format(v)),
             transform_values(CAST(json_parse(x) AS map(varchar, json)), (k, v) -> TRY(CAST(v AS double))),
@@ -395,6 +455,6 @@ def test_plain_and_other_texts_come_out_alike() -> None:
             transform_values(CAST(json_parse(x) AS map(varchar, json)), (k, v) -> TRY(CAST(v AS varchar))),
             transform_values(CAST(json_parse(x) AS map(varchar, json)), (k, v) ->
                 cardinality(TRY(CAST(v AS map(varchar, json)))))
-        FROM (SELECT {} AS x FROM UNNEST(ARRAY[{}]) AS t (y))
+        FROM (SELECT replace(y, '"', '"') AS x FROM UNNEST(ARRAY[{listed}]) AS t (y))
     """
-    assert rows(sql.format("y", listed)) == rows(sql.format("concat('\t', y)", listed))
+    assert rows(sql) == rows(sql.replace("""'"') AS x""", """'"\\u006b') AS x""").replace("""(y, '"'""", """(y, '"k'"""))
