@@ -18,12 +18,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import airflow_local_settings
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.bases.xcom import BaseXCom
 from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from benchmarks.measure import cpu_seconds
+from ops.airflow_config.airflow_local_settings import load_for_tasks
 from ops.settings import ROOT
 
 # Not of the pipeline on a laptop: it is skipped where there is no dashboard.
@@ -102,7 +102,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("days", nargs="+", metavar="DAY")
     options = parser.parse_args(arguments)
     logging.disable(logging.INFO)
-    airflow_local_settings.load_for_tasks()
+    load_for_tasks()
     dag = DagBag(ROOT / "dags" / "smart_hub_usage.py").dags["smart_hub_usage"]
     gc.freeze()  # as the LocalExecutor does before its workers start
     with options.out.open("w") as lines:

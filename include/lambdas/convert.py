@@ -69,8 +69,6 @@ def _convert_readings(invocation: Invocation) -> dict[str, Any]:
         version = second_version(version)
         table, location = staging_table("readings", version), invocation.location(day_prefix("readings", day, version))
         invocation.athena.run(
-            invocation.statement(
-                "convert/distinct_readings", table=table, location=location, readings_table=all_table
-            )
+            invocation.statement("convert/distinct_readings", table=table, location=location, readings_table=all_table)
         )
     return {"readings_table": table, "readings_location": f"{location}verdict={USED}/"}

@@ -59,6 +59,11 @@ QUERY = len(audit(read_rules(SQL), VALUES)) / 1e3
 _SIZES = re.search(r"`usage_cost` \| ([\d.]+); [\d.]+; ([\d.]+) MB", PAGES["docs/scale.md"])
 assert _SIZES
 PARQUET = {name: float(size) * 1e6 for name, size in zip(("usage", "usage_cost"), _SIZES.groups(), strict=True)}
+VERDICTS = {
+    verdict
+    for name in ("readings", "distinct_readings")
+    for verdict in re.findall(r"(?:THEN|ELSE) '(\w+)'\n", (SQL / "convert" / f"{name}.sql").read_text())
+}
 YEAR = 365 * sum([STORED["raw_usage"], *(STORED[table] for table in INSIGHT_TABLES), *PARQUET.values()])
 FULL = 128e6 / (PARQUET["usage_cost"] / 1000)  # hubs of a file of 128 MB
 
@@ -204,7 +209,7 @@ FIGURES: Figures = {
         (r"\| (\d+) in all, (\d+) when all is new", [ANOTHER["statements"], FIRST["statements"]]),
         (r"fixed\]\[limits\] \| ([\d.]+) kB", [QUERY]),
         (r"the days asked for \| ([\d,]+) years", [1e6 / 365]),
-        (r"\| (\d+) verdicts", [len(re.findall(r"THEN '\w+'", (SQL / "convert" / "readings.sql").read_text())) + 1]),
+        (r"\| (\d+) verdicts", [len(VERDICTS)]),
         (
             r"our template, (\d) TB \| the audit: (\d+) kB a hub \| (\d+) million hubs",
             [CUTOFF // 10**12, ANOTHER["queries"]["audit"] / 1e6, CUTOFF / ANOTHER["queries"]["audit"] / 1e3],

@@ -65,9 +65,8 @@ def plain_row(fields: Sequence[tuple[str, Type]]) -> str:
     for name, of in fields:
         if of not in _PLAIN_FIELDS or not re.fullmatch("[a-z_][a-z0-9_]*", name):
             raise not_supported(f"CAST(json AS row({name} {of}))")
-    return _object_of_members(
-        "|".join(f'"{name}"{_BLANK}:{_BLANK}(?:{_PLAIN_FIELDS[of]})' for name, of in fields)
-    )
+    return _object_of_members("|".join(f'"{name}"{_BLANK}:{_BLANK}(?:{_PLAIN_FIELDS[of]})' for name, of in fields))
+
 
 _DEEPEST = 800  # nesting of brackets that Python can read
 _DEEPEST_AT_ONCE = 1001  # nesting that Trino can cast directly; json_parse() fails only at some thousands

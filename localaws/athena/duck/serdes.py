@@ -57,7 +57,7 @@ def add_function(
         side_effects=True,  # otherwise DuckDB would compute it again for each condition on its value
     )
     if called != name:
-        connection.execute(f"CREATE TEMP MACRO \"{name}\"(value) AS \"{called}\"(value) || ''")
+        connection.execute(f'CREATE TEMP MACRO "{name}"(value) AS "{called}"(value) || \'\'')
     return name
 
 

@@ -129,3 +129,14 @@ SELECT data > data FROM hubs WHERE data;
 SELECT CAST(json_parse('"a"') AS bigint);
 SELECT get_json_object('{"a": 1}', '$.a');
 SELECT area + tz FROM hubs;
+
+-- Casts to rows.
+SELECT x, TRY(CAST(json_parse(x) AS ROW (s varchar, b bigint, n integer, d double, m MAP (varchar, double)))) FROM UNNEST(ARRAY['{"s":"a","b":1,"m":{"a":1}}', '{"S":"a","B":1}', '{"b":1,"b":2}', '{"b":1,"B":2}', '{"z":1,"z":2}', '{"z":{"b":1},"b":5}', '{}', 'null', '[]', '["a",1,2,1.5,{"a":1}]', '["a",1]', '5', '"x"', '{"b":"1"}', '{"b":1.5}', '{"b":true}', '{"b":" 1"}', '{"b":[1]}', '{"n":2147483648}', '{"n":"5"}', '{"n":1.5}', '{"n":2147483647.6}', '{"n":-2147483648}', '{"n":-0.5}', '{"n":1e400}', '{"n":"1e1"}', '{"n":-0}', '{"s":5}', '{"s":1.5}', '{"s":true}', '{"s":null}', '{"s":{"a":1}}', '{"s":[1]}', '{"d":"NaN"}', '{"d":true}', '{"d":1e400}', '{"d":0.1}', '{"d":7e5}', '{"m":null}', '{"m":[]}', '{"m":{"a":1,"a":2}}', '{"m":{"a":"x"}}', '{"m":{"a":"2.5","b":null,"c":true}}', '{"m":{}} x', '{"m":{"a":1e400}}', '{"m":{"a":-0}}', '{"m":{"a":1,}}', '{"m":{"a":1}', '{"s":"\u00e4"}', '{"b\u0041":1,"\u0062":2}', ' {"b" : 1 , "n":2 } ', '{"b":9223372036854775808}', '{"b":9.3e18}', '{"b":1, "n": 2, "m": {"b": 1.5, "a": 2}}', '{"m":{"a":0.1,"b":7e5,"c":1e-5}}', '{"n":0,"N":1,"m":{}}', '{"z":5,"n":2147483647}']) AS t (x);
+SELECT CAST(json_parse('{"b":1,"b":2}') AS ROW (b bigint));
+SELECT CAST(json_parse(x) AS ROW (b bigint)) FROM UNNEST(ARRAY['{"b":1']) AS t (x);
+SELECT CAST(json_parse(x) AS ROW (b bigint)) FROM UNNEST(ARRAY['{"b":"x"}']) AS t (x);
+SELECT r, r.n + 1, r.d FROM (SELECT CAST(json_parse(x) AS ROW (n integer, d double)) AS r FROM UNNEST(ARRAY['{"n":1,"d":2.5}', '{}']) AS t (x));
+SELECT TRY_CAST(TRY(json_parse(x)) AS ROW (d double)) FROM UNNEST(ARRAY['{"d":1}', '{"d":1,"d":2}', '{"D":1,"d":2}', '{', '[5]', '{"d":{}}']) AS t (x);
+SELECT CAST(element_at(CAST(json_parse(x) AS MAP (varchar, json)), 'a') AS ROW (d double)) FROM UNNEST(ARRAY['{"a":{"d":1}}', '{}']) AS t (x);
+SELECT k, v FROM (SELECT CAST(json_parse(x) AS ROW (m MAP (varchar, double))) AS r FROM UNNEST(ARRAY['{"m":{"d":1,"c":2}}', '{}']) AS t (x)) CROSS JOIN UNNEST(r.m) AS u (k, v);
+SELECT CASE WHEN r IS NULL THEN 'none' END, count(*) FROM (SELECT TRY(CAST(json_parse(x) AS ROW (d double))) AS r FROM UNNEST(ARRAY['{"d":1}', 'x', 'null', '{}']) AS t (x)) GROUP BY 1;

@@ -143,6 +143,7 @@ NAN = "0e0 / 0"
         ("regexp_like('xay', '^a')", "false"),
         ("regexp_like('ab\n', 'b$')", "true"),
         ("regexp_like('ab\nc', 'b$')", "false"),
+        ("regexp_like('ab', '^a' || 'b$')", "true"),
         ("regexp_like('a\nb', 'a.b')", "false"),
         ("regexp_like('a\x0bb', 'a\\sb')", "true"),
         ("regexp_extract('dt=2019-12-21/x', 'dt=([0-9]{4})-', 1)", "2019"),
