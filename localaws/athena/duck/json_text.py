@@ -47,12 +47,14 @@ def _object(value: str) -> str:
 
 _SCALAR = f"{_STRING}|{_WHOLE}|{_DECIMAL}|true|false"
 PLAIN_OBJECT = _object(f"{_SCALAR}|{_object(_SCALAR)}")
-PLAIN_DOUBLES = _object(f"{_WHOLE}|{_DECIMAL}")
+# The value of a double is the same with any number of digits. -0 is not included: in Trino it is a whole number, 0.
+_DOUBLE = r"0|-?(?:0\.[0-9]{1,20}|[1-9][0-9]{0,14}(?:\.[0-9]{1,20})?)(?:[eE][+-]?[0-9]{1,2})?"
+PLAIN_DOUBLES = _object(_DOUBLE)
 _PLAIN_FIELDS = {
     VARCHAR: _STRING,
     INTEGER: r"-?[1-9][0-9]{0,8}|0",
     BIGINT: _WHOLE,
-    DOUBLE: f"{_WHOLE}|{_DECIMAL}",
+    DOUBLE: _DOUBLE,
     map_of(VARCHAR, DOUBLE): PLAIN_DOUBLES,
 }
 

@@ -458,3 +458,21 @@ def test_plain_and_other_texts_come_out_alike() -> None:
         FROM (SELECT PLAIN AS x FROM UNNEST(ARRAY[{listed}]) AS t (y))
     """
     assert rows(sql.replace("PLAIN", "y")) == rows(sql.replace("PLAIN", r"""replace(y, '"k', '"\u006b')"""))
+
+
+def test_doubles_of_any_length_come_out_alike() -> None:
+    numbers = ["0.30000000000000004", "1.7976931348623157e30", "5e-7", "-0", "0e5", "0.1234567890123456789", "-0.0"]
+    numbers += ["999999999999999.99999999999999999999", "1234567890123456789", "5E-99", "0.1e+1", "1e-99"]
+    texts = ", ".join(f"""'{{"k":{number}}}'""" for number in numbers)
+    sql = f"""
+        SELECT CAST(json_parse(x) AS map(varchar, double)), CAST(json_parse(x) AS row(k double))
+        FROM (SELECT PLAIN AS x FROM UNNEST(ARRAY[{texts}]) AS t (y))
+    """
+    found = rows(sql.replace("PLAIN", "y"))
+    assert found == rows(sql.replace("PLAIN", r"""replace(y, '"k', '"\u006b')"""))
+    assert [map_of for map_of, _ in found[:4]] == [
+        "{k=0.30000000000000004}",
+        "{k=1.7976931348623157E30}",
+        "{k=5.0E-7}",
+        "{k=0.0}",
+    ]
