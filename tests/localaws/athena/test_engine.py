@@ -1,10 +1,13 @@
 """The DuckDB engine by itself: its limits, how it stops, what its errors say."""
 
+import io
 import json
 import threading
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from localaws.athena.catalog import Catalog
@@ -13,7 +16,7 @@ from localaws.athena.duck.scan import TableSource
 from localaws.athena.errors import Cancelled, QueryError
 from localaws.athena.text import java_double
 from localaws.service import Store
-from tests.localaws.athena.client import TEXT, AthenaClient
+from tests.localaws.athena.client import PARQUET, TEXT, AthenaClient
 from tests.localaws.local_server import Aws
 
 NUMBERS = f"UNNEST(ARRAY[{', '.join(map(str, range(100)))}])"
@@ -52,25 +55,32 @@ def test_a_query_without_the_memory_says_so(store: Store, tmp_path: Path) -> Non
         ).run()
 
 
-@pytest.mark.parametrize(("memory", "whole", "left"), [(8_000_000, True, "6.6 MiB"), (7_999_999, False, "7.6 MiB")])
+@pytest.mark.parametrize(("part", "whole"), [(0, True), (1, False)])
 def test_objects_that_are_got_whole_count_as_memory_and_take_an_eighth_at_most(
-    athena: AthenaClient, store: Store, tmp_path: Path, memory: int, whole: bool, left: str
+    athena: AthenaClient, store: Store, tmp_path: Path, part: int, whole: bool
 ) -> None:
-    # given: an object of a million bytes, in a statement that names its table twice
-    athena.table(f"million_{memory}", TEXT, "line string")
-    athena.put(f"million_{memory}/file", f"{'x' * 999}\n" * 1_000)
+    # given: an object of more than a million bytes, in a statement that names its table twice, and a text
+    name, file = f"million_{part}", io.BytesIO()
+    pq.write_table(pa.table({"n": range(200_000)}), file, use_dictionary=False, compression="none")
+    size = len(file.getvalue())
+    assert size > 1_000_000
+    memory = 8 * size - part
+    for of, body in ((PARQUET, file.getvalue()), (TEXT, b"text")):
+        athena.table(f"{name}_{len(body)}", of, "n bigint" if of == PARQUET else "line string")
+        athena.s3.put_object(Bucket=athena.bucket, Key=f"{name}_{len(body)}/file", Body=body)
     catalog = Catalog(store.client("glue"))
-    table = catalog.find(athena.database, f"million_{memory}")
-    assert table is not None
+    tables = [catalog.find(athena.database, f"{name}_{of}") for of in (size, size, 4)]
     with connect(DuckEngine(tmp_path), store, str(tmp_path)) as connection:
         source = TableSource(connection, catalog, store.client("s3"))
-        for alias in ("a", "b"):
+        for alias, table in zip("abc", tables, strict=True):
+            assert table is not None
             source.scan(table, alias, [], hidden_path=False)
 
         source.read_whole(memory)
 
         settings = "SELECT current_setting('force_download'), current_setting('memory_limit')"
-        assert connection.execute(settings).fetchone() == (whole, left)
+        left = memory - size if whole else memory
+        assert connection.execute(settings).fetchone() == (whole, f"{int(left / 2**20 * 10) / 10} MiB")
 
 
 def test_a_statement_cancelled_before_it_runs_does_not_run(store: Store, tmp_path: Path) -> None:
