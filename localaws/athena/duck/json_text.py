@@ -399,20 +399,21 @@ def _or_error(of: Callable[[str], Any], text: str) -> Any:
         raise QueryError("INVALID_CAST_ARGUMENT", f"Cannot cast JSON: {text.removeprefix(MARK)[:10_000]}") from None
 
 
-# A cast to a row calls a function named after the type: "json_parse struct<a:int>_or_null"(…).
-_ROW_CALL = re.compile(r'"(json(?:_parse)?) (struct<[^"]*>)_or_(?:null|error)"\(')
+# A cast to a row calls a function that is named after the type: "json_parse struct<a:int>_or_null"(…).
+_ROW_CALL = re.compile(r'"((json|json_parse) (struct<[^"]*>))_or_(?:null|error)"\(')
 
 
-def _to_row(name: str, of: str) -> tuple[Callable[[str], Any], tuple[str, pa.DataType]]:
-    row = from_hive(of)
-    read = partial(parsed, decoder=_AT_ONCE) if name == "json_parse" else of_value
-    return lambda text: _as_nested(_row(read(text), row.fields)), _TO_TEXT
+def _to_row(read: Callable[[str], Any], fields: Sequence[tuple[str, Type]], text: str) -> str | None:
+    return _as_nested(_row(read(text), fields))
 
 
 def register(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     """Registers the functions of this module that a statement calls with DuckDB."""
-    rows = {f"{name} {fields}": of for name, fields in _ROW_CALL.findall(sql) for of in [_to_row(name, fields)]}
-    for name, (of, (duck, arrow)) in (_FALLIBLE | rows).items():
+    functions = dict(_FALLIBLE)
+    for name, source, of_row in _ROW_CALL.findall(sql):
+        read = of_value if source == "json" else partial(parsed, decoder=_AT_ONCE)
+        functions[name] = partial(_to_row, read, from_hive(of_row).fields), _TO_TEXT
+    for name, (of, (duck, arrow)) in functions.items():
         for suffix, guarded in (("or_null", _or_null), ("or_error", _or_error)):
             if f"{name}_{suffix}(" in sql or f'"{name}_{suffix}"(' in sql:
                 add_function(connection, partial(guarded, of), duck, arrow, name=f"{name}_{suffix}")
