@@ -107,6 +107,10 @@ CASES = [
     Odd("no hub", '{"ts":{ts},"data":{"s_01":1}}', rejected=[("missing_loc_id", None)]),
     Odd("an object for a hub", '{"loc_id":{},"ts":{ts},"data":{"s_01":1}}', rejected=[("missing_loc_id", None)]),
     Odd("a number for a hub", '{"loc_id":5,"ts":{ts},"data":{"s_01":1}}', rejected=[("unknown_hub", None)]),
+    *(
+        Odd(f"a hub {hub}", '{"loc_id":' + hub + ',"ts":{ts},"data":{"s_01":1}}', rejected=[("unknown_hub", None)])
+        for hub in ("1.7976931348623157e308", "0.1234567890123456789", "1e400", "true")
+    ),
     Odd("an object", "{}", rejected=[("missing_loc_id", None)]),
     Odd("ts in quotes", _ts('"{ts}"'), {"s_01": 1.0}),
     Odd("ts as MATLAB writes it", _ts("1.5727716e9"), {"s_01": 1.0}),

@@ -82,10 +82,11 @@ members AS (
         record AS line,
         is_plain,
         NOT is_plain AND members IS NULL AS malformed,
-        nullif(coalesce(loc_id, TRY(CAST(element_at(members, 'loc_id') AS varchar))), '') AS loc_id,
+        loc_id,
         ts,
         seconds,
         data,
+        CASE WHEN NOT is_plain THEN json_format(element_at(members, 'loc_id')) END AS loc_id_text,
         CASE WHEN NOT is_plain THEN json_format(element_at(members, 'ts')) END AS ts_text,
         CASE WHEN NOT is_plain THEN json_format(element_at(members, 'seconds')) END AS seconds_text,
         CASE WHEN NOT is_plain THEN TRY(CAST(element_at(members, 'data') AS MAP (varchar, json))) END AS channels
@@ -98,7 +99,14 @@ readings AS (
         file,
         line,
         malformed,
-        loc_id,
+        nullif(
+            CASE
+                WHEN is_plain THEN loc_id
+                WHEN regexp_like(loc_id_text, '^"') THEN CAST(json_parse(loc_id_text) AS varchar)
+                WHEN regexp_like(loc_id_text, '^[^\[{n]') THEN loc_id_text
+            END,
+            ''
+        ) AS loc_id,
         ts IS NULL AND (ts_text IS NULL OR ts_text = 'null') AS without_ts,
         CASE
             WHEN ts IS NOT NULL THEN ts
