@@ -15,13 +15,17 @@ sys.path.insert(0, str(REPOSITORY / "include" / "lambdas"))
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
-    """AWS with an empty data bucket, the tables of converted reference data, and raw tables that were crawled."""
+    """AWS with an empty data bucket, the tables of converted reference data, and raw tables that were crawled.
+
+    No readings of a hub repeat.
+    """
     import event
 
     fake = FakeAws(BUCKET)
     for table in ("mapping_versions", "location_versions", "rate_versions"):
         fake.tables[table] = f"s3://{BUCKET}/warehouse/{table}/"
     fake.crawl()
+    fake.rows = [["repeated"], ["0"]]
     monkeypatch.setattr(event, "boto3", SimpleNamespace(client=fake.client))
     monkeypatch.setattr(event, "SQL", REPOSITORY / "include" / "sql")
     monkeypatch.setattr("time.sleep", lambda seconds: None)

@@ -37,9 +37,7 @@ def contents(aws: FakeAws) -> dict[str, str]:
 
 
 @pytest.fixture
-def convert_event(aws: FakeAws, contents: dict[str, str]) -> dict[str, Any]:
-    """Of a day on which no readings of a hub repeat."""
-    aws.rows = [["repeated"], ["0"]]
+def convert_event(contents: dict[str, str]) -> dict[str, Any]:
     return event_of({name: contents[name] for name in ("mappings", "locations")})
 
 

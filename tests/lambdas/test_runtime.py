@@ -71,13 +71,17 @@ def launch(task: Path, tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture
 def aws() -> FakeAws:
-    """AWS where all raw data lie and were crawled, readings and priced usage are staged, and rates are converted."""
+    """AWS where all raw data lie and were crawled, readings and priced usage are staged, and rates are converted.
+
+    No readings of a hub repeat.
+    """
     fake = FakeAws(BUCKET)
     for table in ("mapping_versions", "location_versions", "rate_versions", READINGS, PRICED):
         fake.tables[table] = f"s3://{BUCKET}/warehouse/{table}/"
     for data_set, etag in {"mappings": "m", "locations": "l", "rates": "r"}.items():
         fake.put(BUCKET, f"raw/{data_set}/file", data_set, etag=etag)
     fake.crawl()
+    fake.rows = [["repeated"], ["0"]]
     return fake
 
 

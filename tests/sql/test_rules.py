@@ -21,7 +21,7 @@ DAY = "2019-12-21"
 SOUND: dict[str, dict[str, tuple[str, str]]] = {
     "readings": {
         "loc_id": ("string", "'hub'"),
-        "data": ("map<string,double>", "MAP {'s_01': 0.5}"),
+        "numbers": ("bigint", "1"),
         "odd": ("string", "NULL"),
         "verdict": ("string", "'used'"),
     },
@@ -103,7 +103,7 @@ USED, UNUSED, UNUSED_TOO = ({"verdict": f"'{verdict}'"} for verdict in ("used", 
 OTHER_CONTENTS = [{"content": "'A'"}, {"content": "'older'"}]
 OTHER_HUBS = [{"loc_id": "'another'"}, {"loc_id": "'other'"}]
 LINE, VALUE = {"sensor": "NULL"}, {"sensor": "'s_03'"}  # what is rejected is a whole line, or one value
-THREE = {"data": "MAP {'s_01': 0.5, 'oven': 0}", "odd": """'{"s_03":true}'"""}
+THREE = {"numbers": "2", "odd": """'{"s_03":true}'"""}
 TIME = f"{DAY} 23:55:00.000"
 # The start of a line by its column, with which each sample of a row begins.
 ROW = f"hub s_01 {TIME}"
@@ -239,7 +239,7 @@ CASES: dict[str, list[Case]] = {
                 "readings": [
                     *({**one, "verdict": "'unknown_hub'"} for one in hubs(9, {})),
                     *({**one, "verdict": "'out_of_day'"} for one in hubs(1, {})),
-                    {"loc_id": "NULL", "data": "NULL", "verdict": "'malformed'"},
+                    {"loc_id": "NULL", "numbers": "NULL", "verdict": "'malformed'"},
                 ]
             },
             [],

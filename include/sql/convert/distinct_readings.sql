@@ -46,6 +46,7 @@ SELECT
     ts,
     seconds,
     data,
+    numbers,
     odd,
     file,
     CASE WHEN verdict <> 'used' OR copy > 1 OR odd IS NOT NULL THEN line END AS line,

@@ -1,8 +1,8 @@
 -- Readings of one day, one row per record of its raw files, in Parquet, partitioned by verdict: 'used', or the reason
 -- why the record is rejected. Lines are parsed as text, so that an odd one is rejected alone. Records that are glued
 -- together on one line are split.
--- data: the channels that have a number; odd: the others, as JSON; line: of a rejected record, or one with odd values,
--- or with with_lines of all records.
+-- data: the channels that have a number; numbers: how many these are; odd: the other channels, as JSON; line: of a
+-- rejected record, or one with odd values, or with with_lines of all records.
 -- in: raw_usage_lines of the day, location_versions of the run's content
 CREATE TABLE {{ table }}
 WITH (
@@ -191,6 +191,7 @@ SELECT
     ts,
     seconds,
     data,
+    cardinality(data) AS numbers,
     odd,
     file,
     -- Bytes that are no UTF-8 become U+FFFD: readers of Parquet refuse them.

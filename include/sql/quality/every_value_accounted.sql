@@ -10,7 +10,7 @@ SELECT
     END AS fault
 FROM (
     SELECT
-        coalesce(sum(cardinality(u.data)), 0)
+        coalesce(sum(u.numbers), 0)
         + coalesce(sum(cardinality(CAST(json_parse(u.odd) AS MAP (varchar, json)))), 0) AS sent,
         (
             SELECT count(*)

@@ -4,7 +4,7 @@ WITH sent AS (
     SELECT
         loc_id,
         sum(
-            coalesce(cardinality(data), 0) + coalesce(cardinality(CAST(json_parse(odd) AS MAP (varchar, json))), 0)
+            coalesce(numbers, 0) + coalesce(cardinality(CAST(json_parse(odd) AS MAP (varchar, json))), 0)
         ) AS kwh_values
     FROM {{ readings_table }}
     WHERE verdict = 'used'

@@ -7,7 +7,7 @@ WITH records AS (
     SELECT
         CASE WHEN verdict IN ('malformed', 'missing_loc_id', 'unknown_hub') THEN '' ELSE loc_id END AS hub,
         verdict,
-        coalesce(cardinality(data), 0) AS numbers,
+        coalesce(numbers, 0) AS numbers,
         coalesce(cardinality(CAST(json_parse(odd) AS MAP (varchar, json))), 0) AS odd
     FROM {{ readings_table }}
 ),

@@ -15,9 +15,17 @@ WITH odd_values AS (
         json_format(v.value) AS value,
         r.file,
         r.line
-    FROM {{ readings_table }} AS r
+    FROM (
+        SELECT
+            loc_id,
+            ts,
+            odd,
+            file,
+            line
+        FROM {{ readings_table }}
+        WHERE verdict = 'used' AND odd IS NOT NULL
+    ) AS r
     CROSS JOIN UNNEST(CAST(json_parse(r.odd) AS MAP (varchar, json))) AS v (sensor, value)
-    WHERE r.verdict = 'used' AND r.odd IS NOT NULL
 )
 
 SELECT
