@@ -136,6 +136,8 @@ CASES = [
     Odd("a byte-order mark", "\ufeff" + _data('{"s_01":1}'), {"s_01": 1.0}),
     Odd("CR LF", _data('{"s_01":1}') + "\r", {"s_01": 1.0}),
     Odd("further fields", '{"v":[{}],"loc_id":"ny1","ts":{ts},"data":{"s_01":1},"x":{"y":1e400}}', {"s_01": 1.0}),
+    Odd("half a character in a field", '{"\\ud800":1,"loc_id":"ny1","ts":{ts},"data":{"s_01":1}}', {"s_01": 1.0}),
+    Odd("half a character in a channel", _data('{"s_01":1,"\\ud800":1}'), {"s_01": 1.0}, [("unknown_sensor", "?")]),
     Odd("an escaped hub", '{"loc_id":"\\u006ey1","ts":{ts},"data":{"s_01":1}}', {"s_01": 1.0}),
     Odd("several lines", "[\n" + _data('{"s_01":1}') + ",\n]", rejected=MALFORMED * 3),
     Odd("blank lines", "\n \n\t\n"),

@@ -218,18 +218,16 @@ def _parse(text: str) -> str:
     return MARK + written(_in_order(parsed(text)))
 
 
-_HALF = re.compile("[\ud800-\udfff]")  # a lone surrogate
-
-
 def _entries(value: Any, of: Callable[[Any], Any]) -> dict[str, Any] | None:
     """A JSON object as a map. Raises NotCast for another value, and for duplicate keys."""
     if value is None:
         return None
     if not isinstance(value, dict) or isinstance(value, Repeating):
         raise NotCast(value)
-    if _HALF.search("".join(value)):
-        raise not_supported("an object's key of half a character")
-    return {key: of(one) for key, one in value.items()}
+    found = {_encodable(key): of(one) for key, one in value.items()}
+    if len(found) < len(value):
+        raise NotCast(value)
+    return found
 
 
 def _row(value: Any, fields: Sequence[tuple[str, Type]]) -> dict[str, Any] | None:
