@@ -179,7 +179,7 @@ FIGURES: Figures = {
             [YEAR / 1e9],
         ),
         (
-            r"the 12 GB are \$([\d.]+), less",
+            r"the 11 GB are \$([\d.]+), less",
             [sum(ANOTHER["queries"].values()) * 100 / 1e12 * prices.ATHENA_PER_TERABYTE],
         ),
         (r"the 2.2 TB are \[\$(\d+) a month\]", [100 * YEAR / bill.GIGABYTE * bill.S3_GIGABYTE_MONTH]),
