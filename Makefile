@@ -12,11 +12,11 @@ AIRFLOW_ENV ?= .venv
 RUN = $(AIRFLOW_ENV)/bin/python -m
 COMPILE = $(UV) pip compile --quiet --upgrade --generate-hashes
 
-# Tests that work in the environment of the local AWS.
-AWS_TESTS = tests/localaws tests/sql tests/conformance
-# Those that work in Airflow's, but for what has a command of its own.
-AIRFLOW_TESTS = tests $(AWS_TESTS:%=--ignore=%) --ignore=tests/clients --ignore=tests/browser --ignore=tests/fab \
+# Tests that work in Airflow's environment, but for what has a command of its own; tests/sql needs that of the local AWS.
+AIRFLOW_TESTS = tests --ignore=tests/sql --ignore=tests/clients --ignore=tests/browser --ignore=tests/fab \
   --ignore=tests/access --ignore=tests/mwaa --ignore=tests/benchmarks
+
+LOCALAWS = packages/localaws
 
 # What does not go without Airflow, and one run of the demo.
 VERSIONS_TESTS = tests/dags tests/plugins tests/lambdas tests/properties \
@@ -34,7 +34,7 @@ unexport ARGS MAKEFLAGS PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down status airflow report data deploy destroy deploy-quicksight mwaa mwaa-sync compose-env \
-  test test-unit coverage test-glue test-lambda test-clients test-bench test-trino test-reruns test-access \
+  test test-unit test-localaws coverage test-glue test-lambda test-clients test-bench test-trino test-reruns test-access \
   test-browser test-fab test-mwaa test-versions test-compose mutants trino conformance functions chaos bench lint hooks \
   format docs lock clean
 
@@ -99,9 +99,13 @@ test: .venv/synced .venv-localaws/synced ## run all tests
 
 test-unit: .venv/synced .venv-localaws/synced ## run the unit tests alone
 	@log=$$(mktemp); \
-	.venv-localaws/bin/python -m pytest -q -m unit $(AWS_TESTS) $(ARGS) >"$$log" 2>&1 & \
+	{ .venv-localaws/bin/python -m pytest -q -m unit tests/sql $(ARGS) && \
+	  .venv-localaws/bin/python -m pytest -q -m unit -c $(LOCALAWS)/pyproject.toml $(LOCALAWS)/tests $(ARGS); } >"$$log" 2>&1 & \
 	.venv/bin/python -m pytest -q -m unit $(AIRFLOW_TESTS) $(ARGS); status=$$?; \
 	wait $$! || status=1; cat "$$log"; rm -f "$$log"; exit $$status
+
+test-localaws: .venv-localaws/synced ## run the tests of the package localaws
+	.venv-localaws/bin/python -m pytest -c $(LOCALAWS)/pyproject.toml $(LOCALAWS)/tests --ignore=$(LOCALAWS)/tests/clients $(ARGS)
 
 coverage: .venv/synced ## show what the unit tests cover of what is deployed, and fail below the floor
 	@.venv/bin/python -m coverage run -m pytest -q -m unit $(AIRFLOW_TESTS)
@@ -115,6 +119,7 @@ test-lambda: .venv-lambda/synced .venv-localaws/synced ## run the functions' tes
 
 test-clients: .venv-clients/synced .venv-localaws/synced .venv/synced ## run AWS CLI, boto3, PyAthena, awswrangler against the local AWS
 	.venv-clients/bin/python -m pytest tests/clients $(ARGS)
+	.venv-clients/bin/python -m pytest -c $(LOCALAWS)/pyproject.toml $(LOCALAWS)/tests/clients $(ARGS)
 
 test-bench: .venv-bench/synced .venv-localaws/synced .venv/synced ## check what the benchmark compares, and that no ratio is clearly lost
 	.venv-bench/bin/python -m pytest tests/benchmarks/test_contestants.py $(ARGS)
@@ -159,10 +164,10 @@ trino: .venv/synced .venv-uv/synced ## get Trino, the second query engine
 	@$(RUN) ops.trino install >&2
 
 conformance: .venv-localaws/synced trino ## compare the local Athena with a real Trino, write docs/conformance.md
-	@PYTHONPATH=plugins .venv-localaws/bin/python -m tests.conformance $(ARGS)
+	@PYTHONPATH=plugins:$(LOCALAWS) .venv-localaws/bin/python -m tests.conformance $(ARGS)
 
 functions: .venv-localaws/synced trino ## record the functions that the real Trino lists
-	@PYTHONPATH=plugins .venv-localaws/bin/python -m tests.conformance.functions
+	@PYTHONPATH=$(LOCALAWS) .venv-localaws/bin/python -m conformance.functions
 
 chaos: .venv/synced .venv-localaws/synced ## break the pipeline on purpose, fault by fault; see docs/faults.md
 	@PYTHONPATH=plugins .venv/bin/python -u -m tests.chaos $(ARGS)
@@ -186,7 +191,8 @@ lock: .venv-uv/synced ## pin the newest permitted versions of all packages
 	$(COMPILE) --universal --python-version 3.11 -c requirements/mwaa-3.3.1-python-3.12.txt requirements.txt \
 	  --group test -o requirements/airflow.lock
 	$(COMPILE) --universal --python-version 3.13 requirements.txt --group tools -o requirements/airflow-newest.lock
-	$(COMPILE) --universal --python-version 3.11 --group localaws -o requirements/localaws.lock
+	$(COMPILE) --universal --python-version 3.11 $(LOCALAWS)/pyproject.toml \
+	  --group $(LOCALAWS)/pyproject.toml:dev -o requirements/localaws.lock
 	$(COMPILE) --universal --python-version 3.11 --group lint -o requirements/lint.lock
 	$(COMPILE) --universal --python-version 3.11 --group checkov -o requirements/checkov.lock
 	$(COMPILE) --universal --python-version 3.11 --group browser -o requirements/browser.lock
@@ -225,7 +231,8 @@ $(ENVIRONMENTS:%=%/synced): BASE = .venv-uv/bin/python
 
 # Bytecode is compiled on installation: without it every start of an Airflow process takes three seconds longer.
 .venv/synced: requirements/airflow.lock | .venv-uv/synced
-.venv-localaws/synced: requirements/localaws.lock | .venv-uv/synced
+.venv-localaws/synced: requirements/localaws.lock $(LOCALAWS)/pyproject.toml | .venv-uv/synced
+.venv-localaws/synced: EDITABLE = $(LOCALAWS)
 .venv-lint/synced: requirements/lint.lock | .venv-uv/synced
 .venv-checkov/synced: requirements/checkov.lock | .venv-uv/synced
 .venv-glue/synced: requirements/glue.lock | .venv-uv/synced
@@ -249,4 +256,5 @@ $(ENVIRONMENTS:%=%/synced):
 	@[ -x $(@D)/bin/python ] || $(UV) venv --quiet --clear --no-project --python $(BASE) $(@D) || { \
 	  echo "error: $(@D) needs another Python: install it, or name it as PYTHON39, PYTHON312 or PYTHON313" >&2; exit 1; }
 	@VIRTUAL_ENV=$(@D) $(UV) pip sync --quiet --require-hashes --compile-bytecode $<
+	@[ -z "$(EDITABLE)" ] || VIRTUAL_ENV=$(@D) $(UV) pip install --quiet --no-deps --no-build-isolation --editable $(EDITABLE)
 	@touch $@

@@ -1,6 +1,6 @@
 """What a day costs on AWS: a model of quantities that were measured, for this design and the widely copied one.
 
-List prices of us-east-1, in dollars, as of November 2026; Athena's and Glue's are those of plugins/smart_hub/prices.py.
+List prices of us-east-1, in dollars, as of November 2026; Athena's and Glue's are those of smart_hub.core.prices.
 The Data Catalog's free million requests a month is taken off, Lambda's free tier is not.
 
 Left out: Airflow's own hosting, which is the same whatever its DAGs do (MWAA's small environment: 0.49 dollars an hour,
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from smart_hub import prices
+from smart_hub.core import prices
 
 # https://aws.amazon.com/lambda/pricing/, x86, as include/infrastructure/smart_hub.yaml has the functions.
 LAMBDA_GIGABYTE_SECOND = 0.0000166667

@@ -18,7 +18,7 @@ from benchmarks.measure import Meter, Taken
 from ops import processes, services
 from ops.environment import airflow_environment, inherited
 from ops.settings import ROOT, Settings
-from smart_hub.layout import PUBLISHED_TABLES, RESULTS, VERSION_PATTERN, day_prefix, raw_key
+from smart_hub.shared.layout import PUBLISHED_TABLES, RESULTS, VERSION_PATTERN, day_prefix, raw_key
 
 # Tasks as the README numbers the steps; the seven, and what stands between them.
 STEPS = {

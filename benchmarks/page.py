@@ -16,11 +16,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ops.settings import Settings
-from smart_hub import layout
 from smart_hub.page import document
 from smart_hub.page.choice import Choice
 from smart_hub.page.store import SCHEMAS, USAGE_TABLE, Store
 from smart_hub.page.view import build
+from smart_hub.shared import layout
 
 BUCKET, DATABASE = "smart-hub-page-benchmark", "smart_hub_page_benchmark"
 FIRST = date(2019, 12, 1)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from airflow.sdk import DAG, Asset, Param
 
-from smart_hub.arguments import default_args
+from smart_hub.core.settings import Settings
 from smart_hub.operators import RollBackOperator
-from smart_hub.settings import Settings
+from smart_hub.orchestration.default_args import default_args
 
 settings = Settings.from_environment(dags=Path(__file__).parent)
 

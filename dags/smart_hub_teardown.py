@@ -21,9 +21,9 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Param
 
 from smart_hub import operators
-from smart_hub.arguments import default_args
-from smart_hub.retries import ANSWERED
-from smart_hub.settings import Settings
+from smart_hub.core.settings import Settings
+from smart_hub.orchestration.default_args import default_args
+from smart_hub.orchestration.retries import ANSWERED
 
 settings = Settings.from_environment(dags=Path(__file__).parent)
 

@@ -33,12 +33,12 @@ from airflow.providers.amazon.aws.operators.quicksight import QuickSightCreateIn
 from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, TaskGroup
 
 from smart_hub import operators
-from smart_hub.arguments import INVOCATION, default_args
-from smart_hub.layout import INSIGHT_TABLES, REFERENCE_TABLES
-from smart_hub.macros import MACROS, skip_idle
-from smart_hub.notices import when_late
-from smart_hub.retries import JobRetryPolicy
-from smart_hub.settings import Settings
+from smart_hub.core.settings import Settings
+from smart_hub.orchestration.alerts import when_late
+from smart_hub.orchestration.default_args import INVOCATION, default_args
+from smart_hub.orchestration.macros import MACROS, skip_idle
+from smart_hub.orchestration.retries import JobRetryPolicy
+from smart_hub.shared.layout import INSIGHT_TABLES, REFERENCE_TABLES
 
 settings = Settings.from_environment(dags=Path(__file__).parent)
 

@@ -8,7 +8,8 @@ ARG PIP_EXTRA_INDEX_URL
 RUN useradd --uid 10001 --no-create-home localaws && mkdir /state && chown localaws /state
 COPY requirements/localaws.lock /tmp/localaws.lock
 RUN pip install --no-cache-dir --require-hashes --requirement /tmp/localaws.lock
-COPY localaws /app/localaws
+COPY packages/localaws /app/localaws
+RUN pip install --no-cache-dir --no-deps --no-build-isolation /app/localaws
 
 WORKDIR /app
 USER localaws

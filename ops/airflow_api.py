@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from ops.settings import UserError
-from smart_hub.layout import DAILY_DAG
+from smart_hub.shared.layout import DAILY_DAG
 
 FINISHED = frozenset({"success", "failed"})  # of runs
 BUSY = frozenset({"queued", "running", "deferred", "restarting"})  # of task instances: a process works on it

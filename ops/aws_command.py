@@ -14,8 +14,8 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from smart_hub.layout import DEFAULT_STACK
-from smart_hub.stacks import StackError
+from smart_hub.core.stacks import StackError
+from smart_hub.shared.layout import DEFAULT_STACK
 
 DEFAULT_REGION = "us-east-1"
 

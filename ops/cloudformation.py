@@ -8,7 +8,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
 from ops.package import Artifact
-from smart_hub.stacks import Report, StackError, describe, first_failure, waiting
+from smart_hub.core.stacks import Report, StackError, describe, first_failure, waiting
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

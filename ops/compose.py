@@ -18,7 +18,7 @@ from rich.console import Console
 from ops import demo, health, local_command, report
 from ops.airflow_api import Dag
 from ops.settings import Settings, UserError
-from smart_hub.layout import DAILY_DAG
+from smart_hub.shared.layout import DAILY_DAG
 
 TRINO_SECONDS = 300  # a cold start with all of the official image's plugins
 

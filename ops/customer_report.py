@@ -21,11 +21,11 @@ import boto3
 from ops import local_command
 from ops.environment import isolate
 from ops.settings import Settings, UserError
-from smart_hub.layout import DEFAULT_STACK, database_name
 from smart_hub.page import document
 from smart_hub.page.choice import Choice, ChoiceError
 from smart_hub.page.store import Store
 from smart_hub.page.view import build
+from smart_hub.shared.layout import DEFAULT_STACK, database_name
 
 
 def main(arguments: Sequence[str]) -> int:

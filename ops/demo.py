@@ -21,7 +21,7 @@ from ops import local_command, progress, report, services
 from ops.airflow_api import FINISHED, Dag, Run
 from ops.environment import isolate
 from ops.settings import Settings, UserError
-from smart_hub.layout import DAILY_DAG
+from smart_hub.shared.layout import DAILY_DAG
 
 FIRST, LAST = date(2019, 12, 21), date(2019, 12, 22)  # the days in include/data
 NOTE = "Started by the demo."  # marks the runs that the next demo deletes

@@ -21,9 +21,9 @@ from ops import package
 from ops.aws_command import parameters_of, parser_of, run, session_of
 from ops.cloudformation import CLIENTS, DeployError, Template, apply, bootstrap_of, tags_of, upload, url_of
 from ops.partitions import describe_as_declared
-from smart_hub.layout import DEFAULT_STACK, database_name
-from smart_hub.settings import STACK_PATTERN
-from smart_hub.stacks import Report
+from smart_hub.core.settings import STACK_PATTERN
+from smart_hub.core.stacks import Report
+from smart_hub.shared.layout import DEFAULT_STACK, database_name
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

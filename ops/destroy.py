@@ -12,8 +12,8 @@ import boto3
 
 from ops.aws_command import options_of, run, session_of
 from ops.cloudformation import CLIENTS, DeployError, bootstrap_of
-from smart_hub import teardown
-from smart_hub.stacks import Report, dashboard_of
+from smart_hub.core import teardown
+from smart_hub.core.stacks import Report, dashboard_of
 
 REMAINS = """\
 What remains, since it is not this deployment's alone:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.templates import load
-from smart_hub import layout
+from smart_hub.shared import layout
 
 ROOT = Path(__file__).resolve().parent.parent
 _MARK = "<!-- Written by `make docs` from {}: what is changed here is lost. -->\n\n"
@@ -91,7 +91,7 @@ def _dictionary(include: Path) -> str:
     entries = [one["Properties"]["TableInput"] for one in template if one["Type"] == "AWS::Glue::Table"]
     tables = {one["Name"]: one for one in entries if one["TableType"] == "EXTERNAL_TABLE"}
     views = {one["Name"]: one for one in entries if one["TableType"] == "VIRTUAL_VIEW"}
-    mark = _MARK.format("include/infrastructure/smart_hub.yaml, include/sql/publish, smart_hub/layout.py")
+    mark = _MARK.format("include/infrastructure/smart_hub.yaml, include/sql/publish, smart_hub/shared/layout.py")
     index = f"Tables: {_links(tables)}; views: {_links(views)}.\n"
     shown = (_shown(view, include / "sql" / "publish" / f"{name}.sql", tables) for name, view in views.items())
     return "".join([mark, _INTRODUCTION, index, *map(_described, tables.values()), *shown])

@@ -10,7 +10,7 @@ import httpx
 
 from ops import processes
 from ops.settings import Settings, UserError
-from smart_hub.layout import RESULTS
+from smart_hub.shared.layout import RESULTS
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from ops.settings import UserError
-from smart_hub.athena import QueryFailed, QueryTimedOut
+from smart_hub.shared.athena import QueryFailed, QueryTimedOut
 
 FREE_BYTES = 64 * 2**20  # several times the size of the sample's days
 

@@ -25,10 +25,10 @@ from packaging.utils import canonicalize_name
 from ops import deploy, package
 from ops.aws_command import DEFAULT_REGION, run, session_of
 from ops.cloudformation import CLIENTS, DeployError, outputs_of
-from smart_hub import stacks
-from smart_hub.layout import DEFAULT_STACK
-from smart_hub.settings import PREFIX, SETTINGS, Settings
-from smart_hub.stacks import Report
+from smart_hub.core import stacks
+from smart_hub.core.settings import PREFIX, SETTINGS, Settings
+from smart_hub.core.stacks import Report
+from smart_hub.shared.layout import DEFAULT_STACK
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# Modules of the plugin that the functions import: standard library and boto3 only.
-SHARED_MODULES = ("__init__", "athena", "content", "layout", "objects", "sql")
 SCRIPT = "rates_xml_to_parquet.py"
 
 # The oldest time that a zip file can hold.
@@ -31,14 +29,12 @@ class Artifact:
 
 
 def lambda_zip(root: Path = ROOT) -> bytes:
-    """One zip file for all functions: the handlers at its root, ``sql/`` and ``smart_hub/`` beside them.
-
-    Raises FileNotFoundError when a shared module is missing.
-    """
-    lambdas, sql = root / "include" / "lambdas", root / "include" / "sql"
+    """One zip file for all functions: the handlers at its root, ``sql/`` and ``smart_hub/shared/`` beside them."""
+    lambdas, sql, plugins = root / "include" / "lambdas", root / "include" / "sql", root / "plugins"
     sources = {path.name: path for path in lambdas.glob("*.py")}
     sources |= {f"sql/{path.relative_to(sql).as_posix()}": path for path in sql.rglob("*.sql")}
-    sources |= {f"smart_hub/{name}.py": root / "plugins" / "smart_hub" / f"{name}.py" for name in SHARED_MODULES}
+    shared = [plugins / "smart_hub" / "__init__.py", *(plugins / "smart_hub" / "shared").glob("*.py")]
+    sources |= {path.relative_to(plugins).as_posix(): path for path in shared}
     return zip_of(sources)
 
 

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/athena/latest/ug/updates-and-partitions.html
 
 from typing import TYPE_CHECKING, Any
 
-from smart_hub.stacks import Report, StackError
+from smart_hub.core.stacks import Report, StackError
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient

@@ -16,9 +16,9 @@ import yaml
 from ops import cloudformation, package
 from ops.aws_command import parameters_of, parser_of, run, session_of
 from ops.cloudformation import DeployError
-from smart_hub import stacks
-from smart_hub.layout import DEFAULT_STACK
-from smart_hub.stacks import Report, dashboard_of
+from smart_hub.core import stacks
+from smart_hub.core.stacks import Report, dashboard_of
+from smart_hub.shared.layout import DEFAULT_STACK
 
 TEMPLATE = Path("include", "quicksight", "quicksight.yaml")
 

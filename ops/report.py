@@ -16,9 +16,9 @@ from rich.table import Table
 
 from ops.airflow_api import Run
 from ops.settings import Settings
-from smart_hub.athena import Athena
-from smart_hub.layout import RESULTS, results_prefix, run_name
-from smart_hub.sql import statement
+from smart_hub.shared.athena import Athena
+from smart_hub.shared.layout import RESULTS, results_prefix, run_name
+from smart_hub.shared.sql import statement
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient

@@ -83,7 +83,7 @@ def local_aws(settings: Settings) -> Service:
         command += ["--query-memory", settings.query_memory]
     if settings.request_log:
         command += ["--access-log", str(settings.request_log)]
-    code = (ROOT / "localaws", ROOT / "requirements" / "localaws.lock")
+    code = (ROOT / "packages" / "localaws" / "src", ROOT / "requirements" / "localaws.lock")
     return Service("local-aws", tuple(command), aws_environment(settings), code, settings.aws_port, "AWS_PORT")
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
-from smart_hub.layout import DEFAULT_STACK, database_name
-from smart_hub.settings import PREFIX
+from smart_hub.core.settings import PREFIX
+from smart_hub.shared.layout import DEFAULT_STACK, database_name
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGINES = ("duckdb", "trino")

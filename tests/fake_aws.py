@@ -16,7 +16,7 @@ import boto3
 from botocore.response import StreamingBody
 from botocore.validate import validate_parameters
 
-from smart_hub.layout import CONTRACT, CONTRACT_PARAMETER
+from smart_hub.shared.layout import CONTRACT, CONTRACT_PARAMETER
 
 BUCKET = "the-data"
 DAY = "2019-12-21"

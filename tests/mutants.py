@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 TARGETS = {
     "job": ("include/glue", "tests/glue"),
     "functions": ("include/lambdas", "tests/lambdas"),
-    "audit": ("plugins/smart_hub/quality.py", "tests/plugins/test_audit.py"),
+    "audit": ("plugins/smart_hub/core/quality.py", "tests/plugins/operators/test_audit.py"),
 }
 # `|` stands in annotations alone.
 CONFIGURATION = """

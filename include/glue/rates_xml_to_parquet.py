@@ -101,7 +101,7 @@ def parse_arguments(argv: list[str]) -> dict[str, str]:
 
 
 def content_of(objects: Iterable[tuple[str, str]]) -> str:
-    """The content of a reference data set, the same as in plugins/smart_hub/content.py: a job is one file."""
+    """The content of a reference data set, the same as smart_hub.shared.content_hash: a job is one file."""
     digest = hashlib.sha256()
     for key, etag in sorted(objects):
         digest.update("{}\t{}\n".format(key, etag.strip('"')).encode())

@@ -3,7 +3,7 @@
 from typing import Any
 
 from event import InvalidEvent, Invocation, checked_event
-from smart_hub.layout import MOST_FILES_PER_DAY, day_prefix, staging_table
+from smart_hub.shared.layout import MOST_FILES_PER_DAY, day_prefix, staging_table
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

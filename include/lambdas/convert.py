@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from event import Invocation, checked_event
-from smart_hub.layout import (
+from smart_hub.shared.layout import (
     USED,
     day_prefix,
     next_day,

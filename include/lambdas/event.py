@@ -10,9 +10,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from smart_hub.athena import Athena
-from smart_hub.content import content_of
-from smart_hub.layout import (
+from smart_hub.shared.athena import Athena
+from smart_hub.shared.content_hash import content_of
+from smart_hub.shared.layout import (
     CONTENT_PATTERN,
     REFERENCE_TABLES,
     RUN_PATTERN,
@@ -21,8 +21,8 @@ from smart_hub.layout import (
     raw_prefix,
     results_prefix,
 )
-from smart_hub.objects import objects
-from smart_hub.sql import statement
+from smart_hub.shared.objects import objects
+from smart_hub.shared.sql import statement
 
 SQL = Path(__file__).parent / "sql"
 # What an invocation keeps in hand to stop its queries and to say why, before Lambda ends it.

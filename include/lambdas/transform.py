@@ -3,8 +3,8 @@
 from typing import Any
 
 from event import Invocation, Unrepeatable, checked_event
-from smart_hub.layout import REFERENCE_TABLES, damaged_key, day_prefix, staging_prefix, staging_table
-from smart_hub.sql import Text
+from smart_hub.shared.layout import REFERENCE_TABLES, damaged_key, day_prefix, staging_prefix, staging_table
+from smart_hub.shared.sql import Text
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -13,11 +13,11 @@ import boto3
 import pytest
 
 from generator.source import Source
+from localaws.testing.server import Aws
 from ops import services
 from ops.deploy import deploy
 from ops.environment import AIRFLOW, airflow_environment
 from ops.settings import ROOT, Settings
-from tests.localaws.local_server import Aws
 
 FIRST = date(2019, 11, 1)
 RAW_TABLES = ("raw_mappings", "raw_locations")  # whose partitions a new day alone would not add

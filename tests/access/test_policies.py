@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError
 
 from ops.settings import ROOT
 from ops.templates import load
-from smart_hub import teardown
-from smart_hub.stacks import StackError
+from smart_hub.core import teardown
+from smart_hub.core.stacks import StackError
 from tests.access.conftest import TOPIC, Pipeline
 
 TEMPLATES = {

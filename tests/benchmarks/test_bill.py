@@ -9,7 +9,7 @@ import pytest
 from benchmarks import bill
 from benchmarks.bill import Day, Invocations, Line, Queries, Stored
 from ops.templates import load
-from smart_hub import prices
+from smart_hub.core import prices
 
 TEMPLATE = Path(__file__).parents[2] / "include" / "infrastructure" / "smart_hub.yaml"
 GIB = 1024**3

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.contestants import COLUMNS, CONTESTANTS, ORDER
 from benchmarks.copied_design import DATABASE, NAME, CopiedDesign
 from benchmarks.rows import Digest, digest
-from tests.localaws.local_server import ROOT, Aws
+from localaws.testing.server import ROOT, Aws
 
 DAY = "2019-12-21"
 HUBS, CHANNELS = 3, 12

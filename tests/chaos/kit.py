@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops import processes
 from ops.airflow_api import FINISHED, Dag
-from smart_hub.layout import run_name, version_name
+from smart_hub.shared.layout import run_name, version_name
 from tests.chaos.faults import Fault, Rule
 from tests.e2e import independent
 from tests.e2e.environment import Environment

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.localaws.local_server import ROOT, Aws
+from localaws.testing.server import ROOT, Aws
 
 pytest.importorskip("awscli", reason="the clients are installed by make test-clients")
 

@@ -14,7 +14,7 @@ from ops import keys, trino
 from ops.compose import Containers
 from ops.environment import airflow_environment
 from ops.settings import ROOT, TRINO_VERSION
-from smart_hub import settings as smart_hub
+from smart_hub.core import settings as smart_hub
 
 # An interpolation of Compose: ${NAME}, ${NAME:-default}, ${NAME:?what to do}.
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<text>[^}]*))?\}")

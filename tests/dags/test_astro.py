@@ -34,7 +34,7 @@ from pathlib import Path
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import Connection, Variable
 
-from smart_hub.settings import Settings
+from smart_hub.core.settings import Settings
 
 asked = []
 getenv = os.getenv
@@ -179,7 +179,7 @@ def test_the_project_has_a_name() -> None:
 
 
 def test_the_example_of_the_settings_has_the_connection_that_the_dags_use() -> None:
-    from smart_hub.settings import Settings
+    from smart_hub.core.settings import Settings
 
     example = yaml.safe_load((ROOT / "airflow_settings.example.yaml").read_text())
 

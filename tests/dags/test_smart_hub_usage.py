@@ -15,7 +15,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, Connection, Variable
 from jinja2 import Template
 
-from smart_hub.layout import DAILY_DAG
+from smart_hub.shared.layout import DAILY_DAG
 
 REPOSITORY = Path(__file__).parents[2]
 DAG_FILE = REPOSITORY / "dags" / "smart_hub_usage.py"

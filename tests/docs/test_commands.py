@@ -15,7 +15,7 @@ from airflow.cli.cli_parser import get_parser
 from botocore import xform_name
 from botocore.exceptions import UnknownServiceError
 
-from smart_hub.settings import SETTINGS
+from smart_hub.core.settings import SETTINGS
 from tests.docs.pages import FOLDERS, PAGES, ROOT, blocks, pages, shell
 from tests.ops.test_makefile import make
 

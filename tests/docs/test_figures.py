@@ -19,12 +19,12 @@ from generator.states import STATE_OF_HUB
 from ops.settings import TRINO_VERSION
 from ops.settings import Settings as Laptop
 from ops.trino import NEEDED_JAVA
-from smart_hub import prices
-from smart_hub.layout import INSIGHT_TABLES, INSIGHT_VIEWS
-from smart_hub.notices import LATE_AFTER
+from smart_hub.core import prices
+from smart_hub.orchestration.alerts import LATE_AFTER
 from smart_hub.page.charts import MOST_DEVICES
 from smart_hub.page.choice import MOST_DAYS
 from smart_hub.page.parquet import Cache
+from smart_hub.shared.layout import INSIGHT_TABLES, INSIGHT_VIEWS
 from tests.docs.figures import (
     CUTOFF,
     DAG,

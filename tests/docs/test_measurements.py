@@ -10,10 +10,10 @@ from benchmarks import bill
 from generator.hubs import CHANNELS
 from generator.source import HUBS_PER_FILE
 from ops.settings import Settings as Laptop
-from smart_hub import prices
-from smart_hub.layout import INSIGHT_TABLES
+from smart_hub.core import prices
+from smart_hub.core.quality import audit, read_rules
 from smart_hub.operators import copy_raw_data
-from smart_hub.quality import audit, read_rules
+from smart_hub.shared.layout import INSIGHT_TABLES
 from tests.docs.figures import CUTOFF, DAG, FUNCTION_SECONDS, MAIN, SECONDS, SQL, Figures, differing, of_type, rows
 from tests.docs.pages import PAGES, ROOT
 

@@ -2,9 +2,9 @@
 
 import re
 
-from smart_hub import prices
-from smart_hub.layout import REFERENCE_TABLES
-from smart_hub.settings import SETTINGS
+from smart_hub.core import prices
+from smart_hub.core.settings import SETTINGS
+from smart_hub.shared.layout import REFERENCE_TABLES
 from tests.conftest import LAYERS
 from tests.docs.pages import FOLDERS, PAGES, ROOT, SHOWN, anchors, blocks, pages, prose, spans
 

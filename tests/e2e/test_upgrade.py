@@ -19,7 +19,7 @@ import pytest
 
 from ops.environment import PYTHON, airflow_environment, inherited
 from ops.settings import Settings
-from smart_hub.layout import CONTRACT, INSIGHT_TABLES, PUBLISHED_TABLES, REFERENCE_TABLES
+from smart_hub.shared.layout import CONTRACT, INSIGHT_TABLES, PUBLISHED_TABLES, REFERENCE_TABLES
 from tests.chaos.kit import Damage, Kit
 from tests.e2e.environment import DAYS, ROOT, SECONDS, Environment
 from tests.ports import free_ports
@@ -36,7 +36,7 @@ UNREADABLE = {"raw_rates"}
 FIRST_CHECK = """
 from pathlib import Path
 from smart_hub.operators.base import SmartHubOperator
-from smart_hub.settings import Settings
+from smart_hub.core.settings import Settings
 SmartHubOperator(task_id="first", settings=Settings.from_environment(dags=Path("dags"))).check_settings()
 """
 

@@ -40,7 +40,7 @@ def script() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def shared_content() -> ModuleType:
-    return load(ROOT / "plugins" / "smart_hub" / "content.py")
+    return load(ROOT / "plugins" / "smart_hub" / "shared" / "content_hash.py")
 
 
 class FailureError(Exception):

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from ops.templates import load
-from smart_hub.layout import INSIGHT_TABLES, RESULTS, STAGING, raw_prefix, table_prefix
+from smart_hub.shared.layout import INSIGHT_TABLES, RESULTS, STAGING, raw_prefix, table_prefix
 from tests.cfn import resolved
 
 INFRASTRUCTURE = Path(__file__).resolve().parents[2] / "include" / "infrastructure"

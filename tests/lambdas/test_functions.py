@@ -10,9 +10,9 @@ import compact
 import convert
 import transform
 from event import InvalidEvent, Invocation
-from smart_hub.athena import QueryFailed, QueryTimedOut
-from smart_hub.content import content_of
-from smart_hub.layout import VERSION_PATTERN
+from smart_hub.shared.athena import QueryFailed, QueryTimedOut
+from smart_hub.shared.content_hash import content_of
+from smart_hub.shared.layout import VERSION_PATTERN
 from tests.fake_aws import A_PAGE, BUCKET, DAY, RUN, FakeAws
 
 VERSION = "v0123456789abcdef"

@@ -18,8 +18,8 @@ import pytest
 
 from event import RESERVE_SECONDS
 from ops import deploy, package
-from smart_hub.athena import Athena
-from smart_hub.content import content_of
+from smart_hub.shared.athena import Athena
+from smart_hub.shared.content_hash import content_of
 from tests.fake_aws import BUCKET, DAY, RUN, FakeAws
 from tests.lambdas.runtime import REGION, AwsServer, Function
 
@@ -112,11 +112,13 @@ def test_a_function_starts_within_two_seconds(start: Start, name: str) -> None:
 
 
 def test_a_package_that_lacks_a_module_fails_at_the_start(start: Start, task: Path) -> None:
-    (task / "smart_hub" / "athena.py").unlink()
+    (task / "smart_hub" / "shared" / "athena.py").unlink()
     function = start("convert")
     message = function.says()
     assert (message.kind, message.body["errorType"]) == ("init/error", "Runtime.ImportModuleError")
-    assert message.body["errorMessage"] == "Unable to import module 'convert': No module named 'smart_hub.athena'"
+    assert (
+        message.body["errorMessage"] == "Unable to import module 'convert': No module named 'smart_hub.shared.athena'"
+    )
     assert function.says().kind == "exit"
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from localaws.testing.server import Aws
 from ops.cloudformation import outputs_of
 from tests.e2e.environment import Environment
-from tests.localaws.local_server import Aws
 from tests.mwaa.docs import ACCOUNT, BUCKET, REGION, ROLE, commands
 from tests.mwaa.environment import ROOT, Mwaa
 from tests.ports import free_ports

@@ -16,7 +16,7 @@ import pytest
 
 from ops import deploy, package
 from ops.cloudformation import DeployError, url_of
-from smart_hub import stacks
+from smart_hub.core import stacks
 from tests.ops.conftest import Deployed
 
 pytestmark = pytest.mark.service

@@ -9,7 +9,7 @@ import pytest
 
 from ops import package
 from ops.templates import load
-from smart_hub.layout import PUBLISHED_TABLES, QUALITY_TABLE, REFERENCE_TABLES
+from smart_hub.shared.layout import PUBLISHED_TABLES, QUALITY_TABLE, REFERENCE_TABLES
 from tests.ops.conftest import ROOT, Deployed
 
 pytestmark = pytest.mark.service

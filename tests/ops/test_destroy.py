@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from ops import deploy, destroy
 from ops.cloudformation import DeployError
-from smart_hub import stacks, teardown
+from smart_hub.core import stacks, teardown
 from tests.ops.conftest import local_aws
 
 pytestmark = pytest.mark.service

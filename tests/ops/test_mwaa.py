@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from localaws.testing.server import Aws
 from ops import mwaa, package
 from ops.cloudformation import DeployError
-from tests.localaws.local_server import Aws
 
 pytestmark = pytest.mark.service
 

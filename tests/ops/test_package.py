@@ -8,15 +8,15 @@ import sys
 import zipfile
 from pathlib import Path
 
-import pytest
-
 from ops import package
 
 FILES = {
     "include/lambdas/convert.py": "handler = 1\n",
     "include/sql/convert/readings.sql": "SELECT 1\n",
     "include/glue/rates_xml_to_parquet.py": "main = 1\n",
-    **{f"plugins/smart_hub/{name}.py": f"# {name}\n" for name in package.SHARED_MODULES},
+    "plugins/smart_hub/__init__.py": "",
+    "plugins/smart_hub/shared/__init__.py": "",
+    "plugins/smart_hub/shared/sql.py": "render = 1\n",
 }
 
 
@@ -60,27 +60,18 @@ def test_the_zip_holds_handlers_statements_and_shared_modules_and_nothing_else(t
     (root / "include/lambdas/__pycache__").mkdir()
     (root / "include/lambdas/__pycache__/convert.cpython-311.pyc").write_bytes(b"x")
     (root / "include/sql/convert/readings.sql~").write_text("old")
-    (root / "plugins/smart_hub/settings.py").write_text("import airflow")
+    (root / "plugins/smart_hub/core").mkdir()
+    (root / "plugins/smart_hub/core/settings.py").write_text("import airflow")
 
     with zipfile.ZipFile(io.BytesIO(package.lambda_zip(root))) as archive:
         assert archive.namelist() == [
             "convert.py",
             "smart_hub/__init__.py",
-            "smart_hub/athena.py",
-            "smart_hub/content.py",
-            "smart_hub/layout.py",
-            "smart_hub/objects.py",
-            "smart_hub/sql.py",
+            "smart_hub/shared/__init__.py",
+            "smart_hub/shared/sql.py",
             "sql/convert/readings.sql",
         ]
         assert archive.read("sql/convert/readings.sql") == b"SELECT 1\n"
-
-
-def test_a_missing_shared_module_is_named(tmp_path: Path) -> None:
-    root = written(tmp_path, [name for name in sorted(FILES) if not name.endswith("content.py")])
-
-    with pytest.raises(FileNotFoundError, match=r"plugins/smart_hub/content\.py"):
-        package.lambda_zip(root)
 
 
 def test_the_functions_find_all_that_they_import_in_the_zip(tmp_path: Path) -> None:

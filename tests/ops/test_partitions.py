@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from localaws.testing.server import Aws
 from ops import services
 from ops.partitions import describe_as_declared
-from tests.localaws.local_server import Aws
 
 PARQUET = {"SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"}
 

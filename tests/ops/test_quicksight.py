@@ -13,7 +13,7 @@ from botocore.stub import ANY, Stubber
 
 from ops import package, quicksight
 from ops.cloudformation import DeployError
-from smart_hub.stacks import StackError
+from smart_hub.core.stacks import StackError
 
 BUCKET, URL = "smart-hub-artifacts-111122223333-us-east-1", "https://us-east-1.quicksight.aws.amazon.com/sn/dashboards/"
 STACK_ID = "arn:aws:cloudformation:us-east-1:111122223333:stack/smart-hub-quicksight/1"

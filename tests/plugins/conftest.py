@@ -34,7 +34,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
 @pytest.fixture
 def settings_of(tmp_path: Path) -> Callable[..., Any]:
     """Settings of a deployment with the data bucket and the package's own include folder; more by keyword."""
-    from smart_hub.settings import Settings
+    from smart_hub.core.settings import Settings
 
     def make(**environ: str) -> Settings:
         given = {"SMART_HUB_DATA_BUCKET": BUCKET, "SMART_HUB_INCLUDE": str(REPOSITORY / "include"), **environ}

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from generator.__main__ import main as generate
-from smart_hub import sql
-from smart_hub.layout import REFERENCE_TABLES
+from smart_hub.shared import sql
+from smart_hub.shared.layout import REFERENCE_TABLES
 from tests.glue.conftest import load
 
 ROOT = Path(__file__).parents[2]

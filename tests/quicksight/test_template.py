@@ -9,8 +9,8 @@ import yaml
 
 from ops import quicksight
 from ops.templates import load
+from smart_hub.core.settings import Settings
 from smart_hub.page.charts import COLOURS
-from smart_hub.settings import Settings
 from tests.quicksight.definition import OWNER, READER, RULES, TEMPLATE, calls, data_sets, faults, nodes, resources
 
 # As CloudFormation gets it.

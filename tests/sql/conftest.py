@@ -17,12 +17,12 @@ import pyarrow.parquet
 import pytest
 
 from generator.__main__ import main as generate
+from localaws.testing.athena import AthenaClient
+from localaws.testing.server import ROOT, Aws
 from ops.deploy import deploy
-from smart_hub import sql
-from smart_hub.layout import next_day
-from tests.localaws.athena.client import AthenaClient
-from tests.localaws.athena.pipeline import Pipeline
-from tests.localaws.local_server import ROOT, Aws
+from smart_hub.shared import sql
+from smart_hub.shared.layout import next_day
+from tests.sql.pipeline import Pipeline
 
 DAY, NEXT_DAY = "2019-11-03", "2019-11-04"
 SHORT_DAY = "2020-03-08"  # of the pipeline that ran whole, on generated readings of 8 hubs

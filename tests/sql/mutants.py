@@ -16,8 +16,8 @@ import sqlglot
 from sqlglot import exp
 
 from localaws.athena.errors import QueryError
-from smart_hub.quality import Rule, read_rules
-from tests.localaws.athena.in_process import rows
+from localaws.testing.in_process import rows
+from smart_hub.core.quality import Rule, read_rules
 from tests.sql.test_rules import CASES, SQL, VALUES, source_of
 
 COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from generator.__main__ import main as generate
+from localaws.testing.server import Aws
 from tests.e2e import independent
-from tests.localaws.athena.pipeline import Pipeline
-from tests.localaws.local_server import Aws
+from tests.sql.pipeline import Pipeline
 
 # One in each of ten states: New York, Denver, Los Angeles, Phoenix and Honolulu have their clocks among them.
 HUBS = 10

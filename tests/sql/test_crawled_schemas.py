@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
+from localaws.testing.server import Aws
 from ops.deploy import deploy
-from smart_hub.athena import QueryFailed
-from tests.localaws.athena.pipeline import Pipeline
-from tests.localaws.local_server import Aws
+from smart_hub.shared.athena import QueryFailed
+from tests.sql.pipeline import Pipeline
 
 DAY = "2019-12-21"
 LOOK = f"SELECT count(ts) AS readings FROM raw_usage WHERE dt = '{DAY}'"

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from smart_hub.layout import INSIGHT_TABLES, INSIGHT_VIEWS
-from smart_hub.quality import read_rules
+from localaws.testing.server import ROOT
+from smart_hub.core.quality import read_rules
+from smart_hub.shared.layout import INSIGHT_TABLES, INSIGHT_VIEWS
 from tests.docs.pages import PAGES, blocks
-from tests.localaws.local_server import ROOT
 from tests.sql.conftest import Day
 
 TEXT = (ROOT / "docs" / "data-quality.md").read_text(encoding="utf-8")

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from smart_hub import sql
-from smart_hub.layout import INSIGHT_TABLES, INSIGHT_VIEWS
+from smart_hub.shared import sql
+from smart_hub.shared.layout import INSIGHT_TABLES, INSIGHT_VIEWS
 from tests.sql.conftest import DAY, NEXT_DAY, ROOT, Day, typed
 
 FOLDER = ROOT / "include" / "sql"

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from smart_hub.layout import INSIGHT_TABLES
+from smart_hub.shared.layout import INSIGHT_TABLES
 from tests.e2e import independent_insights
-from tests.localaws.athena.pipeline import Pipeline
 from tests.sql.conftest import SHORT_DAY, typed
+from tests.sql.pipeline import Pipeline
 
 KEYS = {
     "daily_device_cost": ("loc_id", "sensor", "type"),

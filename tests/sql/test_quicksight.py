@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.localaws.athena.client import AthenaClient
-from tests.localaws.athena.pipeline import Pipeline
+from localaws.testing.athena import AthenaClient
 from tests.quicksight.definition import DataSet, data_sets, resources
+from tests.sql.pipeline import Pipeline
 
 SETS = data_sets(resources())
 # Athena's types -> QuickSight's. FIXED, which DECIMAL is without FLOAT, keeps four decimals.

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from smart_hub.quality import Rule, audit, read_rules
-from tests.localaws.athena.in_process import FakeSource, rows, table
-from tests.localaws.local_server import ROOT
+from localaws.testing.in_process import FakeSource, rows, table
+from localaws.testing.server import ROOT
+from smart_hub.core.quality import Rule, audit, read_rules
 
 pytestmark = pytest.mark.unit
 

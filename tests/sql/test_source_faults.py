@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from generator.__main__ import main as generate
-from tests.localaws.athena.pipeline import Pipeline
-from tests.localaws.local_server import Aws
+from localaws.testing.server import Aws
+from tests.sql.pipeline import Pipeline
 
 HUBS = ("aaaa000000000001", "bbbb000000000002", "cccc000000000003")
 SENSORS = tuple(f"s_{number:02}" for number in range(1, 11))

@@ -7,9 +7,9 @@ import pytest
 from trino_query_parser import parse_statement
 
 from localaws.athena import ddl
-from smart_hub import sql
-from smart_hub.quality import audit, read_rules
-from tests.localaws.local_server import ROOT
+from localaws.testing.server import ROOT
+from smart_hub.core.quality import audit, read_rules
+from smart_hub.shared import sql
 from tests.sql.conftest import (
     AT_04,
     AT_05,

@@ -10,11 +10,11 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException
 from pyarrow import parquet
 
-from smart_hub import macros
-from smart_hub.layout import QUALITY_TABLE, day_prefix, next_day
+from smart_hub.core.quality import Result, audit, read_rules
 from smart_hub.operators.base import SmartHubOperator
-from smart_hub.quality import Result, audit, read_rules
-from smart_hub.sql import statement
+from smart_hub.orchestration import macros
+from smart_hub.shared.layout import QUALITY_TABLE, day_prefix, next_day
+from smart_hub.shared.sql import statement
 
 # Columns of data_quality, as the template declares them.
 QUALITY_SCHEMA = pyarrow.schema(

@@ -9,13 +9,13 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
-from smart_hub import deployment, macros
-from smart_hub.athena import Athena
-from smart_hub.connection import clients
-from smart_hub.layout import DAILY_DAG, PUBLISHED_TABLES, STAGING, results_prefix, run_id_key, run_name
-from smart_hub.objects import objects
-from smart_hub.publications import Publications
-from smart_hub.settings import Settings, SettingsError
+from smart_hub.core.publications import Publications
+from smart_hub.core.settings import Settings, SettingsError
+from smart_hub.orchestration import deployment, macros
+from smart_hub.orchestration.connection import clients
+from smart_hub.shared.athena import Athena
+from smart_hub.shared.layout import DAILY_DAG, PUBLISHED_TABLES, STAGING, results_prefix, run_id_key, run_name
+from smart_hub.shared.objects import objects
 
 _DELETED_AT_ONCE = 1000  # keys that one request of S3 takes
 

@@ -7,8 +7,10 @@ from itertools import pairwise
 from airflow.sdk import Context
 from airflow.sdk.timezone import utcnow
 
-from smart_hub import macros
-from smart_hub.layout import (
+from smart_hub.core.publications import Publication, before
+from smart_hub.operators.base import SmartHubOperator
+from smart_hub.orchestration import macros
+from smart_hub.shared.layout import (
     PUBLISHED_TABLES,
     RESULTS,
     RUN_PATTERN,
@@ -22,8 +24,6 @@ from smart_hub.layout import (
     table_prefix,
     version_at,
 )
-from smart_hub.operators.base import SmartHubOperator
-from smart_hub.publications import Publication, before
 
 # All that may ever be deleted: a run's intermediate objects, or one version of one day.
 _DELETABLE = re.compile(

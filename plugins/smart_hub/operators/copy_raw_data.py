@@ -13,9 +13,12 @@ from urllib.parse import unquote
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from smart_hub import compression, macros
-from smart_hub.content import content_of
-from smart_hub.layout import (
+from smart_hub.core import compression
+from smart_hub.core.sources import Source, SourceError, is_data, source_of
+from smart_hub.operators.base import SmartHubOperator
+from smart_hub.orchestration import macros
+from smart_hub.shared.content_hash import content_of
+from smart_hub.shared.layout import (
     LOCATION_COLUMNS,
     REFERENCE_TABLES,
     damaged_key,
@@ -24,8 +27,6 @@ from smart_hub.layout import (
     raw_prefix,
     run_id_key,
 )
-from smart_hub.operators.base import SmartHubOperator
-from smart_hub.sources import Source, SourceError, is_data, source_of
 
 _SENT_BESIDE_EACH_OTHER = 8
 _SECONDS_BETWEEN_PROGRESS = 10.0

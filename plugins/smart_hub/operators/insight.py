@@ -6,11 +6,11 @@ from airflow.providers.amazon.aws.operators.athena import AthenaOperator
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException
 
-from smart_hub import macros
-from smart_hub.athena import request_token
-from smart_hub.layout import results_prefix
+from smart_hub.core.settings import Settings
 from smart_hub.operators.base import SmartHubOperator
-from smart_hub.settings import Settings
+from smart_hub.orchestration import macros
+from smart_hub.shared.athena import request_token
+from smart_hub.shared.layout import results_prefix
 
 
 class InsightOperator(SmartHubOperator, AthenaOperator):

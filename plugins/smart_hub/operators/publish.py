@@ -8,8 +8,11 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.timezone import utcnow
 
-from smart_hub import macros, prices
-from smart_hub.layout import (
+from smart_hub.core import prices
+from smart_hub.core.publications import Publication, before
+from smart_hub.operators.base import SmartHubOperator, gone
+from smart_hub.orchestration import macros
+from smart_hub.shared.layout import (
     INSIGHT_TABLES,
     INSIGHT_VIEWS,
     MAY_BE_EMPTY,
@@ -18,9 +21,7 @@ from smart_hub.layout import (
     results_prefix,
     version_at,
 )
-from smart_hub.operators.base import SmartHubOperator, gone
-from smart_hub.publications import Publication, before
-from smart_hub.sql import statement
+from smart_hub.shared.sql import statement
 
 # What Athena names a query's files after.
 _QUERY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -7,12 +7,12 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from botocore.exceptions import ClientError
 
-from smart_hub import teardown
-from smart_hub.connection import clients
-from smart_hub.layout import WRITING_DAGS
+from smart_hub.core import teardown
+from smart_hub.core.stacks import StackError, dashboard_of
+from smart_hub.core.teardown import Clients
 from smart_hub.operators.base import SmartHubOperator
-from smart_hub.stacks import StackError, dashboard_of
-from smart_hub.teardown import Clients
+from smart_hub.orchestration.connection import clients
+from smart_hub.shared.layout import WRITING_DAGS
 
 
 def exactly(text: str) -> str:

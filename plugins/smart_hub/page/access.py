@@ -7,7 +7,7 @@ from fastapi import Depends
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from smart_hub.layout import DAILY_DAG
+from smart_hub.shared.layout import DAILY_DAG
 
 # Airflow mounts a plugin's application as it is: without this it answers anybody. The signed-in user comes from the
 # UI's cookie or a bearer token, the answer from the deployment's auth manager; 401 and 403 are Airflow's own.

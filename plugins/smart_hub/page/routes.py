@@ -11,14 +11,14 @@ from botocore.config import Config
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
-from smart_hub.connection import clients
+from smart_hub.core.settings import Settings
+from smart_hub.orchestration.connection import clients
 from smart_hub.page import document, figures
 from smart_hub.page.access import MAY_READ_DAG, SecurityHeaders
 from smart_hub.page.choice import Choice, ChoiceError
 from smart_hub.page.parquet import Cache
 from smart_hub.page.store import Store, Unavailable
 from smart_hub.page.view import View, build, usage_rows
-from smart_hub.settings import Settings
 
 _log = logging.getLogger(__name__)
 

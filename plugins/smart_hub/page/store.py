@@ -20,8 +20,8 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from smart_hub.layout import QUALITY_TABLE, day_prefix, table_prefix
 from smart_hub.page.parquet import Cache, ParquetReader, S3Object
+from smart_hub.shared.layout import QUALITY_TABLE, day_prefix, table_prefix
 
 _log = logging.getLogger(__name__)
 

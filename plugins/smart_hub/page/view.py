@@ -7,12 +7,12 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from smart_hub.layout import QUALITY_TABLE
 from smart_hub.page import charts, figures
 from smart_hub.page.charts import Chart, dollars, percent
 from smart_hub.page.choice import Choice
 from smart_hub.page.parquet import S3Object
 from smart_hub.page.store import USAGE_TABLE, Store, Unavailable
+from smart_hub.shared.layout import QUALITY_TABLE
 
 # Tables beside usage_cost; the page does without each of them.
 _BESIDE = ("hub_day_summary", "peak_shift", "hourly_load", QUALITY_TABLE)

@@ -1,0 +1,210 @@
+"""IAM in force: who is refused, and in which words. Every right that a request needs is taken away in turn."""
+
+import json
+import time
+from collections.abc import Mapping
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from localaws.testing.athena import TEXT, Asking, AthenaClient
+from localaws.testing.server import Aws
+
+REGION = "us-east-1"
+CATALOG = f"arn:aws:glue:{REGION}:000000000000"
+WORKGROUP = f"arn:aws:athena:{REGION}:000000000000:workgroup/primary"
+LINES = "SELECT * FROM access.lines"
+# What that needs, by the action.
+SELECT = {
+    "athena:StartQueryExecution": WORKGROUP,
+    "athena:GetQueryExecution": WORKGROUP,
+    "athena:GetQueryResults": WORKGROUP,
+    "glue:GetDatabase": "*",
+    "glue:GetTable": "*",
+    "s3:GetBucketLocation": "arn:aws:s3:::access",
+    "s3:ListBucket": "arn:aws:s3:::access",
+    "s3:GetObject": "arn:aws:s3:::access/*",
+    "s3:PutObject": "arn:aws:s3:::access/results/*",
+}
+ROLE = "arn:aws:sts::000000000000:assumed-role/asking/test"
+
+
+@pytest.fixture(scope="module")
+def athena(aws: Aws) -> AthenaClient:
+    made = AthenaClient.of_its_own(aws, "access")
+    made.table("lines", TEXT, "line string")
+    made.put("lines/file", "one\ntwo\n")
+    return made
+
+
+def without(rights: Mapping[str, str], *actions: str) -> dict[str, str]:
+    return {action: resource for action, resource in rights.items() if action not in actions}
+
+
+def test_who_has_the_rights_reads(athena: AthenaClient) -> None:
+    assert Asking(athena.aws, SELECT).select(LINES) == ["line", "one", "two"]
+
+
+@pytest.mark.parametrize("action", list(SELECT))
+def test_without_a_right_nothing_is_read(athena: AthenaClient, action: str) -> None:
+    # given a caller with all rights but one, when they query, expect AWS's refusal, which names it
+    with pytest.raises((ClientError, AssertionError)) as raised:
+        Asking(athena.aws, without(SELECT, action)).select(LINES)
+    if action == "s3:GetObject":  # the engine reads in place, and tells the object
+        assert "Permission denied on S3 path: s3://access/lines/file" in str(raised.value)
+    else:
+        assert f"{ROLE} is not authorized to perform: {action}" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("sql", "rights", "wanted"),
+    [
+        (
+            "CREATE TABLE access.made WITH (external_location = 's3://access/made/') AS SELECT 1 AS x",
+            {"s3:PutObject": "arn:aws:s3:::access/*"},
+            "glue:CreateTable",
+        ),
+        ("DROP TABLE IF EXISTS access.lines", {}, "glue:DeleteTable"),
+        ("CREATE VIEW access.seen AS SELECT 1 AS x", {}, "glue:CreateTable"),
+    ],
+)
+def test_what_changes_the_catalog_needs_the_right(
+    athena: AthenaClient, sql: str, rights: Mapping[str, str], wanted: str
+) -> None:
+    with pytest.raises(AssertionError, match=f"is not authorized to perform: {wanted}"):
+        Asking(athena.aws, {**SELECT, **rights}).select(sql)
+
+
+def test_a_table_is_written_with_the_callers_rights(athena: AthenaClient) -> None:
+    # given a caller who may make tables, and write results alone
+    rights = {**SELECT, "glue:CreateTable": "*"}
+    sql = "CREATE TABLE access.elsewhere WITH (external_location = 's3://access/elsewhere/') AS SELECT 1 AS x"
+
+    # when they make one elsewhere, expect a refusal that names the place
+    with pytest.raises(AssertionError, match="Permission denied on S3 path: s3://access/elsewhere/"):
+        Asking(athena.aws, rights).select(sql)
+
+
+def test_a_bucket_without_rows_takes_no_right_to_delete(athena: AthenaClient) -> None:
+    # given a caller who can create tables and write, and eight buckets for one row
+    rights = {**SELECT, "glue:CreateTable": "*", "s3:PutObject": "arn:aws:s3:::access/*"}
+    Asking(athena.aws, rights).select(
+        "CREATE TABLE access.hubs WITH (external_location = 's3://access/hubs/', bucketed_by = ARRAY['hub'],"
+        " bucket_count = 8) AS SELECT 'a' AS hub"
+    )
+
+    # expect no objects for the empty buckets
+    assert len(athena.keys("hubs/")) == 1
+    assert athena.rows("SELECT hub FROM access.hubs") == [("a",)]
+
+
+def test_what_an_insert_wrote_goes_when_its_partition_cannot_be_registered(athena: AthenaClient) -> None:
+    # given a caller who may write and read all, and change nothing in the catalog
+    athena.run(
+        "CREATE TABLE access.parted WITH (external_location = 's3://access/parted/', partitioned_by = ARRAY['k'])"
+        " AS SELECT 1 AS n, 'a' AS k"
+    )
+    before = athena.keys("parted/")
+    everything = "arn:aws:s3:::access/*"
+    rights = {**SELECT, "s3:PutObject": everything, "s3:DeleteObject": everything, "glue:BatchGetPartition": "*"}
+
+    # when they insert into a partition that is there, and into one that is not
+    Asking(athena.aws, rights).select("INSERT INTO access.parted VALUES (2, 'a')")
+    with pytest.raises(AssertionError, match="is not authorized to perform: glue:BatchCreatePartition"):
+        Asking(athena.aws, rights).select("INSERT INTO access.parted VALUES (3, 'a'), (4, 'b')")
+
+    # expect the rows of the first, and not one of the second
+    assert len(athena.keys("parted/")) == len(before) + 1
+    assert athena.rows("SELECT n FROM access.parted ORDER BY n") == [("1",), ("2",)]
+
+
+@pytest.mark.parametrize("resource", ["catalog", "database/access", "table/access/lines"])
+def test_a_table_needs_catalog_database_and_itself(athena: AthenaClient, resource: str) -> None:
+    # given a caller who may read two of the three that AWS asks for
+    three = ("catalog", "database/access", "table/access/lines")
+    session = athena.aws.session("asking", SELECT)
+    allowed = [f"{CATALOG}:{one}" for one in three if one != resource]
+    document = {"Statement": [{"Effect": "Allow", "Action": "glue:GetTable", "Resource": allowed}]}
+    athena.aws.client("iam").put_role_policy(
+        RoleName="asking", PolicyName="rights", PolicyDocument=json.dumps(document)
+    )
+
+    # when they ask for the table, expect AWS's refusal
+    glue = session.client("glue", endpoint_url=athena.aws.endpoint)
+    with pytest.raises(ClientError) as raised:
+        glue.get_table(DatabaseName="access", Name="lines")
+    assert raised.value.response["Error"]["Code"] == "AccessDeniedException"
+    assert f"glue:GetTable on resource: {CATALOG}:{resource} because" in str(raised.value)
+
+
+def test_what_is_not_known_is_refused_to_all_but_the_root(athena: AthenaClient) -> None:
+    # given a caller who may do everything
+    glue = Asking(athena.aws, {"*": "*"}).client("glue")
+
+    # when they ask for what nobody has looked up, expect a refusal that says so; root may
+    with pytest.raises(ClientError, match="does not know what rights glue:CreateDatabase needs"):
+        glue.create_database(DatabaseInput={"Name": "unknown"})
+    athena.glue.create_database(DatabaseInput={"Name": "unknown"})
+
+
+def test_a_wrong_signature_is_refused(athena: AthenaClient) -> None:
+    # given the key of a session with another secret
+    keys = Asking(athena.aws, SELECT).session.get_credentials()
+    assert keys is not None
+    forged = boto3.session.Session(keys.access_key, "guessed", keys.token, region_name=REGION)
+
+    with pytest.raises(ClientError) as raised:
+        forged.client("athena", endpoint_url=athena.aws.endpoint).get_work_group(WorkGroup="primary")
+    assert raised.value.response["Error"]["Code"] in ("InvalidSignatureException", "SignatureDoesNotMatch")
+
+
+def test_a_request_without_a_signature_is_refused(athena: AthenaClient) -> None:
+    from botocore import UNSIGNED
+
+    glue = boto3.client(
+        "glue", endpoint_url=athena.aws.endpoint, region_name=REGION, config=Config(signature_version=UNSIGNED)
+    )
+    with pytest.raises(ClientError, match="Missing Authentication Token"):
+        glue.get_databases()
+
+
+def test_a_service_that_the_role_does_not_trust_gets_nothing(athena: AthenaClient) -> None:
+    # given a crawler and a job of a role that trusts functions alone
+    iam, glue = athena.aws.client("iam"), athena.glue
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    iam.create_role(RoleName="of-functions", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+    targets = {"CatalogTargets": [{"DatabaseName": "access", "Tables": ["lines"]}]}
+    glue.create_crawler(Name="distrusted", Role="arn:aws:iam::000000000000:role/of-functions", Targets=targets)
+    command = {"Name": "pythonshell", "ScriptLocation": "s3://access/script.py"}
+    glue.create_job(Name="distrusted", Role="arn:aws:iam::000000000000:role/of-functions", Command=command)
+
+    # when they start, expect a refusal that names the role
+    with pytest.raises(ClientError, match=r"unable to assume provided role .*of-functions"):
+        glue.start_crawler(Name="distrusted")
+    with pytest.raises(ClientError, match=r"unable to assume provided role .*of-functions"):
+        glue.start_job_run(JobName="distrusted")
+
+
+def test_a_script_of_a_job_works_under_the_jobs_role(athena: AthenaClient) -> None:
+    # given a job whose role may read its script and nothing else, and a script that lists the bucket
+    athena.put("scripts/lists.py", "import boto3\nboto3.client('s3').list_objects_v2(Bucket='access')\n")
+    role = athena.aws.role("of-a-job", {"s3:GetObject": "arn:aws:s3:::access/scripts/*"})
+    command = {"Name": "pythonshell", "ScriptLocation": "s3://access/scripts/lists.py"}
+    athena.glue.create_job(Name="lists", Role=role, Command=command)
+
+    # when it runs
+    run = athena.glue.start_job_run(JobName="lists")["JobRunId"]
+    deadline = time.monotonic() + 60
+    while (found := athena.glue.get_job_run(JobName="lists", RunId=run)["JobRun"])["JobRunState"] in (
+        "STARTING",
+        "RUNNING",
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+    # expect it refused
+    assert found["JobRunState"] == "FAILED"
+    assert "assumed-role/of-a-job/" in found["ErrorMessage"]
+    assert "is not authorized to perform: s3:ListBucket" in found["ErrorMessage"]

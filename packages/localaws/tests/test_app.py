@@ -1,0 +1,97 @@
+"""The application in front of the base: what is ours, what passes through, what is refused."""
+
+import json
+import urllib.request
+
+import pytest
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import ClientError
+
+from localaws.testing.server import Aws
+
+
+def test_health_answers_when_ready(aws: Aws) -> None:
+    # given a started server, when its health is asked for
+    with urllib.request.urlopen(f"{aws.endpoint}/_localaws/health") as answer:
+        document = json.load(answer)
+
+    # expect the documented answer
+    assert (answer.status, document) == (200, {"status": "ok"})
+
+
+def test_objects_pass_through_to_the_base(aws: Aws) -> None:
+    # given an object with metadata
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="pass-through")
+    s3.put_object(Bucket="pass-through", Key="a/b", Body=b"hello", Metadata={"origin": "test"})
+
+    # when it is read
+    answer = s3.get_object(Bucket="pass-through", Key="a/b")
+
+    # expect what was written
+    assert answer["Body"].read() == b"hello"
+    assert answer["Metadata"] == {"origin": "test"}
+    assert answer["ETag"] == '"5d41402abc4b2a76b9719d911017c592"'  # MD5 of hello
+
+
+def test_a_table_without_description_has_none(aws: Aws) -> None:
+    # given one table without a description and one with
+    glue = aws.client("glue")
+    glue.create_database(DatabaseInput={"Name": "described"})
+    glue.create_table(DatabaseName="described", TableInput={"Name": "bare"})
+    glue.create_table(DatabaseName="described", TableInput={"Name": "told", "Description": "what it holds"})
+
+    # when they are read one by one and as a list
+    bare = glue.get_table(DatabaseName="described", Name="bare")["Table"]
+    tables = glue.get_tables(DatabaseName="described")["TableList"]
+
+    # expect a description only where one was given, as on AWS
+    assert "Description" not in bare
+    assert {table["Name"]: table.get("Description") for table in tables} == {
+        "bare": None,
+        "told": "what it holds",
+    }
+
+
+def test_tables_are_found_by_a_regular_expression(aws: Aws) -> None:
+    # given tables of which one matches the regular expression, which as a glob would match none
+    glue = aws.client("glue")
+    glue.create_database(DatabaseInput={"Name": "searched"})
+    for name in ("staging_usage", "usage", "unstaging_usage"):
+        glue.create_table(DatabaseName="searched", TableInput={"Name": name})
+
+    # when it is asked for, expect that one
+    found = glue.get_tables(DatabaseName="searched", Expression="staging_.*")["TableList"]
+    assert [table["Name"] for table in found] == ["staging_usage"]
+
+    # expect a broken expression to be refused
+    with pytest.raises(ClientError, match="InvalidInputException"):
+        glue.get_tables(DatabaseName="searched", Expression="staging_(")
+
+
+def test_an_error_of_the_base_reaches_the_client(aws: Aws) -> None:
+    # given no such table, when it is read, expect the base's error as AWS names it
+    with pytest.raises(ClientError, match="EntityNotFoundException"):
+        aws.client("glue").get_table(DatabaseName="nowhere", Name="nothing")
+
+
+def test_pretence_of_the_base_is_refused(aws: Aws) -> None:
+    # given an action that the base answers without doing it, when it is called, expect an error
+    with pytest.raises(ClientError, match="does not cover StartWorkflowRun"):
+        aws.client("glue").start_workflow_run(Name="anything")
+
+
+@pytest.mark.parametrize(("service", "action"), [("athena", "list_query_executions"), ("glue", "get_databases")])
+def test_a_request_that_is_not_json_is_refused(aws: Aws, service: str, action: str) -> None:
+    def cut_short(request: AWSRequest, **_: object) -> None:
+        request.data = "{"
+
+    # given an action of ours and one of the base, and a body cut short before it is signed
+    client = aws.client(service)
+    client.meta.events.register_first(f"before-sign.{service}", cut_short)
+    try:
+        # when it is called, expect the service's error
+        with pytest.raises(ClientError, match=r"SerializationException.*not JSON"):
+            getattr(client, action)()
+    finally:
+        client.meta.events.unregister(f"before-sign.{service}", cut_short)

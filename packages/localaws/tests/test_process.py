@@ -1,0 +1,152 @@
+"""The server's process: where it listens, how it starts, how it ends."""
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from localaws.testing.server import ROOT, Aws, alive, archive, expect_ended
+
+FUNCTION = """
+import boto3, os, time
+
+def idle(event, context):
+    boto3.client("s3").put_object(Bucket="told", Key="pid", Body=str(os.getpid()))
+
+def busy(event, context):
+    idle(event, context)
+    time.sleep(600)
+"""
+
+
+def localaws(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "localaws", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+
+
+def test_it_tells_how_it_is_used() -> None:
+    # given no idea, when asked for help, expect the settings
+    answer = localaws("--help")
+    assert answer.returncode == 0
+    for setting in ("--host", "--port", "--state", "--log-level"):
+        assert setting in answer.stdout
+
+
+@pytest.mark.parametrize("size", ["2", "2T", "0G", "G", "much"])
+def test_a_memory_that_is_no_size_is_named(tmp_path: Path, size: str) -> None:
+    answer = localaws("--state", str(tmp_path), "--port", "0", "--query-memory", size)
+    assert answer.returncode == 2
+    assert f"--query-memory: {size} is no size: write it as 2G or 500M" in answer.stderr
+
+
+def test_it_starts_in_under_five_seconds(tmp_path: Path) -> None:
+    # given nothing, when it is started, expect an answer within five seconds
+    start = time.monotonic()
+    server = Aws(tmp_path / "state")
+    with urllib.request.urlopen(f"{server.endpoint}/_localaws/health") as answer:
+        assert answer.status == 200
+    seconds = time.monotonic() - start
+    server.kill()
+    assert seconds < 5
+
+
+def test_a_taken_port_is_named_with_the_setting(tmp_path: Path) -> None:
+    # given a port that somebody listens on
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        # when the server is started there
+        answer = localaws("--port", str(port), "--state", str(tmp_path))
+
+    # expect one line that names the port and what to set
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines() == [
+        f"Port {port} on 127.0.0.1 is taken: stop what uses it, or choose another port with --port"
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no 127.0.0.2 unless it is set up")
+def test_in_a_container_it_listens_on_all_addresses_and_calls_itself_by_loopback(tmp_path: Path) -> None:
+    # given a server that is told to listen everywhere
+    server = Aws(tmp_path / "state", "--host", "0.0.0.0")
+    port = int(server.endpoint.rpartition(":")[2])
+
+    # when a client comes by another address of this machine, as one from another container does
+    with urllib.request.urlopen(f"http://127.0.0.2:{port}/_localaws/health") as answer:
+        status = answer.status
+    server.kill()
+
+    # expect an answer, and the address at which functions, jobs and queries reach it unchanged
+    assert status == 200
+    assert server.endpoint == f"http://127.0.0.1:{port}"
+
+
+def test_no_other_address_is_taken(tmp_path: Path) -> None:
+    answer = localaws("--host", "192.0.2.1", "--state", str(tmp_path))
+    assert answer.returncode == 2
+    assert "'127.0.0.1', '0.0.0.0'" in answer.stderr
+
+
+def test_a_state_folder_has_one_server(aws: Aws) -> None:
+    # given a server, when another one is started on its state folder, expect that it refuses
+    answer = localaws("--port", "0", "--state", str(aws.state))
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines() == [
+        f"Another local AWS uses the state folder {aws.state}: stop it, or choose another folder with --state"
+    ]
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="the kernel's list of sockets is Linux's")
+def test_it_listens_on_loopback_only(aws: Aws) -> None:
+    # given a server that has answered requests of several services
+    aws.client("s3").list_buckets()
+    aws.client("glue").get_databases()
+
+    # when its listening sockets are looked up
+    inodes = set()
+    for handle in Path(f"/proc/{aws.process.pid}/fd").iterdir():
+        target = str(handle.readlink())
+        if target.startswith("socket:["):
+            inodes.add(target[8:-1])
+    listening = [
+        fields[1]
+        for table in ("tcp", "tcp6")
+        for fields in map(str.split, Path(f"/proc/net/{table}").read_text().splitlines()[1:])
+        if fields[3] == "0A" and fields[9] in inodes
+    ]
+
+    # expect one, on 127.0.0.1 and its port
+    port = int(aws.endpoint.rpartition(":")[2])
+    assert listening == [f"0100007F:{port:04X}"]
+
+
+@pytest.mark.parametrize("handler", ["idle", "busy"])
+def test_a_stop_is_clean_and_leaves_no_process(fresh_aws: Aws, handler: str) -> None:
+    # given a function whose worker process is warm, or in the middle of an invocation
+    s3 = fresh_aws.client("s3")
+    s3.create_bucket(Bucket="told")
+    fresh_aws.client("lambda").create_function(
+        FunctionName="function",
+        Runtime="python3.12",
+        Role=fresh_aws.role("function"),
+        Handler=f"index.{handler}",
+        Code={"ZipFile": archive(FUNCTION)},
+        Timeout=600,
+    )
+    fresh_aws.client("lambda").invoke(FunctionName="function", InvocationType="Event")
+    s3.get_waiter("object_exists").wait(Bucket="told", Key="pid", WaiterConfig={"Delay": 0.05, "MaxAttempts": 400})
+    pid = int(s3.get_object(Bucket="told", Key="pid")["Body"].read())
+    assert alive(pid)
+
+    # when the server is asked to stop
+    status = fresh_aws.stop()
+
+    # expect a clean end, without the worker
+    assert status == 0
+    expect_ended([pid])

@@ -1,0 +1,1 @@
+"""What DAGs, page and the commands in ops/ use without Airflow: settings, data quality, sources, stacks."""

@@ -1,0 +1,1 @@
+"""What every DAG needs and what needs Airflow: macros, the connection, retries, alerts, default arguments."""

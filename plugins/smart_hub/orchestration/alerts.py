@@ -1,0 +1,41 @@
+"""Who is told when a day does not come out as it should: an SNS topic, where one is configured."""
+
+from datetime import timedelta
+
+from airflow.providers.amazon.aws.notifications.sns import SnsNotifier
+from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference  # type: ignore[attr-defined]  # lazily
+
+from smart_hub.core.settings import Settings
+
+# The provider's operators wait for a day much longer than it takes, so that they give up in the end.
+LATE_AFTER = timedelta(hours=3)
+
+
+def when_failed(settings: Settings) -> list[SnsNotifier]:
+    """For ``on_failure_callback``: tells which task failed for good, and why. Empty without a topic."""
+    if not settings.sns_topic_arn:
+        return []
+    return [
+        SnsNotifier(
+            aws_conn_id=settings.aws_conn_id,
+            target_arn=settings.sns_topic_arn,
+            subject="Smart Hub: {{ ti.task_id }} has failed",
+            message="{{ dag.dag_id }} {{ run_id }}, task {{ ti.task_id }}: {{ exception }}\n{{ ti.log_url }}",
+        )
+    ]
+
+
+def when_late(settings: Settings) -> DeadlineAlert | None:
+    """For ``deadline``: tells of a run that has not ended three hours after it was queued. None without a topic."""
+    if not settings.sns_topic_arn:
+        return None
+    callback = AsyncCallback(
+        SnsNotifier,
+        kwargs={
+            "aws_conn_id": settings.aws_conn_id,
+            "target_arn": settings.sns_topic_arn,
+            "subject": "Smart Hub: a run is late",
+            "message": "{{ dag_run.dag_id }} {{ dag_run.dag_run_id }} has not ended within three hours",
+        },
+    )
+    return DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, LATE_AFTER, callback)

@@ -1,0 +1,29 @@
+"""Arguments that operators of the DAGs have in common."""
+
+from datetime import timedelta
+from typing import Any
+
+from smart_hub.core.settings import Settings
+from smart_hub.orchestration.alerts import when_failed
+from smart_hub.orchestration.retries import FunctionRetryPolicy
+
+# A function may take its 900 seconds; boto3 must neither give up before nor invoke it again.
+INVOCATION: dict[str, Any] = {
+    "botocore_config": {"read_timeout": 910, "tcp_keepalive": True, "retries": {"max_attempts": 0}},
+    "execution_timeout": timedelta(minutes=16),
+    "retry_policy": FunctionRetryPolicy(),
+}
+
+
+def default_args(settings: Settings) -> dict[str, Any]:
+    """For ``DAG(default_args=…)``: owner, connection, retries, time limit, and who is told of a failure."""
+    return {
+        "owner": "smart-hub",
+        "aws_conn_id": settings.aws_conn_id,
+        "retries": 2,
+        "retry_delay": timedelta(seconds=15),
+        "retry_exponential_backoff": 4,
+        "max_retry_delay": timedelta(minutes=5),
+        "execution_timeout": timedelta(minutes=30),
+        "on_failure_callback": when_failed(settings),
+    }

@@ -1,0 +1,1 @@
+"""What the archive of the Lambda functions contains too: needs the standard library and botocore alone."""

@@ -1,0 +1,202 @@
+"""The audit: one query of all rules; what is fatal stops the day, what is a warning does not."""
+
+import io
+import json
+import shutil
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+from pyarrow import parquet
+
+from smart_hub.core.quality import Rule, read_rules
+from smart_hub.operators import AuditOperator
+from smart_hub.shared.layout import VERSION_PATTERN
+from smart_hub.shared.sql import SqlValueError
+from tests.fake_aws import DAY, RUN, FakeAws
+
+REPOSITORY = Path(__file__).parents[3]
+TABLES = {
+    "readings_table": "staging_usage_v1",
+    "cost_table": "staging_usage_cost_v2",
+    "rejects_table": "staging_usage_rejects_v2",
+    "published_table": "staging_compact_v3",
+}
+FOUND = {"step_1_copy_raw_data": {"content": {"mappings": "a" * 64, "locations": "b" * 64, "rates": "c" * 64}}}
+COLUMNS: list[str | None] = ["rule", "severity", "checked", "violations", "sample"]
+
+
+@pytest.fixture
+def include(tmp_path: Path) -> Path:
+    """An include folder with two rules."""
+    folder = tmp_path / "include" / "sql" / "quality"
+    folder.mkdir(parents=True)
+    (folder / "some_usage.sql").write_text(
+        "-- A day has readings.\n-- severity: fatal\nSELECT fault FROM {{ readings_table }}\n"
+    )
+    (folder / "plausible.sql").write_text(
+        "-- Nobody draws so much.\n-- severity: warning\nSELECT '{{ day }}' AS fault FROM {{ published_table }}\n"
+    )
+    shutil.copytree(REPOSITORY / "include" / "sql" / "publish", tmp_path / "include" / "sql" / "publish")
+    return tmp_path / "include"
+
+
+@pytest.fixture
+def audit(
+    aws: FakeAws, include: Path, settings_of: Callable[..., Any], context_of: Callable[..., Any]
+) -> Callable[[], Any]:
+    """Runs the audit on the run's staging tables."""
+    aws.tables.update(dict.fromkeys(TABLES.values(), "s3://the-data/staging/"))
+    settings = settings_of(SMART_HUB_INCLUDE=str(include))
+    return lambda: AuditOperator(task_id="audit", settings=settings, tables=TABLES).execute(context_of(FOUND))
+
+
+def test_all_rules_are_one_query_of_one_row_each(aws: FakeAws, audit: Callable[[], Any]) -> None:
+    aws.rows = [COLUMNS, ["some_usage", "fatal", "10", "0", None], ["plausible", "warning", "5", "0", None]]
+    audit()
+    rule = (
+        "SELECT '{}' AS rule, '{}' AS severity, count(*) AS checked, count(fault) AS violations, CASE WHEN min(fault)"
+        " <> max(fault) THEN min(fault) || ', ' || max(fault) ELSE min(fault) END AS sample FROM (\n{}\n)"
+    )
+    assert aws.statements[0] == "\nUNION ALL\n".join(
+        [
+            rule.format("plausible", "warning", "SELECT '2019-12-21' AS fault FROM staging_compact_v3"),
+            rule.format("some_usage", "fatal", "SELECT fault FROM staging_usage_v1"),
+        ]
+    )
+    for call in aws.called("StartQueryExecution"):
+        assert call["ResultConfiguration"] == {"OutputLocation": f"s3://the-data/athena-results/{RUN}/"}
+
+
+@pytest.mark.parametrize("violations", ["0", "3"])
+def test_what_an_audit_found_is_kept_whether_it_passed_or_not(
+    aws: FakeAws, audit: Callable[[], Any], violations: str
+) -> None:
+    # given a fatal rule that is broken, or not
+    aws.rows = [COLUMNS, ["some_usage", "fatal", "10", violations, "hub 7"], ["plausible", "warning", "5", "1", None]]
+    with nullcontext() if violations == "0" else pytest.raises(AirflowFailException):
+        audit()
+
+    # expect one object of the attempt's own version, and a partition where Athena finds it
+    folder = f"warehouse/data_quality/dt={DAY}/"
+    ((key, stored),) = [one for one in aws.buckets["the-data"].items() if one[0].startswith(folder)]
+    version = key.removeprefix(folder).removesuffix(".parquet")
+    assert VERSION_PATTERN.fullmatch(version)
+    assert parquet.read_table(io.BytesIO(stored.body)).to_pylist() == [
+        {
+            **{"version": version, "rule": "plausible", "severity": "warning"},
+            **{"checked": 5, "violations": 1, "sample": None, "passed": False},
+        },
+        {
+            **{"version": version, "rule": "some_usage", "severity": "fatal"},
+            **{"checked": 10, "violations": int(violations), "sample": "hub 7", "passed": violations == "0"},
+        },
+    ]
+    assert aws.statements[1] == (
+        f"ALTER TABLE data_quality ADD IF NOT EXISTS PARTITION (dt = '{DAY}') LOCATION 's3://the-data/{folder}'"
+    )
+
+
+def test_results_are_returned_in_json(aws: FakeAws, audit: Callable[[], Any]) -> None:
+    aws.rows = [
+        COLUMNS,
+        ["some_usage", "fatal", "10", "0", None],
+        ["plausible", "warning", "5", "2", "hub 1"],
+    ]
+    results = audit()
+    assert results == [
+        {"rule": "plausible", "severity": "warning", "checked": 5, "violations": 2, "sample": "hub 1"},
+        {"rule": "some_usage", "severity": "fatal", "checked": 10, "violations": 0, "sample": None},
+    ]
+    json.dumps(results)
+
+
+def test_a_warning_is_logged_and_lets_the_day_pass(
+    aws: FakeAws, audit: Callable[[], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws.rows = [
+        COLUMNS,
+        ["some_usage", "fatal", "10", "0", None],
+        ["plausible", "warning", "5", "2", "hub 1"],
+    ]
+    audit()
+    assert "plausible: 2 violations in 5 checked, e.g. hub 1 (warning)" in capsys.readouterr().out
+
+
+def test_a_fatal_violation_fails_without_a_retry_and_says_what_where(aws: FakeAws, audit: Callable[[], Any]) -> None:
+    aws.rows = [
+        COLUMNS,
+        ["some_usage", "fatal", "10", "3", "hub 7"],
+        ["plausible", "warning", "5", "1", None],
+    ]
+    # AirflowFailException is what Airflow does not retry
+    with pytest.raises(AirflowFailException, match=f"{DAY} is not published.*") as raised:
+        audit()
+    assert "some_usage: 3 violations in 10 checked, e.g. hub 7" in str(raised.value)
+    assert "plausible" not in str(raised.value)
+
+
+@pytest.mark.parametrize("rows", [[], [["some_usage", "fatal", "1", "0", None]]])
+def test_a_rule_without_a_row_does_not_pass(
+    aws: FakeAws, audit: Callable[[], Any], rows: list[list[str | None]]
+) -> None:
+    aws.rows = [COLUMNS, *rows]
+    with pytest.raises(ValueError, match="each rule gives one row"):
+        audit()
+
+
+def test_a_table_that_is_gone_says_where_to_clear_from(aws: FakeAws, audit: Callable[[], Any]) -> None:
+    del aws.tables["staging_compact_v3"]
+    with pytest.raises(AirflowFailException, match=r"smart_hub.staging_compact_v3 .* clear the run from step_3"):
+        audit()
+    assert aws.statements == []
+
+
+def test_a_rule_says_how_severe_it_is(include: Path) -> None:
+    path = include / "sql" / "quality" / "some_usage.sql"
+    path.write_text("-- A day has readings.\n-- severity: terrible\nSELECT 1")
+    with pytest.raises(ValueError, match=r"some_usage\.sql: has no line '-- severity: fatal'"):
+        Rule.read(path)
+
+
+def test_a_rule_cannot_ask_for_what_is_not_there(include: Path) -> None:
+    rule = Rule("r", "fatal", "SELECT 1 FROM {{ other_table }}")
+    with pytest.raises(SqlValueError, match=r"r\.sql: .*other_table"):
+        rule.select({"day": DAY})
+
+
+def test_a_killed_audit_stops_its_query(
+    aws: FakeAws, include: Path, settings_of: Callable[..., Any], context_of: Callable[..., Any]
+) -> None:
+    # Given an audit whose query runs
+    aws.tables.update(dict.fromkeys(TABLES.values(), "s3://the-data/staging/"))
+    settings = settings_of(SMART_HUB_INCLUDE=str(include))
+    task = AuditOperator(task_id="audit", settings=settings, tables=TABLES)
+
+    def kill(statement: str) -> tuple[str, str]:
+        task.on_kill()
+        return "RUNNING", ""
+
+    aws.outcome = kill
+    # When Airflow kills the task, expect the query to be stopped
+    with pytest.raises(RuntimeError, match="CANCELLED"):
+        task.execute(context_of(FOUND))
+    assert aws.stopped == ["1"]
+
+
+def test_the_rules_of_the_package_get_all_that_they_ask_for(
+    aws: FakeAws, settings_of: Callable[..., Any], context_of: Callable[..., Any]
+) -> None:
+    # given the package's own rules, all kept
+    aws.tables.update(dict.fromkeys(TABLES.values(), "s3://the-data/staging/"))
+    rules = read_rules(REPOSITORY / "include" / "sql")
+    aws.rows = [COLUMNS, *([rule.name, rule.severity, "1", "0", None] for rule in rules)]
+
+    results = AuditOperator(task_id="audit", settings=settings_of(), tables=TABLES).execute(context_of(FOUND))
+
+    assert [result["rule"] for result in results] == [rule.name for rule in rules]
+    assert len(rules) >= 20
+    assert "{{" not in aws.statements[0]

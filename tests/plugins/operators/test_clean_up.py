@@ -1,0 +1,209 @@
+"""Step 7: what goes, and above all what does not."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from smart_hub.operators import CleanUpOperator, clean_up
+from smart_hub.shared.layout import PUBLISHED_TABLES, run_name, version_name
+from tests.fake_aws import BUCKET, DAY, RUN, RUN_ID, FakeAws
+
+OTHER_ID = "manual__2"
+OTHER = run_name(DAY, OTHER_ID)
+NEXT_DAY = run_name("2019-12-22", RUN_ID)
+PUBLISHED = version_name(RUN, "second attempt")
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def aws(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> FakeAws:
+    """What a run has left after its publish: published tables, and two attempts' intermediate things."""
+    monkeypatch.setattr(clean_up, "utcnow", lambda: aws.now)
+    for table in PUBLISHED_TABLES:
+        version(aws, table, PUBLISHED, hours=0, published=True)
+    leave(aws, RUN, RUN_ID, "first attempt")
+    leave(aws, RUN, RUN_ID, "second attempt")
+    aws.put(BUCKET, f"raw/usage/dt={DAY}/portland.json", "raw")
+    return aws
+
+
+def leave(aws: FakeAws, run: str, run_id: str, attempt: str) -> None:
+    """Leaves what an attempt of a run leaves: tables, staged objects, query results, the run's id."""
+    name = version_name(run, attempt)
+    for kind in ("readings", "usage_cost", "usage_rejects", "compact", "mappings", "locations"):
+        aws.tables[f"staging_{kind}_{name}"] = f"s3://{BUCKET}/somewhere/"
+    aws.put(BUCKET, f"staging/{run}/run_id", run_id)
+    aws.put(BUCKET, f"staging/{run}/{name}/usage_cost/verdict=used/part-0", "rows")
+    aws.put(BUCKET, f"athena-results/{run}/{name}.csv", "rows")
+
+
+def version(aws: FakeAws, table: str, name: str, hours: float, published: bool = False, day: str = DAY) -> str:
+    """A version of a day of a table, written some hours ago."""
+    key = f"warehouse/{table}/dt={day}/version={name}/part-0"
+    aws.put(BUCKET, key, "rows", modified=aws.now - hours * HOUR)
+    if published:
+        aws.partitions[table, day] = f"s3://{BUCKET}/warehouse/{table}/dt={day}/version={name}/"
+    return key
+
+
+@pytest.fixture
+def run(aws: FakeAws, settings_of: Callable[..., Any], context_of: Callable[..., Any]) -> Callable[..., None]:
+    """Runs step 7; the runs that are active are given."""
+
+    def clean(active: set[str] | None = None, **environ: str) -> None:
+        context = context_of(active=active)
+        CleanUpOperator(task_id="clean", settings=settings_of(**environ), dag=None).execute(context)
+
+    return clean
+
+
+def note(aws: FakeAws, hours: float, **versions: str) -> None:
+    """Notes a publication made some hours ago; tables that are not named lay where they lie now."""
+    locations = {table: aws.partitions[table, DAY] for table in PUBLISHED_TABLES}
+    for table, name in versions.items():
+        locations[table] = f"s3://{BUCKET}/warehouse/{table}/dt={DAY}/version={name}/"
+    aws.put(
+        BUCKET,
+        f"publications/dt={DAY}/{(aws.now - hours * HOUR).isoformat()}-v0123456789abcdef.json",
+        json.dumps(locations),
+    )
+
+
+def keys(aws: FakeAws, prefix: str) -> list[str]:
+    return sorted(key for key in aws.buckets[BUCKET] if key.startswith(prefix))
+
+
+def test_all_attempts_of_this_run_are_removed_and_nothing_else(aws: FakeAws, run: Callable[..., None]) -> None:
+    # Given, beside this run, tables of the catalog and a run of another day
+    leave(aws, NEXT_DAY, RUN_ID, "first attempt")
+    aws.tables.update({"usage_cost": "s3://x/", "staging_by_hand": "s3://x/"})
+    warehouse = keys(aws, "warehouse/")
+    # When this one cleans up
+    run()
+    # Expect its own to be gone
+    assert keys(aws, f"staging/{RUN}/") == keys(aws, f"athena-results/{RUN}/") == []
+    # and the other's, the catalog, the raw data and the warehouse to be untouched
+    assert len(keys(aws, f"staging/{NEXT_DAY}/")) == 2
+    assert len(keys(aws, f"athena-results/{NEXT_DAY}/")) == 1
+    name = version_name(NEXT_DAY, "first attempt")
+    assert set(aws.tables) == {
+        "usage_cost",
+        "staging_by_hand",
+        *(
+            f"staging_{kind}_{name}"
+            for kind in ("readings", "usage_cost", "usage_rejects", "compact", "mappings", "locations")
+        ),
+    }
+    assert keys(aws, "warehouse/") == warehouse
+    assert keys(aws, "raw/") == [f"raw/usage/dt={DAY}/portland.json"]
+
+
+def test_a_second_clean_up_finds_nothing_to_do(aws: FakeAws, run: Callable[..., None]) -> None:
+    run()
+    aws.calls.clear()
+    run()
+    assert aws.called("DeleteObjects") == aws.called("DeleteTable") == []
+
+
+def test_a_run_of_the_day_that_has_ended_is_swept_up(aws: FakeAws, run: Callable[..., None]) -> None:
+    leave(aws, OTHER, OTHER_ID, "failed attempt")
+    run(active={RUN_ID})
+    assert keys(aws, "staging/") == keys(aws, "athena-results/") == []
+    assert aws.tables == {}
+
+
+def test_a_run_of_the_day_that_is_active_is_left_alone(aws: FakeAws, run: Callable[..., None]) -> None:
+    leave(aws, OTHER, OTHER_ID, "attempt")
+    # and so is the version that it writes, however old
+    key = version(aws, "usage_cost", version_name(OTHER, "attempt"), hours=1000)
+    version(aws, "usage_cost", "vffffffffffffffff", hours=1)
+    run(active={RUN_ID, OTHER_ID})
+    assert len(keys(aws, f"staging/{OTHER}/")) == 2
+    assert len(keys(aws, f"athena-results/{OTHER}/")) == 1
+    assert len(aws.tables) == 6
+    assert key in aws.buckets[BUCKET]
+
+
+def test_a_run_whose_id_is_not_written_down_is_left_alone(aws: FakeAws, run: Callable[..., None]) -> None:
+    leave(aws, OTHER, OTHER_ID, "attempt")
+    del aws.buckets[BUCKET][f"staging/{OTHER}/run_id"]
+    run()
+    assert len(keys(aws, f"staging/{OTHER}/")) == 1
+
+
+def test_superseded_versions_go_when_they_are_old_enough(aws: FakeAws, run: Callable[..., None]) -> None:
+    # Given versions published 200, 150, 100 and 10 hours ago, the last one being what is published now
+    names = {hours: f"v{hours:016x}" for hours in (200, 150, 100, 10)}
+    written = {hours: version(aws, "usage_cost", name, hours, published=True) for hours, name in names.items()}
+    for hours in names:
+        note(aws, hours, usage_cost=names[hours])
+    # and versions that were never published, written 30 hours and 1 hour ago; and another day's
+    unpublished = {hours: version(aws, "usage_cost", f"v{hours:016x}", hours) for hours in (30, 1)}
+    other_day = version(aws, "usage_cost", "v0000000000000abc", hours=500, day="2019-12-22")
+    # When this run cleans up
+    run()
+    # Expect to stay: the published, the one before it, and what was written less than a day ago
+    left = keys(aws, f"warehouse/usage_cost/dt={DAY}/")
+    assert set(left) == {written[10], written[100], unpublished[1]} | {
+        f"warehouse/usage_cost/dt={DAY}/version={PUBLISHED}/part-0"
+    }
+    assert other_day in aws.buckets[BUCKET]
+
+
+def test_a_version_stays_for_its_readers_from_when_it_was_superseded_on(aws: FakeAws, run: Callable[..., None]) -> None:
+    # Given an old version, superseded two hours ago by one that was itself superseded an hour ago
+    names = {200: "v000000000000000a", 2: "v000000000000000b", 1: "v000000000000000c"}
+    written = {hours: version(aws, "readings", name, hours, published=True) for hours, name in names.items()}
+    for hours, name in names.items():
+        note(aws, hours, readings=name)
+    # When this run cleans up, expect all three to stay
+    run()
+    assert set(written.values()) <= set(aws.buckets[BUCKET])
+    # and, for whom an hour is enough, the oldest to go
+    run(SMART_HUB_KEEP_HOURS="1")
+    assert set(written.values()) - set(aws.buckets[BUCKET]) == {written[200]}
+
+
+def test_after_a_roll_back_the_newer_version_is_the_one_before(aws: FakeAws, run: Callable[..., None]) -> None:
+    # Given a day that was rolled back from b to a long ago
+    names = {"a": "v000000000000000a", "b": "v000000000000000b"}
+    newer = version(aws, "readings", names["b"], hours=400)
+    older = version(aws, "readings", names["a"], hours=500, published=True)
+    for hours, name in ((500, "a"), (400, "b"), (300, "a")):
+        note(aws, hours, readings=names[name])
+    run()
+    assert {newer, older} <= set(aws.buckets[BUCKET])
+
+
+def test_where_a_day_is_not_at_a_version_nothing_of_it_is_deleted(aws: FakeAws, run: Callable[..., None]) -> None:
+    # Given a partition that somebody pointed elsewhere by hand
+    aws.partitions["usage_cost", DAY] = f"s3://{BUCKET}/elsewhere/"
+    old = version(aws, "usage_cost", "v000000000000000a", hours=200)
+    with pytest.raises(ValueError, match="usage_cost of 2019-12-21 is at s3://the-data/elsewhere/"):
+        run()
+    assert old in aws.buckets[BUCKET]
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "",
+        "/",
+        "staging/",
+        "athena-results/",
+        f"staging/{DAY}",
+        "raw/usage/",
+        f"warehouse/readings/dt={DAY}/",
+        "staging//",
+    ],
+)
+def test_no_prefix_but_a_runs_or_a_versions_is_deleted(
+    aws: FakeAws, settings_of: Callable[..., Any], prefix: str
+) -> None:
+    before = set(aws.buckets[BUCKET])
+    with pytest.raises(ValueError, match="is no prefix to delete"):
+        CleanUpOperator(task_id="clean", settings=settings_of())._delete(prefix)
+    assert set(aws.buckets[BUCKET]) == before

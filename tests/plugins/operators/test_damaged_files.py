@@ -1,0 +1,231 @@
+"""Step 1 copies intact compressed files, sets damaged ones aside and reports them, and uses repaired ones again."""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from tests.fake_aws import BUCKET, DAY, FakeAws
+from tests.plugins.core.test_compression import ZSTD
+from tests.plugins.step_1 import FILES, HEADER, reads, sent, stored
+
+Copy = Callable[..., dict[str, Any]]
+
+USAGE = f"usage/dt={DAY}"
+ASIDE = f"damaged/{USAGE}"
+WHOLE = gzip.compress(b"one\n", mtime=0) + gzip.compress(b"two\n", mtime=0)
+CUT_OFF = WHOLE[:-1]
+
+
+def compressed(aws: FakeAws) -> dict[str, bytes]:
+    """The names without the plain files of the source."""
+    return {name: body for name, body in stored(aws).items() if name not in FILES}
+
+
+def put(folder: Path, **files: bytes) -> None:
+    """Files of the day: a_json_gz for a.json.gz."""
+    for name, body in files.items():
+        (folder / USAGE / name.replace("_", ".")).write_bytes(body)
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "key"),
+    [
+        ("a.json.gz", WHOLE, "a.json.gz"),
+        ("a.json.zst", ZSTD, "a.json.zst"),
+        # which Athena would read as text
+        ("A.JSON.GZ", WHOLE, "A.JSON.gz"),
+        ("A.Zst", ZSTD, "A.zst"),
+    ],
+)
+def test_a_whole_file_is_copied_once(aws: FakeAws, folder: Path, copy: Copy, name: str, body: bytes, key: str) -> None:
+    (folder / USAGE / name).write_bytes(body)
+    assert copy(folder)["damaged"] == []
+    assert compressed(aws) == {f"{USAGE}/{key}": body}
+    # expect it not to be sent or deleted again
+    copy(folder, SMART_HUB_MIRROR="true")
+    assert sent(aws) == set()
+    assert compressed(aws) == {f"{USAGE}/{key}": body}
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "reason"),
+    [
+        ("a.json.gz", CUT_OFF, "it is truncated in gzip member 2"),
+        ("a.json.GZ", b"plain\n", "it is not gzip"),
+        ("a.json.gz", b"", "it is empty"),
+        ("a.json.zst", ZSTD[:-1], "it is truncated"),
+    ],
+)
+def test_a_damaged_file_is_set_aside_and_named(
+    aws: FakeAws,
+    folder: Path,
+    copy: Copy,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    body: bytes,
+    reason: str,
+) -> None:
+    (folder / USAGE / name).write_bytes(body)
+    found = copy(folder)
+    assert found["damaged"] == [f"{USAGE}/{name}"]
+    assert stored(aws) == {**{name: text.encode() for name, text in FILES.items()}, f"{ASIDE}/{name}": body}
+    told = f"{folder}/{USAGE}/{name} is damaged and will not be used: {reason}. "
+    assert told in capsys.readouterr().out
+    # when the day is run again, expect the warning again, and nothing sent or deleted
+    assert copy(folder, SMART_HUB_MIRROR="true") == found
+    assert sent(aws) == set()
+    assert aws.called("DeleteObjects") == []
+    assert told in capsys.readouterr().out
+
+
+def test_damaged_files_are_listed_in_order(folder: Path, copy: Copy) -> None:
+    put(folder, b_gz=CUT_OFF, a_zst=ZSTD[:-1], c_gz=WHOLE)
+    assert copy(folder)["damaged"] == [f"{USAGE}/a.zst", f"{USAGE}/b.gz"]
+
+
+@pytest.mark.parametrize("mirror", ["true", "false"])
+def test_a_damaged_file_takes_the_place_of_its_earlier_version_until_it_is_whole(
+    aws: FakeAws, folder: Path, copy: Copy, mirror: str
+) -> None:
+    # given a day with an intact file
+    put(folder, a_gz=WHOLE)
+    copy(folder, SMART_HUB_MIRROR=mirror)
+    # when it is damaged, expect its earlier version to be deleted from the day
+    put(folder, a_gz=CUT_OFF)
+    assert copy(folder, SMART_HUB_MIRROR=mirror)["damaged"] == [f"{USAGE}/a.gz"]
+    assert compressed(aws) == {f"{ASIDE}/a.gz": CUT_OFF}
+    # when it is damaged in another way, expect the new damaged version
+    put(folder, a_gz=b"plain\n")
+    assert copy(folder, SMART_HUB_MIRROR=mirror)["damaged"] == [f"{USAGE}/a.gz"]
+    assert compressed(aws) == {f"{ASIDE}/a.gz": b"plain\n"}
+    # when it is repaired, expect the damaged version to be deleted
+    put(folder, a_gz=WHOLE)
+    assert copy(folder, SMART_HUB_MIRROR=mirror)["damaged"] == []
+    assert compressed(aws) == {f"{USAGE}/a.gz": WHOLE}
+
+
+def test_a_damaged_file_that_the_source_no_longer_has_goes_with_mirroring(
+    aws: FakeAws, folder: Path, copy: Copy
+) -> None:
+    put(folder, a_gz=CUT_OFF)
+    copy(folder)
+    (folder / USAGE / "a.gz").unlink()
+    assert copy(folder)["damaged"] == []
+    assert compressed(aws) == {f"{ASIDE}/a.gz": CUT_OFF}
+    assert copy(folder, SMART_HUB_MIRROR="true")["damaged"] == []
+    assert compressed(aws) == {}
+
+
+def test_another_days_damaged_files_are_left_alone(aws: FakeAws, folder: Path, copy: Copy) -> None:
+    other = "raw/damaged/usage/dt=2019-12-22/a.gz"
+    aws.put(BUCKET, other, CUT_OFF)
+    put(folder, a_gz=WHOLE)
+    copy(folder, SMART_HUB_MIRROR="true")
+    assert other in aws.buckets[BUCKET]
+
+
+def test_a_file_that_was_copied_unchecked_is_checked(aws: FakeAws, folder: Path, copy: Copy) -> None:
+    # given a damaged file that an earlier release copied
+    put(folder, a_gz=CUT_OFF)
+    aws.put(BUCKET, f"raw/{USAGE}/a.gz", CUT_OFF)
+    assert copy(folder)["damaged"] == [f"{USAGE}/a.gz"]
+    assert compressed(aws) == {f"{ASIDE}/a.gz": CUT_OFF}
+
+
+def test_where_etags_are_opaque_the_metadata_tell(aws: FakeAws, folder: Path, copy: Copy) -> None:
+    aws.opaque_etags = True
+    put(folder, a_gz=WHOLE, b_gz=CUT_OFF)
+    assert copy(folder)["damaged"] == [f"{USAGE}/b.gz"]
+    assert copy(folder)["damaged"] == [f"{USAGE}/b.gz"]
+    assert sent(aws) == set()
+
+
+def test_a_day_whose_files_are_all_damaged_fails_and_names_them(aws: FakeAws, folder: Path, copy: Copy) -> None:
+    # given a day that was copied completely
+    put(folder, a_gz=WHOLE, b_gz=WHOLE)
+    (folder / USAGE / "portland.json").unlink()
+    copy(folder)
+    before = compressed(aws)
+    # when all its files are damaged
+    put(folder, a_gz=CUT_OFF, b_gz=b"")
+    with pytest.raises(AirflowFailException) as raised:
+        copy(folder, SMART_HUB_MIRROR="true")
+    assert str(raised.value) == (
+        f"all files of {USAGE}/ are damaged: {folder}/{USAGE}/a.gz (it is truncated in gzip member 2),"
+        f" {folder}/{USAGE}/b.gz (it is empty). Replace them in the source with intact files, and clear this task"
+    )
+    # expect nothing to be deleted
+    assert before.items() <= compressed(aws).items()
+
+
+@pytest.mark.parametrize("name", ["mappings/state=or/m.json.gz", "locations/state=or/l.csv.GZ", "rates/r.xml.zst"])
+def test_damaged_reference_data_fail_the_run(aws: FakeAws, folder: Path, copy: Copy, name: str) -> None:
+    (folder / name).write_bytes(CUT_OFF)
+    with pytest.raises(AirflowFailException, match=rf"damaged: {folder}/{name} \(it is .*\)\. Replace them"):
+        copy(folder)
+    assert compressed(aws) == {}
+    # when they are intact again, expect them to be copied
+    (folder / name).write_bytes(ZSTD if name.endswith("zst") else gzip.compress(HEADER.encode()))
+    copy(folder)
+    assert len(compressed(aws)) == 1
+
+
+def test_a_long_list_of_damaged_files_is_cut(folder: Path, copy: Copy) -> None:
+    (folder / USAGE / "portland.json").unlink()
+    put(folder, **{f"{number:02}_gz": b"" for number in range(23)})
+    with pytest.raises(AirflowFailException, match=r"/19\.gz \(it is empty\) and 3 more\. Replace"):
+        copy(folder)
+
+
+@pytest.fixture
+def upstream(aws: FakeAws) -> str:
+    """The plain files in another bucket."""
+    aws.buckets["upstream"] = {}
+    for name, text in FILES.items():
+        aws.put("upstream", f"hubs/{name}", text)
+    return "s3://upstream/hubs"
+
+
+def test_a_source_in_s3_is_read_once_for_the_check(aws: FakeAws, upstream: str, copy: Copy) -> None:
+    whole, damaged = f"hubs/{USAGE}/a.json.gz", f"hubs/{USAGE}/b.json.zst"
+    aws.put("upstream", whole, WHOLE)
+    aws.put("upstream", damaged, ZSTD[:-1])
+    # when it is copied, expect each compressed object of usage to be read once
+    assert copy(upstream)["damaged"] == [f"{USAGE}/b.json.zst"]
+    assert sorted(reads(aws, "usage/")) == [whole, damaged]
+    assert compressed(aws) == {f"{USAGE}/a.json.gz": WHOLE, f"{ASIDE}/b.json.zst": ZSTD[:-1]}
+    # when nothing has changed, expect none to be read or sent
+    assert copy(upstream)["damaged"] == [f"{USAGE}/b.json.zst"]
+    assert (reads(aws), sent(aws)) == ([], set())
+    # when one is repaired, expect that one
+    aws.put("upstream", damaged, ZSTD)
+    assert copy(upstream)["damaged"] == []
+    assert reads(aws) == [damaged]
+    assert compressed(aws) == {f"{USAGE}/a.json.gz": WHOLE, f"{USAGE}/b.json.zst": ZSTD}
+
+
+def test_an_object_that_is_replaced_after_its_check_is_not_copied(
+    aws: FakeAws, upstream: str, copy: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from smart_hub.core import compression
+
+    # given an object that is replaced while it is checked
+    name = f"hubs/{USAGE}/a.json.gz"
+    aws.put("upstream", name, WHOLE)
+    monkeypatch.setattr(compression, "check", lambda *_: aws.put("upstream", name, CUT_OFF))
+    # expect an error, so that the retry uses the new object
+    with pytest.raises(Exception, match="PreconditionFailed"):
+        copy(upstream)
+    assert compressed(aws) == {}
+
+
+def test_two_files_that_would_have_one_key_are_named(aws: FakeAws, upstream: str, copy: Copy) -> None:
+    for name in ("a.GZ", "a.gz"):
+        aws.put("upstream", f"hubs/{USAGE}/{name}", WHOLE)
+    with pytest.raises(AirflowFailException, match=rf"/{USAGE}/a\.GZ and {USAGE}/a\.gz would both be copied to"):
+        copy(upstream)
+    assert stored(aws) == {}

@@ -1,0 +1,265 @@
+"""The publish: in order, one table after the other, and nothing that is not there."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from airflow.sdk import Asset
+from airflow.sdk.exceptions import AirflowFailException
+
+from smart_hub.core.publications import Publication, Publications
+from smart_hub.operators import PublishOperator, RollBackOperator, publish
+from smart_hub.orchestration import macros
+from smart_hub.shared.layout import INSIGHT_TABLES
+from tests.fake_aws import BUCKET, DAY, RUN, RUN_ID, FakeAws
+
+PREFIXES = {
+    "usage_rejects": f"warehouse/usage_rejects/dt={DAY}/version=v2/",
+    "readings": f"warehouse/readings/dt={DAY}/version=v1/verdict=used/",
+    "usage_cost": f"warehouse/usage_cost/dt={DAY}/version=v0000000000000003/",
+    **{table: f"warehouse/{table}/dt={DAY}/version=v4/" for table in INSIGHT_TABLES},
+}
+LOCATIONS = {table: f"s3://{BUCKET}/{prefix}" for table, prefix in PREFIXES.items()}
+CONTENT = {"mappings": "a" * 64, "locations": "b" * 64, "rates": "c" * 64}
+# Results of earlier tasks: two crawls, a conversion of rates, an audit of 17,280 rows and 2 rejects.
+AUDIT = [{"rule": "complete_rows", "checked": 17280}, {"rule": "every_reject_has_a_reason", "checked": 2}]
+EARLIER = {
+    macros.STEP_1: {"content": CONTENT, "new": ["mappings", "rates"], "crawl": ["usage", "rates"]},
+    "audit": AUDIT,
+}
+
+
+@pytest.fixture
+def context(context_of: Callable[..., Any]) -> Any:
+    return context_of(EARLIER)
+
+
+@pytest.fixture
+def operator(aws: FakeAws, settings_of: Callable[..., Any]) -> PublishOperator:
+    """A publish of a version of each table, of which rejects and savings are empty."""
+    for table in PREFIXES.keys() - {"usage_rejects", "peak_shift"}:
+        aws.put(BUCKET, f"{PREFIXES[table]}part-0", "rows")
+    return PublishOperator(
+        task_id="publish", settings=settings_of(), locations=LOCATIONS, outlets=[Asset(name="usage_cost")]
+    )
+
+
+ADD = f"ALTER TABLE {{table}} ADD IF NOT EXISTS PARTITION (dt = '{DAY}') LOCATION '{{location}}'"
+SET = f"ALTER TABLE {{table}} PARTITION (dt = '{DAY}') SET LOCATION '{{location}}'"
+
+
+def changes(form: str, locations: dict[str, str] = LOCATIONS) -> list[str]:
+    return [form.format(table=table, location=location) for table, location in locations.items()]
+
+
+def moved(aws: FakeAws) -> Callable[[str], None]:
+    """Has Athena's statements move the partitions."""
+
+    def note(statement: str) -> None:
+        if found := re.match(r"ALTER TABLE (\w+) (?:ADD IF NOT EXISTS )?PARTITION .* LOCATION '(.+)'", statement):
+            aws.partitions[found[1], DAY] = found[2]
+
+    return note
+
+
+def test_rejects_then_usage_then_cost_then_insights_then_the_views(
+    aws: FakeAws, operator: PublishOperator, context: Any
+) -> None:
+    # given a day that was never published
+    aws.on_success = moved(aws)
+    operator.execute(context)
+    assert aws.statements[:7] == changes(ADD)
+    assert [statement.splitlines()[0] for statement in aws.statements[7:]] == [
+        f"CREATE OR REPLACE VIEW {view} AS" for view in ("mappings", "locations", "rates", "always_on", "provider_load")
+    ]
+    for data_set, statement in zip(CONTENT, aws.statements[7:10], strict=True):
+        assert statement.endswith(f"WHERE content = '{CONTENT[data_set]}'")
+
+
+def test_a_day_that_was_published_before_is_moved(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
+    aws.partitions |= {(table, DAY): "s3://before/" for table in LOCATIONS}
+    aws.on_success = moved(aws)
+    operator.execute(context)
+    assert aws.statements[:7] == changes(SET)
+
+
+def test_a_partition_that_somebody_else_has_added_meanwhile_is_moved(
+    aws: FakeAws, operator: PublishOperator, context: Any
+) -> None:
+    # given: the statement changes nothing, for the partition is there by then
+    def elsewhere(statement: str) -> None:
+        moved(aws)(statement if "SET LOCATION" in statement else statement.replace("s3://", "s3://other-"))
+
+    aws.on_success = elsewhere
+    operator.execute(context)
+    assert {table: aws.partitions[table, DAY] for table in LOCATIONS} == LOCATIONS
+
+
+def test_a_day_that_is_there_already_is_left_alone(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
+    aws.partitions |= {(table, DAY): location for table, location in LOCATIONS.items()}
+    operator.execute(context)
+    assert not any(statement.startswith("ALTER TABLE") for statement in aws.statements)
+
+
+def test_each_change_is_waited_for_before_the_next(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
+    operator.execute(context)
+    operations = [operation for operation, _ in aws.calls if operation.endswith("QueryExecution")]
+    assert operations[:6] == ["StartQueryExecution", "GetQueryExecution"] * 3
+
+
+def test_a_table_that_cannot_be_switched_leaves_those_after_it(
+    aws: FakeAws, operator: PublishOperator, context: Any
+) -> None:
+    aws.outcome = lambda statement: ("FAILED", "no") if "TABLE readings ADD" in statement else ("SUCCEEDED", "")
+    with pytest.raises(RuntimeError, match="FAILED: no"):
+        operator.execute(context)
+    assert not any("usage_cost" in statement for statement in aws.statements)
+
+
+@pytest.mark.parametrize("table", ["readings", "usage_cost", "daily_device_cost", "hourly_load", "hub_day_summary"])
+def test_a_version_that_is_gone_is_not_published(
+    aws: FakeAws, operator: PublishOperator, context: Any, table: str
+) -> None:
+    del aws.buckets[BUCKET][f"{PREFIXES[table]}part-0"]
+    with pytest.raises(AirflowFailException, match=f"{LOCATIONS[table]} does not exist.*step_3_convert"):
+        operator.execute(context)
+    assert aws.statements == []
+
+
+def test_the_asset_tells_what_came_out_and_what_it_took(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
+    # given three queries of the run: one that read 20 MB, a CREATE TABLE AS that read 1 MB, a change of the catalog
+    aws.executed = [
+        ("DML", "SELECT 1", 20_000_000),
+        ("DDL", "CREATE TABLE staging_x AS SELECT 1", 1_000_000),
+        ("DDL", "ALTER TABLE x ADD PARTITION (dt = '1')", 5),
+    ]
+    for number, suffix in ((1, ".csv"), (1, ".csv.metadata"), (2, ""), (3, ".txt")):
+        aws.put(BUCKET, f"athena-results/{RUN}/{number:08}-0000-0000-0000-000000000000{suffix}", "x")
+
+    operator.execute(context)
+
+    event = context["outlet_events"][Asset(name="usage_cost")]
+    assert event.partitions == [DAY]
+    # by hand: (20 + 10) MB at 5 dollars a TB, two crawls of ten minutes and a minute of 0.0625 DPU at 0.44 dollars
+    assert event.extra == {
+        "day": DAY,
+        "version": "v0000000000000003",
+        "rows": 17280,
+        "rejects": 2,
+        "bytes_scanned": 21_000_000,
+        "estimated_dollars": pytest.approx(0.00015 + 0.146667 + 0.000458, abs=1e-6),
+    }
+
+
+def test_what_was_published_is_noted_once_it_is(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
+    operator.execute(context)
+    (key,) = [key for key in aws.buckets[BUCKET] if key.startswith(f"publications/dt={DAY}/")]
+    assert json.loads(aws.buckets[BUCKET][key].body) == LOCATIONS
+
+
+def test_what_was_not_published_is_not_noted(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
+    aws.outcome = lambda statement: ("FAILED", "no") if "TABLE usage_cost ADD" in statement else ("SUCCEEDED", "")
+    with pytest.raises(RuntimeError, match="FAILED: no"):
+        operator.execute(context)
+    assert not any(key.startswith("publications/") for key in aws.buckets[BUCKET])
+
+
+# Roll back
+
+
+def published_as(aws: FakeAws, version: str) -> dict[str, str]:
+    """Objects of a version of each table; their locations."""
+    prefixes = {table: f"warehouse/{table}/dt={DAY}/version={version}/" for table in PREFIXES}
+    for prefix in prefixes.values():
+        aws.put(BUCKET, f"{prefix}part-0", "rows")
+    return {table: f"s3://{BUCKET}/{prefix}" for table, prefix in prefixes.items()}
+
+
+@pytest.fixture
+def roll_back(
+    aws: FakeAws,
+    settings_of: Callable[..., Any],
+    context_of: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., Any]:
+    """Publishes and rolls back by the operators, a minute apart; Athena moves the partitions."""
+    clock = datetime(2026, 1, 2, tzinfo=UTC)
+
+    def now() -> datetime:
+        nonlocal clock
+        clock += timedelta(minutes=1)
+        return clock
+
+    monkeypatch.setattr(publish, "utcnow", now)
+    aws.on_success = moved(aws)
+
+    def run(*versions: str, active: set[str] | None = None) -> dict[str, str]:
+        context = context_of(EARLIER, active or {"roll_back"}, run_id="roll_back")
+        for version in versions:
+            locations = published_as(aws, version)
+            PublishOperator(task_id="publish", settings=settings_of(), locations=locations).execute(context)
+        operator = RollBackOperator(task_id="roll_back", settings=settings_of(), outlets=[Asset(name="usage_cost")])
+        operator.execute(context)
+        event = context["outlet_events"][Asset(name="usage_cost")]
+        assert (event.partitions, event.extra) == ([DAY], {"day": DAY, "version": None})
+        return {table: location for (table, _), location in aws.partitions.items()}
+
+    return run
+
+
+def test_a_day_goes_back_to_what_was_published_before(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
+    # given three versions published one after the other, when the day is rolled back, expect the second one
+    assert roll_back("va", "vb", "vc") == published_as(aws, "vb")
+
+
+def test_a_second_roll_back_undoes_the_first(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
+    roll_back("va", "vb")
+    assert roll_back() == published_as(aws, "vb")
+
+
+def test_a_publish_that_was_repeated_is_one(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
+    assert roll_back("va", "vb", "vb") == published_as(aws, "va")
+
+
+def test_a_publish_that_died_half_way_is_rolled_back_to_the_one_before(
+    aws: FakeAws, roll_back: Callable[..., Any]
+) -> None:
+    # given a day published twice, and a third publish that has moved one table and then died
+    roll_back("va", "vb")
+    aws.partitions["usage_rejects", DAY] = published_as(aws, "vc")["usage_rejects"]
+    # when it is rolled back, expect what was published last
+    assert roll_back() == published_as(aws, "va")
+
+
+def test_a_day_that_was_published_once_stays(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
+    with pytest.raises(AirflowFailException, match=f"{DAY} has no version before"):
+        roll_back("va")
+    assert {location for (_, _), location in aws.partitions.items()} == set(published_as(aws, "va").values())
+
+
+def test_a_day_that_another_version_of_the_project_published_stays(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
+    # given a publication of version 1.0, which had the table usage instead of readings
+    old = {name.replace("readings", "usage"): place for name, place in published_as(aws, "v0").items()}
+    Publications(aws.client("s3"), BUCKET).add(DAY, "v0", Publication(datetime(2020, 1, 1, tzinfo=UTC), old))
+    # when the day is published and rolled back, expect an error, and no table to change
+    with pytest.raises(AirflowFailException, match=r"another version of the project.*usage_cost.*start a run"):
+        roll_back("va")
+    assert aws.partitions["usage_cost", DAY] == published_as(aws, "va")["usage_cost"]
+
+
+def test_a_version_that_is_gone_is_not_gone_back_to(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
+    roll_back("va", "vb")
+    del aws.buckets[BUCKET][f"warehouse/usage_cost/dt={DAY}/version=vb/part-0"]
+    with pytest.raises(AirflowFailException, match=r"usage_cost/.*version=vb/, published before, has no objects"):
+        roll_back()
+    assert aws.partitions["readings", DAY] == published_as(aws, "va")["readings"]
+
+
+def test_a_day_with_an_active_run_is_left_to_it(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
+    aws.put(BUCKET, f"staging/{RUN}/run_id", RUN_ID)
+    with pytest.raises(AirflowFailException, match=f"a run of {DAY} is active .*{RUN_ID}"):
+        roll_back("va", "vb", active={RUN_ID})
+    assert aws.partitions["readings", DAY] == published_as(aws, "vb")["readings"]

@@ -1,0 +1,63 @@
+"""Who is told of what goes wrong, and what the page on events shows."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG, PartitionedAssetTimetable
+from airflow.serialization.serialized_objects import DagSerialization
+
+from smart_hub.orchestration.alerts import when_failed, when_late
+from tests.fake_aws import FakeAws
+
+REPOSITORY = Path(__file__).parents[3]
+TOPIC = "arn:aws:sns:us-east-1:000000000000:alarms"
+
+
+def test_nobody_is_told_without_a_topic(settings_of: Callable[..., Any]) -> None:
+    assert when_failed(settings_of()) == []
+    assert when_late(settings_of()) is None
+
+
+def test_a_failed_task_is_told_with_its_error_and_log(aws: FakeAws, settings_of: Callable[..., Any]) -> None:
+    (notifier,) = when_failed(settings_of(SMART_HUB_SNS_TOPIC_ARN=TOPIC))
+    task_instance = SimpleNamespace(task_id="audit", log_url="http://airflow/log")
+    dag = DAG(dag_id="smart_hub_usage", schedule=None)
+
+    notifier({"ti": task_instance, "dag": dag, "run_id": "manual__1", "exception": ValueError("few_rejects: 9 of 10")})
+
+    (told,) = aws.called("Publish")
+    assert told["TargetArn"] == TOPIC
+    assert told["Subject"] == "Smart Hub: audit has failed"
+    message = "smart_hub_usage manual__1, task audit: few_rejects: 9 of 10\nhttp://airflow/log"
+    assert json.loads(told["Message"]) == {"default": message}
+
+
+def test_every_task_of_all_dags_and_every_run_of_a_day_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMART_HUB_SNS_TOPIC_ARN", TOPIC)
+    dags: dict[str, Any] = DagBag(dag_folder=REPOSITORY / "dags").dags
+
+    unwatched = {(name, task.task_id) for name in dags for task in dags[name].tasks if not task.on_failure_callback}
+    assert (len(dags), unwatched) == (3, set())
+    dag = dags["smart_hub_usage"]
+    (alert,) = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
+    assert alert.interval == timedelta(hours=3)
+    assert alert.callback.kwargs["target_arn"] == TOPIC
+    assert DagSerialization.from_dict(DagSerialization.to_dict(dag)).dag_id == "smart_hub_usage"
+
+
+def test_the_dag_of_the_page_runs_on_the_days_of_the_asset(tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs" / "events.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "bills.py").write_text(code)
+
+    bag = DagBag(dag_folder=tmp_path)
+
+    assert bag.import_errors == {}
+    assert isinstance(bag.dags["bills"].timetable, PartitionedAssetTimetable)

@@ -1,0 +1,73 @@
+"""Which failures of a function and of the job are tried again."""
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import RetryAction
+from airflow.sdk.exceptions import AirflowException
+
+from smart_hub.orchestration.retries import FunctionRetryPolicy, JobRetryPolicy
+from tests.glue.conftest import load
+
+
+def failure(payload: Any) -> ValueError:
+    """As the provider's operator raises it."""
+    return ValueError("Lambda function execution resulted in error", {"ResponseMetadata": {}, "Payload": payload})
+
+
+def raised(kind: str) -> ValueError:
+    return failure(json.dumps({"errorMessage": "clear the run from step_3_convert", "errorType": kind}))
+
+
+@pytest.mark.parametrize("kind", ["InvalidEvent", "Unrepeatable"])
+def test_what_would_end_the_same_way_is_not_tried_again(kind: str) -> None:
+    decision = FunctionRetryPolicy().evaluate(raised(kind), 1, 3)
+    assert (decision.action, decision.reason) == (RetryAction.FAIL, "clear the run from step_3_convert")
+
+
+@pytest.mark.parametrize(
+    "exception",
+    [
+        raised("QueryFailed"),
+        raised("Sandbox.Timedout"),
+        failure("no JSON"),
+        failure("[]"),
+        failure(None),
+        ValueError("Lambda function did not execute", "{}"),
+        ValueError(),
+        ConnectionError("reset"),
+    ],
+)
+def test_any_other_error_is_tried_again(exception: Exception) -> None:
+    assert FunctionRetryPolicy().evaluate(exception, 1, 3).action == RetryAction.DEFAULT
+
+
+def test_the_names_are_those_of_the_functions_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[3] / "include" / "lambdas")
+    event = importlib.import_module("event")
+    names = {name for name, kind in vars(event).items() if isinstance(kind, type) and issubclass(kind, Exception)}
+    assert {"InvalidEvent", "Unrepeatable"} <= names
+
+
+@pytest.mark.parametrize(
+    ("said", "action"),
+    [
+        ("RatesError: s3://data/raw/rates/r.xml, row 3: 'x' is not cents per kWh", RetryAction.FAIL),
+        ("no reason given", RetryAction.DEFAULT),
+        ("ClientError: An error occurred (SlowDown)", RetryAction.DEFAULT),
+    ],
+)
+def test_faulty_rates_are_not_converted_again(said: str, action: RetryAction) -> None:
+    # given the error of StrictGlueJobHook, with the last line of the job's script
+    failed = AirflowException(f"Exiting Job jr_1 Run State: FAILED: {said}")
+
+    assert JobRetryPolicy().evaluate(failed, 1, 3).action == action
+
+
+def test_the_name_is_that_of_the_jobs_error() -> None:
+    script = load(Path(__file__).parents[3] / "include" / "glue" / "rates_xml_to_parquet.py")
+
+    assert script.RatesError.__name__ == "RatesError"

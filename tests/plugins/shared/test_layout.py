@@ -1,0 +1,72 @@
+"""Names of runs and versions, and the prefixes made of them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smart_hub.shared import layout
+from tests.fake_aws import DAY, RUN, RUN_ID
+
+
+def test_a_run_is_named_after_its_day_and_id() -> None:
+    assert layout.run_name(DAY, RUN_ID) == RUN
+    assert layout.RUN_PATTERN.fullmatch(RUN)
+
+
+def test_a_run_needs_a_day() -> None:
+    with pytest.raises(ValueError, match="yesterday"):
+        layout.run_name("yesterday", RUN_ID)
+
+
+def test_a_version_begins_with_its_runs_digits() -> None:
+    # printf 2019-12-21-19b04f5690f1 | sha256sum begins with f605cc1d, that of 0199c0de with dc4c6016
+    assert layout.version_name(RUN, "0199c0de") == "vf605cc1ddc4c6016"
+
+
+@given(st.text(), st.text(), st.text(), st.text())
+def test_versions_belong_to_their_run_alone(run_id: str, other_id: str, first: str, second: str) -> None:
+    run, other = layout.run_name(DAY, run_id), layout.run_name("2019-12-22", other_id)
+    version = layout.version_name(run, first)
+    assert layout.VERSION_PATTERN.fullmatch(version)
+    assert layout.is_version_of(run, version)
+    assert not layout.is_version_of(other, version)
+    assert (layout.version_name(run, second) == version) == (first == second)
+
+
+def test_prefixes_are_those_of_the_documented_layout() -> None:
+    assert layout.day_prefix("usage", DAY, "v1") == "warehouse/usage/dt=2019-12-21/version=v1/"
+    assert layout.day_prefix("usage", DAY) == "warehouse/usage/dt=2019-12-21/"
+    assert layout.reference_prefix("rates", "abc", "v1") == "warehouse/rate_versions/content=abc/version=v1/"
+    assert layout.staging_prefix(RUN) == f"staging/{RUN}/"
+    assert layout.staging_prefix(RUN, "v1") == f"staging/{RUN}/v1/"
+    assert layout.run_id_key(RUN) == f"staging/{RUN}/run_id"
+    assert layout.results_prefix(RUN) == f"athena-results/{RUN}/"
+    assert layout.raw_prefix("rates") == "raw/rates/"
+    assert layout.damaged_key("usage/dt=2019-12-21/a.json.GZ") == "raw/damaged/usage/dt=2019-12-21/a.json.GZ"
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("usage/dt=2019-12-21/a.json", "raw/usage/dt=2019-12-21/a.json"),
+        ("usage/dt=2019-12-21/A.JSON", "raw/usage/dt=2019-12-21/A.JSON"),
+        ("usage/dt=2019-12-21/A.JSON.gz", "raw/usage/dt=2019-12-21/A.JSON.gz"),
+        # In Trino, the engine of Athena, the suffix is case-sensitive.
+        ("usage/dt=2019-12-21/A.JSON.GZ", "raw/usage/dt=2019-12-21/A.JSON.gz"),
+        ("usage/dt=2019-12-21/B.Zst", "raw/usage/dt=2019-12-21/B.zst"),
+        ("usage/dt=2019-12-21/gz", "raw/usage/dt=2019-12-21/gz"),
+    ],
+)
+def test_a_compressed_raw_file_has_the_suffix_that_athena_knows(name: str, key: str) -> None:
+    assert layout.raw_key(name) == key
+
+
+def test_what_is_named_is_known_again() -> None:
+    assert layout.staging_table("usage", "v1") == "staging_usage_v1"
+    version = layout.version_name(RUN, "0199c0de")
+
+    table = layout.STAGING_TABLE_PATTERN.fullmatch(layout.staging_table("usage_cost", version))
+    assert table is not None
+    assert table[1] == version
+    assert layout.version_at(f"s3://bucket/{layout.day_prefix('usage', DAY, version)}verdict=used/") == version
+    assert layout.version_at(f"s3://bucket/{layout.day_prefix('usage', DAY)}") is None
