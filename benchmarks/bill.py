@@ -96,7 +96,7 @@ class Day:
 
 def bill(day: Day) -> dict[str, float]:
     """Dollars of the day by item. Storage is that of a day when what is kept has come to stay, so ``days`` are over."""
-    jobs = max(day.job_seconds, prices.LEAST_JOB_SECONDS) * prices.JOB_SECOND
+    jobs = max(day.job_seconds, prices.MIN_JOB_SECONDS) * prices.JOB_SECOND
     lambdas = (
         one.count * (one.seconds_each * one.memory_mb / 1024 * LAMBDA_GIGABYTE_SECOND + LAMBDA_REQUEST)
         for one in day.functions.values()

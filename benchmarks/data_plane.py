@@ -18,7 +18,7 @@ from benchmarks.measure import Meter, Taken
 from ops import processes, services
 from ops.environment import airflow_environment, inherited
 from ops.settings import ROOT, Settings
-from smart_hub.shared.layout import PUBLISHED_TABLES, RESULTS, VERSION_PATTERN, day_prefix, raw_key
+from smart_hub.shared.layout import PUBLISHED_TABLES, RESULTS_PREFIX, VERSION_PATTERN, day_prefix, raw_key
 
 # Tasks as the README numbers the steps; the seven, and what stands between them.
 STEPS = {
@@ -233,7 +233,7 @@ def _queries(settings: Settings, days: Sequence[Day]) -> None:
             "QueryExecutions"
         ]:
             place = execution["ResultConfiguration"]["OutputLocation"]
-            day = next((day for day in days if f"/{RESULTS}{day.day}-" in place), None)
+            day = next((day for day in days if f"/{RESULTS_PREFIX}{day.day}-" in place), None)
             if day is None:
                 continue
             day.statements += 1

@@ -23,7 +23,7 @@ from airflow.sdk import DAG, Param
 from smart_hub import operators
 from smart_hub.core.settings import Settings
 from smart_hub.orchestration.default_args import default_args
-from smart_hub.orchestration.retries import ANSWERED
+from smart_hub.orchestration.retries import APPROVAL_RETRY_POLICY
 
 settings = Settings.from_environment(dags=Path(__file__).parent)
 
@@ -37,7 +37,7 @@ with DAG(
     params={
         "stack": Param(
             type="string",
-            pattern=operators.exactly(settings.stack),
+            pattern=operators.exact_pattern(settings.stack),
             title="Stack",
             description="The stack's name, typed in: all of it will be deleted.",
         )
@@ -45,7 +45,7 @@ with DAG(
     tags=["smart-hub", "manual"],
     default_args=default_args(settings),
 ):
-    what_would_go = operators.WhatWouldGoOperator(
+    what_would_go = operators.TeardownPreviewOperator(
         task_id="what_would_go",
         settings=settings,
         doc_md="What the stack holds. Fails while runs are active.",
@@ -57,11 +57,11 @@ with DAG(
         body="{{ ti.xcom_pull(task_ids='what_would_go') }}",
         fail_on_reject=True,
         response_timeout=timedelta(days=1),
-        retry_policy=ANSWERED,
+        retry_policy=APPROVAL_RETRY_POLICY,
         doc_md="Waits for *Approve* or *Reject*, a day at most.",
     )
 
-    remove = operators.RemoveStackOperator(
+    remove = operators.TeardownOperator(
         task_id="remove",
         settings=settings,
         # A session of the role that this works under lasts an hour.

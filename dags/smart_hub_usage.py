@@ -34,11 +34,11 @@ from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, TaskGroup
 
 from smart_hub import operators
 from smart_hub.core.settings import Settings
-from smart_hub.orchestration.alerts import when_late
-from smart_hub.orchestration.default_args import INVOCATION, default_args
-from smart_hub.orchestration.macros import MACROS, skip_idle
+from smart_hub.orchestration.alerts import late_run_alert
+from smart_hub.orchestration.default_args import LAMBDA_INVOCATION_ARGS, default_args
+from smart_hub.orchestration.macros import MACROS, skip_unneeded
 from smart_hub.orchestration.retries import JobRetryPolicy
-from smart_hub.shared.layout import INSIGHT_TABLES, REFERENCE_TABLES
+from smart_hub.shared.layout import INSIGHTS, REFERENCE_TABLES
 
 settings = Settings.from_environment(dags=Path(__file__).parent)
 
@@ -62,13 +62,13 @@ with DAG(
     user_defined_macros={**MACROS, "settings": settings},
     tags=["smart-hub", "usage", "daily"],
     default_args=default_args(settings),
-    deadline=when_late(settings),
+    deadline=late_run_alert(settings),
 ):
     step_1_copy_raw_data = operators.CopyRawDataOperator(
         task_id="step_1_copy_raw_data",
         settings=settings,
         execution_timeout=timedelta(hours=2),
-        post_execute=skip_idle(
+        post_execute=skip_unneeded(
             {f"step_2_crawl.{data_set}": ("crawl", data_set) for data_set in ("usage", *REFERENCE_TABLES)}
             | {"step_4_convert_rates": ("new", "rates")}
         ),
@@ -93,13 +93,13 @@ with DAG(
         function_name=settings.resource("convert"),
         payload="{{ event('mappings', 'locations') }}",
         doc_md="Converts raw text to Parquet, line by line. Each reading is used or gets the reason why not.",
-        **INVOCATION,
+        **LAMBDA_INVOCATION_ARGS,
     )
 
     step_4_convert_rates = operators.StrictGlueJobOperator(
         task_id="step_4_convert_rates",
         job_name=settings.resource("rates"),
-        script_args={"--content": "{{ found().content.rates }}", "--version": "{{ version() }}"},
+        script_args={"--content-hash": "{{ step_1_result().content_hashes.rates }}", "--version": "{{ version() }}"},
         job_poll_interval=1,
         stop_job_run_on_kill=True,
         max_active_tis_per_dag=1,
@@ -111,48 +111,48 @@ with DAG(
         task_id="step_5_transform",
         function_name=settings.resource("transform"),
         payload="""{{ event('mappings', 'locations', 'rates',
-                            readings_table=answer('step_3_convert').readings_table,
-                            damaged=found().damaged) }}""",
+                            readings_table=function_result('step_3_convert').readings_table,
+                            damaged=step_1_result().damaged) }}""",
         trigger_rule="none_failed_min_one_success",
         doc_md="Prices each value in the hub's local time; unusable records and values are rejected, with the reason.",
-        **INVOCATION,
+        **LAMBDA_INVOCATION_ARGS,
     )
 
     step_6_compact = LambdaInvokeFunctionOperator(
         task_id="step_6_compact",
         function_name=settings.resource("compact"),
-        payload="{{ event(cost_table=answer('step_5_transform').cost_table, files=settings.files_per_day) }}",
+        payload="{{ event(cost_table=function_result('step_5_transform').cost_table, files=settings.files_per_day) }}",
         doc_md="The day as exactly one Parquet file (or `SMART_HUB_FILES_PER_DAY`).",
-        **INVOCATION,
+        **LAMBDA_INVOCATION_ARGS,
     )
 
     audit = operators.AuditOperator(
         task_id="audit",
         settings=settings,
         tables={
-            "readings_table": "{{ answer('step_3_convert').readings_table }}",
-            "cost_table": "{{ answer('step_5_transform').cost_table }}",
-            "rejects_table": "{{ answer('step_5_transform').rejects_table }}",
-            "published_table": "{{ answer('step_6_compact').published_table }}",
+            "readings_table": "{{ function_result('step_3_convert').readings_table }}",
+            "cost_table": "{{ function_result('step_5_transform').cost_table }}",
+            "rejects_table": "{{ function_result('step_5_transform').rejects_table }}",
+            "published_table": "{{ function_result('step_6_compact').published_table }}",
         },
         doc_md="All rules of `include/sql/quality` in one query. A fatal violation stops the day here.",
     )
 
     with TaskGroup("insights", tooltip="What the day's costs say") as insights:
-        made = {
-            name: operators.InsightOperator(task_id=name, insight=name, settings=settings) for name in INSIGHT_TABLES
+        insight_tasks = {
+            name: operators.InsightOperator(task_id=name, insight=name, settings=settings) for name in INSIGHTS
         }
-        made["daily_device_cost"] >> [made["hourly_load"], made["peak_shift"]]
-        made["peak_shift"] >> made["hub_day_summary"]
+        for name, upstream_insights in INSIGHTS.items():
+            [insight_tasks[upstream] for upstream in upstream_insights] >> insight_tasks[name]
 
     publish = operators.PublishOperator(
         task_id="publish",
         settings=settings,
         locations={
-            "usage_rejects": "{{ answer('step_5_transform').rejects_location }}",
-            "readings": "{{ answer('step_3_convert').readings_location }}",
-            "usage_cost": "{{ answer('step_6_compact').cost_location }}",
-            **{table: f"{{{{ made('{table}').location }}}}" for table in INSIGHT_TABLES},
+            "usage_rejects": "{{ function_result('step_5_transform').rejects_location }}",
+            "readings": "{{ function_result('step_3_convert').readings_location }}",
+            "usage_cost": "{{ function_result('step_6_compact').cost_location }}",
+            **{table: f"{{{{ insight_result('{table}').location }}}}" for table in INSIGHTS},
         },
         outlets=[Asset(name="usage_cost")],
         max_active_tis_per_dag=1,

@@ -41,7 +41,7 @@ def destroy(
 
     names = (dashboard_of(stack), stack, bootstrap_of(stack))
     report(f"account {client('sts').get_caller_identity()['Account']}, region {session.region_name}")
-    found = [held for name in names if (held := teardown.holdings(client, name))]
+    found = [held for name in names if (held := teardown.inventory(client, name))]
     if not found:
         report(f"there is nothing: no stack {', '.join(names)}")
         return False

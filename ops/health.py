@@ -10,7 +10,7 @@ import httpx
 
 from ops import processes
 from ops.settings import Settings, UserError
-from smart_hub.shared.layout import RESULTS
+from smart_hub.shared.layout import RESULTS_PREFIX
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
@@ -46,7 +46,7 @@ def trino_reads(athena: AthenaClient, settings: Settings) -> bool:
         QueryString="SELECT reason, count(*) FROM usage_rejects GROUP BY reason",
         QueryExecutionContext={"Database": settings.database},
         WorkGroup=settings.stack,
-        ResultConfiguration={"OutputLocation": f"s3://{settings.data_bucket}/{RESULTS}ready/"},
+        ResultConfiguration={"OutputLocation": f"s3://{settings.data_bucket}/{RESULTS_PREFIX}ready/"},
     )["QueryExecutionId"]
     deadline = time.monotonic() + QUERY_SECONDS
     while True:

@@ -16,8 +16,8 @@ from rich.table import Table
 
 from ops.airflow_api import Run
 from ops.settings import Settings
-from smart_hub.shared.athena import Athena
-from smart_hub.shared.layout import RESULTS, results_prefix, run_name
+from smart_hub.shared.athena import AthenaRunner
+from smart_hub.shared.layout import RESULTS_PREFIX, results_prefix, run_name
 from smart_hub.shared.sql import statement
 
 if TYPE_CHECKING:
@@ -80,11 +80,11 @@ def days(athena: AthenaClient, settings: Settings, runs: Sequence[Run]) -> list[
 def _published(athena: AthenaClient, settings: Settings, first: str, last: str) -> dict[str, Day]:
     """The published days from `first` to `last`, with empty state and seconds."""
     deadline = time.monotonic() + SECONDS
-    queries = Athena(
+    queries = AthenaRunner(
         client=athena,
         workgroup=settings.stack,
         database=settings.database,
-        output=f"s3://{settings.data_bucket}/{RESULTS}demo/",
+        output=f"s3://{settings.data_bucket}/{RESULTS_PREFIX}demo/",
         version=uuid4().hex,
         seconds_left=lambda: deadline - time.monotonic(),
     )

@@ -9,7 +9,7 @@ WITH cost AS (
         sum(cost) / 100 AS dollars,
         sum(CASE WHEN type = 'peak' THEN cost ELSE 0 END) / 100 AS peak_dollars
     FROM usage_cost
-    WHERE dt BETWEEN DATE '{{ first }}' AND DATE '{{ last }}'
+    WHERE dt BETWEEN DATE '${first}' AND DATE '${last}'
     GROUP BY dt
 ),
 
@@ -18,7 +18,7 @@ used AS (
         dt,
         count(*) AS readings
     FROM readings
-    WHERE dt BETWEEN DATE '{{ first }}' AND DATE '{{ last }}'
+    WHERE dt BETWEEN DATE '${first}' AND DATE '${last}'
     GROUP BY dt
 ),
 
@@ -28,7 +28,7 @@ rejects AS (
         count_if(sensor IS NULL) AS readings_rejected,
         count_if(sensor IS NOT NULL) AS values_rejected
     FROM usage_rejects
-    WHERE dt BETWEEN DATE '{{ first }}' AND DATE '{{ last }}'
+    WHERE dt BETWEEN DATE '${first}' AND DATE '${last}'
     GROUP BY dt
 )
 

@@ -1,8 +1,8 @@
 """Step 4, Glue job: the rates of raw/rates/ as Parquet, one row per state, local year, month and hour of day.
 
 Runs unchanged as a Python shell job (Python 3.9, pyarrow 7) and as the driver script of a Spark job.
-Arguments: --data-bucket, --database, --content (of raw/rates/, as the run saw it in step 1), --version (names
-what this run of the job writes).
+Arguments: --data-bucket, --database, --content-hash (of raw/rates/ in step 1), --version (that this run of the job
+writes).
 
 The raw format is XML, `<root><row><state>ca</state><year>2019</year><month>12</month><from>00:00:00</from>
 <to>00:59:59</to><type>off-peak</type><rate>5.051</rate></row>…</root>`; a row's elements come in any order.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
 
-ARGUMENTS = ("--data-bucket", "--database", "--content", "--version")
+ARGUMENTS = ("--data-bucket", "--database", "--content-hash", "--version")
 RAW = "raw/rates/"
 TABLE = "rate_versions"
 SCHEMA = pa.schema(
@@ -40,7 +40,7 @@ SCHEMA = pa.schema(
         ("cents_per_kwh", pa.float64()),
     ]
 )
-LONGEST_VALUE = 64
+MAX_VALUE_CHARACTERS = 64
 FIELDS = {
     "state": (r"[a-z]{2}", "two lower-case letters"),
     "year": (r"20[0-9]{2}|2100", "a year from 2000 to 2100"),
@@ -50,30 +50,30 @@ FIELDS = {
     "type": (r"off-peak|partial-peak|peak", "off-peak, partial-peak or peak"),
     "rate": (
         r"[0-9]+(\.[0-9]*)?|\.[0-9]+",
-        f"cents per kWh as a decimal number of 0 or more, in at most {LONGEST_VALUE} characters",
+        f"cents per kWh as a decimal number of 0 or more, in at most {MAX_VALUE_CHARACTERS} characters",
     ),
 }
 
 
 class RatesError(ValueError):
-    """The arguments or the raw data are at fault; the message says where and what is expected."""
+    """An argument is missing, or the raw data are invalid; the message says where, and what is expected."""
 
 
 class Row(NamedTuple):
-    """One `<row>` as it stands in the file: where it starts, and the text and line of each of its fields."""
+    """One `<row>` of a file: where it starts, and the text and line of each of its fields."""
 
     where: str
     texts: dict[str, str]
     lines: dict[str, int]
 
-    def wrong(self, field: str, expected: str) -> RatesError:
+    def error(self, field: str, expected: str) -> RatesError:
         text = self.texts[field]
         shown = repr(text if len(text) <= 40 else text[:40] + "…")
         return RatesError(f"{self.where}, field {field} in line {self.lines[field]}: {shown} is not {expected}")
 
 
 class Rate(NamedTuple):
-    """A valid row: what the local hours `first` to `last`, both included, of a state's month cost."""
+    """A valid row: the rate of a state's local hours from `first` to `last`, both included, in a month."""
 
     where: str
     state: str
@@ -86,22 +86,22 @@ class Rate(NamedTuple):
 
 
 def parse_arguments(argv: list[str]) -> dict[str, str]:
-    """The values of ARGUMENTS, from `--name value` or `--name=value`; Glue's own arguments are passed over.
+    """The values of ARGUMENTS, from `--name value` or `--name=value`; Glue's own arguments are ignored.
 
     Raises RatesError when one is missing.
     """
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for argument, following in zip(argv, [*argv[1:], ""]):
         name, equals, value = argument.partition("=")
-        found[name] = value if equals else following
+        values[name] = value if equals else following
     for name in ARGUMENTS:
-        if not found.get(name) or found[name].startswith("--"):
+        if not values.get(name) or values[name].startswith("--"):
             raise RatesError(f"argument {name} is missing: pass a value for each of {', '.join(ARGUMENTS)}")
-    return {name: found[name] for name in ARGUMENTS}
+    return {name: values[name] for name in ARGUMENTS}
 
 
-def content_of(objects: Iterable[tuple[str, str]]) -> str:
-    """The content of a reference data set, the same as smart_hub.shared.content_hash: a job is one file."""
+def content_hash(objects: Iterable[tuple[str, str]]) -> str:
+    """A copy of smart_hub.shared.content_hash.content_hash, because a Glue job is one file."""
     digest = hashlib.sha256()
     for key, etag in sorted(objects):
         digest.update("{}\t{}\n".format(key, etag.strip('"')).encode())
@@ -157,8 +157,8 @@ class _Reader:
         field = self.open[-1]
         if field in FIELDS:
             self.row.texts[field] += text
-            if len(self.row.texts[field]) > LONGEST_VALUE:  # at once: no value may fill the memory
-                raise self.row.wrong(field, FIELDS[field][1])
+            if len(self.row.texts[field]) > MAX_VALUE_CHARACTERS:  # at once: no value may fill the memory
+                raise self.row.error(field, FIELDS[field][1])
         elif text.strip():
             raise self.error(f"text {text.strip()[:40]!r} inside <{field}>, expected elements only")
 
@@ -196,10 +196,10 @@ def validate(row: Row) -> Rate:
     """The typed row; raises RatesError when a value is not as FIELDS expects or `to` is before `from`."""
     for field, (pattern, expected) in FIELDS.items():
         if not re.fullmatch(pattern, row.texts[field]):
-            raise row.wrong(field, expected)
+            raise row.error(field, expected)
     state, year, month, start, end, period, cents = (row.texts[field] for field in FIELDS)
     if end < start:
-        raise row.wrong("to", f"after from, {start}: a row that passes midnight must be two")
+        raise row.error("to", f"after from, {start}: a row that passes midnight must be two")
     return Rate(row.where, state, int(year), int(month), int(start[:2]), int(end[:2]), period, float(cents))
 
 
@@ -232,7 +232,7 @@ def to_table(hours: Mapping[tuple[str, int, int, int], Rate]) -> pa.Table:
 
 
 def list_raw(s3: S3Client, bucket: str) -> dict[str, str]:
-    """Key → ETag of the raw objects, markers of empty folders left out."""
+    """Key → ETag of the raw objects, without the markers of empty folders."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=RAW)
     objects = (item for page in pages for item in page.get("Contents", []))
     return {item["Key"]: item["ETag"] for item in objects if item["Size"] or not item["Key"].endswith("/")}
@@ -254,49 +254,49 @@ def read_raw(s3: S3Client, bucket: str, key: str, etag: str) -> Iterator[Row]:
     yield from parse(f"s3://{bucket}/{key}", body.iter_chunks(64 * 1024))
 
 
-def register(glue: GlueClient, database: str, content: str, location: str) -> str:
-    """Adds the partition `content` at `location` unless there is one; returns where the partition lies."""
+def register(glue: GlueClient, database: str, partition: str, location: str) -> str:
+    """Adds a partition of rate_versions at `location`, unless it exists; returns the partition's location."""
     descriptor = glue.get_table(DatabaseName=database, Name=TABLE)["Table"]["StorageDescriptor"]
     descriptor["Location"] = location
     try:
         glue.create_partition(
             DatabaseName=database,
             TableName=TABLE,
-            PartitionInput={"Values": [content], "StorageDescriptor": descriptor},
+            PartitionInput={"Values": [partition], "StorageDescriptor": descriptor},
         )
     except glue.exceptions.AlreadyExistsException:
-        # Maybe ours: an earlier attempt of this version made it, or the request was sent twice.
-        answer = glue.get_partition(DatabaseName=database, TableName=TABLE, PartitionValues=[content])
+        # An earlier attempt of this version can have added it, or the request was sent twice.
+        answer = glue.get_partition(DatabaseName=database, TableName=TABLE, PartitionValues=[partition])
         return answer["Partition"]["StorageDescriptor"]["Location"]
     return location
 
 
 def main(argv: list[str]) -> None:
-    """Converts and registers the rates; raises RatesError when the arguments or the data are at fault."""
-    bucket, database, content, version = parse_arguments(argv).values()
+    """Converts and registers the rates. Raises RatesError for a missing argument or invalid data."""
+    bucket, database, expected_hash, version = parse_arguments(argv).values()
     s3, glue = boto3.client("s3"), boto3.client("glue")
 
     objects = list_raw(s3, bucket)
-    found = content_of(objects.items())
-    if found != content:
-        raise changed(bucket, f"its content is {found}, step 1 saw {content}")
-    print(f"Reading {len(objects)} file(s) of s3://{bucket}/{RAW}, content {content}")
+    current_hash = content_hash(objects.items())
+    if current_hash != expected_hash:
+        raise changed(bucket, f"content hash {expected_hash} then, {current_hash} now")
+    print(f"Reading {len(objects)} file(s) of s3://{bucket}/{RAW}, content hash {expected_hash}")
     rows = (row for key, etag in sorted(objects.items()) for row in read_raw(s3, bucket, key, etag))
     table = to_table(expand(map(validate, rows)))
 
-    prefix = f"warehouse/{TABLE}/content={content}/version={version}/"
+    prefix = f"warehouse/{TABLE}/content={expected_hash}/version={version}/"
     location, key = f"s3://{bucket}/{prefix}", f"{prefix}rates.parquet"
     parquet = pa.BufferOutputStream()
     pq.write_table(table, parquet)
     s3.put_object(Bucket=bucket, Key=key, Body=parquet.getvalue().to_pybytes())
     print(f"Wrote {table.num_rows} rows to s3://{bucket}/{key}")
 
-    registered = register(glue, database, content, location)
+    registered = register(glue, database, expected_hash, location)
     if registered.rstrip("/") == location.rstrip("/"):
-        print(f"Registered partition {content} of {database}.{TABLE}")
+        print(f"Registered partition {expected_hash} of {database}.{TABLE}")
     else:
         s3.delete_object(Bucket=bucket, Key=key)
-        print(f"Partition {content} exists already at {registered}: it stays, s3://{bucket}/{key} is deleted")
+        print(f"Partition {expected_hash} exists already at {registered} and is kept; s3://{bucket}/{key} is deleted")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,20 @@
-"""Step 6: the day's priced usage in one Parquet file, or in as many as asked for."""
+"""Step 6: writes the day's priced usage as one Parquet file, or as SMART_HUB_FILES_PER_DAY files."""
 
 from typing import Any
 
-from event import InvalidEvent, Invocation, checked_event
-from smart_hub.shared.layout import MOST_FILES_PER_DAY, day_prefix, staging_table
+from event import InvalidEvent, Invocation, validated
+from smart_hub.shared.layout import MAX_FILES_PER_DAY, day_prefix, staging_table
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Writes the day's file(s) under a version of its own; nothing points there before the publish.
+    """Writes the day's file(s) as a new version, which readers do not see before the publish.
 
-    event: day, run, version, content ({}), cost_table (of step 5), files (1 to 100).
+    event: day, run, version, content_hashes ({}), cost_table (of step 5), files (1 to 100).
     """
-    event = checked_event(event, "cost_table", "files", contents=())
+    event = validated(event, "cost_table", "files", data_sets=())
     files = event["files"]
-    if type(files) is not int or not 1 <= files <= MOST_FILES_PER_DAY:
-        raise InvalidEvent(f"files: expected a number from 1 to {MOST_FILES_PER_DAY}, got {files!r}")
+    if type(files) is not int or not 1 <= files <= MAX_FILES_PER_DAY:
+        raise InvalidEvent(f"files: expected a number from 1 to {MAX_FILES_PER_DAY}, got {files!r}")
     invocation = Invocation(event, context)
 
     invocation.require_table(event["cost_table"])
@@ -29,11 +29,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             files=files,
         )
     )
-    # AWS promises one or more files a bucket, the product is one. A bucket without rows has none.
-    written = invocation.objects(prefix)
-    if len(written) > files:
+    # Athena can write several files for a bucket, and writes none for a bucket without rows.
+    objects = invocation.objects(prefix)
+    if len(objects) > files:
         raise RuntimeError(
-            f"{invocation.location(prefix)} holds {len(written)} objects, expected at most {files}: Athena wrote a"
+            f"{invocation.location(prefix)} holds {len(objects)} objects, expected at most {files}: Athena wrote a"
             " bucket in several files; clear this task to compact again"
         )
     return {"published_table": table, "cost_location": invocation.location(prefix)}

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from event import Invocation, checked_event
+from event import Invocation, validated
 from smart_hub.shared.layout import (
     USED,
     day_prefix,
@@ -14,31 +14,31 @@ from smart_hub.shared.layout import (
     staging_table,
 )
 
-INTERVAL_SECONDS = 300  # of readings that do not say theirs
+INTERVAL_SECONDS = 300  # of readings without the field seconds
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Converts what is not converted yet; gives the staged readings' table and the location of those used.
+    """Converts the readings, and mappings and locations if they are new; returns readings_table, readings_location.
 
-    event: day, run, version, content (hashes of mappings and locations).
+    event: day, run, version, content_hashes (of mappings and locations).
     """
-    event = checked_event(event, contents=("mappings", "locations"))
+    event = validated(event, data_sets=("mappings", "locations"))
     invocation = Invocation(event, context)
-    version, contents = event["version"], event["content"]
+    version, hashes = event["version"], event["content_hashes"]
 
-    fresh = {
-        data_set: invocation.location(reference_prefix(data_set, content, version))
-        for data_set, content in contents.items()
-        if not invocation.is_registered(data_set, content)
+    new = {
+        data_set: invocation.location(reference_prefix(data_set, content_hash, version))
+        for data_set, content_hash in hashes.items()
+        if not invocation.is_registered(data_set, content_hash)
     }
     invocation.athena.run(
         *(
             invocation.statement(f"convert/{data_set}", table=staging_table(data_set, version), location=location)
-            for data_set, location in fresh.items()
+            for data_set, location in new.items()
         )
     )
-    for data_set, location in fresh.items():
-        invocation.register(data_set, contents[data_set], location)
+    for data_set, location in new.items():
+        invocation.register(data_set, hashes[data_set], location)
 
     return _convert_readings(invocation)
 
@@ -55,14 +55,14 @@ def _convert_readings(invocation: Invocation) -> dict[str, Any]:
         "convert/readings",
         day=day,
         next_day=next_day(day),
-        locations=event["content"]["locations"],
+        locations_content_hash=event["content_hashes"]["locations"],
         interval_seconds=INTERVAL_SECONDS,
     )
     table, location = staging_table("readings", version), invocation.location(day_prefix("readings", day, version))
     invocation.athena.run(readings(table=table, location=location, with_lines="false"))
-    (found,) = invocation.athena.rows(invocation.statement("convert/repeated_readings", readings_table=table))
-    if found["repeated"] != "0":
-        print(f"{found['repeated']} times, several readings of a hub have the same ts: one of them is used")
+    (counts,) = invocation.athena.rows(invocation.statement("convert/repeated_readings", readings_table=table))
+    if counts["repeated"] != "0":
+        print(f"{counts['repeated']} times, several readings of a hub have the same ts; one of them is used")
         all_table = staging_table("all_readings", version)
         all_location = invocation.location(f"{staging_prefix(run, version)}all_readings/")
         invocation.athena.run(readings(table=all_table, location=all_location, with_lines="true"))

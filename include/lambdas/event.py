@@ -1,4 +1,4 @@
-"""What the functions have in common: their event, checked, and the AWS clients of one invocation."""
+"""Shared by the functions: the validated event, and the AWS clients of one invocation."""
 
 import os
 import re
@@ -10,10 +10,10 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from smart_hub.shared.athena import Athena
-from smart_hub.shared.content_hash import content_of
+from smart_hub.shared.athena import AthenaRunner
+from smart_hub.shared.content_hash import content_hash
 from smart_hub.shared.layout import (
-    CONTENT_PATTERN,
+    CONTENT_HASH_PATTERN,
     REFERENCE_TABLES,
     RUN_PATTERN,
     STAGING_TABLE_PATTERN,
@@ -25,7 +25,7 @@ from smart_hub.shared.objects import objects
 from smart_hub.shared.sql import statement
 
 SQL = Path(__file__).parent / "sql"
-# What an invocation keeps in hand to stop its queries and to say why, before Lambda ends it.
+# The time that an invocation reserves to stop its queries and to report why, before Lambda ends it.
 RESERVE_SECONDS = 30.0
 
 # A call that gets no answer gives up, its retries included, within the reserve.
@@ -33,21 +33,21 @@ _CLIENT = Config(connect_timeout=3, read_timeout=8, retries={"mode": "standard",
 
 
 class InvalidEvent(ValueError):
-    """The event lacks a field, has one too many, or holds a value of the wrong form; the message names it."""
+    """A field of the event is missing, unknown or has an invalid value; the message names it."""
 
 
-class Unrepeatable(RuntimeError):
-    """What another try would meet again: Airflow makes none. The message says what to do."""
+class NonRetryableError(RuntimeError):
+    """Another try would fail in the same way, so Airflow does not retry. The message says what to do."""
 
 
-def checked_event(event: Any, *fields: str, contents: Iterable[str]) -> dict[str, Any]:
-    """The event, when it has exactly ``day``, ``run``, ``version``, ``content`` (of ``contents``) and ``fields``.
+def validated(event: Any, *fields: str, data_sets: Iterable[str]) -> dict[str, Any]:
+    """Returns the event if its fields are day, run, version, content_hashes (of ``data_sets``) and ``fields``.
 
-    Raises InvalidEvent naming the field at fault.
+    Raises InvalidEvent, which names the field at fault.
     """
     if not isinstance(event, dict):
         raise InvalidEvent(f"event: expected an object, got {event!r}")
-    expected = {"day", "run", "version", "content", *fields}
+    expected = {"day", "run", "version", "content_hashes", *fields}
     if set(event) != expected:
         raise InvalidEvent(
             f"fields are {sorted(event)}, expected {sorted(expected)}: DAGs and functions are probably of different"
@@ -60,10 +60,11 @@ def checked_event(event: Any, *fields: str, contents: Iterable[str]) -> dict[str
         raise InvalidEvent(f"day: expected a date as YYYY-MM-DD, got {event['day']!r}") from None
     _match("run", event["run"], RUN_PATTERN)
     _match("version", event["version"], VERSION_PATTERN)
-    if not isinstance(event["content"], dict) or set(event["content"]) != set(contents):
-        raise InvalidEvent(f"content: expected hashes of {sorted(contents)}, got {event['content']!r}")
-    for data_set, content in event["content"].items():
-        _match(f"content.{data_set}", content, CONTENT_PATTERN)
+    hashes = event["content_hashes"]
+    if not isinstance(hashes, dict) or set(hashes) != set(data_sets):
+        raise InvalidEvent(f"content_hashes: expected hashes of {sorted(data_sets)}, got {hashes!r}")
+    for data_set, one in hashes.items():
+        _match(f"content_hashes.{data_set}", one, CONTENT_HASH_PATTERN)
     for field in fields:
         if field.endswith("_table"):
             _match(field, event[field], STAGING_TABLE_PATTERN)
@@ -90,7 +91,7 @@ class Invocation:
         self.bucket = os.environ["DATA_BUCKET"]
         self.glue = boto3.client("glue", config=_CLIENT)
         self.s3 = boto3.client("s3", config=_CLIENT)
-        self.athena = Athena(
+        self.athena = AthenaRunner(
             client=boto3.client("athena", config=_CLIENT),
             workgroup=os.environ["WORKGROUP"],
             database=self.database,
@@ -110,35 +111,35 @@ class Invocation:
         return list(objects(self.s3, self.bucket, prefix))
 
     def require_table(self, table: str) -> None:
-        """Raises when an earlier step's staging table is gone: a finished run has cleaned up after itself."""
+        """Raises NonRetryableError if an earlier step's table does not exist: a finished run deletes its tables."""
         try:
             self.glue.get_table(DatabaseName=self.database, Name=table)
         except self.glue.exceptions.EntityNotFoundException:
-            raise Unrepeatable(
-                f"{self.database}.{table} does not exist: this run's intermediate tables are gone since it finished;"
-                " clear the run from step_3_convert, with what is downstream"
+            raise NonRetryableError(
+                f"{self.database}.{table} does not exist: a run deletes its intermediate tables when it finishes;"
+                " clear the run from step_3_convert, with its downstream tasks"
             ) from None
 
-    def is_registered(self, data_set: str, content: str) -> bool:
-        """Whether a content of a reference data set has been converted and registered."""
+    def is_registered(self, data_set: str, content_hash: str) -> bool:
+        """Whether a reference data set with this content hash was converted before."""
         try:
             self.glue.get_partition(
-                DatabaseName=self.database, TableName=REFERENCE_TABLES[data_set], PartitionValues=[content]
+                DatabaseName=self.database, TableName=REFERENCE_TABLES[data_set], PartitionValues=[content_hash]
             )
         except self.glue.exceptions.EntityNotFoundException:
             return False
         return True
 
-    def register(self, data_set: str, content: str, location: str) -> None:
-        """Registers a conversion, unless the raw data are no longer what was to be converted.
+    def register(self, data_set: str, expected_hash: str, location: str) -> None:
+        """Adds the partition of a converted reference data set. If another run has added it, that one is kept.
 
-        When the content is registered already, that first registration stays.
+        Raises NonRetryableError if the raw data have changed since step 1.
         """
-        found = content_of((item["Key"], item["ETag"]) for item in self.objects(raw_prefix(data_set)))
-        if found != content:
-            raise Unrepeatable(
-                f"{self.location(raw_prefix(data_set))} changed since step 1 saw it (content {content[:12]}… there,"
-                f" {found[:12]}… now): clear the run from step_1_copy_raw_data"
+        current_hash = content_hash((item["Key"], item["ETag"]) for item in self.objects(raw_prefix(data_set)))
+        if current_hash != expected_hash:
+            raise NonRetryableError(
+                f"{self.location(raw_prefix(data_set))} has changed since step 1 (content hash {expected_hash[:12]}…"
+                f" then, {current_hash[:12]}… now): clear the run from step_1_copy_raw_data"
             )
         table = self.glue.get_table(DatabaseName=self.database, Name=REFERENCE_TABLES[data_set])["Table"]
         storage: Any = {**table["StorageDescriptor"], "Location": location}
@@ -146,7 +147,7 @@ class Invocation:
             self.glue.create_partition(
                 DatabaseName=self.database,
                 TableName=REFERENCE_TABLES[data_set],
-                PartitionInput={"Values": [content], "StorageDescriptor": storage},
+                PartitionInput={"Values": [expected_hash], "StorageDescriptor": storage},
             )
         except self.glue.exceptions.AlreadyExistsException:
-            print(f"{data_set}: content {content[:12]}… was registered by another run meanwhile, that one stays")
+            print(f"{data_set}: another run has registered content hash {expected_hash[:12]}… in the meantime")

@@ -1,28 +1,28 @@
-"""Step 5: the day's readings joined with mappings, locations and rates: priced usage, and what was rejected."""
+"""Step 5: the day's readings joined with mappings, locations and rates: priced usage, and rejects."""
 
 from typing import Any
 
-from event import Invocation, Unrepeatable, checked_event
+from event import Invocation, NonRetryableError, validated
 from smart_hub.shared.layout import REFERENCE_TABLES, damaged_key, day_prefix, staging_prefix, staging_table
-from smart_hub.shared.sql import Text
+from smart_hub.shared.sql import StringLiteral
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Prices all hubs' readings of the day in one query; returns the tables of priced values and of rejects.
 
-    event: day, run, version, content (hashes of mappings, locations and rates), readings_table (of step 3), damaged
+    event: day, run, version, content_hashes (of mappings, locations and rates), readings_table (of step 3), damaged
     (names of the files that step 1 set aside).
     """
-    event = checked_event(event, "readings_table", "damaged", contents=REFERENCE_TABLES)
+    event = validated(event, "readings_table", "damaged", data_sets=REFERENCE_TABLES)
     invocation = Invocation(event, context)
-    version, contents, readings_table = event["version"], event["content"], event["readings_table"]
+    version, hashes, readings_table = event["version"], event["content_hashes"], event["readings_table"]
 
     invocation.require_table(readings_table)
-    for data_set, content in contents.items():
-        if not invocation.is_registered(data_set, content):
-            raise Unrepeatable(
-                f"{REFERENCE_TABLES[data_set]} has no partition of content {content[:12]}…: {data_set} were not"
-                " converted; see the log of step 3 (mappings, locations) or step 4 (rates), and clear that step"
+    for data_set, content_hash in hashes.items():
+        if not invocation.is_registered(data_set, content_hash):
+            raise NonRetryableError(
+                f"{REFERENCE_TABLES[data_set]} has no partition for content hash {content_hash[:12]}…: {data_set} were"
+                " not converted; see the log of step 3 (mappings, locations) or step 4 (rates), and clear that step"
             )
     cost_table = staging_table("usage_cost", version)
     invocation.athena.run(
@@ -31,7 +31,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             table=cost_table,
             location=invocation.location(f"{staging_prefix(event['run'], version)}usage_cost/"),
             readings_table=readings_table,
-            **contents,
+            **{f"{data_set}_content_hash": content_hash for data_set, content_hash in hashes.items()},
         )
     )
     rejects_table = staging_table("usage_rejects", version)
@@ -48,7 +48,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     invocation.athena.run(
         *(
             invocation.statement(
-                "transform/damaged_file", table=rejects_table, file=Text(invocation.location(damaged_key(name)))
+                "transform/damaged_file",
+                table=rejects_table,
+                file=StringLiteral(invocation.location(damaged_key(name))),
             )
             for name in event["damaged"]
         )

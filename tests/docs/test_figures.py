@@ -123,7 +123,7 @@ FIGURES: Figures = {
         (r"\| (\d+) GB, (\d+) above 20: (\d+) USD", [3 * GIGABYTES, 3 * GIGABYTES - 20, (3 * GIGABYTES - 20) * 0.38]),
         (
             r"Athena, (\w+) queries a refresh, at least \| (\d+) MB: ([\d.]+) USD",
-            [DATA_SETS, DATA_SETS * prices.LEAST_BYTES_PER_QUERY // 10**6, DATA_SETS * prices.per_query(0)],
+            [DATA_SETS, DATA_SETS * prices.MIN_BYTES_PER_QUERY // 10**6, DATA_SETS * prices.per_query(0)],
         ),
         (r"A hub's day is some (\d+) kB: (\d+) rows", [HUB_DAY / 1e3, 24 * len(CHANNELS)]),
     ],
@@ -140,7 +140,7 @@ FIGURES: Figures = {
     ],
     "docs/engines.md": [
         (r"a real Trino (\d+) whose", [int(TRINO_VERSION)]),
-        (r"minimum of (\d+) MB a query", [prices.LEAST_BYTES_PER_QUERY // 10**6]),
+        (r"minimum of (\d+) MB a query", [prices.MIN_BYTES_PER_QUERY // 10**6]),
     ],
     "docs/changes.md": [
         (r"From the (\w+)th hub on", [len(STATE_OF_HUB) + 1]),

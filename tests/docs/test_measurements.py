@@ -69,7 +69,10 @@ FULL = 128e6 / (PARQUET["usage_cost"] / 1000)  # hubs of a file of 128 MB
 
 FIGURES: Figures = {
     "README.md": [
-        (r"\| \d+ MB, (\d+) s, at most (\d+) GB", [RESULTS["start seconds"], int(Laptop.trino_memory.rstrip("G"))]),
+        (
+            r"\| \d+ MB, (\d+) s, at most (\d+) GB",
+            [RESULTS["start seconds"], int(Laptop.trino_memory.rstrip("G"))],
+        ),
         (r"Athena ran (\d+) queries", [2 * FIRST["statements"]]),
     ],
     "BENCHMARKS.md": [
@@ -143,7 +146,7 @@ FIGURES: Figures = {
             r"([\d.]+) s of CPU, more than ([\d,]+) times",
             [cpu("100", "copied") / 1000, bill.COPIED_QUERIES_PER_HUB * 100],
         ),
-        (r"(\d+) MB at least for each of its queries", [prices.LEAST_BYTES_PER_QUERY // 10**6]),
+        (r"(\d+) MB at least for each of its queries", [prices.MIN_BYTES_PER_QUERY // 10**6]),
     ],
     "docs/page.md": [
         (r"read for one hub, (\d+) MB", [STORED["usage_cost"] / 1e6]),
@@ -154,10 +157,10 @@ FIGURES: Figures = {
             r"\$(\d+) a TB, (\d+) MB at least; (\d+) to (\d+) a run, of which (\d+) to (\d+) read data: \$([\d.]+) ",
             [
                 int(prices.ATHENA_PER_TERABYTE),
-                prices.LEAST_BYTES_PER_QUERY // 10**6,
+                prices.MIN_BYTES_PER_QUERY // 10**6,
                 *(ANOTHER["statements"], FIRST["statements"]),
                 *(len(ANOTHER["queries"]), len(FIRST["queries"])),
-                prices.dollars([0] * len(FIRST["queries"]), crawls=0, job_runs=0),
+                prices.estimated_dollars([0] * len(FIRST["queries"]), crawls=0, job_runs=0),
             ],
         ),
     ],
@@ -192,7 +195,7 @@ FIGURES: Figures = {
         (r"some ([\d,]+) hubs a file: (\d+) MB of text", [HUBS_PER_FILE, HUBS_PER_FILE * STORED["raw_usage"] / 1e9]),
         (
             r"sends (\d) files beside each other within (\d) hours",
-            [copy_raw_data._SENT_BESIDE_EACH_OTHER, int(SECONDS["step_1_copy_raw_data"] / 3600)],
+            [copy_raw_data._MAX_PARALLEL_UPLOADS, int(SECONDS["step_1_copy_raw_data"] / 3600)],
         ),
         (r"one file a hub is \$([\d.]+) a day", [100_000 * bill.S3_PUT]),
         (r"unpacks a file: (\d) files at 10,000 hubs, (\d+)", [10_000 // HUBS_PER_FILE, 100_000 // HUBS_PER_FILE]),

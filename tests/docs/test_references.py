@@ -69,8 +69,8 @@ def test_what_a_day_costs_is_what_the_prices_come_to() -> None:
     told = re.search(r"Athena queries a day .*?\| (\d+), .*?; (\d+) when all is new", PAGES["BENCHMARKS.md"])
     assert told
     usage_new, everything_new = (
-        prices.dollars([0] * int(told[1]), crawls=1, job_runs=0),
-        prices.dollars([0] * int(told[2]), crawls=1 + len(REFERENCE_TABLES), job_runs=1),
+        prices.estimated_dollars([0] * int(told[1]), crawls=1, job_runs=0),
+        prices.estimated_dollars([0] * int(told[2]), crawls=1 + len(REFERENCE_TABLES), job_runs=1),
     )
 
     told = re.search(r"costs about ([\d.]+) USD .*? costs ([\d.]+) USD", " ".join(PAGES["docs/aws.md"].split()))

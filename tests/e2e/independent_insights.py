@@ -38,7 +38,7 @@ class Insights:
     hub_day_summary: Mapping[tuple[str, ...], Row]
 
 
-def insights(source: Path, day: str, least_coverage: str) -> Insights:
+def insights(source: Path, day: str, min_coverage: str) -> Insights:
     """What is published of the day beside its costs."""
     values = list(independent.costs(source, day).items())
     year, month = int(day[:4]), int(day[5:7])
@@ -47,7 +47,7 @@ def insights(source: Path, day: str, least_coverage: str) -> Insights:
         if (of_year, of_month) == (year, month):
             cheapest[state] = min(cents, cheapest.get(state, cents))
     hubs = {loc_id: of_hub for (loc_id,), of_hub in _grouped(values, lambda key, cost: (key[0],)).items()}
-    covered = {loc_id: of for loc_id, of in hubs.items() if _coverage(of, day) >= Fraction(least_coverage)}
+    covered = {loc_id: of for loc_id, of in hubs.items() if _coverage(of, day) >= Fraction(min_coverage)}
     shifts = {
         (loc_id, channel): _shift(of_channel, cheapest)
         for loc_id, of_hub in covered.items()

@@ -29,8 +29,8 @@ def xml(state: str, cents: str) -> bytes:
 
 def arguments(aws: FakeAws, shared_content: ModuleType, version: str = VERSION) -> list[str]:
     raw = {key for key in aws.objects if key.startswith("raw/rates/") and not key.endswith("/")}
-    content = shared_content.content_of((key, aws.etag(key)) for key in raw)
-    return ["--data-bucket", "data", "--database", "smart_hub", "--content", content, "--version", version]
+    content = shared_content.content_hash((key, aws.etag(key)) for key in raw)
+    return ["--data-bucket", "data", "--database", "smart_hub", "--content-hash", content, "--version", version]
 
 
 @pytest.fixture
@@ -153,17 +153,17 @@ def test_raw_data_that_changes_between_listing_and_reading(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     argv = arguments(rates, shared_content)
-    content_of = script.content_of
+    content_hash = script.content_hash
 
     def listed(objects: object) -> str:
-        found: str = content_of(objects)
+        found: str = content_hash(objects)
         if change == "removed":
             rates.objects.pop("raw/rates/wa.xml", None)
         else:
             rates.objects["raw/rates/wa.xml"] = xml("wa", "4")
         return found
 
-    monkeypatch.setattr(script, "content_of", listed)
+    monkeypatch.setattr(script, "content_hash", listed)
     with pytest.raises(script.RatesError, match=r"raw/rates/wa.xml was replaced or removed\): start the run again"):
         script.main(argv)
     assert not rates.partitions
@@ -204,10 +204,10 @@ def test_other_errors_of_aws_pass_through(script: ModuleType, rates: FakeAws, sh
 def test_the_copy_of_content_of_is_the_package_s(
     script: ModuleType, shared_content: ModuleType, objects: list[tuple[str, str]]
 ) -> None:
-    assert script.content_of(objects) == shared_content.content_of(objects)
+    assert script.content_hash(objects) == shared_content.content_hash(objects)
 
 
-WANTED = {"--data-bucket": "b", "--database": "d", "--content": "c", "--version": "v1"}
+WANTED = {"--data-bucket": "b", "--database": "d", "--content-hash": "c", "--version": "v1"}
 GIVEN = [part for pair in WANTED.items() for part in pair]
 
 
@@ -265,4 +265,4 @@ def test_the_script_exits_with_an_error_whose_last_line_says_why(script: ModuleT
         timeout=60,
     )
     assert done.returncode != 0
-    assert "RatesError: argument --content is missing" in done.stderr.splitlines()[-1]
+    assert "RatesError: argument --content-hash is missing" in done.stderr.splitlines()[-1]

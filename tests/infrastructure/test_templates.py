@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from ops.templates import load
-from smart_hub.shared.layout import INSIGHT_TABLES, RESULTS, STAGING, raw_prefix, table_prefix
+from smart_hub.shared.layout import INSIGHT_TABLES, RESULTS_PREFIX, STAGING_PREFIX, raw_prefix, table_prefix
 from tests.cfn import resolved
 
 INFRASTRUCTURE = Path(__file__).resolve().parents[2] / "include" / "infrastructure"
@@ -187,8 +187,8 @@ def test_what_runs_leave_behind_expires_and_nothing_else_does() -> None:
 
     assert {rule["Status"] for rule in rules} == {"Enabled"}
     assert {r["Prefix"]: r["ExpirationInDays"] for r in rules if "ExpirationInDays" in r} == {
-        STAGING: 7,
-        RESULTS: 7,
+        STAGING_PREFIX: 7,
+        RESULTS_PREFIX: 7,
     }
     assert [r["AbortIncompleteMultipartUpload"] for r in rules if "Prefix" not in r] == [{"DaysAfterInitiation": 7}]
 

@@ -11,7 +11,7 @@ import convert
 import transform
 from event import InvalidEvent, Invocation
 from smart_hub.shared.athena import QueryFailed, QueryTimedOut
-from smart_hub.shared.content_hash import content_of
+from smart_hub.shared.content_hash import content_hash
 from smart_hub.shared.layout import VERSION_PATTERN
 from tests.fake_aws import A_PAGE, BUCKET, DAY, RUN, FakeAws
 
@@ -22,8 +22,8 @@ PRICED = "staging_usage_cost_v2222222222222222"
 Handler = Any
 
 
-def event_of(content: dict[str, str], **fields: Any) -> dict[str, Any]:
-    return {"day": DAY, "run": RUN, "version": VERSION, "content": content, **fields}
+def event_of(content_hashes: dict[str, str], **fields: Any) -> dict[str, Any]:
+    return {"day": DAY, "run": RUN, "version": VERSION, "content_hashes": content_hashes, **fields}
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def contents(aws: FakeAws) -> dict[str, str]:
     contents = {}
     for data_set in ("mappings", "locations", "rates"):
         key = f"raw/{data_set}/file"
-        contents[data_set] = content_of([(key, aws.put(BUCKET, key, data_set).etag)])
+        contents[data_set] = content_hash([(key, aws.put(BUCKET, key, data_set).etag)])
     return contents
 
 
@@ -87,10 +87,10 @@ def write_files(aws: FakeAws, count: int) -> None:
         ("run", f"{RUN}/../raw"),
         ("version", "v1"),
         ("version", f"{VERSION}\n"),
-        ("content", {"mappings": "a" * 64}),
-        ("content", {"mappings": "a" * 64, "locations": "b"}),
-        ("content", {"mappings": "a" * 64, "locations": "b" * 64, "rates": "c" * 64}),
-        ("content", None),
+        ("content_hashes", {"mappings": "a" * 64}),
+        ("content_hashes", {"mappings": "a" * 64, "locations": "b"}),
+        ("content_hashes", {"mappings": "a" * 64, "locations": "b" * 64, "rates": "c" * 64}),
+        ("content_hashes", None),
     ],
 )
 def test_an_event_with_a_wrong_field_is_refused_by_name(
@@ -138,8 +138,8 @@ def test_convert_hashes_more_raw_files_than_s3_lists_at_once(
     # given two pages of mappings, whose content step 1 has told
     objects = [(f"raw/mappings/state=or/{number:05}", f"m{number}") for number in range(A_PAGE + 1)]
     del aws.buckets[BUCKET]["raw/mappings/file"]
-    content = content_of([(key, aws.put(BUCKET, key, body).etag) for key, body in objects])
-    convert_event["content"]["mappings"] = content
+    content = content_hash([(key, aws.put(BUCKET, key, body).etag) for key, body in objects])
+    convert_event["content_hashes"]["mappings"] = content
     # expect it to find that content again, and to register it; less the last file it is another one
     convert.handler(convert_event, context)
     assert ("mapping_versions", content) in aws.converted
@@ -162,7 +162,7 @@ def test_convert_writes_reference_data_before_the_readings_that_need_them(
         "readings_location": f"s3://{BUCKET}/warehouse/readings/dt={DAY}/version={VERSION}/verdict=used/",
     }
     # The readings are joined with the locations of this very content, once that is registered
-    content = convert_event["content"]
+    content = convert_event["content_hashes"]
     assert f"content = '{content['locations']}'" in aws.statements[2]
     operations = [operation for operation, _ in aws.calls]
     last_start = len(operations) - 1 - operations[::-1].index("StartQueryExecution")
@@ -178,10 +178,10 @@ def test_convert_writes_reference_data_before_the_readings_that_need_them(
 
 
 def test_convert_leaves_out_what_is_converted(aws: FakeAws, convert_event: dict[str, Any], context: Any) -> None:
-    register(aws, "mapping_versions", convert_event["content"]["mappings"])
+    register(aws, "mapping_versions", convert_event["content_hashes"]["mappings"])
     convert.handler(convert_event, context)
     assert created(aws) == [f"staging_locations_{VERSION}", f"staging_readings_{VERSION}"]
-    register(aws, "location_versions", convert_event["content"]["locations"])
+    register(aws, "location_versions", convert_event["content_hashes"]["locations"])
     aws.statements.clear()
     convert.handler(convert_event, context)
     assert created(aws) == [f"staging_readings_{VERSION}"]
@@ -230,7 +230,7 @@ def test_of_two_first_conversions_the_first_registration_stays(
     aws: FakeAws, convert_event: dict[str, Any], context: Any
 ) -> None:
     # Given another run that registers the same content while this one converts it
-    content = convert_event["content"]["mappings"]
+    content = convert_event["content_hashes"]["mappings"]
     aws.on_success = lambda statement: register(aws, "mapping_versions", content)
     convert.handler(convert_event, context)
     assert aws.partitions["mapping_versions", content] == f"s3://{BUCKET}/warehouse/mapping_versions/first/"
@@ -296,7 +296,7 @@ def test_transform_prices_then_collects_the_rejects(
         "rejects_location": f"s3://{BUCKET}/warehouse/usage_rejects/dt={DAY}/version={VERSION}/",
     }
     assert f"external_location = 's3://{BUCKET}/staging/{RUN}/{VERSION}/usage_cost/'" in aws.statements[0]
-    for content in transform_event["content"].values():
+    for content in transform_event["content_hashes"].values():
         assert f"content = '{content}'" in aws.statements[0]
     # One after the other: rejects read what was priced
     operations = [operation for operation, _ in aws.calls if operation.endswith("QueryExecution")]
@@ -340,7 +340,7 @@ def test_transform_says_where_to_clear_from_when_its_readings_are_gone(
 def test_transform_refuses_reference_data_that_were_not_converted(
     aws: FakeAws, transform_event: dict[str, Any], context: Any, data_set: str, table: str
 ) -> None:
-    del aws.partitions[table, transform_event["content"][data_set]]
+    del aws.partitions[table, transform_event["content_hashes"][data_set]]
     with pytest.raises(RuntimeError, match=f"{table} has no partition .*{data_set} were not converted"):
         transform.handler(transform_event, context)
     assert aws.statements == []

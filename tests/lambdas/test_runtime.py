@@ -18,8 +18,8 @@ import pytest
 
 from event import RESERVE_SECONDS
 from ops import deploy, package
-from smart_hub.shared.athena import Athena
-from smart_hub.shared.content_hash import content_of
+from smart_hub.shared.athena import AthenaRunner
+from smart_hub.shared.content_hash import content_hash
 from tests.fake_aws import BUCKET, DAY, RUN, FakeAws
 from tests.lambdas.runtime import REGION, AwsServer, Function
 
@@ -33,16 +33,16 @@ pytestmark = [
 VERSION = "v0123456789abcdef"
 READINGS = "staging_usage_v1111111111111111"
 PRICED = "staging_usage_cost_v2222222222222222"
-CONTENTS = {
-    "mappings": content_of([("raw/mappings/file", "m")]),
-    "locations": content_of([("raw/locations/file", "l")]),
-    "rates": content_of([("raw/rates/file", "r")]),
+CONTENT_HASHES = {
+    "mappings": content_hash([("raw/mappings/file", "m")]),
+    "locations": content_hash([("raw/locations/file", "l")]),
+    "rates": content_hash([("raw/rates/file", "r")]),
 }
 OF_ALL = {"day": DAY, "run": RUN, "version": VERSION}
 EVENTS: dict[str, dict[str, Any]] = {
-    "convert": {**OF_ALL, "content": {name: CONTENTS[name] for name in ("mappings", "locations")}},
-    "transform": {**OF_ALL, "content": CONTENTS, "readings_table": READINGS, "damaged": []},
-    "compact": {**OF_ALL, "content": {}, "cost_table": PRICED, "files": 1},
+    "convert": {**OF_ALL, "content_hashes": {name: CONTENT_HASHES[name] for name in ("mappings", "locations")}},
+    "transform": {**OF_ALL, "content_hashes": CONTENT_HASHES, "readings_table": READINGS, "damaged": []},
+    "compact": {**OF_ALL, "content_hashes": {}, "cost_table": PRICED, "files": 1},
 }
 
 Start = Callable[..., Function]
@@ -101,7 +101,9 @@ def write_a_file(aws: FakeAws, statement: str) -> None:
 
 def register_references(aws: FakeAws) -> None:
     for data_set, table in {"mappings": "mapping", "locations": "location", "rates": "rate"}.items():
-        aws.partitions[f"{table}_versions", CONTENTS[data_set]] = f"s3://{BUCKET}/warehouse/{table}_versions/first/"
+        aws.partitions[f"{table}_versions", CONTENT_HASHES[data_set]] = (
+            f"s3://{BUCKET}/warehouse/{table}_versions/first/"
+        )
 
 
 @pytest.mark.parametrize("name", EVENTS)
@@ -178,14 +180,17 @@ INVALID: dict[str, list[tuple[Any, str]]] = {
         ({**EVENTS["convert"], "run": "2019-12-21"}, "run"),
         ({**EVENTS["convert"], "version": "v1"}, "version"),
         ({**EVENTS["convert"], "version": "\ud800"}, "version"),
-        ({**EVENTS["convert"], "content": CONTENTS}, "content"),
-        ({**EVENTS["convert"], "content": {**EVENTS["convert"]["content"], "mappings": "a"}}, "content.mappings"),
+        ({**EVENTS["convert"], "content_hashes": CONTENT_HASHES}, "content_hashes"),
+        (
+            {**EVENTS["convert"], "content_hashes": {**EVENTS["convert"]["content_hashes"], "mappings": "a"}},
+            "content_hashes.mappings",
+        ),
     ],
     "transform": [
         (EVENTS["convert"], "fields"),
         ({**EVENTS["transform"], "readings_table": "usage"}, "readings_table"),
-        ({**EVENTS["transform"], "content": EVENTS["convert"]["content"]}, "content"),
-        ({**EVENTS["transform"], "content": {**CONTENTS, "rates": None}}, "content.rates"),
+        ({**EVENTS["transform"], "content_hashes": EVENTS["convert"]["content_hashes"]}, "content_hashes"),
+        ({**EVENTS["transform"], "content_hashes": {**CONTENT_HASHES, "rates": None}}, "content_hashes.rates"),
     ],
     "compact": [
         (EVENTS["transform"], "fields"),
@@ -307,10 +312,10 @@ def test_a_day_is_converted(local_aws: str, launch: Start) -> None:
     glue = session.client("glue", endpoint_url=local_aws)
     etags = {key: s3.put_object(Bucket=bucket, Key=key, Body=body.encode())["ETag"] for key, body in RAW.items()}
     contents = {
-        name: content_of((key, etag) for key, etag in etags.items() if key.startswith(f"raw/{name}/"))
+        name: content_hash((key, etag) for key, etag in etags.items() if key.startswith(f"raw/{name}/"))
         for name in ("mappings", "locations")
     }
-    athena = Athena(
+    athena = AthenaRunner(
         client=session.client("athena", endpoint_url=local_aws),
         workgroup=outputs["Workgroup"],
         database=outputs["Database"],
@@ -325,7 +330,7 @@ def test_a_day_is_converted(local_aws: str, launch: Start) -> None:
     )
     function = launch(settings["Handler"].removesuffix(".handler"), local_aws, settings["Environment"]["Variables"])
     function.ready()
-    answer = function.invoke({**OF_ALL, "content": contents})
+    answer = function.invoke({**OF_ALL, "content_hashes": contents})
 
     # Expect every line with its verdict, in Parquet, and the reference data registered by content
     location = f"s3://{bucket}/warehouse/readings/dt={DAY}/version={VERSION}/verdict=used/"

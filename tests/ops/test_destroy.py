@@ -124,7 +124,7 @@ def test_airflows_role_takes_on_one_that_may_remove_the_stack_and_outlives_it(ac
     def client(service: str) -> Any:
         return remover.client(service, endpoint_url=account.endpoint)  # type: ignore[call-overload]
 
-    held = teardown.holdings(client, "smart-hub")
+    held = teardown.inventory(client, "smart-hub")
     assert held is not None
     assert held.buckets == (teardown.Bucket(BUCKET, 4, 14),)
     for stack in (stacks.dashboard_of("smart-hub"), "smart-hub"):

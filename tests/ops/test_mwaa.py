@@ -103,7 +103,7 @@ def test_the_startup_script_exports_any_value_as_it_is() -> None:
     [
         ({"SMART_HUB_DATA_BUKET": "x"}, "there is no setting SMART_HUB_DATA_BUKET; there are SMART_HUB_AWS_CONN_ID, "),
         ({"SMART_HUB_DATA_BUCKET": "a/b"}, "SMART_HUB_DATA_BUCKET: "),
-        ({"SMART_HUB_KEEP_HOURS": "soon"}, "SMART_HUB_KEEP_HOURS: expected a number"),
+        ({"SMART_HUB_RETENTION_HOURS": "soon"}, "SMART_HUB_RETENTION_HOURS: expected a number"),
         ({"SMART_HUB_SOURCE": "/home/me/data"}, "SMART_HUB_SOURCE: MWAA has no folder of yours"),
         ({"SMART_HUB_INCLUDE": "include"}, "SMART_HUB_INCLUDE: leave it out"),
     ],
@@ -126,7 +126,7 @@ def test_the_command_takes_settings_from_a_file_and_asks_no_stack_for_what_is_gi
 
     assert status == 0, capsys.readouterr().err
     script = (out / "startup.sh").read_text()
-    assert "export SMART_HUB_KEEP_HOURS=48\n" in script
+    assert "export SMART_HUB_RETENTION_HOURS=48\n" in script
     assert "export SMART_HUB_SOURCE=s3://readings/raw=x\n" in script
     assert json.dumps({"region_name": "eu-west-1", "role_arn": ROLE}, sort_keys=True) in script
 

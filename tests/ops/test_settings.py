@@ -43,7 +43,7 @@ def test_the_docs_list_every_setting_with_its_default(monkeypatch: pytest.Monkey
 
 def test_the_users_settings_of_the_dags_reach_airflow_but_for_those_that_lead_elsewhere(tmp_path: Path) -> None:
     users = {
-        "SMART_HUB_KEEP_HOURS": "48",
+        "SMART_HUB_RETENTION_HOURS": "48",
         "SMART_HUB_STACK": "production",
         "SMART_HUB_DATA_BUCKET": "production",
         "SMART_HUB_AWS_CONN_ID": "production",
@@ -55,7 +55,7 @@ def test_the_users_settings_of_the_dags_reach_airflow_but_for_those_that_lead_el
     reached = {k: v for k, v in airflow_environment(settings).items() if k.startswith("SMART_HUB_")}
 
     assert reached == {
-        "SMART_HUB_KEEP_HOURS": "48",
+        "SMART_HUB_RETENTION_HOURS": "48",
         "SMART_HUB_STACK": "smart-hub",
         "SMART_HUB_DATA_BUCKET": settings.data_bucket,
         "SMART_HUB_AWS_CONN_ID": "aws_default",

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from string import Template
 from types import ModuleType
 from typing import Any
 
@@ -29,7 +30,7 @@ HOSTILE = st.one_of(
             "a\x00b",
             "-- x",
             "/* x */",
-            "{{ day }}",
+            "${day}",
             "${jndi:ldap://x}",
             "../../etc/passwd",
             "Zürich ☃ 𝟙",
@@ -157,7 +158,7 @@ EVENT = {
     "day": "2019-12-21",
     "run": "2019-12-21-0a1b2c3d4e5f",
     "version": "v0123456789abcdef",
-    "content": dict.fromkeys(REFERENCE_TABLES, "a" * 64),
+    "content_hashes": dict.fromkeys(REFERENCE_TABLES, "a" * 64),
     "readings_table": "staging_usage_v1111111111111111",
     "damaged": [],
 }
@@ -166,27 +167,27 @@ EVENT = {
 @given(JSON)
 def test_an_event_of_any_form_is_refused(event: ModuleType, given_event: Any) -> None:
     with pytest.raises(event.InvalidEvent):
-        event.checked_event(given_event, contents=REFERENCE_TABLES)
+        event.validated(given_event, data_sets=REFERENCE_TABLES)
 
 
-@given(st.sampled_from([*EVENT, "content.mappings"]), JSON)
+@given(st.sampled_from([*EVENT, "content_hashes.mappings"]), JSON)
 def test_a_field_of_any_value_is_taken_or_refused_by_name(event: ModuleType, field: str, value: Any) -> None:
     # given an event as step 5 gets it, but for one field
     given_event = json.loads(json.dumps(EVENT))
-    if field == "content.mappings":
-        given_event["content"]["mappings"] = value
+    if field == "content_hashes.mappings":
+        given_event["content_hashes"]["mappings"] = value
     else:
         given_event[field] = value
 
     checked, error = outcome(
-        event.InvalidEvent, event.checked_event, given_event, "readings_table", "damaged", contents=REFERENCE_TABLES
+        event.InvalidEvent, event.validated, given_event, "readings_table", "damaged", data_sets=REFERENCE_TABLES
     )
 
     if checked is None:
         assert field.split(".")[0] in error
     else:  # what is taken can be no more than a date, a name or a hash
         assert all(re.fullmatch(r"[\w-]+", text, re.ASCII) for text in (checked["day"], checked["run"]))
-        assert all(re.fullmatch(r"[0-9a-f]{64}", text) for text in checked["content"].values())
+        assert all(re.fullmatch(r"[0-9a-f]{64}", text) for text in checked["content_hashes"].values())
         assert re.fullmatch(r"\w+", checked["readings_table"], re.ASCII)
 
 
@@ -200,7 +201,7 @@ def test_no_value_changes_what_a_statement_is(path: Path, data: st.DataObject) -
     # given values of any text for the placeholders of a statement
     text = path.read_text(encoding="utf-8")
     values: dict[str, str | int] = {
-        name: data.draw(st.one_of(HOSTILE, SAFE)) for name in sorted(sql.placeholders(text))
+        name: data.draw(st.one_of(HOSTILE, SAFE)) for name in sorted(Template(text).get_identifiers())
     }
     harmless: dict[str, str | int] = dict.fromkeys(values, "x")
 

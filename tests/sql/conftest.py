@@ -27,6 +27,7 @@ from tests.sql.pipeline import Pipeline
 DAY, NEXT_DAY = "2019-11-03", "2019-11-04"
 SHORT_DAY = "2020-03-08"  # of the pipeline that ran whole, on generated readings of 8 hubs
 NEW_YORK, PHOENIX = "ny1", "az1"
+CONTENT_HASHES = {"locations_content_hash": "L", "mappings_content_hash": "M", "rates_content_hash": "R"}
 SENSORS = tuple(f"s_{number:02}" for number in range(1, 11))
 
 # 04:00, 05:00 and 06:00 UTC are 00:00, 01:00 and again 01:00 in New York; 07:00 and 08:00 UTC are 00:00 and 01:00 in
@@ -106,7 +107,7 @@ class Day:
 
     def readings(self, table: str, day: str = DAY) -> str:
         """Converts a day's usage as the function of step 3 does; gives the table's name."""
-        values = {"day": day, "next_day": next_day(day), "locations": "L", "interval_seconds": 300}
+        values = {"day": day, "next_day": next_day(day), "locations_content_hash": "L", "interval_seconds": 300}
         self.make("convert/readings", table, with_lines="false", **values)
         if self.rows("convert/repeated_readings", readings_table=table) == [("0",)]:
             return table

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +22,7 @@ from sqlglot import exp
 from localaws.athena import ddl
 from localaws.athena.duck.syntax import parse
 from ops.templates import load
-from smart_hub.core.quality import audit, read_rules
+from smart_hub.core.quality import audit_query, read_checks
 from smart_hub.shared import sql
 from smart_hub.shared.layout import INSIGHT_TABLES, INSIGHT_VIEWS
 from tests.cfn import resolved
@@ -32,7 +33,8 @@ TEMPLATE = ROOT / "include" / "infrastructure" / "smart_hub.yaml"
 FUNCTIONS = Path(__file__).with_name("athena_functions.txt")
 DAY = "2019-12-21"
 DAYS = {"day": DAY, "next_day": "2019-12-22"}
-CONTENTS = {"mappings": "c1", "locations": "c2", "rates": "c3"}
+CONTENT_HASHES = {"mappings": "c1", "locations": "c2", "rates": "c3"}
+HASH_VALUES = {f"{data_set}_content_hash": value for data_set, value in CONTENT_HASHES.items()}
 NOON = 1576951200  # of the day, 18:00 UTC
 
 _MAPPINGS: dict[str, list[tuple[Any, ...]]] = {
@@ -135,8 +137,8 @@ def _converted(judge: Judge, asked: set[str]) -> Iterator[Finding]:
     for data_set in ("mappings", "locations"):
         yield from _making(judge, asked, f"convert/{data_set}", f"staging_{data_set}")
         location = judge.table(TRINO, f"staging_{data_set}").location
-        _register(judge, f"{data_set.removesuffix('s')}_versions", CONTENTS[data_set], location)
-    values = {**DAYS, "locations": CONTENTS["locations"], "interval_seconds": "300"}
+        _register(judge, f"{data_set.removesuffix('s')}_versions", CONTENT_HASHES[data_set], location)
+    values = {**DAYS, **HASH_VALUES, "interval_seconds": "300"}
     yield from _making(judge, asked, "convert/readings", "first_readings", with_lines="false", **values)
     name = "convert/repeated_readings"
     asked.add(name)
@@ -144,11 +146,11 @@ def _converted(judge: Judge, asked: set[str]) -> Iterator[Finding]:
     yield replace(judge.compare("convert", question), statement=name)
     yield from _making(judge, asked, "convert/readings", "all_readings", with_lines="true", **values)
     yield from _making(judge, asked, "convert/distinct_readings", "staging_readings", readings_table="all_readings")
-    tables = {"readings_table": "staging_readings", **CONTENTS}
+    tables = {"readings_table": "staging_readings", **HASH_VALUES}
     yield from _making(judge, asked, "transform/usage_cost", "staging_usage_cost", **tables)
     tables = {"readings_table": "staging_readings", "cost_table": "staging_usage_cost"}
     yield from _making(judge, asked, "transform/usage_rejects", "staging_usage_rejects", **tables)
-    damaged = sql.Text("s3://b/raw/damaged/usage/O'Hara.json.gz")
+    damaged = sql.StringLiteral("s3://b/raw/damaged/usage/O'Hara.json.gz")
     yield from _making(judge, asked, "transform/damaged_file", "staging_usage_rejects", file=damaged)
     for files in (1, 3):
         values = {"cost_table": "staging_usage_cost", "files": files}
@@ -163,23 +165,21 @@ def _insights(judge: Judge, asked: set[str]) -> Iterator[Finding]:
             "published_table": published,
             "daily_device_cost_table": f"{kind}_daily_device_cost",
             "peak_shift_table": f"{kind}_peak_shift",
-            "least_coverage": coverage,
-            "rates": CONTENTS["rates"],
+            "min_coverage": coverage,
+            **HASH_VALUES,
             **DAYS,
         }
         for table in INSIGHT_TABLES:
             name = f"insights/{table}"
-            wanted = sql.placeholders((STATEMENTS / f"{name}.sql").read_text(encoding="utf-8"))
-            used = {key: value for key, value in values.items() if key in wanted}
-            yield from _making(judge, asked, name, f"{kind}_{table}", **used)
+            yield from _making(judge, asked, name, f"{kind}_{table}", **values)
     for table in INSIGHT_TABLES:
         location = judge.table(TRINO, f"rich_{table}").location
         _register(judge, table, DAY, location)
 
 
 def _published(judge: Judge, asked: set[str]) -> Iterator[Finding]:
-    for data_set, content in CONTENTS.items():
-        yield from _making(judge, asked, f"publish/{data_set}", data_set, content=content)
+    for data_set, value in CONTENT_HASHES.items():
+        yield from _making(judge, asked, f"publish/{data_set}", data_set, content_hash=value)
         yield judge.compare("publish", f"SELECT * FROM {data_set}")
     for view in INSIGHT_VIEWS:
         yield from _making(judge, asked, f"publish/{view}", view)
@@ -204,27 +204,25 @@ def _audited(judge: Judge, asked: set[str]) -> Iterator[Finding]:
         "max_reject_ratio": "0.9",
         "watts_margin": "1.25",
         **DAYS,
-        **CONTENTS,
+        **HASH_VALUES,
     }
     bad = {**good, "published_table": "broken_cost", "rejects_table": "broken_rejects", "max_reject_ratio": "0.05"}
-    rules = read_rules(STATEMENTS)
-    asked |= {f"quality/{rule.name}" for rule in rules}
+    checks = read_checks(STATEMENTS)
+    asked |= {f"quality/{check.name}" for check in checks}
     for kind, values in (("good", good), ("bad", bad)):
-        for rule in rules:
-            finding = judge.compare("quality", rule.select(values))
-            yield replace(finding, statement=f"quality/{rule.name}, {kind} data")
-        yield replace(judge.compare("quality", audit(rules, values)), statement=f"all rules in one, {kind} data")
+        for check in checks:
+            finding = judge.compare("quality", check.results(values))
+            yield replace(finding, statement=f"quality/{check.name}, {kind} data")
+        yield replace(judge.compare("quality", audit_query(checks, values)), statement=f"all rules in one, {kind} data")
 
 
 def _making(judge: Judge, asked: set[str], name: str, table: str, **values: str | int) -> Iterator[Finding]:
     """A CREATE; what Trino made is both engines' from here on."""
     asked.add(name)
-    wanted = sql.placeholders((STATEMENTS / f"{name}.sql").read_text(encoding="utf-8"))
     texts = {}
     for engine in ENGINES:
-        more = {"table": table, "location": f"s3://{BUCKET}/own/{table}/{engine}/"}
-        all_values = {**{key: more[key] for key in wanted & more.keys()}, **values}
-        texts[engine] = sql.statement(STATEMENTS, name, **all_values)
+        location = f"s3://{BUCKET}/own/{table}/{engine}/"
+        texts[engine] = sql.statement(STATEMENTS, name, **{"table": table, "location": location, **values})
     yield judge.compare_made(name.partition("/")[0], name, texts, table)
     judge.adopt(table)
 
@@ -236,7 +234,7 @@ def _functions() -> list[Finding]:
     used: dict[str, str] = {}
     for path in sorted(STATEMENTS.rglob("*.sql")):
         text = path.read_text(encoding="utf-8")
-        rendered = sql.render(text, dict.fromkeys(sql.placeholders(text), "x1"))
+        rendered = sql.render(text, dict.fromkeys(Template(text).get_identifiers(), "x1"))
         if not rendered.startswith("ALTER"):  # Hive's DDL calls none
             used |= dict.fromkeys(_called(rendered), _name(path))
     missing = f"is not in {FUNCTIONS.name}: see whether Athena documents it"
@@ -287,7 +285,7 @@ def _write_raw_files(judge: Judge) -> None:
         body = "".join(f"{line}\n" for line in lines).encode()
         put(Bucket=BUCKET, Key=f"raw/usage/dt={DAY}/{name}", Body=body)
     put(Bucket=BUCKET, Key="own/rates/rates.parquet", Body=_rates())
-    _register(judge, "rate_versions", CONTENTS["rates"], f"s3://{BUCKET}/own/rates/")
+    _register(judge, "rate_versions", CONTENT_HASHES["rates"], f"s3://{BUCKET}/own/rates/")
     _broken(judge)
 
 

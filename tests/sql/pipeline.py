@@ -11,10 +11,10 @@ import boto3
 
 from localaws.testing.server import ROOT, Aws
 from ops.deploy import deploy
-from smart_hub.core.quality import audit, read_rules
+from smart_hub.core.quality import audit_query, read_checks
 from smart_hub.shared import sql
-from smart_hub.shared.athena import Athena
-from smart_hub.shared.content_hash import content_of
+from smart_hub.shared.athena import AthenaRunner
+from smart_hub.shared.content_hash import content_hash
 from smart_hub.shared.layout import (
     INSIGHT_TABLES,
     INSIGHT_VIEWS,
@@ -64,19 +64,19 @@ class Pipeline:
         files that step 1 set aside. `made` gets the names of the run's tables.
         """
         self._copy(day)
-        content = {data_set: self._content(data_set) for data_set in REFERENCE_TABLES}
+        hashes = {data_set: self._content_hash(data_set) for data_set in REFERENCE_TABLES}
         if crawl:
             self._crawl()
-        self._convert_rates(content["rates"])
+        self._convert_rates(hashes["rates"])
         common = {"day": day, "run": run_name(day, "test")}
-        references = {name: content[name] for name in ("mappings", "locations")}
-        converted = self._call("convert", {**common, "version": _version("convert"), "content": references})
+        references = {name: hashes[name] for name in ("mappings", "locations")}
+        converted = self._call("convert", {**common, "version": _version("convert"), "content_hashes": references})
         transformed = self._call(
             "transform",
             {
                 **common,
                 "version": _version("transform"),
-                "content": content,
+                "content_hashes": hashes,
                 "readings_table": converted["readings_table"],
                 "damaged": list(damaged),
             },
@@ -86,13 +86,13 @@ class Pipeline:
             {
                 **common,
                 "version": _version("compact"),
-                "content": {},
+                "content_hashes": {},
                 "cost_table": transformed["cost_table"],
                 "files": files,
             },
         )
         made = self.make_insights(day, compacted["published_table"]) if insights else {}
-        self.made = {**content, **converted, **transformed, **compacted}
+        self.made = {**_hash_values(hashes), **converted, **transformed, **compacted}
         rules = self._audit({"day": day, "files": files, **self.made})
         if not publish:
             return rules
@@ -107,7 +107,7 @@ class Pipeline:
             for name in ("add_partition", "set_location"):
                 self.athena.run(sql.statement(STATEMENTS / "publish", name, **values))
         for data_set in REFERENCE_TABLES:
-            self.athena.run(sql.statement(STATEMENTS / "publish", data_set, content=content[data_set]))
+            self.athena.run(sql.statement(STATEMENTS / "publish", data_set, content_hash=hashes[data_set]))
         for view in INSIGHT_VIEWS if insights else ():
             self.athena.run(sql.statement(STATEMENTS / "publish", view))
         return rules
@@ -119,17 +119,20 @@ class Pipeline:
             table: Made(staging_table(table, version), f"s3://{self.bucket}/{day_prefix(table, day, version)}")
             for table in INSIGHT_TABLES
         }
-        known = {"published_table": published_table, "day": day, "next_day": next_day(day), "least_coverage": "0.9"}
-        known |= {"rates": self._content("rates"), **{f"{table}_table": one.name for table, one in made.items()}}
+        known = {"published_table": published_table, "day": day, "next_day": next_day(day), "min_coverage": "0.9"}
+        known |= {
+            **_hash_values({"rates": self._content_hash("rates")}),
+            **{f"{table}_table": one.name for table, one in made.items()},
+        }
         for table, one in made.items():
-            text = (STATEMENTS / "insights" / f"{table}.sql").read_text(encoding="utf-8")
-            self.athena.run(sql.render_from(text, {**known, "table": one.name, "location": one.location}))
+            values = {**known, "table": one.name, "location": one.location}
+            self.athena.run(sql.statement(STATEMENTS / "insights", table, **values))
         return made
 
     @property
-    def athena(self) -> Athena:
+    def athena(self) -> AthenaRunner:
         client, output = self.aws.client("athena"), f"s3://{self.bucket}/athena-results/test/"
-        return Athena(client, "smart-hub", "smart_hub", output, _version("test"), lambda: SECONDS)
+        return AthenaRunner(client, "smart-hub", "smart_hub", output, _version("test"), lambda: SECONDS)
 
     def published(self, table: str, day: str) -> list[tuple[str | None, ...]]:
         """The day's rows of a published table, all columns, in an order of their own."""
@@ -145,8 +148,8 @@ class Pipeline:
             if not (self.source / key.removeprefix("raw/")).exists():
                 self.aws.client("s3").delete_object(Bucket=self.bucket, Key=key)
 
-    def _content(self, data_set: str) -> str:
-        return content_of(self._etags(data_set).items())
+    def _content_hash(self, data_set: str) -> str:
+        return content_hash(self._etags(data_set).items())
 
     def _etags(self, data_set: str) -> dict[str, str]:
         pages = self.aws.client("s3").get_paginator("list_objects_v2")
@@ -161,12 +164,12 @@ class Pipeline:
             _until(lambda name=name: glue.get_crawler(Name=f"smart-hub-{name}")["Crawler"]["State"] == "READY")
             assert glue.get_crawler(Name=f"smart-hub-{name}")["Crawler"]["LastCrawl"]["Status"] == "SUCCEEDED"
 
-    def _convert_rates(self, content: str) -> None:
+    def _convert_rates(self, expected_hash: str) -> None:
         glue, job = self.aws.client("glue"), "smart-hub-rates"
         registered = glue.get_partitions(DatabaseName="smart_hub", TableName="rate_versions")["Partitions"]
-        if [content] in [one["Values"] for one in registered]:
+        if [expected_hash] in [one["Values"] for one in registered]:
             return
-        arguments = {"--content": content, "--version": _version("rates")}
+        arguments = {"--content-hash": expected_hash, "--version": _version("rates")}
         run = glue.start_job_run(JobName=job, Arguments=arguments)["JobRunId"]
 
         def state() -> str:
@@ -184,8 +187,12 @@ class Pipeline:
 
     def _audit(self, known: dict[str, Any]) -> dict[str, dict[str, str | None]]:
         limits = {"next_day": next_day(known["day"]), "max_reject_ratio": "0.5", "watts_margin": "1.25"}
-        rows = self.athena.rows(audit(read_rules(STATEMENTS), {**known, **limits}))
+        rows = self.athena.rows(audit_query(read_checks(STATEMENTS), {**known, **limits}))
         return {str(row["rule"]): row for row in rows}
+
+
+def _hash_values(hashes: dict[str, str]) -> dict[str, str]:
+    return {f"{data_set}_content_hash": value for data_set, value in hashes.items()}
 
 
 def _version(name: str) -> str:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from localaws.testing.server import ROOT
-from smart_hub.core.quality import read_rules
+from smart_hub.core.quality import read_checks, rules_of
 from smart_hub.shared.layout import INSIGHT_TABLES, INSIGHT_VIEWS
 from tests.docs.pages import PAGES, blocks
 from tests.sql.conftest import Day
@@ -22,9 +22,9 @@ def test_a_statement_of_the_page_runs(day: Day, statement: str) -> None:
 
 def test_the_page_has_all_rules_with_their_severity() -> None:
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (fatal|warning) \|", TEXT, re.MULTILINE)
-    told = {name: severity for names, severity in rows for name in re.findall(r"`(\w+)`", names)}
+    documented = {name: severity for names, severity in rows for name in re.findall(r"`(\w+)`", names)}
 
-    assert told == {rule.name: rule.severity for rule in read_rules(ROOT / "include" / "sql")}
+    assert documented == {name: rule.severity for name, rule in rules_of(read_checks(ROOT / "include" / "sql")).items()}
 
 
 def test_the_page_has_all_reasons() -> None:

@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from smart_hub.shared import sql
 from smart_hub.shared.layout import INSIGHT_TABLES, INSIGHT_VIEWS
 from tests.sql.conftest import DAY, NEXT_DAY, ROOT, Day, typed
 
@@ -111,21 +110,19 @@ class Insights:
             f" LOCATION '{self.day.location('rates_of_insights')}'"
         )
 
-    def make(self, kind: str, rows: list[Row], least_coverage: str) -> str:
+    def make(self, kind: str, rows: list[Row], min_coverage: str) -> str:
         """All four tables, named ``<kind>_<table>``."""
         self._put(f"{kind}_cost", COST, rows)
-        known: dict[str, str | int] = {
+        values: dict[str, str | int] = {
             **{f"{table}_table": f"{kind}_{table}" for table in INSIGHT_TABLES},
             "published_table": f"{kind}_cost",
-            "least_coverage": least_coverage,
-            "rates": "I",
+            "min_coverage": min_coverage,
+            "rates_content_hash": "I",
             "day": DAY,
             "next_day": NEXT_DAY,
         }
         for table in INSIGHT_TABLES:
-            wanted = sql.placeholders((FOLDER / "insights" / f"{table}.sql").read_text(encoding="utf-8"))
-            more = {name: value for name, value in known.items() if name in wanted}
-            self.day.make(f"insights/{table}", f"{kind}_{table}", **more)
+            self.day.make(f"insights/{table}", f"{kind}_{table}", **values)
         return kind
 
     def rows(self, table: str, columns: str, where: str = "true") -> list[tuple[Any, ...]]:
@@ -181,7 +178,7 @@ def insights(day: Day) -> Insights:
 @pytest.fixture(scope="module")
 def made(insights: Insights) -> str:
     """Shown are hubs with 0.08 of their readings: 24 of 300 in New York, 24 of 288 in Phoenix."""
-    return insights.make("made", PRICED, least_coverage="0.08")
+    return insights.make("made", PRICED, min_coverage="0.08")
 
 
 def sorted_rows(insights: Insights, table: str, columns: str, where: str = "true") -> list[tuple[Any, ...]]:
@@ -284,7 +281,7 @@ def test_the_best_saving_is_of_what_is_shown(insights: Insights, made: str) -> N
 
 def test_with_less_coverage_asked_for_more_is_shown(insights: Insights) -> None:
     # given 12 of 288 readings as enough, exactly
-    kind = insights.make("thin", PRICED, least_coverage="0.041666666666666664")
+    kind = insights.make("thin", PRICED, min_coverage="0.041666666666666664")
 
     # expect both devices of az1 to save 2.4 · (12 - 8), and its one hour all day: 4.8 · 24; not yet az2
     assert sorted_rows(insights, f"{kind}_peak_shift", "loc_id, sensor, saving", "state = 'az'") == about(
@@ -299,7 +296,7 @@ def test_with_less_coverage_asked_for_more_is_shown(insights: Insights) -> None:
 def test_a_saving_of_nothing_is_shown_but_is_not_the_best(insights: Insights) -> None:
     # given thirds of kWh, at peak, at the cheapest rate of all
     rows = list(values("az1", "18:00", "s_01", "Pool Pump", "peak", 1 / 3, 8, 12))
-    kind = insights.make("flat", rows, least_coverage="0")
+    kind = insights.make("flat", rows, min_coverage="0")
 
     assert insights.rows(f"{kind}_peak_shift", "device, saving") == [("Pool Pump", 0.0)]
     assert insights.rows(f"{kind}_hub_day_summary", "best_saving_device, best_saving") == [(None, None)]
@@ -313,7 +310,7 @@ def test_an_hour_without_one_value_is_not_complete(insights: Insights) -> None:
         *values("az1", "03:00", "s_01", "Lamp", "off-peak", 0.02, 8, 12),
         *values("az1", "03:00", "s_02", "Television", "off-peak", 0.03, 8, 12),
     ]
-    kind = insights.make("gap", rows, least_coverage="0")
+    kind = insights.make("gap", rows, min_coverage="0")
 
     # expect the other: 12 · 0.05 · 24
     assert insights.rows(f"{kind}_hub_day_summary", "always_on_kwh") == about((14.4,))
@@ -327,7 +324,7 @@ def test_what_the_audit_will_refuse_fails_no_insight(insights: Insights) -> None
         *values("ny1", "01:05", "s_01", "Dishwasher", "off-peak", 0.5, 10),
     ]
     rows += [{**row, "device": None, "sensor": "s_02"} for row in rows]
-    kind = insights.make("faulty", rows, least_coverage="0")
+    kind = insights.make("faulty", rows, min_coverage="0")
 
     columns = "device, type, intervals, kwh, cost, shiftable"
     assert sorted_rows(insights, f"{kind}_daily_device_cost", columns) == about(

@@ -10,7 +10,7 @@ import pytest
 
 from localaws.testing.in_process import FakeSource, rows, table
 from localaws.testing.server import ROOT
-from smart_hub.core.quality import Rule, audit, read_rules
+from smart_hub.core.quality import QualityCheck, audit_query, read_checks, rules_of
 
 pytestmark = pytest.mark.unit
 
@@ -70,7 +70,7 @@ SOUND: dict[str, dict[str, tuple[str, str]]] = {
 }
 VALUES: dict[str, str | int] = {
     **{"readings_table": "readings", "cost_table": "cost", "rejects_table": "rejects", "published_table": "published"},
-    **{"mappings": "M", "locations": "L", "rates": "R"},
+    **{"mappings_content_hash": "M", "locations_content_hash": "L", "rates_content_hash": "R"},
     **{"day": DAY, "next_day": "2019-12-22", "files": 1, "max_reject_ratio": "0.5", "watts_margin": "1.25"},
 }
 
@@ -453,8 +453,12 @@ def source_of(given: Given) -> FakeSource:
     return source
 
 
-def rule_named(name: str) -> Rule:
-    return Rule.read(SQL / "quality" / f"{name}.sql")
+CHECKS = {rule.name: check for check in read_checks(SQL) for rule in check.rules}
+
+
+def faults(check: QualityCheck, rule: str, values: dict[str, str | int]) -> str:
+    """The column of one rule."""
+    return f"SELECT {rule} FROM (\n{check.statement(values)}\n) AS checked"
 
 
 @pytest.mark.parametrize(
@@ -462,7 +466,7 @@ def rule_named(name: str) -> Rule:
     [pytest.param(name, case, id=f"{name}: {case.says}") for name, cases in CASES.items() for case in cases],
 )
 def test_given_these_rows_expect_these_faults(name: str, case: Case) -> None:
-    found = rows(rule_named(name).faults({**VALUES, **case.values}), source_of(case.given))
+    found = rows(faults(CHECKS[name], name, {**VALUES, **case.values}), source_of(case.given))
 
     assert sorted(fault for (fault,) in found if fault is not None) == case.faults
     assert case.checked in (None, len(found))
@@ -470,7 +474,7 @@ def test_given_these_rows_expect_these_faults(name: str, case: Case) -> None:
 
 def test_each_rule_has_a_case_without_and_one_with_a_fault() -> None:
     assert {name: {bool(case.faults) for case in cases} for name, cases in CASES.items()} == {
-        rule.name: {True, False} for rule in read_rules(SQL)
+        rule: {True, False} for rule in rules_of(read_checks(SQL))
     }
 
 
@@ -481,7 +485,7 @@ THREE_NEGATIVE = [{"kwh": "-1", "ts": f"'{DAY} 00:{minute}:00'"} for minute in (
 @pytest.mark.parametrize(
     ("name", "given", "expected"),
     [
-        # Row by row, and otherwise: each way of the audit to ask, with no fault, one, equal ones, and three.
+        # A check of several rules, and one of a single rule: with no fault, one, equal ones, and three.
         ("no_negative_usage", {"published": []}, ("fatal", "0", "0", None)),
         ("no_negative_usage", {}, ("fatal", "1", "0", None)),
         ("no_negative_usage", {"published": [{}, {"kwh": "-1"}]}, ("fatal", "2", "1", ROW)),
@@ -505,19 +509,18 @@ THREE_NEGATIVE = [{"kwh": "-1", "ts": f"'{DAY} 00:{minute}:00'"} for minute in (
 def test_an_audit_counts_and_gives_the_first_and_the_last_fault(
     name: str, given: Given, expected: tuple[str | None, ...]
 ) -> None:
-    assert rows(audit([rule_named(name)], VALUES), source_of(given)) == [(name, *expected)]
+    found = rows(audit_query([CHECKS[name]], VALUES), source_of(given))
+
+    assert [row for row in found if row[0] == name] == [(name, *expected)]
 
 
-ROW_BY_ROW = ("complete_rows", "finite_usage", "hours_with_rate", "inside_the_day", "no_negative_usage")
-
-
-def test_rules_row_by_row_read_their_table_once_and_keep_their_own_counts() -> None:
+def test_rules_of_one_file_read_their_table_once_and_have_counts_of_their_own() -> None:
     # given one row that breaks three of the five rules, one that breaks one of these, and one that breaks none
     given = {
         "published": [{}, {"kwh": "-1"}, {"kwh": "-1", "device": "NULL", "type": "NULL", "ts": f"'{DAY} 00:00:00'"}]
     }
 
-    query = audit([rule_named(name) for name in ROW_BY_ROW], VALUES)
+    query = audit_query([CHECKS["complete_rows"]], VALUES)
 
     at_midnight = f"hub s_01 {DAY} 00:00:00.000"
     assert query.count("FROM published") == 1
@@ -530,17 +533,17 @@ def test_rules_row_by_row_read_their_table_once_and_keep_their_own_counts() -> N
     ]
 
 
-def test_an_audit_of_all_rules_finds_what_each_finds_alone() -> None:
-    # given rows of which half the rules have something to say, in two tables that are read row by row
+def test_an_audit_of_all_rules_has_the_results_of_each_file() -> None:
+    # given rows that violate half of the rules
     given: Given = {
         "published": [{}, {"kwh": "-1"}, {"device": "NULL", "cost": "NULL"}],
         "rejects": [{}, {"reason": "NULL"}, {"reason": "'unknown_hub'"}],
         "mapping_versions": [{}, {"device": "NULL"}],
         "location_versions": [{}, {"loc_id": "'other'", "state": "'or'"}],
     }
-    rules = read_rules(SQL)
+    checks = read_checks(SQL)
 
-    together = rows(audit(rules, VALUES), source_of(given))
+    together = rows(audit_query(checks, VALUES), source_of(given))
 
-    assert sorted(together) == sorted(row for rule in rules for row in rows(rule.select(VALUES), source_of(given)))
-    assert [rule.name for rule in rules] == sorted(row[0] for row in together)
+    assert sorted(together) == sorted(row for one in checks for row in rows(one.results(VALUES), source_of(given)))
+    assert list(rules_of(checks)) == sorted(str(row[0]) for row in together)

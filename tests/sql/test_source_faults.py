@@ -323,8 +323,12 @@ def test_capitals_and_blank_lines_are_nothing(source: Source) -> None:
     assert source.run(day, lines) == {}
     assert source.used() == whole(*HUBS)
     assert source.rejects() == []
-    assert source.rows("SELECT count(*) AS n FROM location_versions WHERE content = '{locations}'") == [("3",)]
-    assert source.rows("SELECT count(*) AS n FROM mapping_versions WHERE content = '{mappings}'") == [("30",)]
+    assert source.rows("SELECT count(*) AS n FROM location_versions WHERE content = '{locations_content_hash}'") == [
+        ("3",)
+    ]
+    assert source.rows("SELECT count(*) AS n FROM mapping_versions WHERE content = '{mappings_content_hash}'") == [
+        ("30",)
+    ]
 
 
 def test_a_zone_that_is_unknown_costs_its_hub_alone(source: Source) -> None:
@@ -384,6 +388,6 @@ def test_a_mapping_that_cannot_be_used_costs_its_channel_alone(source: Source) -
     ]
     watts = source.rows(
         "SELECT sensor, watts FROM mapping_versions"
-        f" WHERE content = '{{mappings}}' AND loc_id = '{HUBS[0]}' AND sensor <= 's_03'"
+        f" WHERE content = '{{mappings_content_hash}}' AND loc_id = '{HUBS[0]}' AND sensor <= 's_03'"
     )
     assert watts == [("s_01", "3500"), ("s_02", None), ("s_03", "3500")]

@@ -2,13 +2,14 @@
 
 import re
 from pathlib import Path
+from string import Template
 
 import pytest
 from trino_query_parser import parse_statement
 
 from localaws.athena import ddl
 from localaws.testing.server import ROOT
-from smart_hub.core.quality import audit, read_rules
+from smart_hub.core.quality import audit_query, read_checks, rules_of
 from smart_hub.shared import sql
 from tests.sql.conftest import (
     AT_04,
@@ -16,6 +17,7 @@ from tests.sql.conftest import (
     AT_06,
     AT_07,
     AT_08,
+    CONTENT_HASHES,
     DAY,
     FIRST_FILE,
     LAST_FILE,
@@ -37,8 +39,8 @@ Row = tuple[str | None, ...]
 
 
 def rendered(name: str) -> str:
-    wanted = sql.placeholders((FOLDER / f"{name}.sql").read_text(encoding="utf-8"))
-    known: dict[str, str | int] = {**VALUES, "file": sql.Text("s3://bucket/file")}
+    wanted = Template((FOLDER / f"{name}.sql").read_text(encoding="utf-8")).get_identifiers()
+    known: dict[str, str | int] = {**VALUES, "file": sql.StringLiteral("s3://bucket/file")}
     return sql.statement(FOLDER, name, **{one: known.get(one, f"some_{one}") for one in wanted})
 
 
@@ -132,8 +134,7 @@ def test_a_reading_keeps_its_numbers_and_apart_from_them_what_is_none(day: Day, 
 
 @pytest.fixture(scope="session")
 def cost(day: Day, readings: str) -> str:
-    contents = {"locations": "L", "mappings": "M", "rates": "R"}
-    return day.make("transform/usage_cost", "staging_usage_cost", readings_table=readings, **contents)
+    return day.make("transform/usage_cost", "staging_usage_cost", readings_table=readings, **CONTENT_HASHES)
 
 
 COLUMNS = "loc_id, device, location, ts, ts_utc, tz, type, kwh, cents_per_kwh, cost, state, sensor"
@@ -217,7 +218,7 @@ def test_a_damaged_file_is_a_reject_without_a_line(day: Day, readings: str, cost
     table = day.make("transform/usage_rejects", "rejects_of_files", readings_table=readings, cost_table=cost)
     file = f"s3://{day.athena.bucket}/raw/damaged/usage/dt={DAY}/O'Hara.json.gz"
 
-    day.run("transform/damaged_file", table=table, file=sql.Text(file))
+    day.run("transform/damaged_file", table=table, file=sql.StringLiteral(file))
 
     rows = day.athena.rows(f"SELECT loc_id, ts, sensor, reason, file, line FROM {table} WHERE reason = 'damaged_file'")
     assert rows == [(None, None, None, "damaged_file", file, None)]
@@ -277,11 +278,11 @@ def test_the_day_becomes_as_many_files_as_are_asked_for(day: Day, cost: str, com
         day.athena.rows(f"{everything} {compacted}"), key=str
     )
     # expect the audit to take them for what was asked for, and for too many where one was
-    rules = [rule for rule in read_rules(FOLDER) if rule.name in ("compaction_kept_all", "one_object")]
+    checks = [check for check in read_checks(FOLDER) if check.name in ("compaction_kept_all", "one_object")]
     values = {**LIMITS, "published_table": several, "cost_table": cost}
     kept_all = ("compaction_kept_all", "fatal", "1", "0", None)
     for allowed, one_object in ((files, ("1", "0", None)), (1, ("1", "1", "2 objects"))):
-        found = day.athena.rows(audit(rules, {**values, "files": allowed}))
+        found = day.athena.rows(audit_query(checks, {**values, "files": allowed}))
         assert sorted(found) == [kept_all, ("one_object", "fatal", *one_object)]
 
 
@@ -308,9 +309,7 @@ LIMITS: dict[str, str | int] = {
     "files": 1,
     "max_reject_ratio": "0.5",
     "watts_margin": "1",
-    "locations": "L",
-    "mappings": "M",
-    "rates": "R",
+    **CONTENT_HASHES,
 }
 
 
@@ -349,11 +348,12 @@ FOUND = {
 
 
 def test_the_audit_of_the_odd_day(day: Day, tables: dict[str, str | int]) -> None:
-    rules = read_rules(FOLDER)
-    assert {rule.name for rule in rules} == FOUND.keys()
+    checks = read_checks(FOLDER)
+    rules = rules_of(checks)
+    assert rules.keys() == FOUND.keys()
 
-    assert sorted(day.athena.rows(audit(rules, {**LIMITS, **tables}))) == [
-        (rule.name, rule.severity, *FOUND[rule.name]) for rule in rules
+    assert sorted(day.athena.rows(audit_query(checks, {**LIMITS, **tables}))) == [
+        (rule.name, rule.severity, *FOUND[rule.name]) for rule in rules.values()
     ]
 
 
@@ -389,9 +389,9 @@ def test_a_view_shows_one_content(day: Day, name: str, content: str, count: int,
     assert day.athena.rows(f"SELECT count(*) FROM {name}") == [("0",)]  # as it was deployed
     declared = day.columns(name)
 
-    day.run(f"publish/{name}", content=content)
+    day.run(f"publish/{name}", content_hash=content)
 
     assert day.columns(name) == declared
     assert len(day.athena.rows(f"SELECT {columns} FROM {name}")) == count
-    day.run(f"publish/{name}", content="nothing")
+    day.run(f"publish/{name}", content_hash="nothing")
     assert day.athena.rows(f"SELECT count(*) FROM {name}") == [("0",)]

@@ -2,13 +2,13 @@
 -- One bucket is one file. Athena drops a plain ORDER BY here; with OFFSET it stays, and readers skip other
 -- hubs' rows.
 -- in: the day's staged priced usage
-CREATE TABLE {{ table }}
+CREATE TABLE ${table}
 WITH (
     format = 'PARQUET',
     write_compression = 'SNAPPY',
-    external_location = '{{ location }}',
+    external_location = '${location}',
     bucketed_by = ARRAY['loc_id'],
-    bucket_count = {{ files }}
+    bucket_count = ${files}
 ) AS
 SELECT
     loc_id,
@@ -23,7 +23,7 @@ SELECT
     cost,
     state,
     sensor
-FROM {{ cost_table }}
+FROM ${cost_table}
 WHERE verdict = 'used'
 ORDER BY loc_id, ts_utc, device
 -- noqa: disable=PRS

@@ -1,18 +1,18 @@
 -- Readings of one day, with one reading for each hub and ts: of several, the one of the last file by path is used, then
 -- the greater by the JSON text of its data.
 -- in: the day's staged readings, with their lines
-CREATE TABLE {{ table }}
+CREATE TABLE ${table}
 WITH (
     format = 'PARQUET',
     write_compression = 'SNAPPY',
-    external_location = '{{ location }}',
+    external_location = '${location}',
     partitioned_by = ARRAY['verdict']
 ) AS
 WITH counted AS (
     SELECT
         *,
         count(*) OVER (PARTITION BY loc_id, ts, verdict) AS copies
-    FROM {{ readings_table }}
+    FROM ${readings_table}
 ),
 
 -- The JSON text of the data is made only for readings that come more than once.

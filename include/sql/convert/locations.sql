@@ -1,11 +1,11 @@
 -- Locations as delivered, one row per line, in Parquet. Empty fields of the CSV and coordinates that are not numbers
 -- become NULL. Headers and blank lines are left out.
 -- in: raw_locations_lines, all states
-CREATE TABLE {{ table }}
+CREATE TABLE ${table}
 WITH (
     format = 'PARQUET',
     write_compression = 'SNAPPY',
-    external_location = '{{ location }}'
+    external_location = '${location}'
 ) AS
 SELECT
     nullif(hash, '') AS loc_id,

@@ -1,10 +1,10 @@
 -- Mappings as delivered, one row per line, in Parquet. Fields that are missing or of another type are NULL.
 -- in: raw_mappings_lines, all states
-CREATE TABLE {{ table }}
+CREATE TABLE ${table}
 WITH (
     format = 'PARQUET',
     write_compression = 'SNAPPY',
-    external_location = '{{ location }}'
+    external_location = '${location}'
 ) AS
 WITH lines AS (
     SELECT

@@ -4,11 +4,11 @@
 -- data: the channels that have a number; numbers: how many these are; odd: the other channels, as JSON; line: of a
 -- rejected record, or one with odd values, or with with_lines of all records.
 -- in: raw_usage_lines of the day, location_versions of the run's content
-CREATE TABLE {{ table }}
+CREATE TABLE ${table}
 WITH (
     format = 'PARQUET',
     write_compression = 'SNAPPY',
-    external_location = '{{ location }}',
+    external_location = '${location}',
     partitioned_by = ARRAY['verdict']
 ) AS
 -- Nearly all lines are plain: they have no other fields, and their data has only numbers. One cast reads them.
@@ -33,7 +33,7 @@ WITH lines AS (
                     )
         END AS plain
     FROM raw_usage_lines
-    WHERE dt = '{{ day }}' AND (line IS NULL OR regexp_like(line, '[^\s]'))
+    WHERE dt = '${day}' AND (line IS NULL OR regexp_like(line, '[^\s]'))
 ),
 
 -- More than some thousand nested brackets fail the query in spite of TRY, so a line with more than 500 is not parsed.
@@ -118,7 +118,7 @@ readings AS (
         END AS ts,
         CASE
             WHEN seconds IS NOT NULL THEN seconds
-            WHEN seconds_text IS NULL THEN {{ interval_seconds }}
+            WHEN seconds_text IS NULL THEN ${interval_seconds}
             WHEN regexp_like(seconds_text, '^("[0-9]{1,4}"|[0-9]{1,4})$')
                 THEN CAST(replace(seconds_text, '"', '') AS integer)
         END AS seconds,
@@ -149,10 +149,10 @@ readings AS (
 hubs AS (
     SELECT
         loc_id,
-        to_unixtime(TRY(with_timezone(TIMESTAMP '{{ day }} 00:00:00', tz))) AS day_start,
-        to_unixtime(TRY(with_timezone(TIMESTAMP '{{ next_day }} 00:00:00', tz))) AS day_end
+        to_unixtime(TRY(with_timezone(TIMESTAMP '${day} 00:00:00', tz))) AS day_start,
+        to_unixtime(TRY(with_timezone(TIMESTAMP '${next_day} 00:00:00', tz))) AS day_end
     FROM location_versions
-    WHERE content = '{{ locations }}'
+    WHERE content = '${locations_content_hash}'
 ),
 
 judged AS (
@@ -195,6 +195,6 @@ SELECT
     odd,
     file,
     -- Bytes that are no UTF-8 become U+FFFD: readers of Parquet refuse them.
-    CASE WHEN {{ with_lines }} OR verdict <> 'used' OR odd IS NOT NULL THEN from_utf8(to_utf8(line)) END AS line,
+    CASE WHEN ${with_lines} OR verdict <> 'used' OR odd IS NOT NULL THEN from_utf8(to_utf8(line)) END AS line,
     verdict
 FROM judged

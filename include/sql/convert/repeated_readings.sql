@@ -3,8 +3,8 @@
 SELECT count(*) AS repeated
 FROM (
     SELECT 1 AS one
-    FROM {{ readings_table }}
+    FROM ${readings_table}
     WHERE verdict = 'used'
     GROUP BY loc_id, ts
     HAVING count(*) > 1
-)
+) AS counted

@@ -3,11 +3,11 @@
 -- Identity: the day's rows add up to those of usage_cost. Sums are of decimals, whose order does not matter; a value
 -- of 1e9 or more has no place in them (possible_power tells of it).
 -- in: the day's compacted priced usage
-CREATE TABLE {{ table }}
+CREATE TABLE ${table}
 WITH (
     format = 'PARQUET',
     write_compression = 'SNAPPY',
-    external_location = '{{ location }}',
+    external_location = '${location}',
     bucketed_by = ARRAY['loc_id'],
     bucket_count = 1
 ) AS
@@ -35,5 +35,5 @@ SELECT
         -- keeps in its tank what it has heated earlier
         'Water Heater'
     ) AS shiftable
-FROM {{ published_table }}
+FROM ${published_table}
 GROUP BY loc_id, state, sensor, device, location, type

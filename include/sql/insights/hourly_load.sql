@@ -4,17 +4,17 @@
 -- evenly over the hours of the cheapest rate of the state's month that have a load; without such hours nothing moves.
 -- Identities: kwh and cost add up to usage_cost; shifted_kwh adds up to kwh in each state.
 -- in: the day's compacted priced usage and daily_device_cost; rate_versions of the run's content
-CREATE TABLE {{ table }}
+CREATE TABLE ${table}
 WITH (
     format = 'PARQUET',
     write_compression = 'SNAPPY',
-    external_location = '{{ location }}',
+    external_location = '${location}',
     bucketed_by = ARRAY['state'],
     bucket_count = 1
 ) AS
 WITH shiftable_devices AS (
     SELECT DISTINCT device
-    FROM {{ daily_device_cost_table }}
+    FROM ${daily_device_cost_table}
     WHERE shiftable
 ),
 
@@ -23,7 +23,7 @@ cheapest_rates AS (
         state,
         min(cents_per_kwh) AS cents_per_kwh
     FROM rate_versions
-    WHERE content = '{{ rates }}' AND year = year(DATE '{{ day }}') AND month = month(DATE '{{ day }}')
+    WHERE content = '${rates_content_hash}' AND year = year(DATE '${day}') AND month = month(DATE '${day}')
     GROUP BY state
 ),
 
@@ -40,7 +40,7 @@ loads AS (
         coalesce(
             sum(TRY_CAST(u.kwh AS decimal(18, 9))) FILTER (WHERE s.device IS NOT NULL), CAST(0 AS decimal(38, 9))
         ) AS shiftable_kwh
-    FROM {{ published_table }} AS u
+    FROM ${published_table} AS u
     LEFT JOIN shiftable_devices AS s ON u.device = s.device
     LEFT JOIN cheapest_rates AS c ON u.state = c.state
     GROUP BY u.state, hour(u.ts), u.type, u.cents_per_kwh, c.cents_per_kwh

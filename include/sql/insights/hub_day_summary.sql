@@ -3,15 +3,15 @@
 -- kWh and cents, not rounded. readings: intervals with a value; intervals: those of the local day (276, 288 or 300).
 -- always_on_kwh: the least kWh of an hour of the day, taken for each of its hours (docs/insights.md); an hour counts if
 -- each sensor has all of its twelve values. Its cost is at the mean rate of the hub's readings. NULL without such an
--- hour, and where the day lacks readings (SMART_HUB_LEAST_COVERAGE). Of devices that cost or save the same, the one on
+-- hour, and where the day lacks readings (SMART_HUB_MIN_COVERAGE). Of devices that cost or save the same, the one on
 -- the first sensor comes first; best_saving is NULL where peak_shift has none above 0.
 -- Identity: kwh and cost are the sums of the hub's rows in daily_device_cost.
 -- in: the day's compacted priced usage, daily_device_cost and peak_shift
-CREATE TABLE {{ table }}
+CREATE TABLE ${table}
 WITH (
     format = 'PARQUET',
     write_compression = 'SNAPPY',
-    external_location = '{{ location }}',
+    external_location = '${location}',
     bucketed_by = ARRAY['loc_id'],
     bucket_count = 1
 ) AS
@@ -24,7 +24,7 @@ WITH readings AS (
         count(*) AS kwh_values,
         sum(TRY_CAST(kwh AS decimal(18, 9))) AS kwh,
         max(TRY_CAST(cents_per_kwh AS decimal(18, 9))) AS cents_per_kwh
-    FROM {{ published_table }}
+    FROM ${published_table}
     GROUP BY loc_id, state, tz, ts_utc
 ),
 
@@ -35,8 +35,8 @@ hubs AS (
         tz,
         count(*) AS readings,
         CAST((
-            to_unixtime(with_timezone(TIMESTAMP '{{ next_day }} 00:00:00', tz))
-            - to_unixtime(with_timezone(TIMESTAMP '{{ day }} 00:00:00', tz))
+            to_unixtime(with_timezone(TIMESTAMP '${next_day} 00:00:00', tz))
+            - to_unixtime(with_timezone(TIMESTAMP '${day} 00:00:00', tz))
         ) / 300 AS bigint) AS intervals,
         CAST(sum(cents_per_kwh) AS double) / count(cents_per_kwh) AS mean_rate
     FROM readings
@@ -51,7 +51,7 @@ totals AS (
         CAST(sum(TRY_CAST(cost AS decimal(18, 9))) AS double) AS cost,
         CAST(sum(TRY_CAST(kwh AS decimal(18, 9))) FILTER (WHERE type = 'peak') AS double) AS peak_kwh,
         CAST(sum(TRY_CAST(cost AS decimal(18, 9))) FILTER (WHERE type = 'peak') AS double) AS peak_cost
-    FROM {{ daily_device_cost_table }}
+    FROM ${daily_device_cost_table}
     GROUP BY loc_id
 ),
 
@@ -80,7 +80,7 @@ devices AS (
         sensor,
         device,
         sum(TRY_CAST(cost AS decimal(18, 9))) AS cost
-    FROM {{ daily_device_cost_table }}
+    FROM ${daily_device_cost_table}
     GROUP BY loc_id, sensor, device
 ),
 
@@ -112,7 +112,7 @@ ranked_savings AS (
         device,
         saving,
         row_number() OVER (PARTITION BY loc_id ORDER BY saving DESC, sensor ASC) AS place
-    FROM {{ peak_shift_table }}
+    FROM ${peak_shift_table}
     WHERE saving > 0
 ),
 
@@ -126,7 +126,7 @@ days AS (
         CAST(h.readings AS double) / h.intervals AS coverage,
         h.mean_rate,
         CASE
-            WHEN CAST(h.readings AS double) / h.intervals >= CAST('{{ least_coverage }}' AS double)
+            WHEN CAST(h.readings AS double) / h.intervals >= CAST('${min_coverage}' AS double)
                 THEN q.kwh * h.intervals / 12
         END AS always_on_kwh
     FROM hubs AS h

@@ -1,20 +1,20 @@
 -- What a hub would save if a shiftable device ran at the cheapest rate alone, one row per hub and sensor of a shiftable
--- device; hubs that lack readings are left out (SMART_HUB_LEAST_COVERAGE).
+-- device; hubs that lack readings are left out (SMART_HUB_MIN_COVERAGE).
 -- kWh and cents, not rounded. cost: of the peak and partial-peak kWh, as it was; shifted_cost: of the same kWh at the
 -- cheapest rate of the hub's state in the local month; saving: of the day; saving_per_year: of 365 such days.
 -- Identity: saving = cost - shifted_cost, which is never negative: both are rounded value by value, in the same way.
 -- in: the day's compacted priced usage and daily_device_cost; rate_versions of the run's content
-CREATE TABLE {{ table }}
+CREATE TABLE ${table}
 WITH (
     format = 'PARQUET',
     write_compression = 'SNAPPY',
-    external_location = '{{ location }}',
+    external_location = '${location}',
     bucketed_by = ARRAY['loc_id'],
     bucket_count = 1
 ) AS
 WITH shiftable_devices AS (
     SELECT DISTINCT device
-    FROM {{ daily_device_cost_table }}
+    FROM ${daily_device_cost_table}
     WHERE shiftable
 ),
 
@@ -23,20 +23,20 @@ cheapest_rates AS (
         state,
         min(cents_per_kwh) AS cents_per_kwh
     FROM rate_versions
-    WHERE content = '{{ rates }}' AND year = year(DATE '{{ day }}') AND month = month(DATE '{{ day }}')
+    WHERE content = '${rates_content_hash}' AND year = year(DATE '${day}') AND month = month(DATE '${day}')
     GROUP BY state
 ),
 
 -- A local day has 276, 288 or 300 intervals of five minutes.
 covered_hubs AS (
     SELECT loc_id
-    FROM {{ published_table }}
+    FROM ${published_table}
     GROUP BY loc_id, tz
     HAVING
         CAST(count(DISTINCT ts_utc) AS double) / ((
-            to_unixtime(with_timezone(TIMESTAMP '{{ next_day }} 00:00:00', tz))
-            - to_unixtime(with_timezone(TIMESTAMP '{{ day }} 00:00:00', tz))
-        ) / 300) >= CAST('{{ least_coverage }}' AS double)
+            to_unixtime(with_timezone(TIMESTAMP '${next_day} 00:00:00', tz))
+            - to_unixtime(with_timezone(TIMESTAMP '${day} 00:00:00', tz))
+        ) / 300) >= CAST('${min_coverage}' AS double)
 ),
 
 shifts AS (
@@ -55,7 +55,7 @@ shifts AS (
             sum(TRY_CAST(u.kwh * c.cents_per_kwh AS decimal(18, 9)))
             FILTER (WHERE u.type IN ('peak', 'partial-peak')) AS double
         ) AS shifted_cost
-    FROM {{ published_table }} AS u
+    FROM ${published_table} AS u
     INNER JOIN covered_hubs AS h ON u.loc_id = h.loc_id
     INNER JOIN shiftable_devices AS s ON u.device = s.device
     INNER JOIN cheapest_rates AS c ON u.state = c.state

@@ -15,4 +15,4 @@ SELECT
     postcode,
     id
 FROM location_versions
-WHERE content = '{{ content }}'
+WHERE content = '${content_hash}'

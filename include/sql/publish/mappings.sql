@@ -9,4 +9,4 @@ SELECT
     last_modified,
     state
 FROM mapping_versions
-WHERE content = '{{ content }}'
+WHERE content = '${content_hash}'

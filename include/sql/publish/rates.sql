@@ -8,4 +8,4 @@ SELECT
     type,
     cents_per_kwh
 FROM rate_versions
-WHERE content = '{{ content }}'
+WHERE content = '${content_hash}'

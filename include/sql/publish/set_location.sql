@@ -1,2 +1,2 @@
 -- Points the day at its new version: from here on readers see it, whole.
-ALTER TABLE {{ table }} PARTITION (dt = '{{ day }}') SET LOCATION '{{ location }}'
+ALTER TABLE ${table} PARTITION (dt = '${day}') SET LOCATION '${location}'

@@ -1,5 +1,4 @@
--- Records in = readings used + records rejected.
--- severity: fatal
+-- rule every_reading_accounted, fatal: Records in = readings used + records rejected.
 SELECT
     CASE
         WHEN
@@ -7,15 +6,15 @@ SELECT
             THEN
                 CAST(records AS varchar) || ' records, ' || CAST(used AS varchar) || ' used and '
                 || CAST(rejected AS varchar) || ' rejected'
-    END AS fault
+    END AS every_reading_accounted
 FROM (
     SELECT
         count(*) AS records,
         count_if(u.verdict = 'used') AS used,
         (
             SELECT count(*)
-            FROM {{ rejects_table }} AS r
+            FROM ${rejects_table} AS r
             WHERE r.sensor IS NULL AND r.reason <> 'damaged_file'
         ) AS rejected
-    FROM {{ readings_table }} AS u
-)
+    FROM ${readings_table} AS u
+) AS totals

@@ -1,4 +1,6 @@
--- What was rejected is found again: it has a reason and a file.
--- severity: fatal
-SELECT CASE WHEN reason IS NULL OR file IS NULL THEN coalesce(loc_id, '?') || ' ' || coalesce(file, '?') END AS fault
-FROM {{ rejects_table }}
+-- rule every_reject_has_a_reason, fatal: What was rejected is found again: it has a reason and a file.
+SELECT
+    CASE
+        WHEN reason IS NULL OR file IS NULL THEN coalesce(loc_id, '?') || ' ' || coalesce(file, '?')
+    END AS every_reject_has_a_reason
+FROM ${rejects_table}

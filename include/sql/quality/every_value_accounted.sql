@@ -1,5 +1,4 @@
--- Values of the readings used = rows published + values rejected.
--- severity: fatal
+-- rule every_value_accounted, fatal: Values of the readings used = rows published + values rejected.
 SELECT
     CASE
         WHEN
@@ -7,20 +6,20 @@ SELECT
             THEN
                 CAST(sent AS varchar) || ' values, ' || CAST(published AS varchar) || ' published and '
                 || CAST(rejected AS varchar) || ' rejected'
-    END AS fault
+    END AS every_value_accounted
 FROM (
     SELECT
         coalesce(sum(u.numbers), 0)
         + coalesce(sum(cardinality(CAST(json_parse(u.odd) AS MAP (varchar, json)))), 0) AS sent,
         (
             SELECT count(*)
-            FROM {{ published_table }}
+            FROM ${published_table}
         ) AS published,
         (
             SELECT count(*)
-            FROM {{ rejects_table }} AS r
+            FROM ${rejects_table} AS r
             WHERE r.sensor IS NOT NULL
         ) AS rejected
-    FROM {{ readings_table }} AS u
+    FROM ${readings_table} AS u
     WHERE u.verdict = 'used'
-)
+) AS totals

@@ -1,10 +1,10 @@
--- Every hub that sends readings has a location; those of others are rejected as unknown_hub.
--- severity: warning
-SELECT CASE WHEN reason = 'unknown_hub' THEN loc_id END AS fault
+-- rule hubs_with_location, warning: Every hub that sends readings has a location; those of others are rejected as
+-- unknown_hub.
+SELECT CASE WHEN reason = 'unknown_hub' THEN loc_id END AS hubs_with_location
 FROM (
     SELECT DISTINCT
         loc_id,
         reason
-    FROM {{ rejects_table }}
+    FROM ${rejects_table}
     WHERE sensor IS NULL
-)
+) AS rejects

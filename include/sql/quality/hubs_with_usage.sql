@@ -1,12 +1,11 @@
--- Every hub with a location sends readings.
--- severity: warning
+-- rule hubs_with_usage, warning: Every hub with a location sends readings.
 WITH used AS (
     SELECT DISTINCT loc_id
-    FROM {{ readings_table }}
+    FROM ${readings_table}
     WHERE verdict = 'used'
 )
 
-SELECT CASE WHEN u.loc_id IS NULL THEN h.loc_id END AS fault
+SELECT CASE WHEN u.loc_id IS NULL THEN h.loc_id END AS hubs_with_usage
 FROM location_versions AS h
 LEFT JOIN used AS u ON h.loc_id = u.loc_id
-WHERE h.content = '{{ locations }}'
+WHERE h.content = '${locations_content_hash}'

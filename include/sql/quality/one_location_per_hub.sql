@@ -1,6 +1,5 @@
--- A hub has one location. The remedy: remove one of the two rows.
--- severity: fatal
-SELECT CASE WHEN count(*) > 1 THEN min(file) || ': hash ' || loc_id END AS fault
+-- rule one_location_per_hub, fatal: A hub has one location. The remedy: remove one of the two rows.
+SELECT CASE WHEN count(*) > 1 THEN min(file) || ': hash ' || loc_id END AS one_location_per_hub
 FROM location_versions
-WHERE content = '{{ locations }}' AND loc_id IS NOT NULL
+WHERE content = '${locations_content_hash}' AND loc_id IS NOT NULL
 GROUP BY loc_id

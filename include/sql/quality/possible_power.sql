@@ -1,11 +1,11 @@
--- In five minutes no device draws more than its watts allow, by a margin (SMART_HUB_WATTS_MARGIN).
--- severity: warning
+-- rule possible_power, warning: In five minutes no device draws more than its watts allow, by a margin
+-- (SMART_HUB_WATTS_MARGIN).
 SELECT
     CASE
         WHEN
-            12000 * p.kwh > m.watts * CAST('{{ watts_margin }}' AS double)
+            12000 * p.kwh > m.watts * CAST('${watts_margin}' AS double)
             THEN p.loc_id || ' ' || p.sensor || ' ' || CAST(p.ts AS varchar)
-    END AS fault
-FROM {{ published_table }} AS p
+    END AS possible_power
+FROM ${published_table} AS p
 INNER JOIN mapping_versions AS m ON p.loc_id = m.loc_id AND p.sensor = m.sensor
-WHERE m.content = '{{ mappings }}'
+WHERE m.content = '${mappings_content_hash}'

@@ -1,11 +1,11 @@
--- Every sensor that sends values is mapped to a device; values of others are rejected as unknown_sensor.
--- severity: warning
-SELECT CASE WHEN reason = 'unknown_sensor' THEN loc_id || ' ' || sensor END AS fault
+-- rule sensors_with_mapping, warning: Every sensor that sends values is mapped to a device; values of others are
+-- rejected as unknown_sensor.
+SELECT CASE WHEN reason = 'unknown_sensor' THEN loc_id || ' ' || sensor END AS sensors_with_mapping
 FROM (
     SELECT DISTINCT
         loc_id,
         sensor,
         reason
-    FROM {{ rejects_table }}
+    FROM ${rejects_table}
     WHERE sensor IS NOT NULL
-)
+) AS rejects

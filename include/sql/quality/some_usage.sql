@@ -1,7 +1,6 @@
--- A day with no usable reading at all is a fault of its source, not a day without usage.
--- severity: fatal
-SELECT CASE WHEN published = 0 THEN 'no value to publish' END AS fault
+-- rule some_usage, fatal: A day with no usable reading at all is a fault of its source, not a day without usage.
+SELECT CASE WHEN published = 0 THEN 'no value to publish' END AS some_usage
 FROM (
     SELECT count(*) AS published
-    FROM {{ published_table }}
-)
+    FROM ${published_table}
+) AS totals

@@ -1,5 +1,5 @@
--- A mapping has a hub, a channel of 1 to 64 characters and a device. Other mappings are not used.
--- severity: warning
+-- rule sound_mappings, warning: A mapping has a hub, a channel of 1 to 64 characters and a device. Other mappings are
+-- not used.
 SELECT
     CASE
         WHEN
@@ -7,6 +7,6 @@ SELECT
             THEN
                 file || ': loc_id ' || coalesce(loc_id, '?') || ', id ' || coalesce(sensor, '?') || ', description '
                 || coalesce(device, '?')
-    END AS fault
+    END AS sound_mappings
 FROM mapping_versions
-WHERE content = '{{ mappings }}'
+WHERE content = '${mappings_content_hash}'

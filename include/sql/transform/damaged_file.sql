@@ -1,10 +1,10 @@
 -- The reject for a truncated or damaged compressed file that step 1 set aside: one row, without a line.
 -- in: nothing
-INSERT INTO {{ table }}
+INSERT INTO ${table}
 SELECT
     CAST(NULL AS varchar) AS loc_id,
     CAST(NULL AS bigint) AS ts,
     CAST(NULL AS varchar) AS sensor,
     'damaged_file' AS reason,
-    {{ file }} AS file,
+    ${file} AS file,
     CAST(NULL AS varchar) AS line

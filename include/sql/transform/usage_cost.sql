@@ -1,11 +1,11 @@
 -- Priced usage of one day, one row per hub, interval and sensor, parted by verdict: 'used', or why not.
 -- Rates join on the hub's own wall clock; they join before the values become rows, a fraction of the work.
 -- in: the day's staged readings; mapping_versions, location_versions, rate_versions of the run's contents
-CREATE TABLE {{ table }}
+CREATE TABLE ${table}
 WITH (
     format = 'PARQUET',
     write_compression = 'SNAPPY',
-    external_location = '{{ location }}',
+    external_location = '${location}',
     partitioned_by = ARRAY['verdict']
 ) AS
 WITH hubs AS (
@@ -14,7 +14,7 @@ WITH hubs AS (
         tz,
         state
     FROM location_versions
-    WHERE content = '{{ locations }}'
+    WHERE content = '${locations_content_hash}'
 ),
 
 rates AS (
@@ -26,7 +26,7 @@ rates AS (
         type,
         cents_per_kwh
     FROM rate_versions
-    WHERE content = '{{ rates }}'
+    WHERE content = '${rates_content_hash}'
 ),
 
 devices AS (
@@ -36,7 +36,7 @@ devices AS (
         device,
         location
     FROM mapping_versions
-    WHERE content = '{{ mappings }}' AND device IS NOT NULL
+    WHERE content = '${mappings_content_hash}' AND device IS NOT NULL
 ),
 
 readings AS (
@@ -47,7 +47,7 @@ readings AS (
         h.state,
         u.data,
         u.file
-    FROM {{ readings_table }} AS u
+    FROM ${readings_table} AS u
     INNER JOIN hubs AS h ON u.loc_id = h.loc_id
     WHERE u.verdict = 'used'
 ),

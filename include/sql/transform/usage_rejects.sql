@@ -1,11 +1,11 @@
 -- The rejects of one day: one row per rejected record (sensor is NULL) or value, with the reason and the line. The line
 -- of a value whose channel has no mapping is NULL: its reading is in the table readings.
 -- in: the day's staged readings and priced usage
-CREATE TABLE {{ table }}
+CREATE TABLE ${table}
 WITH (
     format = 'PARQUET',
     write_compression = 'SNAPPY',
-    external_location = '{{ location }}'
+    external_location = '${location}'
 ) AS
 WITH odd_values AS (
     SELECT
@@ -22,7 +22,7 @@ WITH odd_values AS (
             odd,
             file,
             line
-        FROM {{ readings_table }}
+        FROM ${readings_table}
         WHERE verdict = 'used' AND odd IS NOT NULL
     ) AS r
     CROSS JOIN UNNEST(CAST(json_parse(r.odd) AS MAP (varchar, json))) AS v (sensor, value)
@@ -35,7 +35,7 @@ SELECT
     verdict AS reason,
     file,
     line
-FROM {{ readings_table }}
+FROM ${readings_table}
 WHERE verdict <> 'used'
 UNION ALL
 SELECT
@@ -58,5 +58,5 @@ SELECT
     verdict AS reason,
     file,
     CAST(NULL AS varchar) AS line
-FROM {{ cost_table }}
+FROM ${cost_table}
 WHERE verdict <> 'used'

@@ -20,7 +20,7 @@ _ZSTD_MAGIC, _ZSTD_SKIPPABLE = b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18"
 _RLE_BLOCK = 1
 # The limit of the decompressor of Trino, Athena's engine. It does not support skippable frames either (tested with
 # Trino 476): https://github.com/airlift/aircompressor, ZstdFrameDecompressor, MAX_WINDOW_SIZE and verifyMagic.
-_LARGEST_WINDOW = 1 << 23
+_MAX_WINDOW = 1 << 23
 
 
 class DamagedFile(ValueError):
@@ -168,7 +168,7 @@ def _frames(data: _Input) -> Iterator[bytes]:
         if not one_segment:
             window = data.exactly(1)
             base = 1 << (10 + (window[0] >> 3))
-            if base + base // 8 * (window[0] & 7) > _LARGEST_WINDOW:
+            if base + base // 8 * (window[0] & 7) > _MAX_WINDOW:
                 raise DamagedFile(
                     f"zstd frame {number} needs a window of more than 8 MB, which Athena cannot read: compress it"
                     " again without --long and --ultra"

@@ -9,21 +9,21 @@ from collections.abc import Iterable
 
 _TERABYTE, _MEGABYTE = 10**12, 10**6
 ATHENA_PER_TERABYTE = 5.0
-LEAST_BYTES_PER_QUERY = 10 * _MEGABYTE
+MIN_BYTES_PER_QUERY = 10 * _MEGABYTE
 DPU_HOUR = 0.44
 # A crawler bills ten minutes of one DPU at least, a Python shell job one minute of its 0.0625 DPU.
 PER_CRAWL = DPU_HOUR / 6
 JOB_SECOND = DPU_HOUR * 0.0625 / 3600
-LEAST_JOB_SECONDS = 60
-PER_JOB_RUN = JOB_SECOND * LEAST_JOB_SECONDS
+MIN_JOB_SECONDS = 60
+PER_JOB_RUN = JOB_SECOND * MIN_JOB_SECONDS
 
 
 def per_query(scanned: float) -> float:
     """Of one query that reads data. scanned: its bytes, which count by the megabyte begun, ten at least."""
-    billed = max(math.ceil(scanned / _MEGABYTE) * _MEGABYTE, LEAST_BYTES_PER_QUERY)
+    billed = max(math.ceil(scanned / _MEGABYTE) * _MEGABYTE, MIN_BYTES_PER_QUERY)
     return billed / _TERABYTE * ATHENA_PER_TERABYTE
 
 
-def dollars(scanned: Iterable[int], crawls: int, job_runs: int) -> float:
+def estimated_dollars(scanned: Iterable[int], crawls: int, job_runs: int) -> float:
     """scanned: bytes of each query that reads data; statements that change the catalog alone are free."""
     return sum(map(per_query, scanned)) + crawls * PER_CRAWL + job_runs * PER_JOB_RUN

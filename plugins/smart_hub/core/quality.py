@@ -1,97 +1,86 @@
-"""The rules of ``include/sql/quality``: one a file, each a SELECT of one row for each thing that it checks."""
+"""The audit's rules: ``include/sql/quality``.
+
+Each file is one SELECT with a row for each thing that it checks and a column for each of its rules, named as the rule:
+what is at fault (varchar), or NULL. The header declares each rule: ``-- rule <name>, <fatal|warning>: <why>``.
+"""
 
 import re
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from smart_hub.shared.sql import SqlValueError, render_from
+from smart_hub.shared.sql import SqlValueError, render
 
-_SEVERITY = re.compile(r"^-- severity: (fatal|warning)$", re.MULTILINE)
-# A rule that looks at each row of one table by itself.
-_ROW_BY_ROW = re.compile(r"SELECT\s+(?P<fault>CASE\b.*\bEND)\s+AS\s+fault\s+FROM\s+(?P<table>\w+)\s*", re.DOTALL)
+_RULE = re.compile(r"^-- rule (\w+), (fatal|warning): ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Rule:
-    """One rule. Its one column ``fault`` (varchar) names what is at fault, NULL stands for what is right."""
+class QualityRule:
+    """One rule: a column of its file's SELECT. Fatal violations stop the publish, warnings are logged."""
 
     name: str
     severity: str
-    text: str
-
-    @classmethod
-    def read(cls, path: Path) -> "Rule":
-        """The rule of a file. Raises ValueError when its header does not say how severe a violation is."""
-        text = path.read_text(encoding="utf-8")
-        severity = _SEVERITY.search(text)
-        if not severity:
-            raise ValueError(f"{path}: has no line '-- severity: fatal' or '-- severity: warning'")
-        return cls(path.stem, severity.group(1), text)
-
-    def select(self, values: Mapping[str, str | int]) -> str:
-        """One row: rule, severity, checked, violations, sample (the first and the last fault).
-
-        Of ``values`` it takes those that the rule uses. Raises SqlValueError for one that is missing.
-        """
-        return (
-            f"SELECT '{self.name}' AS rule, '{self.severity}' AS severity, count(*) AS checked,"
-            " count(fault) AS violations, CASE WHEN min(fault) <> max(fault) THEN min(fault) || ', ' || max(fault)"
-            f" ELSE min(fault) END AS sample FROM (\n{self.faults(values)}\n)"
-        )
-
-    def faults(self, values: Mapping[str, str | int]) -> str:
-        """The rule's own SELECT. Raises SqlValueError for a value that is missing."""
-        try:
-            return render_from(self.text, values)
-        except SqlValueError as error:
-            raise SqlValueError(f"{self.name}.sql: {error}") from error
-
-
-def audit(rules: Sequence[Rule], values: Mapping[str, str | int]) -> str:
-    """One query with the row of each rule (see Rule.select). Rules row by row on one table read it once, together.
-
-    Raises SqlValueError for a value that is missing.
-    """
-    parts = []
-    by_table: dict[str, list[tuple[Rule, str]]] = defaultdict(list)
-    for rule in rules:
-        if plain := _ROW_BY_ROW.fullmatch(rule.faults(values)):
-            by_table[plain["table"]].append((rule, plain["fault"]))
-        else:
-            parts.append(rule.select(values))
-    return "\nUNION ALL\n".join(parts + [_together(table, found) for table, found in sorted(by_table.items())])
-
-
-def _together(table: str, rules: Sequence[tuple[Rule, str]]) -> str:
-    """A row for each of the rules. rules: with the expression of what is at fault."""
-
-    def listed(text: str) -> str:
-        return ", ".join(text.format(number=number, rule=rule) for number, (rule, _) in enumerate(rules))
-
-    faults = ",\n".join(f"{fault} AS fault_{number}" for number, (_, fault) in enumerate(rules))
-    counts = listed(
-        "count(fault_{number}) AS violations_{number}, min(fault_{number}) AS lowest_{number},"
-        " max(fault_{number}) AS highest_{number}"
-    )
-    columns = {
-        "rule": listed("'{rule.name}'"),
-        "severity": listed("'{rule.severity}'"),
-        **{name: listed(f"f.{name}_{{number}}") for name in ("violations", "lowest", "highest")},
-    }
-    return (
-        "SELECT r.rule, r.severity, f.checked, r.violations,"
-        " CASE WHEN r.lowest <> r.highest THEN r.lowest || ', ' || r.highest ELSE r.lowest END AS sample"
-        f" FROM (SELECT count(*) AS checked, {counts} FROM (SELECT\n{faults}\nFROM {table})) AS f"
-        f" CROSS JOIN UNNEST({', '.join(f'ARRAY[{column}]' for column in columns.values())})"
-        f" AS r ({', '.join(columns)})"
-    )
 
 
 @dataclass(frozen=True)
-class Result:
-    """What a rule found: how many it checked, how many of these violate it, examples of them."""
+class QualityCheck:
+    """One file of rules, which read the same rows."""
+
+    name: str
+    rules: tuple[QualityRule, ...]
+    text: str
+
+    @classmethod
+    def read(cls, path: Path) -> "QualityCheck":
+        """Reads a file. Raises ValueError if its header declares no rule."""
+        text = path.read_text(encoding="utf-8")
+        rules = tuple(QualityRule(*found) for found in _RULE.findall(text))
+        if not rules:
+            raise ValueError(f"{path}: no line '-- rule <name>, fatal: <why>' or '-- rule <name>, warning: <why>'")
+        return cls(path.stem, rules, text)
+
+    def statement(self, values: Mapping[str, str | int]) -> str:
+        """The file's SELECT. Raises SqlValueError if a value is missing."""
+        try:
+            return render(self.text, values)
+        except SqlValueError as error:
+            raise SqlValueError(f"{self.name}.sql: {error}") from error
+
+    def results(self, values: Mapping[str, str | int]) -> str:
+        """A SELECT with a row for each rule: rule, severity, checked, violations, sample (lowest and highest fault).
+
+        Raises SqlValueError if a value is missing.
+        """
+        aggregates = ", ".join(
+            f"count({rule.name}) AS violations_{number}, min({rule.name}) AS lowest_{number},"
+            f" max({rule.name}) AS highest_{number}"
+            for number, rule in enumerate(self.rules)
+        )
+        columns = {
+            "rule": [f"'{rule.name}'" for rule in self.rules],
+            "severity": [f"'{rule.severity}'" for rule in self.rules],
+            **{name: [f"f.{name}_{n}" for n in range(len(self.rules))] for name in ("violations", "lowest", "highest")},
+        }
+        arrays = ", ".join(f"ARRAY[{', '.join(cells)}]" for cells in columns.values())
+        return (
+            "SELECT r.rule, r.severity, f.checked, r.violations,"
+            " CASE WHEN r.lowest <> r.highest THEN r.lowest || ', ' || r.highest ELSE r.lowest END AS sample\n"
+            f"FROM (SELECT count(*) AS checked, {aggregates} FROM (\n{self.statement(values)}\n)) AS f\n"
+            f"CROSS JOIN UNNEST({arrays}) AS r (rule, severity, violations, lowest, highest)"
+        )
+
+
+def audit_query(checks: Sequence[QualityCheck], values: Mapping[str, str | int]) -> str:
+    """One query with the rows of all checks (see QualityCheck.results).
+
+    Raises SqlValueError if a value is missing.
+    """
+    return "\nUNION ALL\n".join(check.results(values) for check in checks)
+
+
+@dataclass(frozen=True)
+class RuleResult:
+    """The result of a rule: how many things it checked, how many violate it, a sample of these."""
 
     rule: str
     severity: str
@@ -100,8 +89,8 @@ class Result:
     sample: str | None
 
     @classmethod
-    def of(cls, row: Mapping[str, str | None]) -> "Result":
-        """The row of Rule.select as Athena gives it."""
+    def of(cls, row: Mapping[str, str | None]) -> "RuleResult":
+        """A row of the audit's query, as Athena returns it."""
         return cls(
             str(row["rule"]),
             str(row["severity"]),
@@ -120,6 +109,11 @@ class Result:
         return f"{text}, e.g. {self.sample}" if self.sample else text
 
 
-def read_rules(sql: Path) -> list[Rule]:
-    """All rules by name; ``sql`` is the folder include/sql."""
-    return sorted((Rule.read(path) for path in (sql / "quality").glob("*.sql")), key=lambda rule: rule.name)
+def read_checks(sql: Path) -> list[QualityCheck]:
+    """All checks, sorted by name. sql: the folder include/sql."""
+    return sorted((QualityCheck.read(path) for path in (sql / "quality").glob("*.sql")), key=lambda check: check.name)
+
+
+def rules_of(checks: Sequence[QualityCheck]) -> dict[str, QualityRule]:
+    """The rules of the checks by name, sorted."""
+    return {rule.name: rule for rule in sorted((r for check in checks for r in check.rules), key=lambda r: r.name)}

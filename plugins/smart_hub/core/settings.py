@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from smart_hub.shared.layout import DEFAULT_STACK, MOST_FILES_PER_DAY, database_name
+from smart_hub.shared.layout import DEFAULT_STACK, MAX_FILES_PER_DAY, database_name
 
 PREFIX = "SMART_HUB_"
 # As in bootstrap.yaml: the longest name of a bucket has to fit into 63 characters.
@@ -135,16 +135,16 @@ class Settings:
         "false", _SWITCH, "true skips a day for which the source has no usage, instead of failing", "step 1"
     )
     files_per_day: int = _setting(
-        "1", _number(MOST_FILES_PER_DAY), "Parquet files that a published day has", "step 6", "audit"
+        "1", _number(MAX_FILES_PER_DAY), "Parquet files that a published day has", "step 6", "audit"
     )
-    keep_hours: int = _setting(
+    retention_hours: int = _setting(
         "24", _number(24 * 366), "age in hours from which superseded versions are deleted", "step 7"
     )
     max_reject_ratio: str = _setting(
         "0.5", _decimal(1), "largest share of hubs for which over half of the values can be rejected", "audit"
     )
     watts_margin: str = _setting("1.25", _decimal(100), "how many times its watts a device may seem to draw", "audit")
-    least_coverage: str = _setting(
+    min_coverage: str = _setting(
         "0.9",
         _decimal(1),
         "share of a day's intervals below which a hub's savings and always-on use are not shown",

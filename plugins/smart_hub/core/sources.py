@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 # Files are sent beside each other already, so none needs threads of its own.
 # AWS recommends multipart uploads from 100 MB on: https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 _TRANSFER = TransferConfig(use_threads=False, multipart_threshold=100_000_000)
-_READ_AT_ONCE = 1 << 20  # bytes
+_READ_BYTES = 1 << 20  # bytes
 
 
 class Source(Protocol):
@@ -122,7 +122,7 @@ class BucketSource:
     def open(self, name: str) -> BinaryIO:
         # IfMatch: the request fails if the object was replaced after the listing.
         answer = self._s3.get_object(Bucket=self._bucket, Key=self._prefix + name, IfMatch=f'"{self._etags[name]}"')
-        return io.BufferedReader(answer["Body"], _READ_AT_ONCE)
+        return io.BufferedReader(answer["Body"], _READ_BYTES)
 
     def send(self, name: str, bucket: str, key: str, checksum: str, **metadata: str) -> None:
         self._s3.copy(

@@ -49,7 +49,7 @@ class Bucket:
 
 
 @dataclass(frozen=True)
-class Holdings:
+class Inventory:
     """What a stack holds: number of resources by type, and its buckets."""
 
     stack: str
@@ -66,7 +66,7 @@ class Holdings:
         ]
 
 
-def holdings(clients: Clients, stack: str) -> Holdings | None:
+def inventory(clients: Clients, stack: str) -> Inventory | None:
     """What there is of a stack; None where there is none of the name.
 
     Raises StackError when the stack cannot be deleted as it is: something works on it, or it is protected.
@@ -77,7 +77,7 @@ def holdings(clients: Clients, stack: str) -> Holdings | None:
         return None
     held = list(stacks.resources(cfn, stack))
     buckets = [one["PhysicalResourceId"] for one in held if one["ResourceType"] == "AWS::S3::Bucket"]
-    return Holdings(
+    return Inventory(
         stack,
         found["StackStatus"],
         Counter(one["ResourceType"] for one in held),

@@ -6,7 +6,7 @@ from smart_hub.operators.copy_raw_data import CopyRawDataOperator
 from smart_hub.operators.glue import CrawlOperator, StrictGlueJobOperator
 from smart_hub.operators.insight import InsightOperator
 from smart_hub.operators.publish import PublishOperator, RollBackOperator
-from smart_hub.operators.teardown import RemoveStackOperator, WhatWouldGoOperator, exactly
+from smart_hub.operators.teardown import TeardownOperator, TeardownPreviewOperator, exact_pattern
 
 __all__ = [
     "AuditOperator",
@@ -15,9 +15,9 @@ __all__ = [
     "CrawlOperator",
     "InsightOperator",
     "PublishOperator",
-    "RemoveStackOperator",
     "RollBackOperator",
     "StrictGlueJobOperator",
-    "WhatWouldGoOperator",
-    "exactly",
+    "TeardownOperator",
+    "TeardownPreviewOperator",
+    "exact_pattern",
 ]

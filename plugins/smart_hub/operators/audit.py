@@ -1,4 +1,4 @@
-"""Between compact and publish: the rules of data quality, on the day that is not published yet."""
+"""The audit: the rules of data quality, applied to the day between compaction and publish."""
 
 import io
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException
 from pyarrow import parquet
 
-from smart_hub.core.quality import Result, audit, read_rules
+from smart_hub.core.quality import RuleResult, audit_query, read_checks, rules_of
 from smart_hub.operators.base import SmartHubOperator
 from smart_hub.orchestration import macros
 from smart_hub.shared.layout import QUALITY_TABLE, day_prefix, next_day
@@ -35,7 +35,7 @@ class AuditOperator(SmartHubOperator):
 
     tables: names of the run's staging tables readings_table, cost_table, rejects_table and published_table.
 
-    Returns one dict a rule: rule, severity, checked, violations, sample. Fails, without a retry, when a
+    Returns one dict for each rule: rule, severity, checked, violations, sample. Fails, without a retry, when a
     fatal rule is violated; violations of a warning are logged.
     """
 
@@ -49,10 +49,10 @@ class AuditOperator(SmartHubOperator):
         for table in self.tables.values():
             self.require_table(table)
         day = macros.usage_day(context)
-        rules = read_rules(self.settings.sql)
-        values = {
+        checks = read_checks(self.settings.sql)
+        values: dict[str, str | int] = {
             **self.tables,
-            **macros.found(context)["content"],
+            **macros.content_hash_values(context),
             "day": day,
             "next_day": next_day(day),
             "files": self.settings.files_per_day,
@@ -60,11 +60,11 @@ class AuditOperator(SmartHubOperator):
             "watts_margin": self.settings.watts_margin,
         }
         athena = self.athena(context)
-        rows = athena.rows(audit(rules, values))
-        results = sorted((Result.of(row) for row in rows), key=lambda result: result.rule)
-        if [result.rule for result in results] != [rule.name for rule in rules]:
-            raise ValueError(f"each rule gives one row, but there are {[result.rule for result in results]}")
-        self._keep(day, macros.version(context), results)
+        rows = athena.rows(audit_query(checks, values))
+        results = sorted((RuleResult.of(row) for row in rows), key=lambda result: result.rule)
+        if [result.rule for result in results] != list(rules_of(checks)):
+            raise ValueError(f"the audit must return one row for each rule, got {[result.rule for result in results]}")
+        self._store(day, macros.version(context), results)
         location = self.settings.location(day_prefix(QUALITY_TABLE, day))
         athena.run(
             statement(self.settings.sql / "publish", "add_partition", table=QUALITY_TABLE, day=day, location=location)
@@ -74,15 +74,15 @@ class AuditOperator(SmartHubOperator):
                 self.log.info("%s", result.verdict)
             else:
                 self.log.warning("%s (%s)", result.verdict, result.severity)
-        broken = [result.verdict for result in results if not result.passed and result.severity == "fatal"]
-        if broken:
+        violated = [result.verdict for result in results if not result.passed and result.severity == "fatal"]
+        if violated:
             raise AirflowFailException(
-                f"{day} is not published: broken rules of include/sql/quality: {'; '.join(broken)}"
+                f"{day} is not published: violated rules of include/sql/quality: {'; '.join(violated)}"
             )
         return [asdict(result) for result in results]
 
-    def _keep(self, day: str, version: str, results: Sequence[Result]) -> None:
-        """Writes the results down, one object an audit, which is never replaced."""
+    def _store(self, day: str, version: str, results: Sequence[RuleResult]) -> None:
+        """Writes the results as one object, which is never replaced."""
         rows = [{"version": version, **asdict(result), "passed": result.passed} for result in results]
         file = io.BytesIO()
         parquet.write_table(pyarrow.Table.from_pylist(rows, QUALITY_SCHEMA), file)

@@ -13,11 +13,11 @@ from smart_hub.core.publications import Publications
 from smart_hub.core.settings import Settings, SettingsError
 from smart_hub.orchestration import deployment, macros
 from smart_hub.orchestration.connection import clients
-from smart_hub.shared.athena import Athena
-from smart_hub.shared.layout import DAILY_DAG, PUBLISHED_TABLES, STAGING, results_prefix, run_id_key, run_name
+from smart_hub.shared.athena import AthenaRunner
+from smart_hub.shared.layout import DAILY_DAG, PUBLISHED_TABLES, STAGING_PREFIX, results_prefix, run_id_key, run_name
 from smart_hub.shared.objects import objects
 
-_DELETED_AT_ONCE = 1000  # keys that one request of S3 takes
+_MAX_DELETED_KEYS = 1000  # keys that one request of S3 takes
 
 
 class SmartHubOperator(BaseOperator):
@@ -26,7 +26,7 @@ class SmartHubOperator(BaseOperator):
     def __init__(self, *, settings: Settings, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.settings = settings
-        self._athena: Athena | None = None
+        self._athena: AthenaRunner | None = None
 
     def check_settings(self, *, deployed: bool = True) -> None:
         """For the first task of a run: fails it, without a retry, if a setting is wrong or AWS lacks what it says.
@@ -36,9 +36,9 @@ class SmartHubOperator(BaseOperator):
         try:
             self.settings.check()
         except SettingsError as error:
-            raise _unfit(str(error)) from None
+            raise settings_error(str(error)) from None
         if deployed and (problems := deployment.problems(self.settings, self.client)):
-            raise _unfit("; ".join(problems))
+            raise settings_error("; ".join(problems))
 
     @cached_property
     def client(self) -> Callable[[str], Any]:
@@ -55,10 +55,10 @@ class SmartHubOperator(BaseOperator):
         """boto3's ``glue`` client."""
         return self.client("glue")
 
-    def athena(self, context: Context) -> Athena:
+    def athena(self, context: Context) -> AthenaRunner:
         """Athena for this attempt; its queries are stopped when the task is killed or runs out of time."""
         deadline = time.monotonic() + (self.execution_timeout or timedelta(hours=1)).total_seconds()
-        self._athena = Athena(
+        self._athena = AthenaRunner(
             client=self.client("athena"),
             workgroup=self.settings.workgroup,
             database=self.settings.database,
@@ -78,8 +78,8 @@ class SmartHubOperator(BaseOperator):
 
     def delete(self, keys: Sequence[str]) -> None:
         """Deletes objects of the data bucket. Raises RuntimeError when S3 does not delete one."""
-        for start in range(0, len(keys), _DELETED_AT_ONCE):
-            wanted = [{"Key": key} for key in keys[start : start + _DELETED_AT_ONCE]]
+        for start in range(0, len(keys), _MAX_DELETED_KEYS):
+            wanted = [{"Key": key} for key in keys[start : start + _MAX_DELETED_KEYS]]
             answer = self.s3.delete_objects(Bucket=self.settings.data_bucket, Delete={"Objects": wanted, "Quiet": True})
             for error in answer.get("Errors", []):
                 reason = f"{error.get('Code')} {error.get('Message')}"
@@ -97,7 +97,7 @@ class SmartHubOperator(BaseOperator):
         """Names and run ids of the day's runs that left something; step 1 writes each run's id down."""
         s3 = self.s3
         pages = s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self.settings.data_bucket, Prefix=f"{STAGING}{day}-", Delimiter="/"
+            Bucket=self.settings.data_bucket, Prefix=f"{STAGING_PREFIX}{day}-", Delimiter="/"
         )
         folders = (item["Prefix"] for page in pages for item in page.get("CommonPrefixes", []))
         runs = {}
@@ -122,7 +122,7 @@ class SmartHubOperator(BaseOperator):
         try:
             self.glue.get_table(DatabaseName=self.settings.database, Name=table)
         except self.glue.exceptions.EntityNotFoundException:
-            raise gone(f"{self.settings.database}.{table}") from None
+            raise stale_run_error(f"{self.settings.database}.{table}") from None
 
     def partition_location(self, table: str, value: str) -> str | None:
         """Where a table's partition lies, or None when the table has no such partition."""
@@ -135,14 +135,14 @@ class SmartHubOperator(BaseOperator):
         return str(answer["Partition"]["StorageDescriptor"]["Location"])
 
 
-def _unfit(problems: str) -> AirflowFailException:
+def settings_error(problems: str) -> AirflowFailException:
     return AirflowFailException(
         f"settings are missing or wrong: {problems}. Correct them in the environment of Airflow (docs/settings.md) and"
         " clear this task"
     )
 
 
-def gone(what: str) -> AirflowFailException:
+def stale_run_error(what: str) -> AirflowFailException:
     """The error of a task that was cleared after its run had finished and cleaned up after itself."""
     return AirflowFailException(
         f"{what} does not exist: what this run worked with is gone since it finished; clear the run from"

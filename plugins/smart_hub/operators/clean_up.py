@@ -12,9 +12,9 @@ from smart_hub.operators.base import SmartHubOperator
 from smart_hub.orchestration import macros
 from smart_hub.shared.layout import (
     PUBLISHED_TABLES,
-    RESULTS,
+    RESULTS_PREFIX,
     RUN_PATTERN,
-    STAGING,
+    STAGING_PREFIX,
     STAGING_TABLE_PATTERN,
     VERSION_PATTERN,
     day_prefix,
@@ -22,12 +22,12 @@ from smart_hub.shared.layout import (
     results_prefix,
     staging_prefix,
     table_prefix,
-    version_at,
+    version_in_location,
 )
 
 # All that may ever be deleted: a run's intermediate objects, or one version of one day.
 _DELETABLE = re.compile(
-    rf"({STAGING}|{RESULTS}){RUN_PATTERN.pattern}/"
+    rf"({STAGING_PREFIX}|{RESULTS_PREFIX}){RUN_PATTERN.pattern}/"
     rf"|({'|'.join(map(table_prefix, PUBLISHED_TABLES))})dt=\d{{4}}-\d{{2}}-\d{{2}}/version={VERSION_PATTERN.pattern}/"
 )
 
@@ -36,7 +36,7 @@ class CleanUpOperator(SmartHubOperator):
     """Removes intermediate tables, objects and query results of this run and the day's runs that have ended.
 
     Of each published table's day it also deletes the versions that were superseded, or written and never
-    published, more than ``settings.keep_hours`` ago, except the one before the published one and those of a run
+    published, more than ``settings.retention_hours`` ago, except the one before the published one and those of a run
     that has not ended.
     """
 
@@ -52,9 +52,12 @@ class CleanUpOperator(SmartHubOperator):
         published, publications = self.published(day), self.publications.of(day)
         previous = before(publications, published)
         for table, location in published.items():
-            if version_at(location) is None:
+            if version_in_location(location) is None:
                 raise ValueError(f"{table} of {day} is at {location}, not at a version; nothing is deleted")
-            kept = {version_at(location), version_at(previous.locations.get(table)) if previous else None}
+            kept = {
+                version_in_location(location),
+                version_in_location(previous.locations.get(table)) if previous else None,
+            }
             for version in self._superseded(table, day, publications, kept):
                 if not any(is_version_of(run, version) for run in active):
                     count = self._delete(day_prefix(table, day, version))
@@ -82,13 +85,13 @@ class CleanUpOperator(SmartHubOperator):
         """
         since: dict[str, datetime] = {}
         for item in self.objects(day_prefix(table, day)):
-            if version := version_at(item["Key"]):
+            if version := version_in_location(item["Key"]):
                 since[version] = max(since.get(version, item["LastModified"]), item["LastModified"])
         for earlier, later in pairwise(reversed(publications)):
-            version = version_at(earlier.locations.get(table))
-            if version in since and version != version_at(later.locations.get(table)):
+            version = version_in_location(earlier.locations.get(table))
+            if version in since and version != version_in_location(later.locations.get(table)):
                 since[version] = max(since[version], later.at)
-        deadline = utcnow() - timedelta(hours=self.settings.keep_hours)
+        deadline = utcnow() - timedelta(hours=self.settings.retention_hours)
         return sorted(version for version in since if version not in kept and since[version] < deadline)
 
     def _delete(self, prefix: str) -> int:

@@ -17,7 +17,7 @@ from smart_hub.core import compression
 from smart_hub.core.sources import Source, SourceError, is_data, source_of
 from smart_hub.operators.base import SmartHubOperator
 from smart_hub.orchestration import macros
-from smart_hub.shared.content_hash import content_of
+from smart_hub.shared.content_hash import content_hash
 from smart_hub.shared.layout import (
     LOCATION_COLUMNS,
     REFERENCE_TABLES,
@@ -28,16 +28,16 @@ from smart_hub.shared.layout import (
     run_id_key,
 )
 
-_SENT_BESIDE_EACH_OTHER = 8
+_MAX_PARALLEL_UPLOADS = 8
 _SECONDS_BETWEEN_PROGRESS = 10.0
-_MOST_NAMES_IN_A_MESSAGE = 20
+_MAX_NAMES_IN_MESSAGE = 20
 # Data sets with one folder, and one partition, per state. A file outside these folders would never be read.
 _BY_STATE = ("mappings", "locations")
 # Metadata key for the result of the check of a file, and its values for intact files; others describe the damage.
 _CHECK, _INTACT, _WITH_HEADER = "check", "intact", "intact, with its header"
 # Suffixes of compressed files that Athena supports and this package does not.
 _UNREADABLE = (".bz2", ".deflate", ".lz4", ".snappy")
-_LONGEST_HEADER = 1 << 16  # characters
+_MAX_HEADER_CHARACTERS = 1 << 16  # characters
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,10 @@ class CopyRawDataOperator(SmartHubOperator):
     file of usage is set aside (layout.damaged_key), an earlier version of it is deleted from the day, and the day is
     processed without it.
 
-    Returns content (hash of each reference data set), new (reference data sets to convert), crawl (data sets to crawl)
-    and damaged (sorted names of damaged files of usage in the source). Fails, without a retry, if a setting is wrong,
-    if the source has no files of a data set, if all files of usage or any file of another data set are damaged, or if a
-    file of locations has no header. With ``settings.skip_empty_days``, missing usage of the day skips the run instead.
+    Returns content_hashes (of each reference data set), new (reference data sets to convert), crawl (data sets to
+    crawl) and damaged (sorted names of damaged files of usage in the source). Fails, without a retry, if a setting is
+    wrong, if the source has no files of a data set, if all files of usage or any file of another data set are damaged,
+    or if a file of locations has no header. With ``settings.skip_empty_days``, missing usage of the day skips the run instead.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -77,11 +77,11 @@ class CopyRawDataOperator(SmartHubOperator):
         damaged = {prefix: self._copy(source, prefix, names[prefix]) for prefix in names}[usage]
 
         references = {data_set: list(self.objects(raw_prefix(data_set))) for data_set in REFERENCE_TABLES}
-        content = {
-            data_set: content_of((item["Key"], item["ETag"]) for item in items)
+        hashes = {
+            data_set: content_hash((item["Key"], item["ETag"]) for item in items)
             for data_set, items in references.items()
         }
-        new = [data_set for data_set, table in REFERENCE_TABLES.items() if not self._has(table, content[data_set])]
+        new = [data_set for data_set, table in REFERENCE_TABLES.items() if not self._has(table, hashes[data_set])]
         crawl = [] if self._has("raw_usage", day) else ["usage"]
         for data_set, items in references.items():
             # A table without partitions is crawled if its data are new.
@@ -89,7 +89,7 @@ class CopyRawDataOperator(SmartHubOperator):
                 crawl.append(data_set)
         self.log.info("To be converted: %s", ", ".join(new) or "nothing")
         self.log.info("To be crawled: %s", ", ".join(crawl) or "nothing, the catalog has all partitions")
-        return {"content": content, "new": new, "crawl": crawl, "damaged": damaged}
+        return {"content_hashes": hashes, "new": new, "crawl": crawl, "damaged": damaged}
 
     def _has(self, table: str, value: str) -> bool:
         return self.partition_location(table, value) is not None
@@ -149,7 +149,7 @@ class CopyRawDataOperator(SmartHubOperator):
 
         outcomes: list[_Outcome] = []
         reported = time.monotonic()
-        pool = ThreadPoolExecutor(_SENT_BESIDE_EACH_OTHER)
+        pool = ThreadPoolExecutor(_MAX_PARALLEL_UPLOADS)
         try:
             for future in as_completed([pool.submit(transfer, name) for name in names]):
                 outcomes.append(future.result())
@@ -213,7 +213,7 @@ class CopyRawDataOperator(SmartHubOperator):
         """Fails unless the first non-blank line has the names of the columns, or all lines are blank."""
         text = io.TextIOWrapper(file, "utf-8-sig", "replace")
         first = ""
-        while not first and (line := text.readline(_LONGEST_HEADER)):
+        while not first and (line := text.readline(_MAX_HEADER_CHARACTERS)):
             first = line.strip()
         names = [one.strip().lower() for one in next(csv.reader([first], skipinitialspace=True), [])]
         if first and tuple(names[: len(LOCATION_COLUMNS)]) != LOCATION_COLUMNS:
@@ -248,8 +248,8 @@ class CopyRawDataOperator(SmartHubOperator):
 
     def _listed(self, damages: Mapping[str, str | None]) -> str:
         texts = [f"{self.settings.source}/{name} ({damage})" for name, damage in damages.items()]
-        more = len(texts) - _MOST_NAMES_IN_A_MESSAGE
-        return ", ".join(texts[:_MOST_NAMES_IN_A_MESSAGE]) + (f" and {more} more" if more > 0 else "")
+        more = len(texts) - _MAX_NAMES_IN_MESSAGE
+        return ", ".join(texts[:_MAX_NAMES_IN_MESSAGE]) + (f" and {more} more" if more > 0 else "")
 
     def _delete_superseded(
         self, names: Collection[str], damaged: Collection[str], there: Collection[str], set_aside: Collection[str]

@@ -1,4 +1,4 @@
-"""Beside the audit: what the day's costs say, computed before it is published with them."""
+"""The insights: tables computed from the day's costs, in parallel with the audit, and published with the day."""
 
 from typing import Any
 
@@ -16,14 +16,14 @@ from smart_hub.shared.layout import results_prefix
 class InsightOperator(SmartHubOperator, AthenaOperator):
     """Runs ``include/sql/insights/<insight>.sql``, a CREATE TABLE AS, for the day that is about to be published.
 
-    The provider's operator, with what this package asks of any query: a place for its files that is this attempt's
-    own, and a request token. Returns table and location of what it made.
+    The provider's operator, with a folder for the run's query results and a request token for the attempt. Returns
+    table and location of the new version.
     """
 
     def __init__(self, *, settings: Settings, insight: str, **kwargs: Any) -> None:
         super().__init__(
             settings=settings,
-            query=f"{{{{ insight('{insight}') }}}}",
+            query=f"{{{{ insight_statement('{insight}') }}}}",
             database=settings.database,
             workgroup=settings.workgroup,
             output_location=settings.location(results_prefix("{{ run() }}")),
@@ -39,16 +39,16 @@ class InsightOperator(SmartHubOperator, AthenaOperator):
         try:
             AthenaOperator.execute(self, context)
         except AirflowException:
-            self.require_table(macros.compacted(context))
+            self.require_table(macros.compacted_table(context))
             raise
-        return macros.to_make(context, self.settings, self.insight)
+        return macros.insight_target(context, self.settings, self.insight)
 
     def execute_complete(  # type: ignore[override]
         self, context: Context, event: dict[str, Any] | None = None
     ) -> dict[str, str]:
-        """What a deferred query comes back to: a deployment may defer all operators."""
+        """Resumes a deferred query: a deployment can defer all operators."""
         AthenaOperator.execute_complete(self, context, event)
-        return macros.to_make(context, self.settings, self.insight)
+        return macros.insight_target(context, self.settings, self.insight)
 
     def on_kill(self) -> None:
         AthenaOperator.on_kill(self)

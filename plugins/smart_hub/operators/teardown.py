@@ -1,4 +1,4 @@
-"""The DAG smart_hub_teardown: what would go, and its removal."""
+"""The operators of the DAG smart_hub_teardown: the preview and the removal."""
 
 import re
 from typing import Any
@@ -15,17 +15,17 @@ from smart_hub.orchestration.connection import clients
 from smart_hub.shared.layout import WRITING_DAGS
 
 
-def exactly(text: str) -> str:
-    """A pattern that a text alone matches, for JSON Schema, where Python and the browser must both read it."""
-    # A hyphen needs no escape, and the browser takes none.
+def exact_pattern(text: str) -> str:
+    """A regular expression that matches this text only, for JSON Schema: valid in Python and in the browser."""
+    # The browser does not accept an escaped hyphen, and it needs no escape.
     return f"^{re.escape(text)}$".replace(r"\-", "-")
 
 
 class StackOperator(SmartHubOperator):
-    """An operator on the stack as a whole, under the role of the bootstrap stack that may remove it."""
+    """An operator on the whole stack, with the role of the bootstrap stack that is allowed to delete it."""
 
     def check(self, context: Context) -> None:
-        """Fails the task, without a retry, unless the stack was named and no run works on it."""
+        """Fails the task, without a retry, if the parameter names another stack or a run is active."""
         self.check_settings(deployed=False)
         named = context["params"]["stack"]
         if named != self.settings.stack:
@@ -41,9 +41,9 @@ class StackOperator(SmartHubOperator):
 
     @property
     def clients(self) -> Clients:
-        """Gives boto3's clients, under the role ``<stack>-teardown``: Airflow's own goes with the stack.
+        """boto3's clients with the role ``<stack>-teardown``, because Airflow's own role is deleted with the stack.
 
-        Its session lasts an hour. Raises AirflowFailException when it cannot be had.
+        Its session lasts an hour. Raises AirflowFailException if the role cannot be assumed.
         """
         stack = self.settings.stack
         try:
@@ -53,33 +53,33 @@ class StackOperator(SmartHubOperator):
             credentials = sts.assume_role(RoleArn=role, RoleSessionName="smart_hub_teardown")["Credentials"]
         except ClientError as error:
             raise AirflowFailException(
-                f"the role {stack}-teardown cannot be had: {error}. If an earlier try has removed {stack}, in whole or"
-                f" in part, Airflow's role may be gone with it: make destroy STACK={stack} finds out and removes the"
-                " rest. Else update the bootstrap stack: make deploy"
+                f"the role {stack}-teardown cannot be assumed: {error}. If an earlier try has deleted {stack} or a"
+                f" part of it, Airflow's role can be deleted too: make destroy STACK={stack} deletes the rest."
+                " Otherwise update the bootstrap stack: make deploy"
             ) from error
         return clients(self.settings.aws_conn_id, credentials=credentials)
 
 
-class WhatWouldGoOperator(StackOperator):
-    """Gives what a removal of the stack would delete, in Markdown; skips, with what follows, where there is none."""
+class TeardownPreviewOperator(StackOperator):
+    """Returns what a teardown would delete, as a Markdown list. Without a stack, it is skipped."""
 
     def execute(self, context: Context) -> str:
         self.check(context)
         clients, stack = self.clients, self.settings.stack
         try:
-            found = [held for name in (dashboard_of(stack), stack) if (held := teardown.holdings(clients, name))]
+            inventories = [one for name in (dashboard_of(stack), stack) if (one := teardown.inventory(clients, name))]
         except StackError as error:
             raise AirflowFailException(str(error)) from error
-        if not found:
+        if not inventories:
             raise AirflowSkipException(f"there is no stack {stack}")
-        lines = [f"- {line}" for held in found for line in held.lines()]
-        return "\n".join(["This will be deleted, and cannot be had back:", "", *lines])
+        lines = [f"- {line}" for one in inventories for line in one.lines()]
+        return "\n".join(["The following will be deleted permanently:", "", *lines])
 
 
-class RemoveStackOperator(StackOperator):
-    """Removes the dashboard's stack, then the main one with its data; the bootstrap stack stays.
+class TeardownOperator(StackOperator):
+    """Deletes the dashboard's stack, then the main one with its data, but not the bootstrap stack.
 
-    Another try goes on where this one ended, as long as Airflow's role is there.
+    A retry continues where the last try ended, as long as Airflow's role exists.
     """
 
     def execute(self, context: Context) -> None:

@@ -11,7 +11,7 @@ from smart_hub.core.settings import Settings
 LATE_AFTER = timedelta(hours=3)
 
 
-def when_failed(settings: Settings) -> list[SnsNotifier]:
+def failure_alerts(settings: Settings) -> list[SnsNotifier]:
     """For ``on_failure_callback``: tells which task failed for good, and why. Empty without a topic."""
     if not settings.sns_topic_arn:
         return []
@@ -25,7 +25,7 @@ def when_failed(settings: Settings) -> list[SnsNotifier]:
     ]
 
 
-def when_late(settings: Settings) -> DeadlineAlert | None:
+def late_run_alert(settings: Settings) -> DeadlineAlert | None:
     """For ``deadline``: tells of a run that has not ended three hours after it was queued. None without a topic."""
     if not settings.sns_topic_arn:
         return None

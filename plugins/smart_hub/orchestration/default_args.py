@@ -4,11 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 from smart_hub.core.settings import Settings
-from smart_hub.orchestration.alerts import when_failed
+from smart_hub.orchestration.alerts import failure_alerts
 from smart_hub.orchestration.retries import FunctionRetryPolicy
 
 # A function may take its 900 seconds; boto3 must neither give up before nor invoke it again.
-INVOCATION: dict[str, Any] = {
+LAMBDA_INVOCATION_ARGS: dict[str, Any] = {
     "botocore_config": {"read_timeout": 910, "tcp_keepalive": True, "retries": {"max_attempts": 0}},
     "execution_timeout": timedelta(minutes=16),
     "retry_policy": FunctionRetryPolicy(),
@@ -25,5 +25,5 @@ def default_args(settings: Settings) -> dict[str, Any]:
         "retry_exponential_backoff": 4,
         "max_retry_delay": timedelta(minutes=5),
         "execution_timeout": timedelta(minutes=30),
-        "on_failure_callback": when_failed(settings),
+        "on_failure_callback": failure_alerts(settings),
     }

@@ -1,6 +1,7 @@
-"""What templates and operators ask about a run: its usage day, its names, what earlier steps found.
+"""The Jinja macros of the DAGs: a run's usage day and names, and the results of its earlier steps.
 
-The functions take Airflow's context of a task or, as macros in a template, Jinja's view of it.
+The functions take Airflow's context of a task or, as macros in a template, Jinja's view of it. A missing result of an
+earlier task raises AirflowFailException, which names the task to clear.
 """
 
 import json
@@ -14,27 +15,19 @@ from airflow.sdk.timezone import utcnow
 from jinja2 import pass_context
 
 from smart_hub.core.settings import Settings
-from smart_hub.shared.layout import (
-    FIRST_DAY,
-    INSIGHT_TABLES,
-    day_prefix,
-    next_day,
-    run_name,
-    staging_table,
-    version_name,
-)
-from smart_hub.shared.sql import placeholders, render_from
+from smart_hub.shared.layout import FIRST_DAY, INSIGHTS, day_prefix, next_day, run_name, staging_table, version_name
+from smart_hub.shared.sql import statement
 
 STEP_1 = "step_1_copy_raw_data"
-INSIGHTS = "insights"  # the group of the tasks that make them
+INSIGHTS_GROUP = "insights"  # the task group of the insights
 
-# A day has ended everywhere when it has in UTC-12.
+# A day has ended everywhere when it has ended in UTC-12.
 _OVER_AFTER = timedelta(hours=36)
 
 
 @pass_context
 def usage_day(context: Any) -> str:
-    """The usage day of a run, YYYY-MM-DD: parameter usage_date, else partition key, else logical date.
+    """Returns the usage day of a run, YYYY-MM-DD: parameter usage_date, else partition key, else logical date.
 
     Raises AirflowFailException if there is none, if it is before layout.FIRST_DAY, or if the day is not over yet
     everywhere on earth (at 12:00 UTC on the day after), because its data are not complete until then.
@@ -61,84 +54,89 @@ def usage_day(context: Any) -> str:
 
 @pass_context
 def run(context: Any) -> str:
-    """The run's name in S3 (see layout.run_name)."""
+    """Returns the run's name in S3 (see layout.run_name)."""
     return run_name(usage_day(context), context["run_id"])
 
 
 @pass_context
 def version(context: Any) -> str:
-    """Name of what this attempt of this task writes (see layout.version_name)."""
+    """Returns the name of the version that this attempt of this task writes (see layout.version_name)."""
     return version_name(run(context), str(context["ti"].id))
 
 
 @pass_context
-def found(context: Any) -> dict[str, Any]:
-    """What step 1 found (see CopyRawDataOperator). Raises AirflowFailException when it left no result."""
+def step_1_result(context: Any) -> dict[str, Any]:
+    """Returns the result of CopyRawDataOperator: content_hashes, new, crawl, damaged."""
     return dict(_result(context, STEP_1))
 
 
 @pass_context
-def answer(context: Any, task_id: str) -> dict[str, Any]:
-    """What the function that a task invoked answered. Raises AirflowFailException when there is no answer."""
+def function_result(context: Any, task_id: str) -> dict[str, Any]:
+    """Returns the result of the function that a task invoked."""
     return dict(json.loads(_result(context, task_id)))
 
 
 @pass_context
-def event(context: Any, *contents: str, **fields: Any) -> str:
-    """The event of a function, JSON: day, run, version, content (hashes of ``contents``) and ``fields``."""
-    content = {data_set: found(context)["content"][data_set] for data_set in contents}
+def event(context: Any, *data_sets: str, **fields: Any) -> str:
+    """Returns a function's event as JSON: day, run, version, content_hashes (of ``data_sets``) and ``fields``."""
+    hashes = {data_set: step_1_result(context)["content_hashes"][data_set] for data_set in data_sets}
     names = {"day": usage_day(context), "run": run(context), "version": version(context)}
-    return json.dumps({**names, "content": content, **fields})
+    return json.dumps({**names, "content_hashes": hashes, **fields})
 
 
 @pass_context
-def audited(context: Any) -> dict[str, int]:
-    """How many things each rule of the audit has checked."""
+def checked_counts(context: Any) -> dict[str, int]:
+    """Returns how many things each rule of the audit has checked."""
     return {result["rule"]: result["checked"] for result in _result(context, "audit")}
 
 
-def compacted(context: Any) -> str:
-    """The table that step 6 made of the day, before it is published."""
-    return str(answer(context, "step_6_compact")["published_table"])
+def compacted_table(context: Any) -> str:
+    """Returns the table that step 6 made of the day; it is not published yet."""
+    return str(function_result(context, "step_6_compact")["published_table"])
 
 
-def to_make(context: Any, settings: Settings, table: str) -> dict[str, str]:
-    """Table and location of this attempt's version of an insight."""
+def insight_target(context: Any, settings: Settings, table: str) -> dict[str, str]:
+    """Returns table and location of this attempt's version of an insight."""
     day, own = usage_day(context), version(context)
     return {"table": staging_table(table, own), "location": settings.location(day_prefix(table, day, own))}
 
 
 @pass_context
-def made(context: Any, table: str) -> dict[str, str]:
-    """Table and location of the run's version of an insight (see InsightOperator)."""
-    return dict(_result(context, f"{INSIGHTS}.{table}"))
+def insight_result(context: Any, table: str) -> dict[str, str]:
+    """Returns table and location of the run's version of an insight (see InsightOperator)."""
+    return dict(_result(context, f"{INSIGHTS_GROUP}.{table}"))
 
 
 @pass_context
-def insight(context: Any, table: str) -> str:
-    """The statement that makes this attempt's version of an insight; the DAG's macro ``settings`` says the rest."""
+def insight_statement(context: Any, table: str) -> str:
+    """Returns the CREATE TABLE AS of this attempt's version of an insight. The DAG's macro ``settings`` is needed."""
     settings, day = context["settings"], usage_day(context)
-    text = (settings.sql / "insights" / f"{table}.sql").read_text(encoding="utf-8")
-    known = {
-        **to_make(context, settings, table),
-        "published_table": compacted(context),
-        "day": day,
-        "next_day": next_day(day),
-        "rates": found(context)["content"]["rates"],
-        "least_coverage": settings.least_coverage,
-    }
-    earlier = {f"{name}_table": name for name in INSIGHT_TABLES if f"{name}_table" in placeholders(text)}
-    return render_from(text, {**known, **{name: made(context, other)["table"] for name, other in earlier.items()}})
+    return statement(
+        settings.sql / "insights",
+        table,
+        **insight_target(context, settings, table),
+        published_table=compacted_table(context),
+        day=day,
+        next_day=next_day(day),
+        rates_content_hash=step_1_result(context)["content_hashes"]["rates"],
+        min_coverage=settings.min_coverage,
+        **{f"{upstream}_table": insight_result(context, upstream)["table"] for upstream in INSIGHTS[table]},
+    )
+
+
+def content_hash_values(context: Any) -> dict[str, str]:
+    """Returns the placeholders of SQL statements for the content hashes of the reference data sets."""
+    return {f"{data_set}_content_hash": one for data_set, one in step_1_result(context)["content_hashes"].items()}
 
 
 def _result(context: Any, task_id: str) -> Any:
     result = context["ti"].xcom_pull(task_ids=task_id)
     if result is None:
-        raise AirflowFailException(f"{task_id} has left no result: clear the run from there")
+        raise AirflowFailException(f"{task_id} has no result: clear the run from there")
     return result
 
 
-def skip_idle(tasks: Mapping[str, tuple[str, str]]) -> Callable[[Any, Any], None]:
+def skip_unneeded(tasks: Mapping[str, tuple[str, str]]) -> Callable[[Any, Any], None]:
     """Returns a ``post_execute`` for step 1 that skips tasks without work, so that Airflow does not start them.
 
     tasks: task id -> (list in step 1's result, ``crawl`` or ``new``; data set). The task runs if its data set is in the
@@ -146,22 +144,16 @@ def skip_idle(tasks: Mapping[str, tuple[str, str]]) -> Callable[[Any, Any], None
     """
 
     def skip(context: Any, result: Mapping[str, Any]) -> None:
-        idle = [task_id for task_id, (name, data_set) in tasks.items() if data_set not in result[name]]
-        if idle:
+        unneeded = [task_id for task_id, (name, data_set) in tasks.items() if data_set not in result[name]]
+        if unneeded:
             # The exception marks the task as successful, but Airflow does not store its result then.
             context["ti"].xcom_push(key=BaseXCom.XCOM_RETURN_KEY, value=result)
-            raise DownstreamTasksSkipped(tasks=idle)  # type: ignore[no-untyped-call]
+            raise DownstreamTasksSkipped(tasks=unneeded)  # type: ignore[no-untyped-call]
 
     return skip
 
 
 MACROS = {
-    "usage_day": usage_day,
-    "run": run,
-    "version": version,
-    "found": found,
-    "answer": answer,
-    "event": event,
-    "insight": insight,
-    "made": made,
+    one.__name__: one
+    for one in (usage_day, run, version, step_1_result, function_result, event, insight_statement, insight_result)
 }

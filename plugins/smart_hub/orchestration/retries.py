@@ -7,10 +7,10 @@ from airflow.providers.standard.exceptions import HITLRejectException, HITLTimeo
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryDecision, RetryPolicy, RetryRule
 
 # Error types of include/lambdas/event.py that another try would meet again.
-_UNREPEATABLE = {"InvalidEvent", "Unrepeatable"}
+_NON_RETRYABLE = {"InvalidEvent", "NonRetryableError"}
 
 # For a task that asks somebody: an answer, and none in time, are not asked for again.
-ANSWERED = ExceptionRetryPolicy(
+APPROVAL_RETRY_POLICY = ExceptionRetryPolicy(
     rules=[RetryRule(exception=[HITLRejectException, HITLTimeoutError], action=RetryAction.FAIL)]
 )
 
@@ -20,7 +20,7 @@ class FunctionRetryPolicy(RetryPolicy):
 
     def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
         error = _function_error(exception)
-        if error.get("errorType") in _UNREPEATABLE:
+        if error.get("errorType") in _NON_RETRYABLE:
             return RetryDecision.fail(reason=error.get("errorMessage"))
         return RetryDecision.default()
 

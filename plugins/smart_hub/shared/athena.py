@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 # Athena counts it among the DDL, though it reads.
 _CTAS = re.compile(r"\s*CREATE\s+TABLE\s", re.IGNORECASE)
 _FIRST_POLL_SECONDS = 0.05
-_SLOWEST_POLL_SECONDS = 2.0
+_MAX_POLL_SECONDS = 2.0
 
 
 class QueryFailed(RuntimeError):
@@ -35,7 +35,7 @@ def request_token(version: str, statement: str) -> str:
 
 
 @dataclass(frozen=True)
-class Athena:
+class AthenaRunner:
     """Queries of one attempt of one task.
 
     client: boto3's ``athena`` client; output: S3 prefix of result files, ``s3://…/``; version: the attempt's;
@@ -119,7 +119,7 @@ class Athena:
                     f"stopped, time ran out while {status['State']} (query {execution_id}: {first_line} …)"
                 )
             time.sleep(pause)
-            pause = min(pause * 1.5, _SLOWEST_POLL_SECONDS)
+            pause = min(pause * 1.5, _MAX_POLL_SECONDS)
 
     def _result_lines(self, execution_id: str) -> Iterator[Sequence[str | None]]:
         pages = self.client.get_paginator("get_query_results").paginate(QueryExecutionId=execution_id)

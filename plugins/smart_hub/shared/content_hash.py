@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable
 
 
-def content_of(objects: Iterable[tuple[str, str]]) -> str:
+def content_hash(objects: Iterable[tuple[str, str]]) -> str:
     """SHA-256, in hex, of the lines `<key>\\t<etag>\\n` of (key, ETag) pairs sorted by key.
 
     The order of the pairs and the quotes around an ETag do not matter. Leave the markers of empty folders out, as

@@ -1,4 +1,4 @@
-"""Where things lie in the data bucket, and what they are called.
+"""Names and S3 prefixes: the layout of the data bucket.
 
 Standard library only: the Lambda functions carry this module too.
 """
@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 RUN_PATTERN = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{12}")
 VERSION_PATTERN = re.compile(r"v[0-9a-f]{16}")
-CONTENT_PATTERN = re.compile(r"[0-9a-f]{64}")
+CONTENT_HASH_PATTERN = re.compile(r"[0-9a-f]{64}")
 # See staging_table; its group is the version.
 STAGING_TABLE_PATTERN = re.compile(rf"staging_[a-z_]+_({VERSION_PATTERN.pattern})")
 _VERSION_IN_LOCATION = re.compile(rf"/version=({VERSION_PATTERN.pattern})/")
@@ -18,13 +18,13 @@ DEFAULT_STACK = "smart-hub"
 # Contract number of the tables and of the functions' events. DAGs and stack must have the same one; the stack's is a
 # parameter of its Glue database.
 CONTRACT, CONTRACT_PARAMETER = "2", "smart_hub_contract"
-# Prefixes under which each run has a folder of its name, so one that begins with its day.
-STAGING = "staging/"
-RESULTS = "athena-results/"
+# Below these prefixes, each run has a folder of its name, which begins with its day.
+STAGING_PREFIX = "staging/"
+RESULTS_PREFIX = "athena-results/"
 # Key prefix of damaged usage files. Below it, they have their names in the source.
-DAMAGED = "raw/damaged/"
-# Suffixes of compressed files that step 1 checks. Athena supports others, such as .bz2; the local AWS does not.
-COMPRESSED = (".gz", ".zst")
+DAMAGED_PREFIX = "raw/damaged/"
+# Suffixes of compressed files that step 1 checks. Athena supports others, such as .bz2, which are copied unchecked.
+COMPRESSED_SUFFIXES = (".gz", ".zst")
 
 # The header of a file of locations. More columns can follow.
 LOCATION_COLUMNS = (
@@ -40,23 +40,29 @@ REFERENCE_TABLES = {
     "locations": "location_versions",
     "rates": "rate_versions",
 }
-# What is computed from one day of usage_cost, in the order in which it can be made, and the views of it.
-INSIGHT_TABLES = ("daily_device_cost", "hourly_load", "peak_shift", "hub_day_summary")
+# Insight, computed from one day of usage_cost -> the insights that its statement reads too, as ``<insight>_table``.
+INSIGHTS = {
+    "daily_device_cost": (),
+    "hourly_load": ("daily_device_cost",),
+    "peak_shift": ("daily_device_cost",),
+    "hub_day_summary": ("daily_device_cost", "peak_shift"),
+}
+INSIGHT_TABLES = tuple(INSIGHTS)
 INSIGHT_VIEWS = ("always_on", "provider_load")
 # Tables whose day the publish switches, in its order.
 PUBLISHED_TABLES = ("usage_rejects", "readings", "usage_cost", *INSIGHT_TABLES)
-# Of a day on which all is usable, or no hub is covered, there may be none.
-MAY_BE_EMPTY = {"usage_rejects", "peak_shift"}
+# No reject on a day on which everything is usable, no shift on a day without a hub with enough coverage.
+TABLES_THAT_CAN_BE_EMPTY = {"usage_rejects", "peak_shift"}
 # The first day of the partition projection of raw_usage_lines, in the template.
 FIRST_DAY = "2000-01-01"
-# The DAG that makes a run a day.
+# The DAG with one run for each day.
 DAILY_DAG = "smart_hub_usage"
 # DAGs whose runs write to the stack.
 WRITING_DAGS = (DAILY_DAG, "smart_hub_roll_back")
-# What each audit found.
+# The table of the audits' results.
 QUALITY_TABLE = "data_quality"
-# Files that a published day may have: Athena's limit of buckets in a CREATE TABLE AS.
-MOST_FILES_PER_DAY = 100
+# Files of a published day at most: Athena's limit of buckets in a CREATE TABLE AS.
+MAX_FILES_PER_DAY = 100
 
 
 def database_name(stack: str) -> str:
@@ -71,24 +77,24 @@ def run_name(day: str, run_id: str) -> str:
 
 
 def version_name(run: str, task_instance_id: str) -> str:
-    """Name of what one attempt of one task writes, ``v`` and 16 hex digits: another one every try and Clear.
+    """Name of the version that one attempt of one task writes, ``v`` and 16 hex digits; each try and Clear has its own.
 
-    The first eight digits are the run's, so that what an attempt left behind can be told to belong to it.
+    The first eight digits are the run's, so that the leftovers of an attempt can be attributed to their run.
     """
-    return f"v{_eight_digits(run)}{_eight_digits(task_instance_id)}"
+    return f"v{_short_hash(run)}{_short_hash(task_instance_id)}"
 
 
 def second_version(version: str) -> str:
-    """Name of what an attempt writes in place of its first version."""
-    return f"{version[:9]}{_eight_digits(version)}"
+    """Name of the version that an attempt writes in place of its first one."""
+    return f"{version[:9]}{_short_hash(version)}"
 
 
 def is_version_of(run: str, version: str) -> bool:
     """Whether an attempt of a task of this run wrote the version."""
-    return version[1:9] == _eight_digits(run)
+    return version[1:9] == _short_hash(run)
 
 
-def _eight_digits(name: str) -> str:
+def _short_hash(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:8]
 
 
@@ -96,15 +102,15 @@ def next_day(day: str) -> str:
     return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
 
 
-def version_at(location: str | None) -> str | None:
-    """The version that a location of the warehouse names, if it names one."""
+def version_in_location(location: str | None) -> str | None:
+    """The version in a location of the warehouse, or None."""
     match = _VERSION_IN_LOCATION.search(location or "")
     return match.group(1) if match else None
 
 
 def is_compressed(name: str) -> bool:
     """Whether the name of a raw file ends in .gz or .zst, in any case."""
-    return name.lower().endswith(COMPRESSED)
+    return name.lower().endswith(COMPRESSED_SUFFIXES)
 
 
 def raw_key(name: str) -> str:
@@ -118,7 +124,7 @@ def raw_key(name: str) -> str:
 
 def damaged_key(name: str) -> str:
     """Key of a damaged raw file, by its name in a source. No table contains this key."""
-    return f"{DAMAGED}{name}"
+    return f"{DAMAGED_PREFIX}{name}"
 
 
 def raw_prefix(data_set: str) -> str:
@@ -135,28 +141,28 @@ def day_prefix(table: str, day: str, version: str = "") -> str:
 
 
 def publications_prefix(day: str) -> str:
-    """Key prefix of the notes on where a day was published, an object each."""
+    """Key prefix of a day's publications, one object each."""
     return f"publications/dt={day}/"
 
 
-def reference_prefix(data_set: str, content: str, version: str) -> str:
-    """Key prefix of one conversion of one content of a reference data set."""
-    return f"{table_prefix(REFERENCE_TABLES[data_set])}content={content}/version={version}/"
+def reference_prefix(data_set: str, content_hash: str, version: str) -> str:
+    """Key prefix of one conversion of a reference data set with this content hash."""
+    return f"{table_prefix(REFERENCE_TABLES[data_set])}content={content_hash}/version={version}/"
 
 
 def staging_prefix(run: str, version: str = "") -> str:
     """Key prefix of a run's intermediate objects, or of one attempt's within it."""
-    return f"{STAGING}{run}/{version}/" if version else f"{STAGING}{run}/"
+    return f"{STAGING_PREFIX}{run}/{version}/" if version else f"{STAGING_PREFIX}{run}/"
 
 
 def run_id_key(run: str) -> str:
-    """Key of the object that holds the run's id, from which Airflow tells whether it has ended."""
+    """Key of the object with the run's id, by which Airflow knows whether the run has ended."""
     return f"{staging_prefix(run)}run_id"
 
 
 def results_prefix(run: str) -> str:
     """Key prefix of the result files of a run's queries."""
-    return f"{RESULTS}{run}/"
+    return f"{RESULTS_PREFIX}{run}/"
 
 
 def staging_table(kind: str, version: str) -> str:

@@ -29,10 +29,10 @@ def test_the_bucket_alone_has_to_be_set(dags: Path) -> None:
         skip_empty_days=False,
         aws_conn_id="aws_default",
         files_per_day=1,
-        keep_hours=24,
+        retention_hours=24,
         max_reject_ratio="0.5",
         watts_margin="1.25",
-        least_coverage="0.9",
+        min_coverage="0.9",
         sns_topic_arn="",
         quicksight=False,
         include=dags.parent / "include",
@@ -56,10 +56,10 @@ def test_another_share_of_rejects_is_named(dags: Path, text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "0.75", "1"])
 def test_the_least_coverage_is_a_decimal_number(dags: Path, text: str) -> None:
-    given = {**REQUIRED, "SMART_HUB_LEAST_COVERAGE": text}
+    given = {**REQUIRED, "SMART_HUB_MIN_COVERAGE": text}
     settings = Settings.from_environment(dags, given)
     settings.check()
-    assert settings.least_coverage == (text or "0.9")
+    assert settings.min_coverage == (text or "0.9")
 
 
 @pytest.mark.parametrize(("text", "files"), [("", 1), ("4", 4), ("100", 100)])
@@ -121,9 +121,9 @@ def test_the_include_folder_is_looked_for_in_order(dags: Path, tmp_path: Path) -
         ("SMART_HUB_SKIP_EMPTY_DAYS", "skip", "expected true or false, got 'skip'"),
         ("SMART_HUB_FILES_PER_DAY", "0", "expected a number from 1 to 100, got '0'"),
         ("SMART_HUB_FILES_PER_DAY", "101", "expected a number from 1 to 100, got '101'"),
-        ("SMART_HUB_LEAST_COVERAGE", "90", "expected a decimal number from 0 to 1, got '90'"),
-        ("SMART_HUB_KEEP_HOURS", "-1", "got '-1'"),
-        ("SMART_HUB_KEEP_HOURS", "a day", "got 'a day'"),
+        ("SMART_HUB_MIN_COVERAGE", "90", "expected a decimal number from 0 to 1, got '90'"),
+        ("SMART_HUB_RETENTION_HOURS", "-1", "got '-1'"),
+        ("SMART_HUB_RETENTION_HOURS", "a day", "got 'a day'"),
         ("SMART_HUB_SNS_TOPIC_ARN", "alarms", "expected the ARN of an SNS topic, got 'alarms'"),
         ("SMART_HUB_DATA_BUKET", "the-data", "there is no such setting; the closest is SMART_HUB_DATA_BUCKET"),
         ("SMART_HUB_MIROR", "", "there is no such setting; the closest is SMART_HUB_MIRROR"),

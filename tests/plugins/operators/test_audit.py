@@ -12,7 +12,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from pyarrow import parquet
 
-from smart_hub.core.quality import Rule, read_rules
+from smart_hub.core.quality import QualityCheck, read_checks, rules_of
 from smart_hub.operators import AuditOperator
 from smart_hub.shared.layout import VERSION_PATTERN
 from smart_hub.shared.sql import SqlValueError
@@ -25,7 +25,7 @@ TABLES = {
     "rejects_table": "staging_usage_rejects_v2",
     "published_table": "staging_compact_v3",
 }
-FOUND = {"step_1_copy_raw_data": {"content": {"mappings": "a" * 64, "locations": "b" * 64, "rates": "c" * 64}}}
+FOUND = {"step_1_copy_raw_data": {"content_hashes": {"mappings": "a" * 64, "locations": "b" * 64, "rates": "c" * 64}}}
 COLUMNS: list[str | None] = ["rule", "severity", "checked", "violations", "sample"]
 
 
@@ -35,10 +35,10 @@ def include(tmp_path: Path) -> Path:
     folder = tmp_path / "include" / "sql" / "quality"
     folder.mkdir(parents=True)
     (folder / "some_usage.sql").write_text(
-        "-- A day has readings.\n-- severity: fatal\nSELECT fault FROM {{ readings_table }}\n"
+        "-- rule some_usage, fatal: A day has readings.\nSELECT some_usage FROM ${readings_table}\n"
     )
     (folder / "plausible.sql").write_text(
-        "-- Nobody draws so much.\n-- severity: warning\nSELECT '{{ day }}' AS fault FROM {{ published_table }}\n"
+        "-- rule plausible, warning: No home uses so much.\nSELECT '${day}' AS plausible FROM ${published_table}\n"
     )
     shutil.copytree(REPOSITORY / "include" / "sql" / "publish", tmp_path / "include" / "sql" / "publish")
     return tmp_path / "include"
@@ -54,19 +54,12 @@ def audit(
     return lambda: AuditOperator(task_id="audit", settings=settings, tables=TABLES).execute(context_of(FOUND))
 
 
-def test_all_rules_are_one_query_of_one_row_each(aws: FakeAws, audit: Callable[[], Any]) -> None:
+def test_all_rules_are_one_query(aws: FakeAws, audit: Callable[[], Any]) -> None:
     aws.rows = [COLUMNS, ["some_usage", "fatal", "10", "0", None], ["plausible", "warning", "5", "0", None]]
     audit()
-    rule = (
-        "SELECT '{}' AS rule, '{}' AS severity, count(*) AS checked, count(fault) AS violations, CASE WHEN min(fault)"
-        " <> max(fault) THEN min(fault) || ', ' || max(fault) ELSE min(fault) END AS sample FROM (\n{}\n)"
-    )
-    assert aws.statements[0] == "\nUNION ALL\n".join(
-        [
-            rule.format("plausible", "warning", "SELECT '2019-12-21' AS fault FROM staging_compact_v3"),
-            rule.format("some_usage", "fatal", "SELECT fault FROM staging_usage_v1"),
-        ]
-    )
+    plausible, some_usage = aws.statements[0].split("\nUNION ALL\n")
+    assert "FROM (\nSELECT '2019-12-21' AS plausible FROM staging_compact_v3\n)" in plausible
+    assert "FROM (\nSELECT some_usage FROM staging_usage_v1\n)" in some_usage
     for call in aws.called("StartQueryExecution"):
         assert call["ResultConfiguration"] == {"OutputLocation": f"s3://the-data/athena-results/{RUN}/"}
 
@@ -144,7 +137,7 @@ def test_a_rule_without_a_row_does_not_pass(
     aws: FakeAws, audit: Callable[[], Any], rows: list[list[str | None]]
 ) -> None:
     aws.rows = [COLUMNS, *rows]
-    with pytest.raises(ValueError, match="each rule gives one row"):
+    with pytest.raises(ValueError, match="one row for each rule"):
         audit()
 
 
@@ -155,17 +148,17 @@ def test_a_table_that_is_gone_says_where_to_clear_from(aws: FakeAws, audit: Call
     assert aws.statements == []
 
 
-def test_a_rule_says_how_severe_it_is(include: Path) -> None:
+def test_a_file_without_a_rule_is_refused(include: Path) -> None:
     path = include / "sql" / "quality" / "some_usage.sql"
-    path.write_text("-- A day has readings.\n-- severity: terrible\nSELECT 1")
-    with pytest.raises(ValueError, match=r"some_usage\.sql: has no line '-- severity: fatal'"):
-        Rule.read(path)
+    path.write_text("-- A day has readings.\n-- rule some_usage, terrible: A day has readings.\nSELECT 1")
+    with pytest.raises(ValueError, match=r"some_usage\.sql: no line '-- rule <name>, fatal: <why>'"):
+        QualityCheck.read(path)
 
 
-def test_a_rule_cannot_ask_for_what_is_not_there(include: Path) -> None:
-    rule = Rule("r", "fatal", "SELECT 1 FROM {{ other_table }}")
+def test_a_missing_value_names_the_file(include: Path) -> None:
+    check = QualityCheck("r", (), "SELECT 1 FROM ${other_table}")
     with pytest.raises(SqlValueError, match=r"r\.sql: .*other_table"):
-        rule.select({"day": DAY})
+        check.results({"day": DAY})
 
 
 def test_a_killed_audit_stops_its_query(
@@ -192,11 +185,11 @@ def test_the_rules_of_the_package_get_all_that_they_ask_for(
 ) -> None:
     # given the package's own rules, all kept
     aws.tables.update(dict.fromkeys(TABLES.values(), "s3://the-data/staging/"))
-    rules = read_rules(REPOSITORY / "include" / "sql")
-    aws.rows = [COLUMNS, *([rule.name, rule.severity, "1", "0", None] for rule in rules)]
+    rules = rules_of(read_checks(REPOSITORY / "include" / "sql"))
+    aws.rows = [COLUMNS, *([rule.name, rule.severity, "1", "0", None] for rule in rules.values())]
 
     results = AuditOperator(task_id="audit", settings=settings_of(), tables=TABLES).execute(context_of(FOUND))
 
-    assert [result["rule"] for result in results] == [rule.name for rule in rules]
+    assert [result["rule"] for result in results] == list(rules)
     assert len(rules) >= 20
-    assert "{{" not in aws.statements[0]
+    assert "${" not in aws.statements[0]

@@ -163,7 +163,7 @@ def test_a_version_stays_for_its_readers_from_when_it_was_superseded_on(aws: Fak
     run()
     assert set(written.values()) <= set(aws.buckets[BUCKET])
     # and, for whom an hour is enough, the oldest to go
-    run(SMART_HUB_KEEP_HOURS="1")
+    run(SMART_HUB_RETENTION_HOURS="1")
     assert set(written.values()) - set(aws.buckets[BUCKET]) == {written[200]}
 
 

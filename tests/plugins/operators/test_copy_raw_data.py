@@ -35,7 +35,7 @@ def test_everything_is_sent_to_an_empty_bucket(aws: FakeAws, folder: Path, copy:
 
 def test_content_is_that_of_the_raw_objects(folder: Path, copy: Callable[..., Any]) -> None:
     # printf "raw/rates/rates.xml\t$(printf 'r\n' | md5sum | cut -c1-32)\n" | sha256sum, and so on
-    assert copy(folder)["content"] == {
+    assert copy(folder)["content_hashes"] == {
         "mappings": "ea54e347c13e0b4334c7fdee621727607579343e08d1f26483b327cb308e8159",
         "locations": "db65e035f8f3fa1025e6ec8d568884fa3e90f4751e63e9007507cf21b47cf408",
         "rates": "dfe4ee04d93a67f330f0d5f0507c8f28b88b8f29ff4c77eaf2b941b94d417a69",
@@ -56,8 +56,8 @@ def test_a_changed_file_is_sent_again(aws: FakeAws, folder: Path, copy: Callable
     after = copy(folder)
     assert sent(aws) == {"rates/rates.xml"}
     assert raw(aws)["rates/rates.xml"] == "dearer\n"
-    assert after["content"]["rates"] != before["content"]["rates"]
-    assert after["content"]["mappings"] == before["content"]["mappings"]
+    assert after["content_hashes"]["rates"] != before["content_hashes"]["rates"]
+    assert after["content_hashes"]["mappings"] == before["content_hashes"]["mappings"]
 
 
 def test_where_etags_are_opaque_the_metadata_tell(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
@@ -116,7 +116,7 @@ def test_more_files_than_s3_lists_at_once_are_all_copied_hashed_and_deleted(
     assert raw(aws) == {name: one.body.decode() for name, one in aws.buckets["upstream"].items()}
     mappings = {name: text.encode() for name, text in sorted(raw(aws).items()) if name.startswith("mappings/")}
     lines = (f"raw/{name}\t{hashlib.md5(body).hexdigest()}\n" for name, body in mappings.items())
-    assert found["content"]["mappings"] == hashlib.sha256("".join(lines).encode()).hexdigest()
+    assert found["content_hashes"]["mappings"] == hashlib.sha256("".join(lines).encode()).hexdigest()
     # Expect none to be sent again, though the last page alone were no proof of that
     copy("s3://upstream")
     assert sent(aws) == set()
@@ -210,7 +210,7 @@ def test_only_content_that_is_not_registered_is_to_be_converted(
     aws: FakeAws, folder: Path, copy: Callable[..., Any]
 ) -> None:
     # Given mappings whose content was already converted
-    content = copy(folder)["content"]
+    content = copy(folder)["content_hashes"]
     aws.partitions["mapping_versions", content["mappings"]] = "s3://the-data/warehouse/mapping_versions/"
     # Expect the others to be new
     assert sorted(copy(folder)["new"]) == ["locations", "rates"]
@@ -218,7 +218,7 @@ def test_only_content_that_is_not_registered_is_to_be_converted(
 
 def test_what_the_catalog_has_is_not_crawled_again(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
     # Given a day that was crawled, and rates that were converted
-    content = copy(folder)["content"]
+    content = copy(folder)["content_hashes"]
     aws.crawl()
     aws.partitions["rate_versions", content["rates"]] = "s3://the-data/warehouse/rate_versions/"
     assert copy(folder)["crawl"] == []
@@ -237,7 +237,7 @@ def test_what_the_catalog_has_is_not_crawled_again(aws: FakeAws, folder: Path, c
 def test_a_day_and_a_state_that_the_catalog_lacks_are_crawled(
     aws: FakeAws, folder: Path, copy: Callable[..., Any]
 ) -> None:
-    content = copy(folder)["content"]
+    content = copy(folder)["content_hashes"]
     aws.crawl()
     aws.partitions["rate_versions", content["rates"]] = "s3://the-data/warehouse/rate_versions/"
     # Given locations of a new state, and a folder of mappings with only an empty file

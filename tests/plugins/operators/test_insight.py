@@ -16,7 +16,7 @@ from tests.fake_aws import BUCKET, DAY, RUN, FakeAws
 PUBLISHED = "staging_compact_v2222222222222222"
 RATES = "c" * 64
 EARLIER = {
-    macros.STEP_1: {"content": {"rates": RATES}},
+    macros.STEP_1: {"content_hashes": {"rates": RATES}},
     "step_6_compact": f'{{"published_table": "{PUBLISHED}"}}',
     **{f"insights.{table}": {"table": f"staging_{table}_v3333333333333333"} for table in INSIGHT_TABLES},
 }
@@ -33,7 +33,7 @@ def run(
     monkeypatch.setattr(insight.AthenaOperator.operator_extra_links[0], "persist", lambda **kwargs: None)
 
     def execute(table: str) -> tuple[Any, str]:
-        settings = settings_of(SMART_HUB_LEAST_COVERAGE="0.75")
+        settings = settings_of(SMART_HUB_MIN_COVERAGE="0.75")
         context = context_of(EARLIER)
         operator = InsightOperator(task_id=table, insight=table, settings=settings)
         operator.render_template_fields({**context, **macros.MACROS, "settings": settings})

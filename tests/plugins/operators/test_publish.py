@@ -27,7 +27,7 @@ CONTENT = {"mappings": "a" * 64, "locations": "b" * 64, "rates": "c" * 64}
 # Results of earlier tasks: two crawls, a conversion of rates, an audit of 17,280 rows and 2 rejects.
 AUDIT = [{"rule": "complete_rows", "checked": 17280}, {"rule": "every_reject_has_a_reason", "checked": 2}]
 EARLIER = {
-    macros.STEP_1: {"content": CONTENT, "new": ["mappings", "rates"], "crawl": ["usage", "rates"]},
+    macros.STEP_1: {"content_hashes": CONTENT, "new": ["mappings", "rates"], "crawl": ["usage", "rates"]},
     "audit": AUDIT,
 }
 

@@ -221,7 +221,7 @@ def test_where_there_is_no_stack_there_is_nothing_to_do(aws: Aws) -> None:
     assert remove(aws) == ["smart-hub: there is no such stack"]
 
     aws.no_stack()
-    assert teardown.holdings(aws.client, "smart-hub") is None
+    assert teardown.inventory(aws.client, "smart-hub") is None
 
 
 # The operators
@@ -245,7 +245,7 @@ def context(stack: str = "smart-hub", **active: int) -> Any:
     return {"params": {"stack": stack}, "ti": SimpleNamespace(get_dr_count=get_dr_count)}
 
 
-@pytest.mark.parametrize("kind", ["WhatWouldGoOperator", "RemoveStackOperator"])
+@pytest.mark.parametrize("kind", ["TeardownPreviewOperator", "TeardownOperator"])
 @pytest.mark.parametrize("dag_id", ["smart_hub_usage", "smart_hub_roll_back"])
 def test_while_runs_are_active_nothing_is_looked_at_or_removed(
     operator: Callable[..., Any], kind: str, dag_id: str
@@ -256,7 +256,7 @@ def test_while_runs_are_active_nothing_is_looked_at_or_removed(
         operator(kind).execute(context(**{dag_id: 2}))
 
 
-@pytest.mark.parametrize("kind", ["WhatWouldGoOperator", "RemoveStackOperator"])
+@pytest.mark.parametrize("kind", ["TeardownPreviewOperator", "TeardownOperator"])
 def test_another_stacks_name_removes_nothing(operator: Callable[..., Any], kind: str) -> None:
     from airflow.sdk.exceptions import AirflowFailException
 
@@ -268,7 +268,7 @@ def test_settings_that_are_wrong_remove_nothing(operator: Callable[..., Any]) ->
     from airflow.sdk.exceptions import AirflowFailException
 
     with pytest.raises(AirflowFailException, match="SMART_HUB_MIRROR"):
-        operator("RemoveStackOperator", SMART_HUB_MIRROR="perhaps").execute(context())
+        operator("TeardownOperator", SMART_HUB_MIRROR="perhaps").execute(context())
 
 
 def test_an_airflow_whose_role_is_gone_is_told_what_is_left_to_do(
@@ -284,4 +284,4 @@ def test_an_airflow_whose_role_is_gone_is_told_what_is_left_to_do(
         monkeypatch.setattr(base, "clients", lambda aws_conn_id: {"sts": sts}.__getitem__)
 
         with pytest.raises(AirflowFailException, match="make destroy STACK=smart-hub finds out and removes the rest"):
-            operator("RemoveStackOperator").execute(context())
+            operator("TeardownOperator").execute(context())

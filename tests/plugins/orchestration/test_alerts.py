@@ -13,7 +13,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, PartitionedAssetTimetable
 from airflow.serialization.serialized_objects import DagSerialization
 
-from smart_hub.orchestration.alerts import when_failed, when_late
+from smart_hub.orchestration.alerts import failure_alerts, late_run_alert
 from tests.fake_aws import FakeAws
 
 REPOSITORY = Path(__file__).parents[3]
@@ -21,12 +21,12 @@ TOPIC = "arn:aws:sns:us-east-1:000000000000:alarms"
 
 
 def test_nobody_is_told_without_a_topic(settings_of: Callable[..., Any]) -> None:
-    assert when_failed(settings_of()) == []
-    assert when_late(settings_of()) is None
+    assert failure_alerts(settings_of()) == []
+    assert late_run_alert(settings_of()) is None
 
 
 def test_a_failed_task_is_told_with_its_error_and_log(aws: FakeAws, settings_of: Callable[..., Any]) -> None:
-    (notifier,) = when_failed(settings_of(SMART_HUB_SNS_TOPIC_ARN=TOPIC))
+    (notifier,) = failure_alerts(settings_of(SMART_HUB_SNS_TOPIC_ARN=TOPIC))
     task_instance = SimpleNamespace(task_id="audit", log_url="http://airflow/log")
     dag = DAG(dag_id="smart_hub_usage", schedule=None)
 

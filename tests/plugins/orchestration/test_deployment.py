@@ -100,8 +100,10 @@ def test_a_connection_that_leads_nowhere_is_named_once(
 def test_a_first_task_names_every_setting_before_it_asks_aws(
     operator: Any, aws: FakeAws, settings_of: Callable[..., Any], context_of: Callable[..., Any]
 ) -> None:
-    task = operator(task_id="first", settings=settings_of(SMART_HUB_DATA_BUCKET="", SMART_HUB_KEEP_HOURS="a day"))
-    with pytest.raises(AirflowFailException, match=r"SMART_HUB_DATA_BUCKET: not set.*SMART_HUB_KEEP_HOURS: expected"):
+    task = operator(task_id="first", settings=settings_of(SMART_HUB_DATA_BUCKET="", SMART_HUB_RETENTION_HOURS="a day"))
+    with pytest.raises(
+        AirflowFailException, match=r"SMART_HUB_DATA_BUCKET: not set.*SMART_HUB_RETENTION_HOURS: expected"
+    ):
         task.execute(context_of())
     assert aws.calls == []
 

@@ -75,19 +75,21 @@ def test_the_event_of_a_function(context_of: ContextOf) -> None:
     # Given what step 1 found and step 3 answered
     content = {"mappings": "a" * 64, "locations": "b" * 64, "rates": "c" * 64}
     results = {
-        macros.STEP_1: {"content": content},
+        macros.STEP_1: {"content_hashes": content},
         "step_3_convert": json.dumps({"readings_table": "staging_usage_v1"}),
     }
     context = context_of(results)
     # When the DAG's template is rendered
-    text = "{{ event('mappings', 'locations', readings_table=answer('step_3_convert').readings_table, files=2) }}"
+    text = (
+        "{{ event('mappings', 'locations', readings_table=function_result('step_3_convert').readings_table, files=2) }}"
+    )
     event = json.loads(Environment(undefined=StrictUndefined).from_string(text).render(**context, **macros.MACROS))
     # Expect the fields of the functions' events
     assert event == {
         "day": "2019-12-21",
         "run": RUN,
         "version": macros.version(context),
-        "content": {"mappings": "a" * 64, "locations": "b" * 64},
+        "content_hashes": {"mappings": "a" * 64, "locations": "b" * 64},
         "readings_table": "staging_usage_v1",
         "files": 2,
     }
@@ -95,7 +97,7 @@ def test_the_event_of_a_function(context_of: ContextOf) -> None:
 
 def test_a_missing_result_says_where_to_clear_from(context_of: ContextOf) -> None:
     with pytest.raises(AirflowFailException, match="step_3_convert has left no result"):
-        macros.answer(context_of(), "step_3_convert")
+        macros.function_result(context_of(), "step_3_convert")
 
 
 def test_tasks_without_work_are_skipped_and_the_result_is_kept() -> None:
@@ -106,11 +108,11 @@ def test_tasks_without_work_are_skipped_and_the_result_is_kept() -> None:
     tasks = {"crawl.usage": ("crawl", "usage"), "crawl.rates": ("crawl", "rates"), "job": ("new", "rates")}
 
     with pytest.raises(DownstreamTasksSkipped) as skipped:
-        macros.skip_idle(tasks)(context, result)
+        macros.skip_unneeded(tasks)(context, result)
 
     assert skipped.value.tasks == ["crawl.rates"]
     assert pushed == {"return_value": result}
 
 
 def test_without_an_idle_task_the_step_ends_as_usual() -> None:
-    macros.skip_idle({"job": ("new", "rates")})({}, {"new": ["rates"]})
+    macros.skip_unneeded({"job": ("new", "rates")})({}, {"new": ["rates"]})

@@ -22,7 +22,7 @@ def raised(kind: str) -> ValueError:
     return failure(json.dumps({"errorMessage": "clear the run from step_3_convert", "errorType": kind}))
 
 
-@pytest.mark.parametrize("kind", ["InvalidEvent", "Unrepeatable"])
+@pytest.mark.parametrize("kind", ["InvalidEvent", "NonRetryableError"])
 def test_what_would_end_the_same_way_is_not_tried_again(kind: str) -> None:
     decision = FunctionRetryPolicy().evaluate(raised(kind), 1, 3)
     assert (decision.action, decision.reason) == (RetryAction.FAIL, "clear the run from step_3_convert")
@@ -49,7 +49,7 @@ def test_the_names_are_those_of_the_functions_errors(monkeypatch: pytest.MonkeyP
     monkeypatch.syspath_prepend(Path(__file__).parents[3] / "include" / "lambdas")
     event = importlib.import_module("event")
     names = {name for name, kind in vars(event).items() if isinstance(kind, type) and issubclass(kind, Exception)}
-    assert {"InvalidEvent", "Unrepeatable"} <= names
+    assert {"InvalidEvent", "NonRetryableError"} <= names
 
 
 @pytest.mark.parametrize(

@@ -4,20 +4,20 @@ from collections.abc import Callable
 
 import pytest
 
-from smart_hub.shared.athena import Athena, QueryFailed, QueryTimedOut, request_token
+from smart_hub.shared.athena import AthenaRunner, QueryFailed, QueryTimedOut, request_token
 from tests.fake_aws import FakeAws
 
 VERSION = "v0123456789abcdef"
 
 
 @pytest.fixture
-def athena_with(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Athena]:
+def athena_with(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AthenaRunner]:
     """Athena with so many seconds left, each pause of which passes at once."""
 
-    def make(seconds: float = 100.0) -> Athena:
+    def make(seconds: float = 100.0) -> AthenaRunner:
         clock = [seconds]
         monkeypatch.setattr("time.sleep", lambda pause: clock.__setitem__(0, clock[0] - pause))
-        return Athena(
+        return AthenaRunner(
             client=aws.client("athena"),
             workgroup="smart-hub",
             database="smart_hub",
@@ -30,7 +30,7 @@ def athena_with(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
 
 def test_statements_are_started_before_the_first_is_waited_for(
-    aws: FakeAws, athena_with: Callable[..., Athena]
+    aws: FakeAws, athena_with: Callable[..., AthenaRunner]
 ) -> None:
     assert athena_with().run("SELECT 1", "SELECT 2") == ["1", "2"]
     assert [operation for operation, _ in aws.calls] == [
@@ -43,7 +43,7 @@ def test_statements_are_started_before_the_first_is_waited_for(
 
 
 def test_a_query_runs_in_the_workgroup_and_database_under_the_attempts_token(
-    aws: FakeAws, athena_with: Callable[..., Athena]
+    aws: FakeAws, athena_with: Callable[..., AthenaRunner]
 ) -> None:
     athena_with().run("SELECT 1")
     assert aws.called("StartQueryExecution") == [
@@ -69,14 +69,14 @@ def test_another_attempt_or_statement_has_another_token() -> None:
     assert {len(token) for token in tokens} == {64}
 
 
-def test_a_running_query_is_asked_for_again(aws: FakeAws, athena_with: Callable[..., Athena]) -> None:
+def test_a_running_query_is_asked_for_again(aws: FakeAws, athena_with: Callable[..., AthenaRunner]) -> None:
     states = iter(["QUEUED", "RUNNING", "RUNNING", "SUCCEEDED"])
     aws.outcome = lambda statement: (next(states), "")
     athena_with().run("SELECT 1")
     assert len(aws.called("GetQueryExecution")) == 4
 
 
-def test_when_one_fails_the_others_are_stopped(aws: FakeAws, athena_with: Callable[..., Athena]) -> None:
+def test_when_one_fails_the_others_are_stopped(aws: FakeAws, athena_with: Callable[..., AthenaRunner]) -> None:
     # Given three queries, the second of which fails while the third runs
     outcomes = {"SELECT 1": "SUCCEEDED", "SELECT 2": "FAILED", "SELECT 3": "RUNNING"}
     aws.outcome = lambda statement: (outcomes[statement], "TABLE_NOT_FOUND: t")
@@ -87,7 +87,7 @@ def test_when_one_fails_the_others_are_stopped(aws: FakeAws, athena_with: Callab
     assert aws.stopped == ["3"]
 
 
-def test_when_time_runs_out_all_are_stopped(aws: FakeAws, athena_with: Callable[..., Athena]) -> None:
+def test_when_time_runs_out_all_are_stopped(aws: FakeAws, athena_with: Callable[..., AthenaRunner]) -> None:
     aws.outcome = lambda statement: ("RUNNING", "")
     with pytest.raises(QueryTimedOut, match="time ran out while RUNNING"):
         athena_with(seconds=0.2).run("SELECT 1", "SELECT 2")
@@ -95,7 +95,7 @@ def test_when_time_runs_out_all_are_stopped(aws: FakeAws, athena_with: Callable[
 
 
 def test_when_a_statement_cannot_be_started_those_before_are_stopped(
-    aws: FakeAws, athena_with: Callable[..., Athena]
+    aws: FakeAws, athena_with: Callable[..., AthenaRunner]
 ) -> None:
     from botocore.exceptions import ParamValidationError
 
@@ -105,7 +105,7 @@ def test_when_a_statement_cannot_be_started_those_before_are_stopped(
     assert aws.stopped == ["1"]
 
 
-def test_stop_stops_what_runs(aws: FakeAws, athena_with: Callable[..., Athena]) -> None:
+def test_stop_stops_what_runs(aws: FakeAws, athena_with: Callable[..., AthenaRunner]) -> None:
     # Given a query that is killed from outside, as a signal does, while it is waited for
     athena = athena_with()
 
@@ -120,7 +120,7 @@ def test_stop_stops_what_runs(aws: FakeAws, athena_with: Callable[..., Athena]) 
 
 
 def test_a_query_that_cannot_be_stopped_hides_neither_the_error_nor_the_others(
-    aws: FakeAws, athena_with: Callable[..., Athena]
+    aws: FakeAws, athena_with: Callable[..., AthenaRunner]
 ) -> None:
     # Given three queries, of which the first fails and the second cannot be stopped
     aws.outcome = lambda statement: ("FAILED", "no such table") if statement == "SELECT 1" else ("RUNNING", "")
@@ -131,6 +131,6 @@ def test_a_query_that_cannot_be_stopped_hides_neither_the_error_nor_the_others(
     assert aws.stopped == ["3"]
 
 
-def test_rows_are_dicts_and_null_is_none(aws: FakeAws, athena_with: Callable[..., Athena]) -> None:
+def test_rows_are_dicts_and_null_is_none(aws: FakeAws, athena_with: Callable[..., AthenaRunner]) -> None:
     aws.rows = [["rule", "sample"], ["a", "x"], ["b", None]]
     assert athena_with().rows("SELECT …") == [{"rule": "a", "sample": "x"}, {"rule": "b", "sample": None}]

@@ -32,10 +32,10 @@ CA_AND_OR = "aeeac8ec73693b228a164c02dc7cc9326ebd97038e693ca9083e6ccc10f8a0e2"
     ids=["sorted", "unsorted", "quoted ETags", "non-ASCII keys, an upload in parts", "none"],
 )
 def test_the_content_is_the_hash_of_the_sorted_lines(objects: list[tuple[str, str]], expected: str) -> None:
-    assert content.content_of(objects) == expected
+    assert content.content_hash(objects) == expected
 
 
 def test_a_changed_or_renamed_object_changes_the_content() -> None:
-    changed = content.content_of([("raw/rates/ca.xml", "e1"), ("raw/rates/or.xml", "e3")])
-    renamed = content.content_of([("raw/rates/ca.xml", "e1"), ("raw/rates/wa.xml", "e2")])
+    changed = content.content_hash([("raw/rates/ca.xml", "e1"), ("raw/rates/or.xml", "e3")])
+    renamed = content.content_hash([("raw/rates/ca.xml", "e1"), ("raw/rates/wa.xml", "e2")])
     assert len({CA_AND_OR, changed, renamed}) == 3

@@ -68,5 +68,5 @@ def test_what_is_named_is_known_again() -> None:
     table = layout.STAGING_TABLE_PATTERN.fullmatch(layout.staging_table("usage_cost", version))
     assert table is not None
     assert table[1] == version
-    assert layout.version_at(f"s3://bucket/{layout.day_prefix('usage', DAY, version)}verdict=used/") == version
-    assert layout.version_at(f"s3://bucket/{layout.day_prefix('usage', DAY)}") is None
+    assert layout.version_in_location(f"s3://bucket/{layout.day_prefix('usage', DAY, version)}verdict=used/") == version
+    assert layout.version_in_location(f"s3://bucket/{layout.day_prefix('usage', DAY)}") is None
