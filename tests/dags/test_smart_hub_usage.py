@@ -1,4 +1,4 @@
-"""The DAG as it stands: its steps, their order, and the policies every task keeps."""
+"""The DAG: its steps, their order, and the policies of all tasks."""
 
 import json
 import os
@@ -43,12 +43,12 @@ CRAWLS = {task_id for task_id in STEPS if task_id.startswith("step_2_crawl.")}
 
 
 def refuse(*args: Any, **kwargs: Any) -> None:
-    raise AssertionError(f"reached for {args} while the DAG was parsed")
+    raise AssertionError(f"used {args} while the DAG was parsed")
 
 
 @pytest.fixture(scope="module")
 def bag() -> DagBag:
-    """The DAG folder, parsed with no network, Variable or Connection at hand."""
+    """The DAG folder, parsed without network, Variables and Connections."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", refuse)
         patch.setattr(socket.socket, "connect_ex", refuse)
@@ -63,16 +63,16 @@ def dag(bag: DagBag) -> Any:
     return bag.dags[DAILY_DAG]
 
 
-def test_the_folder_holds_exactly_these_dags_and_no_import_error(bag: DagBag) -> None:
+def test_the_folder_has_exactly_these_dags_without_an_import_error(bag: DagBag) -> None:
     assert bag.import_errors == {}
     assert set(bag.dags) == {DAILY_DAG, "smart_hub_roll_back", "smart_hub_teardown"}
 
 
-def test_each_step_is_run_by_its_operator(dag: DAG) -> None:
+def test_each_step_has_its_operator(dag: DAG) -> None:
     assert {task_id: type(task).__name__ for task_id, task in dag.task_dict.items()} == STEPS
 
 
-def test_steps_follow_each_other_as_the_graph_says(dag: DAG) -> None:
+def test_the_steps_have_these_upstream_tasks(dag: DAG) -> None:
     assert {task_id: task.upstream_task_ids for task_id, task in dag.task_dict.items()} == {
         "step_1_copy_raw_data": set(),
         **{crawl: {"step_1_copy_raw_data"} for crawl in CRAWLS},
@@ -84,14 +84,14 @@ def test_steps_follow_each_other_as_the_graph_says(dag: DAG) -> None:
         "insights.daily_device_cost": {"step_6_compact"},
         "insights.hourly_load": {"insights.daily_device_cost"},
         "insights.peak_shift": {"insights.daily_device_cost"},
-        "insights.hub_day_summary": {"insights.peak_shift"},
+        "insights.hub_day_summary": {"insights.daily_device_cost", "insights.peak_shift"},
         "publish": {"audit", "insights.hourly_load", "insights.hub_day_summary"},
         "refresh_quicksight": {"publish"},
         "step_7_clean_up": {"publish"},
     }
 
 
-def test_only_followers_of_what_may_be_skipped_run_after_a_skip(dag: DAG) -> None:
+def test_only_step_5_runs_after_a_skipped_task(dag: DAG) -> None:
     lenient = {task_id for task_id, task in dag.task_dict.items() if task.trigger_rule != "all_success"}
     assert lenient == {"step_5_transform"}
     assert {dag.task_dict[task_id].trigger_rule for task_id in lenient} == {"none_failed_min_one_success"}
@@ -102,8 +102,8 @@ def test_tasks_on_shared_resources_run_one_at_a_time(dag: DAG) -> None:
     assert alone == {*CRAWLS, "step_4_convert_rates", "publish"}
 
 
-def test_no_function_is_invoked_twice_or_given_up_early(dag: DAG) -> None:
-    # Lambda's limit is 900 s; boto3 gives up after 60 s and invokes again unless it is told otherwise.
+def test_boto3_waits_for_a_function_and_invokes_it_once(dag: DAG) -> None:
+    # Lambda's limit is 900 s; by default, boto3 gives up after 60 s and invokes the function again.
     for task_id in ("step_3_convert", "step_5_transform", "step_6_compact"):
         task: Any = dag.task_dict[task_id]
         assert task.botocore_config["read_timeout"] > 900
@@ -111,20 +111,20 @@ def test_no_function_is_invoked_twice_or_given_up_early(dag: DAG) -> None:
         assert task.execution_timeout > timedelta(seconds=task.botocore_config["read_timeout"])
 
 
-def test_the_files_of_a_day_reach_the_function_and_the_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_function_and_the_audit_get_the_number_of_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMART_HUB_FILES_PER_DAY", "4")
     dag: Any = DagBag(dag_folder=DAG_FILE).dags[DAILY_DAG]
 
-    told = Template(dag.task_dict["step_6_compact"].payload).render(
+    payload = Template(dag.task_dict["step_6_compact"].payload).render(
         event=lambda **fields: json.dumps(fields),
-        answer=lambda task_id: {"cost_table": task_id},
+        function_result=lambda task_id: {"cost_table": task_id},
         settings=dag.user_defined_macros["settings"],
     )
-    assert json.loads(told) == {"cost_table": "step_5_transform", "files": 4}
+    assert json.loads(payload) == {"cost_table": "step_5_transform", "files": 4}
     assert dag.task_dict["audit"].settings.files_per_day == 4
 
 
-def test_a_refresh_that_fails_holds_nothing_up(dag: DAG) -> None:
+def test_no_task_waits_for_the_refresh_of_quicksight(dag: DAG) -> None:
     assert dag.task_dict["refresh_quicksight"].downstream_task_ids == set()
 
 
@@ -142,14 +142,14 @@ def test_each_data_set_of_the_dashboard_is_refreshed_in_full(monkeypatch: pytest
     assert one.ingestion_type == "FULL_REFRESH"
 
 
-def test_without_a_dashboard_the_refresh_has_nothing_to_do(dag: DAG) -> None:
+def test_without_a_dashboard_the_refresh_has_no_data_set(dag: DAG) -> None:
     # which Airflow shows as one skipped task:
     # https://airflow.apache.org/docs/apache-airflow/stable/authoring-and-scheduling/dynamic-task-mapping.html
     task: Any = dag.task_dict["refresh_quicksight"]
     assert task.expand_input.value == {"data_set_id": []}
 
 
-def test_retries_outlast_what_a_lost_worker_left_running(dag: DAG) -> None:
+def test_retries_of_crawls_last_longer_than_a_crawl(dag: DAG) -> None:
     # Given the waits between tries as Airflow computes them: delay * factor^(try - 1), up to the longest.
     for task_id in (*CRAWLS, "refresh_quicksight"):
         task: Any = dag.task_dict[task_id]
@@ -159,7 +159,7 @@ def test_retries_outlast_what_a_lost_worker_left_running(dag: DAG) -> None:
         assert sum(waits) > 5 * 60
 
 
-def test_every_task_has_an_owner_retries_a_time_limit_and_a_word_of_documentation(bag: DagBag) -> None:
+def test_every_task_has_an_owner_retries_a_time_limit_and_documentation(bag: DagBag) -> None:
     for dag in bag.dags.values():
         assert dag.doc_md
         assert "smart-hub" in dag.tags
@@ -201,15 +201,15 @@ def test_the_dag_parses_without_any_setting_and_with_wrong_ones(monkeypatch: pyt
     }
 
 
-def test_the_first_tasks_of_every_dag_name_the_settings_that_are_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_tasks_of_every_dag_name_invalid_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow.sdk.exceptions import AirflowFailException
 
-    # Given a bucket that is not set, for its name is mistyped
+    # Given a mistyped variable
     monkeypatch.setenv("SMART_HUB_DATA_BUKET", "the-data")
     dags = DagBag(dag_folder=REPOSITORY / "dags").dags.values()
     first: list[Any] = [task for dag in dags for task in dag.tasks if not task.upstream_task_ids]
     assert len(first) >= len(dags)
-    # When one runs, expect it to fail at once, with both names, and not to be tried again
+    # When one runs, expect it to fail without a retry, and to name both variables
     for task in first:
         with pytest.raises(AirflowFailException) as raised:
             task.execute({})
@@ -219,7 +219,7 @@ def test_the_first_tasks_of_every_dag_name_the_settings_that_are_wrong(monkeypat
         )
 
 
-def test_the_dag_survives_serialization(dag: DAG) -> None:
+def test_the_dag_can_be_serialized(dag: DAG) -> None:
     from airflow.serialization.serialized_objects import DagSerialization
 
     copy = DagSerialization.from_dict(DagSerialization.to_dict(dag))
@@ -229,11 +229,11 @@ def test_the_dag_survives_serialization(dag: DAG) -> None:
 
 
 @pytest.mark.parametrize("day", ["2019-12-21", None])
-def test_the_parameter_takes_a_date_or_nothing(dag: Any, day: str | None) -> None:
+def test_the_parameter_accepts_a_date_or_nothing(dag: Any, day: str | None) -> None:
     assert dag.params.get_param("usage_date").resolve(value=day) == day
 
 
-def test_the_parameter_refuses_what_is_no_date(dag: Any) -> None:
+def test_the_parameter_refuses_an_invalid_date(dag: Any) -> None:
     from airflow.sdk.exceptions import ParamValidationError
 
     with pytest.raises(ParamValidationError):
@@ -256,7 +256,7 @@ def test_a_scheduled_run_starts_when_its_day_is_over_everywhere(dag: Any) -> Non
     assert run.partition_key == "2026-03-01"
 
 
-def test_dag_files_only_wire() -> None:
+def test_dag_files_define_no_functions() -> None:
     for path in (REPOSITORY / "dags").glob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"^\s*(def|class|async|lambda) ", text, re.MULTILINE), path
@@ -291,7 +291,7 @@ def subprocess_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in ("AIRFLOW_HOME", "PATH", "HOME") if name in os.environ}
 
 
-def test_airflow_takes_no_module_of_the_package_for_a_plugin() -> None:
+def test_airflow_imports_no_module_of_the_package_as_a_plugin() -> None:
     # Given Airflow's own reading of .airflowignore, expect that nothing of smart_hub/ is left
     from airflow._shared.module_loading.file_discovery import find_path_from_directory
 
@@ -303,11 +303,13 @@ def test_airflow_takes_no_module_of_the_package_for_a_plugin() -> None:
     assert {path for path in modules if path.parts[0] == "smart_hub"} == set()
 
 
-def test_the_tasks_that_the_code_names_are_there(dag: Any) -> None:
-    # given what errors say to clear, and what macros ask for an answer
+def test_tasks_that_error_messages_name_exist(dag: Any) -> None:
+    # given the task ids in error messages and macros
     sources = [path for folder in ("include", "plugins") for path in (REPOSITORY / folder).rglob("*.py")]
-    named = {name for path in sources for name in re.findall(r"step_\d_[a-z_]+", path.read_text(encoding="utf-8"))}
+    named = {
+        name for path in sources for name in re.findall(r"step_\d_(?!result)[a-z_]+", path.read_text(encoding="utf-8"))
+    }
 
-    # expect them in the graph
+    # expect them in the DAG
     assert {"step_1_copy_raw_data", "step_3_convert", "step_6_compact"} <= named
     assert named <= {task_id.split(".")[0] for task_id in dag.task_ids}

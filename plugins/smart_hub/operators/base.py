@@ -1,4 +1,4 @@
-"""What the operators have in common: settings, AWS clients, Athena."""
+"""The base class of the operators: settings, AWS clients, Athena."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +17,7 @@ from smart_hub.shared.athena import AthenaRunner
 from smart_hub.shared.layout import DAILY_DAG, PUBLISHED_TABLES, STAGING_PREFIX, results_prefix, run_id_key, run_name
 from smart_hub.shared.objects import objects
 
-_MAX_DELETED_KEYS = 1000  # keys that one request of S3 takes
+_MAX_DELETED_KEYS = 1000  # in one request to S3
 
 
 class SmartHubOperator(BaseOperator):
@@ -29,9 +29,9 @@ class SmartHubOperator(BaseOperator):
         self._athena: AthenaRunner | None = None
 
     def check_settings(self, *, deployed: bool = True) -> None:
-        """For the first task of a run: fails it, without a retry, if a setting is wrong or AWS lacks what it says.
+        """Fails the first task of a run, without a retry, if a setting is invalid or does not match the deployment.
 
-        deployed: whether what it says has to be there on AWS.
+        deployed: whether to check that the bucket and stack of the settings exist on AWS.
         """
         try:
             self.settings.check()
@@ -42,7 +42,7 @@ class SmartHubOperator(BaseOperator):
 
     @cached_property
     def client(self) -> Callable[[str], Any]:
-        """Gives boto3's client of a service."""
+        """Returns boto3's client of a service."""
         return clients(self.settings.aws_conn_id)
 
     @property
@@ -77,7 +77,7 @@ class SmartHubOperator(BaseOperator):
         return objects(self.s3, self.settings.data_bucket, prefix)
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Deletes objects of the data bucket. Raises RuntimeError when S3 does not delete one."""
+        """Deletes objects of the data bucket. Raises RuntimeError if S3 does not delete one."""
         for start in range(0, len(keys), _MAX_DELETED_KEYS):
             wanted = [{"Key": key} for key in keys[start : start + _MAX_DELETED_KEYS]]
             answer = self.s3.delete_objects(Bucket=self.settings.data_bucket, Delete={"Objects": wanted, "Quiet": True})
@@ -90,11 +90,11 @@ class SmartHubOperator(BaseOperator):
         return Publications(self.s3, self.settings.data_bucket)
 
     def published(self, day: str) -> dict[str, str | None]:
-        """Where the day of each published table lies now."""
+        """The current location of the day's partition, by published table; None without a partition."""
         return {table: self.partition_location(table, day) for table in PUBLISHED_TABLES}
 
     def runs_of(self, day: str) -> dict[str, str]:
-        """Names and run ids of the day's runs that left something; step 1 writes each run's id down."""
+        """Names and run ids of the day's runs that have not been cleaned up; step 1 stores each run's id."""
         s3 = self.s3
         pages = s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.settings.data_bucket, Prefix=f"{STAGING_PREFIX}{day}-", Delimiter="/"
@@ -118,14 +118,14 @@ class SmartHubOperator(BaseOperator):
         return count > 0
 
     def require_table(self, table: str) -> None:
-        """Fails the task, and says where to clear from, when a staging table of its run is gone."""
+        """Fails the task if a staging table of its run does not exist any more."""
         try:
             self.glue.get_table(DatabaseName=self.settings.database, Name=table)
         except self.glue.exceptions.EntityNotFoundException:
             raise stale_run_error(f"{self.settings.database}.{table}") from None
 
     def partition_location(self, table: str, value: str) -> str | None:
-        """Where a table's partition lies, or None when the table has no such partition."""
+        """The location of a table's partition, or None if the partition does not exist."""
         try:
             answer = self.glue.get_partition(
                 DatabaseName=self.settings.database, TableName=table, PartitionValues=[value]
@@ -137,14 +137,14 @@ class SmartHubOperator(BaseOperator):
 
 def settings_error(problems: str) -> AirflowFailException:
     return AirflowFailException(
-        f"settings are missing or wrong: {problems}. Correct them in the environment of Airflow (docs/settings.md) and"
+        f"missing or invalid settings: {problems}. Correct them in the environment of Airflow (docs/settings.md) and"
         " clear this task"
     )
 
 
-def stale_run_error(what: str) -> AirflowFailException:
-    """The error of a task that was cleared after its run had finished and cleaned up after itself."""
+def stale_run_error(missing: str) -> AirflowFailException:
+    """The error of a task that was cleared after its run had finished and deleted its intermediate data."""
     return AirflowFailException(
-        f"{what} does not exist: what this run worked with is gone since it finished; clear the run from"
-        " step_3_convert, with what is downstream"
+        f"{missing} does not exist: a run deletes its intermediate data when it finishes; clear the run from"
+        " step_3_convert, with its downstream tasks"
     )

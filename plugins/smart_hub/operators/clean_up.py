@@ -1,4 +1,4 @@
-"""Step 7: what a run leaves behind once its day is published."""
+"""Step 7: deletes intermediate data and superseded versions."""
 
 import re
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ from smart_hub.shared.layout import (
     version_in_location,
 )
 
-# All that may ever be deleted: a run's intermediate objects, or one version of one day.
+# The only prefixes that can be deleted: a run's intermediate objects, or one version of one day.
 _DELETABLE = re.compile(
     rf"({STAGING_PREFIX}|{RESULTS_PREFIX}){RUN_PATTERN.pattern}/"
     rf"|({'|'.join(map(table_prefix, PUBLISHED_TABLES))})dt=\d{{4}}-\d{{2}}-\d{{2}}/version={VERSION_PATTERN.pattern}/"
@@ -33,11 +33,10 @@ _DELETABLE = re.compile(
 
 
 class CleanUpOperator(SmartHubOperator):
-    """Removes intermediate tables, objects and query results of this run and the day's runs that have ended.
+    """Deletes intermediate tables, objects and query results of this run and of the day's runs that have ended.
 
-    Of each published table's day it also deletes the versions that were superseded, or written and never
-    published, more than ``settings.retention_hours`` ago, except the one before the published one and those of a run
-    that has not ended.
+    It also deletes the versions of the day that were superseded, or written and never published, more than
+    ``settings.retention_hours`` ago, except the previous version and those of active runs.
     """
 
     def execute(self, context: Context) -> None:
@@ -46,14 +45,14 @@ class CleanUpOperator(SmartHubOperator):
         active = {run for run, run_id in others.items() if self.is_active(context, run_id)}
         for run in (own, *sorted(others.keys() - active)):
             tables = self._drop_tables(run)
-            # The run's id lies in staging, which goes last: until then the next success finds the run.
+            # The run's id is in staging, which is deleted last, so that the next run finds this one until it is clean.
             objects = self._delete(results_prefix(run)) + self._delete(staging_prefix(run))
-            self.log.info("Run %s: %d intermediate tables, %d objects removed", run, tables, objects)
+            self.log.info("Run %s: %d intermediate tables, %d objects deleted", run, tables, objects)
         published, publications = self.published(day), self.publications.of(day)
         previous = before(publications, published)
         for table, location in published.items():
             if version_in_location(location) is None:
-                raise ValueError(f"{table} of {day} is at {location}, not at a version; nothing is deleted")
+                raise ValueError(f"{table} of {day} is at {location}, which is not a version; nothing is deleted")
             kept = {
                 version_in_location(location),
                 version_in_location(previous.locations.get(table)) if previous else None,
@@ -61,11 +60,11 @@ class CleanUpOperator(SmartHubOperator):
             for version in self._superseded(table, day, publications, kept):
                 if not any(is_version_of(run, version) for run in active):
                     count = self._delete(day_prefix(table, day, version))
-                    self.log.info("%s of %s: version %s, %d objects removed", table, day, version, count)
+                    self.log.info("%s of %s: version %s, %d objects deleted", table, day, version, count)
 
     def _drop_tables(self, run: str) -> int:
         names = []
-        # No Expression: whether its asterisk is a regular expression's or a glob's is not documented clearly.
+        # Without Expression: AWS does not document whether its asterisk is a regular expression's or a glob's.
         pages = self.glue.get_paginator("get_tables").paginate(DatabaseName=self.settings.database)
         for table in (table for page in pages for table in page["TableList"]):
             match = STAGING_TABLE_PATTERN.fullmatch(table["Name"])
@@ -75,13 +74,13 @@ class CleanUpOperator(SmartHubOperator):
             try:
                 self.glue.delete_table(DatabaseName=self.settings.database, Name=name)
             except self.glue.exceptions.EntityNotFoundException:
-                self.log.info("%s is gone already", name)
+                self.log.info("%s is already deleted", name)
         return len(names)
 
     def _superseded(self, table: str, day: str, publications: list[Publication], kept: set[str | None]) -> list[str]:
-        """Versions of a table's day that may go: never published, or superseded, for long enough; none of ``kept``.
+        """Versions of a table's day to delete: superseded or never published for long enough, and not in ``kept``.
 
-        A version was superseded when the publication that followed it was made.
+        A version is superseded by the publication that follows its own.
         """
         since: dict[str, datetime] = {}
         for item in self.objects(day_prefix(table, day)):
@@ -96,7 +95,7 @@ class CleanUpOperator(SmartHubOperator):
 
     def _delete(self, prefix: str) -> int:
         if not _DELETABLE.fullmatch(prefix):
-            raise ValueError(f"{prefix!r} is no prefix to delete; nothing was deleted under it")
+            raise ValueError(f"{prefix!r} is not a prefix that can be deleted; nothing was deleted")
         keys = [item["Key"] for item in self.objects(prefix)]
         self.delete(keys)
         return len(keys)

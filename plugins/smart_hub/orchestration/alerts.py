@@ -1,4 +1,4 @@
-"""Who is told when a day does not come out as it should: an SNS topic, where one is configured."""
+"""Alerts about failed tasks and late runs, sent to the SNS topic of the settings."""
 
 from datetime import timedelta
 
@@ -7,12 +7,12 @@ from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference  # type:
 
 from smart_hub.core.settings import Settings
 
-# The provider's operators wait for a day much longer than it takes, so that they give up in the end.
+# Much longer than a day takes: the provider's operators wait for up to that long before they fail.
 LATE_AFTER = timedelta(hours=3)
 
 
 def failure_alerts(settings: Settings) -> list[SnsNotifier]:
-    """For ``on_failure_callback``: tells which task failed for good, and why. Empty without a topic."""
+    """For ``on_failure_callback``: reports a task that failed after its last try, and why. Empty without a topic."""
     if not settings.sns_topic_arn:
         return []
     return [
@@ -26,7 +26,7 @@ def failure_alerts(settings: Settings) -> list[SnsNotifier]:
 
 
 def late_run_alert(settings: Settings) -> DeadlineAlert | None:
-    """For ``deadline``: tells of a run that has not ended three hours after it was queued. None without a topic."""
+    """For ``deadline``: reports a run that has not ended three hours after it was queued. None without a topic."""
     if not settings.sns_topic_arn:
         return None
     callback = AsyncCallback(

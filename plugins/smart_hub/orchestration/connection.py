@@ -1,4 +1,4 @@
-"""The deployment's AWS as its Airflow connection has it."""
+"""boto3's clients for the Airflow connection of the settings."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -13,17 +13,16 @@ from botocore.config import Config
 def clients(
     aws_conn_id: str, config: Config | None = None, credentials: Mapping[str, Any] | None = None
 ) -> Callable[[str], Any]:
-    """Gives boto3's client of a service, as the connection has it: credentials, role, region, endpoint.
+    """Returns a function from the name of a service to its boto3 client, with the connection's settings.
 
-    All are of one session: a provider's hook makes one of its own, and takes on the connection's role, for each
-    service. config: what is to go beyond the connection's own; credentials: as STS gives them, of a role to work under
-    instead.
+    All clients share one session, while each of the provider's hooks creates a session and assumes the connection's role
+    again. config: overrides the connection's; credentials: of another role, as STS returns them.
 
     In the API server the provider's hooks find connections where the scheduler does: environment, secrets
     backend, metadata database (airflow.sdk.execution_time.supervisor.ensure_secrets_backend_loaded).
     """
     hook = AwsBaseHook(aws_conn_id=aws_conn_id, client_type="sts")
-    making = Lock()  # for a session is not thread-safe, as clients are
+    lock = Lock()  # clients are thread-safe, a session is not
 
     @cache
     def session() -> boto3.Session:
@@ -40,7 +39,7 @@ def clients(
     def client(service: str) -> Any:
         address = hook.conn_config.get_service_endpoint_url(service)
         merged = hook.config.merge(config) if config else hook.config
-        with making:
+        with lock:
             return session().client(service, endpoint_url=address, config=merged, verify=hook.verify)  # type: ignore[call-overload]
 
     return client

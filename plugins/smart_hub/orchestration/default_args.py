@@ -1,4 +1,4 @@
-"""Arguments that operators of the DAGs have in common."""
+"""Arguments that the operators of all DAGs share."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,7 +7,7 @@ from smart_hub.core.settings import Settings
 from smart_hub.orchestration.alerts import failure_alerts
 from smart_hub.orchestration.retries import FunctionRetryPolicy
 
-# A function may take its 900 seconds; boto3 must neither give up before nor invoke it again.
+# A function can take 900 seconds, its Timeout; boto3 must neither give up earlier nor invoke it a second time.
 LAMBDA_INVOCATION_ARGS: dict[str, Any] = {
     "botocore_config": {"read_timeout": 910, "tcp_keepalive": True, "retries": {"max_attempts": 0}},
     "execution_timeout": timedelta(minutes=16),
@@ -16,7 +16,7 @@ LAMBDA_INVOCATION_ARGS: dict[str, Any] = {
 
 
 def default_args(settings: Settings) -> dict[str, Any]:
-    """For ``DAG(default_args=…)``: owner, connection, retries, time limit, and who is told of a failure."""
+    """For ``DAG(default_args=…)``: owner, connection, retries, time limit, alerts."""
     return {
         "owner": "smart-hub",
         "aws_conn_id": settings.aws_conn_id,

@@ -1,4 +1,4 @@
-"""Which failures are worth another try."""
+"""Retry policies: failures that another try would meet again are not retried."""
 
 import json
 from typing import Any
@@ -6,17 +6,17 @@ from typing import Any
 from airflow.providers.standard.exceptions import HITLRejectException, HITLTimeoutError
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryDecision, RetryPolicy, RetryRule
 
-# Error types of include/lambdas/event.py that another try would meet again.
+# Error types of include/lambdas/event.py.
 _NON_RETRYABLE = {"InvalidEvent", "NonRetryableError"}
 
-# For a task that asks somebody: an answer, and none in time, are not asked for again.
+# A rejection, or no answer in time, is final.
 APPROVAL_RETRY_POLICY = ExceptionRetryPolicy(
     rules=[RetryRule(exception=[HITLRejectException, HITLTimeoutError], action=RetryAction.FAIL)]
 )
 
 
 class FunctionRetryPolicy(RetryPolicy):
-    """For tasks that invoke a function: none where the function says that another try would end the same way."""
+    """For tasks that invoke a function: no retry of the error types that the functions declare as final."""
 
     def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
         error = _function_error(exception)
@@ -26,10 +26,10 @@ class FunctionRetryPolicy(RetryPolicy):
 
 
 class JobRetryPolicy(RetryPolicy):
-    """For the task that runs the job: none where the rates are at fault (RatesError of include/glue).
+    """For the task that runs the job: no retry of invalid rates (RatesError of include/glue).
 
-    Glue's ErrorMessage is the last line of the script's traceback, as the local AWS has it. A real account was never
-    asked: should it word that otherwise, the job is tried again as after any other failure.
+    It expects the last line of the script's traceback in Glue's ErrorMessage. This is not verified on a real account;
+    with another message, the job is retried as after any other failure.
     """
 
     def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
@@ -39,7 +39,7 @@ class JobRetryPolicy(RetryPolicy):
 
 
 def _function_error(exception: BaseException) -> dict[str, Any]:
-    """What the function raised, as Lambda reports it; empty when the failure is none of the function's.
+    """The function's error as Lambda reports it; empty if the failure is not an error of the function.
 
     LambdaInvokeFunctionOperator raises ValueError(text, {"Payload": JSON, …}).
     """
