@@ -1,6 +1,6 @@
 -- rule one_object, fatal: The day is one object, or as many as SMART_HUB_FILES_PER_DAY allows.
 SELECT CASE WHEN objects > ${files} THEN CAST(objects AS varchar) || ' objects' END AS one_object
 FROM (
-    SELECT count(DISTINCT "$path") AS paths
+    SELECT count(DISTINCT "$path") AS objects
     FROM ${published_table}
-) AS paths
+) AS totals

@@ -63,7 +63,8 @@ class CopyRawDataOperator(SmartHubOperator):
     Returns content_hashes (of each reference data set), new (reference data sets to convert), crawl (data sets to
     crawl) and damaged (sorted names of damaged files of usage in the source). Fails, without a retry, if a setting is
     wrong, if the source has no files of a data set, if all files of usage or any file of another data set are damaged,
-    or if a file of locations has no header. With ``settings.skip_empty_days``, missing usage of the day skips the run instead.
+    or if a file of locations has no header. With ``settings.skip_empty_days``, missing usage of the day skips the run
+    instead.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:

@@ -15,8 +15,8 @@ def clients(
 ) -> Callable[[str], Any]:
     """Returns a function from the name of a service to its boto3 client, with the connection's settings.
 
-    All clients share one session, while each of the provider's hooks creates a session and assumes the connection's role
-    again. config: overrides the connection's; credentials: of another role, as STS returns them.
+    All clients share one session, while each of the provider's hooks creates a session and assumes the connection's
+    role again. config: overrides the connection's; credentials: of another role, as STS returns them.
 
     In the API server the provider's hooks find connections where the scheduler does: environment, secrets
     backend, metadata database (airflow.sdk.execution_time.supervisor.ensure_secrets_backend_loaded).
