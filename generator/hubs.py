@@ -50,12 +50,12 @@ def digest(seed: int, *parts: object) -> str:
 
 
 def random_stream(seed: int, *parts: object) -> Random:
-    """A stream of its own for `parts`. Only its random() is used: Python promises that one never changes."""
+    """A random stream specific to `parts`. Use only its random(): Python guarantees that its sequence never changes."""
     return Random(int(digest(seed, *parts), 16))
 
 
 @dataclass(frozen=True)
-class Device:
+class InstalledDevice:
     channel: str
     appliance: Appliance
     watts: int
@@ -63,7 +63,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Hub:
-    """Hub `number` (from 1) of the series that belongs to `seed`. channels: unique names."""
+    """Hub `number` (from 1) of the series of hubs with this `seed`. channels: unique names."""
 
     seed: int
     number: int
@@ -82,10 +82,10 @@ class Hub:
         return STATES[self.state_code]
 
     @cached_property
-    def devices(self) -> tuple[Device, ...]:
+    def devices(self) -> tuple[InstalledDevice, ...]:
         """One device per channel: ten appliances in an order specific to the home, then circuits.
 
-        With less than ten channels, the home has only the first appliances. Each device has the rated power of one of
+        With fewer than ten channels, the home has only the first appliances. Each device has the rated power of one of
         its models.
         """
         random = random_stream(self.seed, "sensors", self.number).random
@@ -94,7 +94,7 @@ class Hub:
         home = sorted((climate, *COMMON, optional), key=lambda _: random())
         home += [circuit(number) for number in range(len(home) + 1, len(self.channels) + 1)]
         return tuple(
-            Device(channel, appliance, appliance.watts[int(random() * len(appliance.watts))])
+            InstalledDevice(channel, appliance, appliance.watts[int(random() * len(appliance.watts))])
             for channel, appliance in zip(self.channels, home, strict=False)
         )
 
@@ -116,7 +116,7 @@ class Hub:
         return "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines)
 
     def location(self) -> str:
-        """One CSV line, columns as LOCATION_COLUMNS. Every other home lacks its postcode."""
+        """One CSV line with the columns LOCATION_COLUMNS. Every other home has no postcode."""
         random = random_stream(self.seed, "location", self.number).random
         city = self.state.cities[int(random() * len(self.state.cities))]
         row = {

@@ -1,4 +1,4 @@
-"""The hub's local day: which five-minute intervals it has, and what the wall clock shows in each."""
+"""The hub's local day: its five-minute intervals and their wall-clock times."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta

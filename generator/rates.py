@@ -7,15 +7,15 @@ from generator.states import FUEL, STATES, SUMMER_MONTHS, SUMMER_PERIODS, WINTER
 
 
 def months(first: date, last: date) -> list[tuple[int, int]]:
-    """(year, month) from that of `first` to the one after that of `last`."""
+    """(year, month) of each month from that of `first` to the one after that of `last`."""
     span = range(first.year * 12 + first.month - 1, last.year * 12 + last.month + 1)
     return [(month // 12, month % 12 + 1) for month in span]
 
 
 def rates_xml(states: list[str], first: date, last: date) -> str:
-    """The rates of these states for the months of the days and the one that follows.
+    """The rates of these states for the months of the days and the month after.
 
-    An off-peak period is one row, the others have a row an hour; together they cover each hour once.
+    An off-peak period is one row, the others have one row per hour; together they cover each hour once.
     """
     rows = (row for state in states for year, month in months(first, last) for row in _rows(state, year, month))
     return "<root>\n" + "".join(rows) + "</root>\n"

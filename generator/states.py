@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class City(NamedTuple):
-    """name, county, coordinates of its middle in degrees, and the first three digits of its postcodes."""
+    """name, county, coordinates of its center in degrees, and the first three digits of its postcodes."""
 
     name: str
     county: str
@@ -60,7 +60,7 @@ SUMMER_PERIODS = (
 )
 SUMMER_MONTHS = range(5, 11)
 
-# Added to every price from January to December, thousandths of a cent per kWh: what fuel costs.
+# The cost of fuel from January to December, added to every price, in thousandths of a cent per kWh.
 FUEL = (141, 133, 102, 64, 38, 52, 117, 129, 93, 47, 71, 118)
 
 STATES = {

@@ -25,14 +25,14 @@ def _kwh(units: int) -> str:
 
 @cache
 def _data(channels: tuple[str, ...]) -> str:
-    """The members of a reading's `data`, with a %s for each value."""
+    """The members of a reading's `data`, with %s for each value."""
     return ",".join(json.dumps(channel, ensure_ascii=False).replace("%", "%%") + ":%s" for channel in channels)
 
 
 def readings(hub: Hub, day: date) -> list[str]:
-    """One line of JSON, with line end, for each interval of the day in order of time; it has a value for each channel.
+    """One line of JSON, with line end, for each interval of the day in order of time, with a value for each channel.
 
-    A value is kWh in the interval with at most five decimals, and never above the appliance's watts / 12,000.
+    A value is the kWh of the interval with at most five decimals, at most the appliance's watts / 12,000.
     """
     local = local_day(day, hub.state.zone)
     columns = []
@@ -45,17 +45,17 @@ def readings(hub: Hub, day: date) -> list[str]:
 
 
 def _levels(hub: Hub, day: LocalDay) -> dict[str, list[float]]:
-    """For each appliance its level in each interval: what it does by itself, then what people do with it."""
+    """The level of each appliance in each interval: its idle levels, then the runs of the residents' activities."""
     random = random_stream(hub.seed, "usage", hub.number, day.date)
     temperature = _temperature(hub, day, random.random())
     appliances = {device.appliance.description: device.appliance for device in hub.devices}
     levels = {
-        name: appliance.levels_unused(Conditions(day, temperature, 7 * hub.number + 4 * index, random))
+        name: appliance.idle_levels(Conditions(day, temperature, 7 * hub.number + 4 * index, random))
         for index, (name, appliance) in enumerate(appliances.items())
     }
 
-    def between(least: float, most: float) -> float:
-        return least + random.random() * (most - least)
+    def between(minimum: float, maximum: float) -> float:
+        return minimum + random.random() * (maximum - minimum)
 
     for activity in ACTIVITIES:
         window = activity.weekend if day.weekend else activity.weekday
@@ -63,18 +63,18 @@ def _levels(hub: Hub, day: LocalDay) -> dict[str, list[float]]:
         if not happens:
             continue
         position = next(i for i, clock in enumerate(day.hours) if clock >= hour)
-        for step in activity.steps:
-            position += round(between(*step.after) / 5)
-            length = round(between(*step.minutes) / 5)
-            if step.description in appliances:
-                course = appliances[step.description].course
+        for run in activity.runs:
+            position += round(between(*run.after) / 5)
+            length = round(between(*run.minutes) / 5)
+            if run.description in appliances:
+                profile = appliances[run.description].profile
                 for i in range(length):
-                    levels[step.description][position + i] = course[i * len(course) // length] * between(0.94, 1.0)
+                    levels[run.description][position + i] = profile[i * len(profile) // length] * between(0.94, 1.0)
             position += length
     return levels
 
 
 def _temperature(hub: Hub, day: LocalDay, weather: float) -> tuple[float, ...]:
-    """Outdoors in each hour, degrees Celsius; `weather`, 0 to 1, makes the day colder or warmer."""
+    """Outdoors in each hour, degrees Celsius; `weather`, 0 to 1, ranges from a cold to a warm day."""
     mean = hub.state.january + (hub.state.july - hub.state.january) * day.summer + 6 * (weather - 0.5)
     return tuple(mean + swing for swing in TEMPERATURE_BY_HOUR)

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
-from generator.source import Source
+from generator.source import SampleData
 from localaws.testing.server import Aws
 from ops import services
 from ops.deploy import deploy
@@ -89,7 +89,7 @@ class Pipeline:
     def _supply(self, day: date) -> None:
         """A source with the day's usage and references of another content; the catalog does not know their states."""
         shutil.rmtree(self.files, ignore_errors=True)
-        source = Source(hubs=1, first=day, last=day, seed=day.toordinal(), files_per_day=1, gzip=False, clean=True)
+        source = SampleData(hubs=1, first=day, last=day, seed=day.toordinal(), files_per_day=1, gzip=False, clean=True)
         source.write(self.files)
         with (self.files / "rates" / "rates.xml").open("a") as rates:
             rates.write(f"<!-- {day} -->")

@@ -1,4 +1,4 @@
-"""The sample data generator at any size: where it writes, in how many files and processes, and how it ends."""
+"""The generator at any size: its output folder, files, processes, progress and interruption."""
 
 import json
 import os
@@ -17,10 +17,10 @@ import pytest
 
 from generator.__main__ import main
 from generator.hubs import CHANNELS, Hub, channel_names
-from generator.source import HUBS_PER_FILE, Source
+from generator.source import HUBS_PER_FILE, SampleData
 from generator.states import STATES
 from generator.usage import readings
-from tests.generator.written import SAMPLE, files, generate, locations, mappings, usage_lines
+from tests.generator.output import SAMPLE, files, generate, locations, mappings, usage_lines
 
 pytestmark = pytest.mark.service
 
@@ -30,13 +30,13 @@ DEADLINE = 30  # seconds
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder in which nothing has been written yet."""
+    """An empty working folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SMART_HUB_LOCAL", raising=False)
     return tmp_path
 
 
-# Where
+# The output folder
 
 
 def test_without_arguments_the_sample_is_written(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,13 +67,13 @@ def test_without_arguments_the_sample_is_written(checkout: Path, capsys: pytest.
         ),
     ],
 )
-def test_what_is_asked_for_gets_a_folder_of_its_own(
+def test_other_data_get_their_own_folder(
     checkout: Path, capsys: pytest.CaptureFixture[str], arguments: str, folder: str, days: list[str]
 ) -> None:
-    # when nothing says where to
+    # when there is no --out
     assert main(arguments.split()) == 0
 
-    # expect a folder that says what it holds, the next command, and the sample untouched
+    # expect a folder named after its contents, the next command, and the sample unchanged
     written = checkout / ".local/data" / folder
     assert list(checkout.iterdir()) == [checkout / ".local"]
     assert list((checkout / ".local/data").iterdir()) == [written]
@@ -94,20 +94,20 @@ def test_other_names_get_another_folder(checkout: Path) -> None:
     assert all(name.startswith("hubs-1-days-1-from-2019-12-21-channels-1-named-") for name in folders)
 
 
-def test_the_next_command_is_one_that_a_shell_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_next_command_is_quoted_for_a_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     generate(tmp_path / "my homes", "--hubs 1 --days 1")
 
     assert f" SOURCE='{tmp_path}/my homes' " in capsys.readouterr().out
 
 
-# How many files
+# Files
 
 
 @pytest.mark.parametrize(("hubs", "expected"), [(1, 1), (2, 2), (6, 2), (8, 2), (9, 3), (12, 3), (13, 4)])
-def test_files_a_day_grow_with_the_hubs(
+def test_the_number_of_files_per_day_grows_with_the_hubs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hubs: int, expected: int
 ) -> None:
-    # given files for four hubs instead of thousands
+    # given files of four hubs instead of thousands
     monkeypatch.setattr("generator.source.HUBS_PER_FILE", 4)
 
     source = generate(tmp_path, f"--hubs {hubs} --days 1")
@@ -118,7 +118,7 @@ def test_files_a_day_grow_with_the_hubs(
 
 
 @pytest.mark.parametrize("day", [date(2019, 12, 21), date(2020, 7, 18), date(2019, 11, 3)])
-def test_a_file_stays_below_what_athena_reads_at_once(day: date) -> None:
+def test_a_file_is_smaller_than_a_split_of_athena(day: date) -> None:
     sizes = [len("".join(readings(Hub(13, number), day))) for number in range(1, 111)]
 
     assert 100e6 < sum(sizes) / len(sizes) * HUBS_PER_FILE < 128e6
@@ -126,7 +126,7 @@ def test_a_file_stays_below_what_athena_reads_at_once(day: date) -> None:
 
 @pytest.mark.parametrize("channels", [54, 200])
 def test_with_more_channels_fewer_hubs_share_a_file(channels: int) -> None:
-    source = Source(hubs=HUBS_PER_FILE, channels=channel_names(channels))
+    source = SampleData(hubs=HUBS_PER_FILE, channels=channel_names(channels))
     sizes = [len("".join(readings(Hub(13, number, source.channels), source.first))) for number in range(1, 23)]
 
     files_a_day = sum(file.path.match("dt=2019-12-21/*") for file in source._files())
@@ -140,7 +140,7 @@ def test_names_of_many_files_sort_as_their_hubs_do(tmp_path: Path) -> None:
     assert first_hub == [Hub(13, number).loc_id for number in range(1, 102)]
 
 
-# How many processes
+# Processes
 
 
 @pytest.mark.parametrize("gzip", ["", " --gzip"])
@@ -155,19 +155,19 @@ def test_four_processes_write_the_same_bytes_as_one(tmp_path: Path, gzip: str) -
 
 
 def test_the_lines_of_all_processes_are_counted(tmp_path: Path) -> None:
-    told: list[int] = []
+    progress: list[int] = []
 
-    lines = Source(hubs=5).write(tmp_path, 2, told.append)
+    lines = SampleData(hubs=5).write(tmp_path, 2, progress.append)
 
     assert lines == 5 * 2 * 288 + 2
-    assert told[-1] == lines
-    assert told == sorted(told)
+    assert progress[-1] == lines
+    assert progress == sorted(progress)
 
 
 @pytest.mark.parametrize("gzip", [False, True])
 def test_memory_does_not_grow_with_the_hubs(tmp_path: Path, gzip: bool) -> None:
-    # given a file much larger than a hub's day, written before, so that what is kept for good is there
-    source = Source(hubs=60, last=date(2019, 12, 21), files_per_day=1, gzip=gzip)
+    # given a file much larger than a hub's day, written once before to fill the caches
+    source = SampleData(hubs=60, last=date(2019, 12, 21), files_per_day=1, gzip=gzip)
     source.write(tmp_path)
 
     tracemalloc.start()
@@ -179,7 +179,7 @@ def test_memory_does_not_grow_with_the_hubs(tmp_path: Path, gzip: bool) -> None:
     assert peak < 15 * a_hub
 
 
-# What is in it
+# Contents
 
 
 @pytest.fixture(scope="module")
@@ -188,8 +188,8 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return generate(tmp_path_factory.mktemp("town"), "--hubs 300 --files-per-day 8 --processes 2")
 
 
-def test_a_hundred_thousand_hubs_have_ids_of_their_own() -> None:
-    assert len({Hub(13, number).loc_id for number in range(100_001)}) == 100_001  # 0 is the one without a location
+def test_a_hundred_thousand_hubs_have_different_ids() -> None:
+    assert len({Hub(13, number).loc_id for number in range(100_001)}) == 100_001  # hub 0 is the one without a location
 
 
 def test_every_state_has_its_hubs_once(town: dict[str, bytes]) -> None:
@@ -207,48 +207,48 @@ def test_every_state_has_its_hubs_once(town: dict[str, bytes]) -> None:
     assert {hub for hub, _ in channels} == set(home)
 
 
-def test_of_many_files_one_has_the_broken_line_and_one_the_unknown_hub(town: dict[str, bytes]) -> None:
+def test_one_of_many_files_has_the_truncated_line_and_one_the_unknown_hub(town: dict[str, bytes]) -> None:
     known = {row["hash"] for row in locations(town)}
     unusable = []
     for name in (name for name in town if name.startswith("usage/")):
         for number, line in enumerate(town[name].decode().splitlines()):
             if not line.endswith("}}"):
-                unusable.append((name, number, "broken"))
+                unusable.append((name, number, "truncated"))
             elif json.loads(line)["loc_id"] not in known:
                 unusable.append((name, number, "unknown"))
 
     assert unusable == [
-        ("usage/dt=2019-12-22/usage-01.json", 100, "broken"),
+        ("usage/dt=2019-12-22/usage-01.json", 100, "truncated"),
         ("usage/dt=2019-12-22/usage-08.json", 38 * 288, "unknown"),  # after the last 38 of 300 hubs
     ]
     assert len(usage_lines(town, "2019-12-21")) == 300 * 288
 
 
-# How it goes on, and ends
+# Progress and interruption
 
 
-def test_a_long_run_tells_how_far_it_is(
+def test_a_long_run_reports_its_progress(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # given a clock on which each hub's day takes a second
+    # given a clock on which each file takes a second
     monkeypatch.setattr("generator.__main__.monotonic", count().__next__)
 
-    generate(tmp_path, "--hubs 10 --days 1 --clean")
+    generate(tmp_path, "--hubs 10 --days 1 --clean --files-per-day 10")
 
     assert capsys.readouterr().err.splitlines()[:2] == [
         "generator: 864 usage lines, 30%, 288 a second",
-        "generator: 2,880 usage lines, 100%, 222 a second",  # of the second before, the mappings
+        "generator: 2,880 usage lines, 100%, 222 a second",  # after ten usage files and three of mappings and locations
     ]
 
 
-def test_a_short_run_tells_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_short_run_reports_no_progress(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     generate(tmp_path)
 
     assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_an_interrupted_run_leaves_the_folder_as_it_was(tmp_path: Path, processes: int) -> None:
+def test_an_interrupted_run_leaves_the_folder_unchanged(tmp_path: Path, processes: int) -> None:
     # given other homes in the same folder
     before = generate(tmp_path, "--hubs 5 --seed 14")
 
@@ -257,14 +257,14 @@ def test_an_interrupted_run_leaves_the_folder_as_it_was(tmp_path: Path, processe
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Source(hubs=5).write(tmp_path, processes, interrupt)
+        SampleData(hubs=5).write(tmp_path, processes, interrupt)
 
     assert files(tmp_path) == before
 
 
 @pytest.fixture
 def long_run(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A run of two processes, each with a file that takes minutes."""
+    """A run with two worker processes, each of which writes a file for minutes."""
     command = [sys.executable, "-m", "generator", "--hubs", "200000", "--files-per-day", "1", "--processes", "2"]
     with subprocess.Popen(
         [*command, "--out", str(tmp_path)],
@@ -273,7 +273,7 @@ def long_run(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # Who runs the tests in a shell's background has interrupts ignored, which a process inherits.
+        # A shell's background job ignores SIGINT, and its child processes inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as run:
         yield run
@@ -289,55 +289,55 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def session(leader: int) -> list[psutil.Process]:
-    """The living processes of the session."""
-    found = []
+    """The running processes of the session."""
+    running = []
     for process in psutil.process_iter(["status"]):
         try:
             if os.getsid(process.pid) == leader and process.info["status"] != psutil.STATUS_ZOMBIE:
-                found.append(process)
+                running.append(process)
         except (ProcessLookupError, PermissionError):
             pass
-    return found
+    return running
 
 
 def workers(run: subprocess.Popen[str]) -> list[psutil.Process]:
     return [process for process in session(run.pid) if "spawn_main" in " ".join(process.cmdline())]
 
 
-def both_write(folder: Path, more_than: int = 0) -> bool:
+def both_write(folder: Path, min_size: int = 1) -> bool:
     sizes = [path.stat().st_size for path in (folder / "usage").rglob("*") if path.is_file()]
-    return len(sizes) == 2 and min(sizes) > more_than
+    return len(sizes) == 2 and min(sizes) >= min_size
 
 
-def test_ctrl_c_ends_all_processes_without_a_trace(tmp_path: Path, long_run: subprocess.Popen[str]) -> None:
-    # given
-    wait_until(lambda: both_write(tmp_path))
-
-    # when interrupted as by a terminal
-    os.killpg(long_run.pid, signal.SIGINT)
-    _, error = long_run.communicate(timeout=DEADLINE)
-
-    # expect
-    assert long_run.returncode == 130
-    assert error.splitlines()[-1] == "generator: interrupted; the same command starts anew"
-    assert "Traceback" not in error
-    wait_until(lambda: not session(long_run.pid))
-    assert files(tmp_path) == {}
-
-
-def test_the_processes_leave_ctrl_c_to_the_one_that_started_them(
-    tmp_path: Path, long_run: subprocess.Popen[str]
+@pytest.mark.parametrize(("stop", "signal_"), [(os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM)])
+def test_a_signal_ends_all_processes_and_removes_the_incomplete_files(
+    tmp_path: Path, long_run: subprocess.Popen[str], stop: Callable[[int, int], None], signal_: int
 ) -> None:
     # given
     wait_until(lambda: both_write(tmp_path))
 
-    # when they alone are interrupted
+    # when interrupted as by a terminal, or terminated
+    stop(long_run.pid, signal_)
+    _, error = long_run.communicate(timeout=DEADLINE)
+
+    # expect
+    assert long_run.returncode == 130
+    assert error.splitlines() == ["", "generator: interrupted; the same command starts again from the beginning"]
+    wait_until(lambda: not session(long_run.pid))
+    assert files(tmp_path) == {}
+
+
+def test_workers_ignore_ctrl_c(tmp_path: Path, long_run: subprocess.Popen[str]) -> None:
+    # given
+    wait_until(lambda: both_write(tmp_path))
+
+    # when only they are interrupted
     for process in workers(long_run):
         process.send_signal(signal.SIGINT)
 
-    # expect that they go on
+    # expect them to continue
     written = max(path.stat().st_size for path in (tmp_path / "usage").rglob("*") if path.is_file())
-    wait_until(lambda: long_run.poll() is not None or both_write(tmp_path, more_than=written + 1_000_000))
+    wait_until(lambda: long_run.poll() is not None or both_write(tmp_path, min_size=written + 1_000_000))
     assert long_run.poll() is None
 
 
@@ -350,15 +350,15 @@ def test_a_killed_run_leaves_no_process_and_nothing_that_is_taken_for_data(
     # when
     long_run.kill()
 
-    # expect names with a dot alone
+    # expect only hidden files
     wait_until(lambda: not session(long_run.pid))
     assert [name.rpartition("/")[2] for name in files(tmp_path)] == [".usage-01.json.part"] * 2
-    # and that the next run uses them up
+    # expect the next run to replace them
     again = generate(tmp_path, "--hubs 16 --files-per-day 1")
     assert not any("part" in name for name in again)
 
 
-def test_a_killed_process_of_a_run_ends_the_run(tmp_path: Path, long_run: subprocess.Popen[str]) -> None:
+def test_a_run_fails_if_a_worker_is_killed(tmp_path: Path, long_run: subprocess.Popen[str]) -> None:
     # given
     wait_until(lambda: both_write(tmp_path))
 
@@ -369,7 +369,7 @@ def test_a_killed_process_of_a_run_ends_the_run(tmp_path: Path, long_run: subpro
     # expect
     assert long_run.returncode == 2
     assert error.splitlines()[-1] == (
-        "generator: one of 2 processes was killed, perhaps for want of memory: try fewer by --processes"
+        "generator: one of 2 processes was killed, perhaps for lack of memory: reduce --processes"
     )
     wait_until(lambda: not session(long_run.pid))
     assert files(tmp_path) == {}

@@ -1,4 +1,4 @@
-"""Runs the generator and reads what it has written."""
+"""Runs the generator and reads its output."""
 
 import csv
 import json
