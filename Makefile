@@ -121,11 +121,11 @@ test-clients: .venv-clients/synced .venv-localaws/synced .venv/synced ## run AWS
 	.venv-clients/bin/python -m pytest tests/clients $(ARGS)
 	.venv-clients/bin/python -m pytest -c $(LOCALAWS)/pyproject.toml $(LOCALAWS)/tests/clients $(ARGS)
 
-test-bench: .venv-bench/synced .venv-localaws/synced .venv/synced ## check what the benchmark compares, and that no ratio is clearly lost
-	.venv-bench/bin/python -m pytest tests/benchmarks/test_contestants.py $(ARGS)
-	.venv/bin/python -m pytest tests/benchmarks --ignore=tests/benchmarks/test_contestants.py $(ARGS)
+test-bench: .venv-bench/synced .venv-localaws/synced .venv/synced ## compare the rows of pipeline and baselines, and check the ratios of their costs
+	.venv-bench/bin/python -m pytest tests/benchmarks/test_baselines.py $(ARGS)
+	.venv/bin/python -m pytest tests/benchmarks --ignore=tests/benchmarks/test_baselines.py $(ARGS)
 
-bench: .venv-bench/synced .venv-localaws/synced .venv/synced trino ## measure the pipeline beside what people would use instead: HUBS=100,1000,5000
+bench: .venv-bench/synced .venv-localaws/synced .venv/synced trino ## benchmark the pipeline and its baselines: HUBS=100,1000,5000
 	@PYTHONPATH=plugins $(RUN) benchmarks $(if $(HUBS),--hubs '$(HUBS)') $(ARGS)
 
 test-trino: .venv/synced .venv-localaws/synced trino ## run the demo with every query on a real Trino

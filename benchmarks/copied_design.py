@@ -3,7 +3,7 @@
 The design is from "Getting Started with Data Analysis on AWS using AWS Glue, Amazon Athena, and QuickSight"
 (https://github.com/garystafford/athena-glue-quicksight-demo, 2020). Its steps, in our own SQL:
 
-- one CREATE TABLE AS each converts raw JSON and CSV to Parquet, a job converts the rates;
+- one CREATE TABLE AS per raw table converts JSON and CSV to Parquet, a job converts the rates;
 - one invocation per hub starts one INSERT INTO per channel, all at once; each joins the hub's usage with mappings,
   locations and rates, and adds one object to the hub's partition of a temporary table;
 - one CREATE TABLE AS copies the temporary table to the final one, with one partition per hub and one bucket.
@@ -38,11 +38,11 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from botocore.config import Config
 
-from benchmarks.contestants import RATES, rates
+from benchmarks.baselines import RATES, rates
 
 NAME = "smart-hub-copied-design"
 DATABASE = NAME.replace("-", "_")
-MOST_HUBS = 100  # of the final table's partitions, by Athena's limit of one statement
+MAX_HUBS = 100  # Athena's limit of partitions per statement; the final table has one per hub
 QUERY_SECONDS = 600
 POLL_SECONDS = 0.2  # the original does not wait at all; each request is work for the local AWS
 
@@ -69,8 +69,8 @@ _OUTPUT = (
 
 
 @dataclass
-class Result:
-    """seconds: wall clock of each stage; scanned: bytes of each query, by stage; files: the final table's."""
+class CopiedDesignResult:
+    """seconds: wall-clock time by stage; scanned: bytes of each query by stage; files: those of the final table."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     scanned: dict[str, list[int]] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Result:
 
 
 class CopiedDesign:
-    """One run in a bucket and a database of its own, on the local AWS at ``endpoint``."""
+    """One run in its own bucket and database, on the local AWS at ``endpoint``."""
 
     def __init__(self, endpoint: str) -> None:
         def client(service: str) -> Any:
@@ -91,13 +91,13 @@ class CopiedDesign:
             return boto3.client(service, endpoint_url=endpoint, config=config, **keys)  # type: ignore[call-overload]
 
         self.s3, self.glue, self.athena = client("s3"), client("glue"), client("athena")
-        self.result = Result()
+        self.result = CopiedDesignResult()
 
-    def run(self, source: Path, day: str) -> Result:
+    def run(self, source: Path, day: str) -> CopiedDesignResult:
         """Prices a day of a source folder. Raises ValueError for hubs or channels that the design does not support."""
         hubs = sorted(hub for file in (source / "locations").glob("*/*.csv") for hub in _hubs(file))
-        if not 0 < len(hubs) <= MOST_HUBS:
-            raise ValueError(f"{source / 'locations'} has {len(hubs)} hubs; this design supports 1 to {MOST_HUBS}")
+        if not 0 < len(hubs) <= MAX_HUBS:
+            raise ValueError(f"{source / 'locations'} has {len(hubs)} hubs; this design supports 1 to {MAX_HUBS}")
         mapped = [pair for file in sorted((source / "mappings").glob("*/*")) for pair in _mapped(file)]
         channels = sorted({channel for _, channel in mapped})
         if wrong := [channel for channel in channels if not _COLUMN.fullmatch(channel)]:
@@ -133,7 +133,7 @@ class CopiedDesign:
         return files
 
     def remove(self) -> None:
-        """Deletes bucket and database, if they are there."""
+        """Deletes the bucket and the database, if they exist."""
         with suppress(self.s3.exceptions.NoSuchBucket):
             for key in self._keys(""):
                 self.s3.delete_object(Bucket=NAME, Key=key)
@@ -144,13 +144,13 @@ class CopiedDesign:
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
         self.result.scanned[name] = []
-        begun = time.perf_counter()
+        started = time.perf_counter()
         yield
-        self.result.seconds[name] = time.perf_counter() - begun
+        self.result.seconds[name] = time.perf_counter() - started
         print(f"{name}: {self.result.seconds[name]:.1f} s", file=sys.stderr, flush=True)
 
     def _run(self, *statements: str) -> None:
-        """Starts all at once and waits for them. Raises RuntimeError when one does not succeed."""
+        """Starts all statements at once and waits for them. Raises RuntimeError if one does not succeed."""
         left = [
             self.athena.start_query_execution(
                 QueryString=sql,
@@ -236,7 +236,7 @@ class CopiedDesign:
             self.glue.batch_create_partition(DatabaseName=DATABASE, TableName=name, PartitionInputList=inputs)
 
     def _convert_rates(self, source: Path) -> None:
-        """What the original's Glue job does."""
+        """Converts the rates to Parquet, as the Glue job of the original does."""
         types = (pa.string(), pa.int32(), pa.int32(), pa.int32(), pa.string(), pa.float64())
         arrays = [pa.array(column, of) for column, of in zip(zip(*rates(source), strict=True), types, strict=True)]
         file = io.BytesIO()
@@ -298,7 +298,7 @@ def _priced(hub: str, channel: str, day: str) -> str:
 
 
 def _rewritten() -> str:
-    """Everything once more, in fewer objects."""
+    """The statement that rewrites all rows into fewer objects."""
     return (
         f"CREATE TABLE output WITH (format = 'PARQUET', write_compression = 'SNAPPY',"
         f" external_location = 's3://{NAME}/output/', partitioned_by = ARRAY['loc_id'],"

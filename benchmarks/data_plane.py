@@ -1,4 +1,4 @@
-"""This pipeline's days on a local AWS of their own, without the scheduler: what they take, step by step, and make."""
+"""Measures days of the pipeline by step, without the scheduler, on their own local AWS."""
 
 import json
 import re
@@ -14,13 +14,13 @@ from typing import Any
 import boto3
 
 from benchmarks import bill, copied_design, measure
-from benchmarks.measure import Meter, Taken
+from benchmarks.measure import Meter, ResourceUsage
 from ops import processes, services
 from ops.environment import airflow_environment, inherited
 from ops.settings import ROOT, Settings
 from smart_hub.shared.layout import PUBLISHED_TABLES, RESULTS_PREFIX, VERSION_PATTERN, day_prefix, raw_key
 
-# Tasks as the README numbers the steps; the seven, and what stands between them.
+# The steps of the tasks: the seven, and those between them.
 STEPS = {
     "step_1_copy_raw_data": "1 copy raw data",
     "step_2_crawl": "2 crawl",
@@ -34,45 +34,49 @@ STEPS = {
     "step_7_clean_up": "7 clean up",
 }
 FUNCTIONS = {"convert": "3 convert", "transform": "5 transform", "compact": "6 compact"}
-DAYS_KEPT = 365
+RETENTION_DAYS = 365
 _STAGING = re.compile(rf"CREATE TABLE staging_(\w+)_{VERSION_PATTERN.pattern}\b")
-# Of the two queries that read data and make no table, the other one is the audit.
-_REPEATED = "AS repeated\n"
-# Requests to S3 that cost as much as a PUT, by the methods in the log of requests; a DELETE is free.
+# Identifies the query for repeated readings; the other query that reads data and creates no table is the audit.
+_REPEATED_READINGS = "AS repeated\n"
+# Methods of S3 requests in the request log: those at the price of a PUT, and the others. DELETE is free.
 PUTS, GETS = ("PUT", "POST", "LIST"), ("GET", "HEAD")
 
 
 @dataclass
-class Step:
-    """wall and CPU seconds; operators: the part of the CPU seconds that the DAG's own process took."""
+class StepUsage:
+    """Wall-clock and CPU seconds; operator_cpu: the share of `cpu` spent in the process of the operators."""
 
     wall: float = 0.0
     cpu: float = 0.0
-    operators: float = 0.0
+    operator_cpu: float = 0.0
 
 
 @dataclass
-class Day:
-    """One day. queries: bytes that each query scanned that read data, by name; statements: all queries."""
+class MeasuredDay:
+    """One day of the pipeline.
+
+    scanned_bytes: by name, of the queries that read data; query_count: all queries; requests: by kind; stored_bytes:
+    by data set.
+    """
 
     day: str
-    steps: dict[str, Step] = field(default_factory=dict)
-    queries: dict[str, int] = field(default_factory=dict)
-    statements: int = 0
+    steps: dict[str, StepUsage] = field(default_factory=dict)
+    scanned_bytes: dict[str, int] = field(default_factory=dict)
+    query_count: int = 0
     requests: dict[str, int] = field(default_factory=dict)
-    stored: dict[str, int] = field(default_factory=dict)
+    stored_bytes: dict[str, int] = field(default_factory=dict)
     crawls: int = 0
     job_runs: int = 0
 
-    def total(self, *, seven: bool) -> Step:
-        """Of the seven steps alone, or with audit, insights and publish."""
-        wanted = [step for name, step in self.steps.items() if name[0].isdigit() or not seven]
-        return Step(*(sum(getattr(step, one) for step in wanted) for one in ("wall", "cpu", "operators")))
+    def total(self, *, seven: bool) -> StepUsage:
+        """The sum of the seven steps, or of all steps including audit, insights and publish."""
+        steps = [step for name, step in self.steps.items() if name[0].isdigit() or not seven]
+        return StepUsage(*(sum(getattr(step, one) for step in steps) for one in ("wall", "cpu", "operator_cpu")))
 
-    def as_bill(self, hubs: int) -> bill.Day:
-        return bill.Day(
+    def as_bill(self, hubs: int) -> bill.BilledDay:
+        return bill.BilledDay(
             hubs=hubs,
-            queries={name: bill.Queries(1, scanned) for name, scanned in self.queries.items()},
+            queries={name: bill.Queries(1, scanned) for name, scanned in self.scanned_bytes.items()},
             functions={
                 name: bill.Invocations(1, self.steps[step].wall, bill.MEMORY_MB) for name, step in FUNCTIONS.items()
             },
@@ -82,24 +86,24 @@ class Day:
             puts=sum(self.requests.get(one, 0) for one in PUTS),
             gets=sum(self.requests.get(one, 0) for one in GETS),
             catalog_requests=self.requests.get("catalog", 0),
-            stored={name: bill.Stored(size, DAYS_KEPT) for name, size in self.stored.items()},
+            stored={name: bill.StoredData(size, RETENTION_DAYS) for name, size in self.stored_bytes.items()},
         )
 
 
 @dataclass(frozen=True)
-class Copied:
-    """A day of the widely copied design. found: what benchmarks/copied_design.py tells of it; output: bytes."""
+class CopiedDay:
+    """A day of the widely copied design. result: the JSON that benchmarks.copied_design prints."""
 
     hubs: int
-    taken: Taken
-    found: dict[str, Any]
+    usage: ResourceUsage
+    result: dict[str, Any]
     requests: Counter[str]
-    raw: int
-    output: int
+    raw_bytes: int
+    output_bytes: int
 
-    def as_bill(self) -> bill.Day:
-        scanned, seconds = self.found["scanned"], self.found["seconds"]
-        kept = {"raw_usage": self.raw, "temporary table": self.output, "final table": self.output}
+    def as_bill(self) -> bill.BilledDay:
+        scanned, seconds = self.result["scanned"], self.result["seconds"]
+        tables = {"temporary table": self.output_bytes, "final table": self.output_bytes}
         return bill.widely_copied(
             self.hubs,
             conversions={f"conversion {number}": size for number, size in enumerate(scanned["convert"], 1)},
@@ -113,13 +117,16 @@ class Copied:
             puts=sum(self.requests.get(one, 0) for one in PUTS),
             gets=sum(self.requests.get(one, 0) for one in GETS),
             catalog_requests=self.requests.get("catalog", 0),
-            stored={name: bill.Stored(size, DAYS_KEPT) for name, size in kept.items()},
+            stored={
+                name: bill.StoredData(size, RETENTION_DAYS)
+                for name, size in {"raw_usage": self.raw_bytes, **tables}.items()
+            },
         )
 
 
 @contextmanager
 def local_aws(settings: Settings) -> Iterator[list[int]]:
-    """A local AWS with the stack, and the engine of the settings; gives the pids of both."""
+    """Runs a local AWS with the stack and the query engine of the settings; yields the pids of both."""
     shutil.rmtree(settings.local, ignore_errors=True)
     try:
         services.up(settings, lambda line: None, with_airflow=False)
@@ -129,78 +136,82 @@ def local_aws(settings: Settings) -> Iterator[list[int]]:
         shutil.rmtree(settings.local, ignore_errors=True)
 
 
-def run(settings: Settings, days: Sequence[str], out: Path | None = None) -> tuple[list[Day], Taken]:
-    """Runs the days of the settings' source, the first in an environment where everything is new.
+def run(settings: Settings, days: Sequence[str], out: Path | None = None) -> tuple[list[MeasuredDay], ResourceUsage]:
+    """Runs days of the settings' source; the first one meets an empty environment.
 
-    out: folder for a copy of the last day's published file. Gives the days, and what all took together.
+    out: folder for a copy of the last day's published file. Returns the days and the usage of all of them together.
     """
     with local_aws(settings) as pids:
         steps = settings.local / "steps.jsonl"
         pid_list = ",".join(map(str, pids))
         command = [sys.executable, "-m", "benchmarks.pipeline", "--pids", pid_list, "--out", str(steps), *days]
         environment = inherited(settings) | airflow_environment(settings)
-        log = _Log(settings)
+        log = _RequestLog(settings)
         with Meter([*pids]) as aws:
-            ran = measure.run(command, environment, cwd=ROOT)
-        found = _days(steps.read_text(), settings, log)
+            operators = measure.run(command, environment, cwd=ROOT)
+        measured = _days(steps.read_text(), settings, log)
         if out is not None:
             _download(settings, days[-1], out)
-    taken = Taken(ran.taken.wall, ran.taken.cpu + aws.taken.cpu, ran.taken.peak_mb + aws.taken.peak_mb)
-    return found, taken
+    return measured, _total(operators.usage, aws.usage)
 
 
-def run_copied(settings: Settings, source: Path, hubs: int, day: str, out: Path, python: Path) -> Copied:
-    """A day of the widely copied design on a local AWS of its own. out: folder for a copy of its final table's files;
-    python: of the environment that it runs in.
+def run_copied(settings: Settings, source: Path, hubs: int, day: str, out: Path, python: Path) -> CopiedDay:
+    """Runs a day of the widely copied design on its own local AWS.
+
+    out: folder for a copy of the final table's files; python: the interpreter of the design's environment.
     """
     with local_aws(settings) as pids:
-        log = _Log(settings)
-        place: list[str | Path] = ["--source", source, "--day", day, "--endpoint", settings.aws_url, "--out", out]
+        log = _RequestLog(settings)
+        arguments: list[str | Path] = ["--source", source, "--day", day, "--endpoint", settings.aws_url, "--out", out]
         with Meter(pids) as aws:
-            ran = measure.run([python, "-m", "benchmarks.copied_design", *place], cwd=ROOT)
+            design = measure.run([python, "-m", "benchmarks.copied_design", *arguments], cwd=ROOT)
         requests = log.count(copied_design.NAME)
-    taken = Taken(ran.taken.wall, ran.taken.cpu + aws.taken.cpu, ran.taken.peak_mb + aws.taken.peak_mb)
     sizes = [
         sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         for folder in (source / "usage" / f"dt={day}", out)
     ]
-    return Copied(hubs, taken, json.loads(ran.output), requests, *sizes)
+    return CopiedDay(hubs, _total(design.usage, aws.usage), json.loads(design.output), requests, *sizes)
 
 
-def _days(output: str, settings: Settings, log: "_Log") -> list[Day]:
-    found: dict[str, Day] = {}
+def _total(client: ResourceUsage, aws: ResourceUsage) -> ResourceUsage:
+    return ResourceUsage(client.wall, client.cpu + aws.cpu, client.peak_mb + aws.peak_mb)
+
+
+def _days(output: str, settings: Settings, log: "_RequestLog") -> list[MeasuredDay]:
+    by_name: dict[str, MeasuredDay] = {}
     for line in output.splitlines():
-        one = json.loads(line)
-        day = found.setdefault(one["day"], Day(one["day"]))
-        task = one["task"].split(".")[0]
-        step = day.steps.setdefault(STEPS[task], Step())
-        step.wall += one["wall"]
-        step.cpu += one["own"] + one["aws"]
-        step.operators += one["own"]
-        day.crawls += task == "step_2_crawl" and one["ran"]
-        day.job_runs += task == "step_4_convert_rates" and one["ran"]
-    log.divide(list(found.values()))
-    _queries(settings, list(found.values()))
-    _stored(settings, list(found.values()))
-    return list(found.values())
+        task_run = json.loads(line)
+        day = by_name.setdefault(task_run["day"], MeasuredDay(task_run["day"]))
+        task = task_run["task"].split(".")[0]
+        step = day.steps.setdefault(STEPS[task], StepUsage())
+        step.wall += task_run["wall"]
+        step.cpu += task_run["operator_cpu"] + task_run["aws_cpu"]
+        step.operator_cpu += task_run["operator_cpu"]
+        day.crawls += task == "step_2_crawl" and task_run["executed"]
+        day.job_runs += task == "step_4_convert_rates" and task_run["executed"]
+    days = list(by_name.values())
+    log.count_by_day(days)
+    _count_queries(settings, days)
+    _measure_storage(settings, days)
+    return days
 
 
-class _Log:
-    """The local AWS's log of requests, from now on."""
+class _RequestLog:
+    """The requests that the local AWS logs after this object was created."""
 
     def __init__(self, settings: Settings) -> None:
         assert settings.request_log is not None
         self._path, self._bucket = settings.request_log, settings.data_bucket
         self._begin = self._path.stat().st_size
 
-    def divide(self, days: Sequence[Day]) -> None:
-        """Counts each day's requests. A day begins with the id that its run writes down."""
+    def count_by_day(self, days: Sequence[MeasuredDay]) -> None:
+        """Counts the requests of each day. A day begins when its run writes the object ``run_id``."""
         counts: list[Counter[str]] = []
         for kind, path in self._requests(self._bucket):
             if not counts or (kind == "PUT" and path.endswith("/run_id")):
                 counts.append(Counter())
             counts[-1][kind] += 1
-        # What comes before the first day is its own: the questions of its first task.
+        # The first task of the first day makes requests before it writes the object.
         first, second, *later = counts
         for day, count in zip(days, [first + second, *later], strict=True):
             day.requests = dict(count)
@@ -209,7 +220,7 @@ class _Log:
         return Counter(kind for kind, _ in self._requests(bucket))
 
     def _requests(self, bucket: str) -> Iterator[tuple[str, str]]:
-        """Of each request its kind and its path: one to the bucket by its method, listings apart, or to the catalog."""
+        """Yields kind and path of each request: LIST or the method for one to the bucket, or "catalog"."""
         with self._path.open() as log:
             log.seek(self._begin)
             for line in log:
@@ -224,8 +235,8 @@ def _client(settings: Settings, service: str) -> Any:
     return boto3.client(service, **settings.aws_client)  # type: ignore[call-overload]
 
 
-def _queries(settings: Settings, days: Sequence[Day]) -> None:
-    """What each day's queries scanned; a run's queries have its results' prefix."""
+def _count_queries(settings: Settings, days: Sequence[MeasuredDay]) -> None:
+    """Adds the queries of each day, which are known by the prefix of their results."""
     athena = _client(settings, "athena")
     pages = athena.get_paginator("list_query_executions").paginate(WorkGroup=settings.stack)
     for page in pages:
@@ -236,26 +247,33 @@ def _queries(settings: Settings, days: Sequence[Day]) -> None:
             day = next((day for day in days if f"/{RESULTS_PREFIX}{day.day}-" in place), None)
             if day is None:
                 continue
-            day.statements += 1
-            made = _STAGING.match(execution["Query"].lstrip())
-            if made or execution["StatementType"] == "DML":
-                name = made[1] if made else "repeated_readings" if _REPEATED in execution["Query"] else "audit"
-                day.queries[name] = day.queries.get(name, 0) + execution["Statistics"]["DataScannedInBytes"]
+            day.query_count += 1
+            staging = _STAGING.match(execution["Query"].lstrip())
+            if staging or execution["StatementType"] == "DML":
+                name = (
+                    staging[1]
+                    if staging
+                    else "repeated_readings"
+                    if _REPEATED_READINGS in execution["Query"]
+                    else "audit"
+                )
+                scanned = execution["Statistics"]["DataScannedInBytes"]
+                day.scanned_bytes[name] = day.scanned_bytes.get(name, 0) + scanned
 
 
-def _stored(settings: Settings, days: Sequence[Day]) -> None:
-    """Bytes that each day keeps: raw usage, and the tables published."""
+def _measure_storage(settings: Settings, days: Sequence[MeasuredDay]) -> None:
+    """Adds the bytes of each day in S3: raw usage and the published tables."""
     s3 = _client(settings, "s3")
     for day in days:
         prefixes = {"raw_usage": raw_key(f"usage/dt={day.day}/")}
         prefixes |= {table: day_prefix(table, day.day) for table in PUBLISHED_TABLES}
         for name, prefix in prefixes.items():
             pages = s3.get_paginator("list_objects_v2").paginate(Bucket=settings.data_bucket, Prefix=prefix)
-            day.stored[name] = sum(item["Size"] for page in pages for item in page.get("Contents", []))
+            day.stored_bytes[name] = sum(item["Size"] for page in pages for item in page.get("Contents", []))
 
 
 def _download(settings: Settings, day: str, out: Path) -> None:
     s3 = _client(settings, "s3")
-    found = s3.list_objects_v2(Bucket=settings.data_bucket, Prefix=day_prefix("usage_cost", day))
-    for number, item in enumerate(found["Contents"]):
+    listing = s3.list_objects_v2(Bucket=settings.data_bucket, Prefix=day_prefix("usage_cost", day))
+    for number, item in enumerate(listing["Contents"]):
         s3.download_file(settings.data_bucket, item["Key"], str(out / f"{number}.parquet"))

@@ -1,4 +1,7 @@
-"""What processes take: CPU seconds and memory, with all that they start. Linux: elsewhere ended children are lost."""
+"""CPU seconds and memory of processes and of all their descendants.
+
+Linux only: other systems do not report the CPU seconds of children that have ended.
+"""
 
 import os
 import statistics
@@ -17,13 +20,13 @@ _SAMPLE_SECONDS = 0.05
 _MEGABYTE = 10**6
 
 
-class CommandFailed(Exception):
-    """A command that was measured has failed; the message has it and its last words."""
+class CommandError(Exception):
+    """A measured command failed; the message has the command and the end of its stderr."""
 
 
 @dataclass(frozen=True)
-class Taken:
-    """What something took: wall-clock and CPU seconds, and the most memory (RSS, summed over processes) in MB."""
+class ResourceUsage:
+    """Wall-clock and CPU seconds, and the maximum memory (RSS, summed over processes) in MB."""
 
     wall: float
     cpu: float
@@ -31,7 +34,7 @@ class Taken:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """CPU seconds of processes and of all that they have started, those that have ended included."""
+    """CPU seconds of processes and of their descendants, including those that have ended."""
     total = 0.0
     for process in _trees(pids):
         with suppress(psutil.NoSuchProcess):
@@ -41,9 +44,9 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 
 
 class Meter:
-    """Measures process trees while a block runs: ``with Meter(pids) as meter: …; meter.taken``."""
+    """Measures process trees while a block runs: ``with Meter(pids) as meter: …; meter.usage``."""
 
-    taken: Taken
+    usage: ResourceUsage
 
     def __init__(self, pids: Iterable[int]) -> None:
         self._pids = list(pids)
@@ -52,15 +55,15 @@ class Meter:
         self._sampler = threading.Thread(target=self._sample, daemon=True)
 
     def __enter__(self) -> Self:
-        self._begun = time.perf_counter(), cpu_seconds(self._pids)
+        self._started = time.perf_counter(), cpu_seconds(self._pids)
         self._sampler.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        wall, cpu = time.perf_counter() - self._begun[0], cpu_seconds(self._pids) - self._begun[1]
+        wall, cpu = time.perf_counter() - self._started[0], cpu_seconds(self._pids) - self._started[1]
         self._ended.set()
         self._sampler.join()
-        self.taken = Taken(wall, cpu, self._peak)
+        self.usage = ResourceUsage(wall, cpu, self._peak)
 
     def _sample(self) -> None:
         while True:
@@ -70,7 +73,7 @@ class Meter:
 
 
 def memory_mb(pids: Iterable[int]) -> float:
-    """Resident memory of process trees, now; what processes share counts in each."""
+    """Current resident memory of process trees; memory shared by processes counts for each of them."""
     total = 0
     for process in _trees(pids):
         with suppress(psutil.NoSuchProcess):
@@ -79,39 +82,39 @@ def memory_mb(pids: Iterable[int]) -> float:
 
 
 def _trees(pids: Iterable[int]) -> list[psutil.Process]:
-    found = []
+    processes = []
     for pid in pids:
         with suppress(psutil.NoSuchProcess):
             root = psutil.Process(pid)
-            found += [root, *root.children(recursive=True)]
-    return found
-
-
-def run(command: Sequence[str | Path], environment: Mapping[str, str] = os.environ, cwd: Path | None = None) -> "Run":
-    """Runs a command to its end and measures it with all that it starts. Raises CommandFailed."""
-    begun = time.perf_counter()
-    process = subprocess.Popen(command, env=environment, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    with Meter([process.pid]) as meter:
-        # Both pipes are read by it, so that neither fills up; the process is waited for below.
-        output, errors = _read(process)
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        last = "\n".join(errors.decode(errors="replace").splitlines()[-20:])
-        raise CommandFailed(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{last}")
-    cpu = usage.ru_utime + usage.ru_stime
-    return Run(output.decode(), Taken(time.perf_counter() - begun, cpu, meter.taken.peak_mb))
+            processes += [root, *root.children(recursive=True)]
+    return processes
 
 
 @dataclass(frozen=True)
-class Run:
-    """A command's output, and what it took."""
-
+class CompletedCommand:
     output: str
-    taken: Taken
+    usage: ResourceUsage
+
+
+def run(
+    command: Sequence[str | Path], environment: Mapping[str, str] = os.environ, cwd: Path | None = None
+) -> CompletedCommand:
+    """Runs a command and measures it with all processes that it starts. Raises CommandError."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, env=environment, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with Meter([process.pid]) as meter:
+        output, errors = _read(process)
+        _, status, usage = os.wait4(process.pid, 0)  # not process.wait(), which does not report the CPU seconds
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        last = "\n".join(errors.decode(errors="replace").splitlines()[-20:])
+        raise CommandError(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{last}")
+    cpu = usage.ru_utime + usage.ru_stime
+    return CompletedCommand(output.decode(), ResourceUsage(time.perf_counter() - started, cpu, meter.usage.peak_mb))
 
 
 def _read(process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
+    """Stdout and stderr, read in parallel so that neither pipe fills up."""
     assert process.stdout is not None
     assert process.stderr is not None
     errors: list[bytes] = []
@@ -123,7 +126,7 @@ def _read(process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
 
 
 def spread(values: Sequence[float], digits: int = 1) -> str:
-    """Median, and in brackets the least and the most: ``6.2 (6.0–6.9)``."""
+    """Median, and in brackets minimum and maximum: ``6.2 (6.0–6.9)``."""
     if not values:
         return "–"
     middle = f"{statistics.median(values):,.{digits}f}"

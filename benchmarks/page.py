@@ -1,7 +1,7 @@
-"""How long the page Smart Hub takes for one hub and 31 days, at 1,000 hubs.
+"""Measures the page Smart Hub for one hub and 31 days, at 1,000 hubs.
 
-Writes Parquet files as the pipeline leaves them (usage_cost in order of loc_id, and the insight tables) straight to
-a local AWS, in a bucket and a Glue database of their own, which it removes in the end.
+Writes Parquet files like those of the pipeline (usage_cost sorted by loc_id, and the insight tables) directly to a
+local AWS, in their own bucket and Glue database, and removes both at the end.
 """
 
 import io
@@ -24,7 +24,7 @@ from smart_hub.shared import layout
 
 BUCKET, DATABASE = "smart-hub-page-benchmark", "smart_hub_page_benchmark"
 FIRST = date(2019, 12, 1)
-ROW_GROUP = 122_880  # rows: what DuckDB writes
+ROW_GROUP = 122_880  # rows, DuckDB's default
 STATES = ("az", "ca", "co", "ny", "or")
 INTERVALS = 288
 CHANNELS = [f"channel {number:02}" for number in range(1, 11)]
@@ -33,40 +33,42 @@ CENTS = {"off-peak": 7.032, "partial-peak": 9.1, "peak": 11.5}
 
 
 def run(settings: Settings, hubs: int = 1000, days: int = 31, repeat: int = 7) -> dict[str, list[dict[str, float]]]:
-    """Wall and CPU seconds of a page from nothing, of another hub's page, and of a page seen before.
+    """Wall-clock and CPU seconds of a page with an empty cache, of another hub's page, and of a cached page.
 
-    ``repeat`` hubs are asked for, on a local AWS that is up, under the root's rights.
+    Measures the pages of ``repeat`` hubs on a running local AWS, with the root user's permissions.
     """
 
     def client(service: str) -> Any:
         return boto3.client(service, **settings.aws_client)  # type: ignore[call-overload]
 
-    names = sorted(f"{number * 7919 % 10**16:016x}" for number in range(1, hubs + 1))
-    of_days = [str(FIRST + timedelta(days=number)) for number in range(days)]
+    hub_ids = sorted(f"{number * 7919 % 10**16:016x}" for number in range(1, hubs + 1))
+    dates = [str(FIRST + timedelta(days=number)) for number in range(days)]
     try:
-        publish(client, names, of_days, ROW_GROUP)
-        return measure(lambda: Store(DATABASE, BUCKET, client, "the benchmark"), names[:repeat], of_days)
+        publish(client, hub_ids, dates, ROW_GROUP)
+        return measure(lambda: Store(DATABASE, BUCKET, client, "the benchmark"), hub_ids[:repeat], dates)
     finally:
         remove(client)
 
 
-def measure(make: Callable[[], Store], hubs: Sequence[str], days: Sequence[str]) -> dict[str, list[dict[str, float]]]:
-    kept = make()
+def measure(
+    new_store: Callable[[], Store], hubs: Sequence[str], days: Sequence[str]
+) -> dict[str, list[dict[str, float]]]:
+    warm = new_store()
 
     def page(store: Store, hub: str) -> dict[str, float]:
-        begun = time.perf_counter(), time.process_time()
+        started = time.perf_counter(), time.process_time()
         view = build(store, Choice(hub=hub, first=days[0], last=days[-1]))
         text = document.page(view)
         assert view.usage is not None, view.problems
         assert len(view.usage.days) == len(days), view.problems
         assert "$" in text
-        return {"wall": time.perf_counter() - begun[0], "cpu": time.process_time() - begun[1]}
+        return {"wall": time.perf_counter() - started[0], "cpu": time.process_time() - started[1]}
 
-    page(kept, hubs[0])  # what a process does but once: modules, templates
+    page(warm, hubs[0])  # a process loads modules and templates only once
     return {
-        "nothing cached": [page(make(), hub) for hub in hubs],
-        "another hub, same days": [page(kept, hub) for hub in hubs[1:]],
-        "seen before": [page(kept, hub) for hub in hubs[1:]],
+        "empty cache": [page(new_store(), hub) for hub in hubs],
+        "another hub, same days": [page(warm, hub) for hub in hubs[1:]],
+        "cached": [page(warm, hub) for hub in hubs[1:]],
     }
 
 
@@ -121,7 +123,7 @@ def tables(hubs: list[str]) -> Iterator[tuple[str, pa.Table]]:
 
 
 def _usage(hubs: list[str]) -> pa.Table:
-    """A day of usage_cost in order of hub, time and device; half of the values are 0."""
+    """A day of usage_cost sorted by hub, time and device; half of the values are 0."""
     channels = len(CHANNELS)
     count = len(hubs) * INTERVALS * channels
     row = pa.array(range(count), pa.int64())

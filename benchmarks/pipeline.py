@@ -1,7 +1,7 @@
-"""The daily DAG's own tasks, one after the other in this process, without Airflow's scheduler and database.
+"""Runs the tasks of the daily DAG one after the other in this process, without Airflow's scheduler and database.
 
-A task is run as a worker runs it: its templates are rendered, then it is executed with its hooks, unless an earlier
-task or its ``pre_execute`` skips it. It needs the environment of a worker: see data_plane.py.
+A task runs as in a worker: its templates are rendered, then it is executed with its hooks, unless an earlier task or
+its ``pre_execute`` skips it. The process needs the environment variables of a worker, which data_plane.py sets.
 
 python -m benchmarks.pipeline --pids PID[,PID] --out FILE DAY …
 """
@@ -26,12 +26,12 @@ from benchmarks.measure import cpu_seconds
 from ops.airflow_config.airflow_local_settings import load_for_tasks
 from ops.settings import ROOT
 
-# Not of the pipeline on a laptop: it is skipped where there is no dashboard.
-_LEFT_OUT = "refresh_quicksight"
+# Airflow skips it on a laptop, which has no dashboard.
+_OMITTED = "refresh_quicksight"
 
 
 class _TaskInstance(SimpleNamespace):
-    """Of Airflow's task instance what operators and macros ask."""
+    """The part of Airflow's task instance that operators and macros use."""
 
     def xcom_pull(self, task_ids: str) -> Any:
         return self.results.get(task_ids)
@@ -51,17 +51,20 @@ class _Outlets(dict[Any, Any]):
 
 
 def run(dag: Any, day: str, pids: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """Runs the day; gives for each task whether it ran, its seconds, its own CPU seconds and those of ``pids``."""
+    """Runs the day; yields for each task whether it was executed, its wall-clock seconds and CPU seconds.
+
+    operator_cpu: those of this process; aws_cpu: those of ``pids``.
+    """
     results: dict[str, Any] = {}
     skipped: set[str] = set()
     run_id = f"benchmark__{uuid.uuid4()}"
     for declared in dag.topological_sort():
-        if declared.task_id == _LEFT_OUT:
+        if declared.task_id == _OMITTED:
             continue
         if declared.task_id in skipped:  # Airflow starts no process for it
-            yield {"day": day, "task": declared.task_id, "ran": False, "wall": 0, "own": 0, "aws": 0}
+            yield {"day": day, "task": declared.task_id, "executed": False, "wall": 0, "operator_cpu": 0, "aws_cpu": 0}
             continue
-        task = declared.prepare_for_execution()  # a copy, for rendering changes it
+        task = declared.prepare_for_execution()  # a copy, because rendering changes it
         names = {"task_id": task.task_id, "dag_id": dag.dag_id, "run_id": run_id, "try_number": 1, "map_index": -1}
         instance = _TaskInstance(id=uuid.uuid4(), results=results, **names)
         context: Any = {
@@ -74,7 +77,7 @@ def run(dag: Any, day: str, pids: Sequence[int]) -> Iterator[dict[str, Any]]:
             "outlet_events": _Outlets(),
             **dag.user_defined_macros,
         }
-        begun = time.perf_counter(), time.process_time(), cpu_seconds(pids)
+        started = time.perf_counter(), time.process_time(), cpu_seconds(pids)
         try:
             task.render_template_fields(context)
             if task._pre_execute_hook is not None:
@@ -82,23 +85,30 @@ def run(dag: Any, day: str, pids: Sequence[int]) -> Iterator[dict[str, Any]]:
             results[task.task_id] = task.execute(context)
             if task._post_execute_hook is not None:
                 task._post_execute_hook(context, results[task.task_id])
-            ran = True
+            executed = True
         except DownstreamTasksSkipped as skips:
             skipped.update(skips.tasks)
-            ran = True
+            executed = True
         except AirflowSkipException:
-            ran = False
+            executed = False
         ended = time.perf_counter(), time.process_time(), cpu_seconds(pids)
-        wall, own, aws = (after - before for before, after in zip(begun, ended, strict=True))
-        yield {"day": day, "task": task.task_id, "ran": ran, "wall": wall, "own": own, "aws": aws}
+        wall, operator_cpu, aws_cpu = (after - before for before, after in zip(started, ended, strict=True))
+        yield {
+            "day": day,
+            "task": task.task_id,
+            "executed": executed,
+            "wall": wall,
+            "operator_cpu": operator_cpu,
+            "aws_cpu": aws_cpu,
+        }
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.pipeline", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--pids", required=True, help="processes of the local AWS and its engine, whose CPU counts")
-    parser.add_argument("--out", type=Path, required=True, help="file that gets a line of JSON for each task")
+    parser.add_argument("--pids", required=True, help="processes of the local AWS and its query engine")
+    parser.add_argument("--out", type=Path, required=True, help="file to write, with one line of JSON per task")
     parser.add_argument("days", nargs="+", metavar="DAY")
     options = parser.parse_args(arguments)
     logging.disable(logging.INFO)

@@ -1,6 +1,6 @@
-"""Whether Parquet files hold the same rows of usage_cost, whatever their order and layout.
+"""Compares the rows of usage_cost in Parquet files, independent of their order and layout.
 
-python -m benchmarks.rows FILE … prints the rows' number and checksum as JSON.
+python -m benchmarks.rows FILE … prints the number of rows and their checksum as JSON.
 """
 
 import argparse
@@ -12,16 +12,16 @@ from pathlib import Path
 
 import duckdb
 
-from benchmarks.contestants import COLUMNS
+from benchmarks.baselines import COLUMNS
 
 _TYPES = {"ts": "TIMESTAMP", "ts_utc": "TIMESTAMP", "kwh": "DOUBLE", "cents_per_kwh": "DOUBLE", "cost": "DOUBLE"}
 
 
 @dataclass(frozen=True)
 class Digest:
-    """checksum: the sum of a 64-bit hash of each row, exact: a row lost, doubled or changed in one bit changes it.
+    """checksum: the exact sum of a 64-bit hash of each row; a missing, duplicate or changed row changes it.
 
-    Comparable between runs of the same DuckDB alone.
+    Comparable only between runs of the same DuckDB version.
     """
 
     rows: int
@@ -29,17 +29,17 @@ class Digest:
 
 
 def digest(files: Sequence[str | Path]) -> Digest:
-    """The rows of one table's files; a column that is in none of them is one of a folder, ``loc_id=…``."""
+    """The digest of one table's files; columns that are missing in the files come from folders, ``loc_id=…``."""
     with duckdb.connect() as connection:
-        # An hour is the same in microseconds and nanoseconds, a text the same with and without a dictionary.
+        # The casts make timestamps in microseconds and nanoseconds equal, and texts with and without a dictionary.
         texts = ", ".join(f"CAST({column} AS {_TYPES.get(column, 'VARCHAR')})" for column in COLUMNS)
-        found = connection.execute(
+        row = connection.execute(
             f"SELECT count(*), coalesce(sum(CAST(hash({texts}) AS HUGEINT)), 0)"
             " FROM read_parquet($files, hive_partitioning = true, hive_types_autocast = false)",
             {"files": [str(file) for file in files]},
         ).fetchone()
-    assert found is not None
-    return Digest(found[0], str(found[1]))
+    assert row is not None
+    return Digest(row[0], str(row[1]))
 
 
 def main(arguments: Sequence[str]) -> int:

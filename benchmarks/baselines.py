@@ -1,13 +1,13 @@
-"""Scripts that users could write instead of the pipeline: they price a day of a source folder into one Parquet file.
+"""Baselines: scripts that users could write instead of the pipeline. They price one day into one Parquet file.
 
-python -m benchmarks.contestants NAME --source FOLDER --day 2019-12-21 --out FILE.parquet
+python -m benchmarks.baselines NAME --source FOLDER --day 2019-12-21 --out FILE.parquet
 
-Each contestant is a typical script: it trusts its input (no malformed lines, all values are numbers, all channels have
+Each baseline is a typical script: it assumes valid input (no malformed lines, all values are numbers, all channels have
 a mapping), accepts any channels, and neither validates nor publishes anything. The generator writes such data with
 --clean.
-All contestants write the columns of usage_cost, sorted by loc_id, ts_utc and device, with snappy compression.
+All baselines write the columns of usage_cost, sorted by loc_id, ts_utc and device, with snappy compression.
 
-Each contestant imports its own libraries, so that its time does not include the imports of others.
+Each baseline imports its own libraries, so that its time does not include the imports of the others.
 """
 
 import argparse
@@ -37,19 +37,19 @@ Rate = tuple[str, int, int, int, str, float]
 
 
 def rates(source: Path) -> list[Rate]:
-    """The rates, one for each hour that a row of the XML spans, in the columns of RATES."""
-    found: list[Rate] = []
+    """The rates, one per hour that a row of the XML spans, with the columns RATES."""
+    hourly: list[Rate] = []
     for file in sorted((source / "rates").glob("*.xml")):
         for row in ElementTree.parse(file).getroot().iter("row"):
             text = {field.tag: field.text or "" for field in row}
             for hour in range(int(text["from"][:2]), int(text["to"][:2]) + 1):
                 when = (int(text["year"]), int(text["month"]), hour)
-                found.append((text["state"], *when, text["type"], float(text["rate"])))
-    return found
+                hourly.append((text["state"], *when, text["type"], float(text["rate"])))
+    return hourly
 
 
 def one_duckdb_query(source: Path, day: str, out: Path) -> None:
-    """The floor: one SQL query, by an engine that reads and writes all formats itself."""
+    """One SQL query, in an engine that reads and writes all formats itself."""
     import duckdb
 
     connection = duckdb.connect(config={"threads": THREADS, "memory_limit": "2GB"})
@@ -136,7 +136,7 @@ def polars_lazy(source: Path, day: str, out: Path) -> None:
             variable_name="column",
             value_name="kwh",
         )
-        .drop_nulls("kwh")  # channels that only other hubs have
+        .drop_nulls("kwh")  # channels of other hubs
         .join(devices, on=["loc_id", "column"])
         .with_columns(cost=pl.col("kwh") * pl.col("cents_per_kwh"))
         .select(COLUMNS)
@@ -149,9 +149,9 @@ def pandas_script(source: Path, day: str, out: Path) -> None:
     """pandas on local files. With awswrangler the same script would read and write S3 through the same pandas."""
     import pandas as pd
 
-    text = {"loc_id": str}  # else a hub of digits alone becomes a number
+    text = {"loc_id": str}  # otherwise a hub id with digits only becomes a number
     usage = pd.concat(
-        # precise_float: without it the last digits of a value are lost
+        # precise_float: otherwise the last digits of a value are lost
         pd.read_json(file, lines=True, dtype=text, precise_float=True)
         for file in sorted((source / "usage" / f"dt={day}").iterdir())
     ).reset_index(drop=True)
@@ -180,7 +180,7 @@ def pandas_script(source: Path, day: str, out: Path) -> None:
     measured[COLUMNS].sort_values(ORDER).to_parquet(out, index=False, compression="snappy")
 
 
-CONTESTANTS: dict[str, Callable[[Path, str, Path], None]] = {
+BASELINES: dict[str, Callable[[Path, str, Path], None]] = {
     "duckdb": one_duckdb_query,
     "polars": polars_lazy,
     "pandas": pandas_script,
@@ -189,16 +189,16 @@ CONTESTANTS: dict[str, Callable[[Path, str, Path], None]] = {
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.contestants", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        prog="python -m benchmarks.baselines", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("name", choices=CONTESTANTS)
+    parser.add_argument("name", choices=BASELINES)
     parser.add_argument("--source", type=Path, required=True, help="folder with usage, mappings, locations, rates")
     parser.add_argument("--day", required=True, help="such as 2019-12-21")
     parser.add_argument("--out", type=Path, required=True, help="the Parquet file to write")
     options = parser.parse_args(arguments)
     if not any((options.source / "usage").glob(f"dt={options.day}/*")):
         parser.error(f"{options.source / 'usage'} has no file of dt={options.day}")
-    CONTESTANTS[options.name](options.source, options.day, options.out)
+    BASELINES[options.name](options.source, options.day, options.out)
     return 0
 
 

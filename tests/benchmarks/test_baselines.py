@@ -1,4 +1,4 @@
-"""Whether all that the benchmark compares comes to the same rows; in the environment of `make test-bench`."""
+"""The pipeline's baselines write the same rows; in the environment of `make test-bench`."""
 
 import json
 import os
@@ -9,14 +9,15 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from benchmarks.contestants import COLUMNS, CONTESTANTS, ORDER
+from benchmarks.baselines import BASELINES, COLUMNS, ORDER
 from benchmarks.copied_design import DATABASE, NAME, CopiedDesign
 from benchmarks.rows import Digest, digest
-from localaws.testing.server import ROOT, Aws
+from localaws.testing.server import Aws
 
+ROOT = Path(__file__).parents[2]
 DAY = "2019-12-21"
 HUBS, CHANNELS = 3, 12
-VALUES = 288 * CHANNELS  # of a hub
+VALUES = 288 * CHANNELS  # per hub
 
 
 def generate(folder: Path, *options: str) -> Path:
@@ -27,10 +28,10 @@ def generate(folder: Path, *options: str) -> Path:
 
 
 def write(source: Path, folder: Path) -> dict[str, Path]:
-    """Each contestant's file, made as the benchmark makes it."""
-    files = {name: folder / f"{name}.parquet" for name in CONTESTANTS}
+    """Runs each baseline as the benchmark does; returns its file by name."""
+    files = {name: folder / f"{name}.parquet" for name in BASELINES}
     for name, file in files.items():
-        command = [str(ROOT / ".venv-bench" / "bin" / "python"), "-m", "benchmarks.contestants", name]
+        command = [str(ROOT / ".venv-bench" / "bin" / "python"), "-m", "benchmarks.baselines", name]
         command += ["--source", str(source), "--day", DAY, "--out", str(file)]
         subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "PYTHONWARNINGS": "error"})
     return files
@@ -53,14 +54,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     server.kill()
 
 
-def test_contestants_write_the_same_rows(written: dict[str, Path]) -> None:
+def test_baselines_write_the_same_rows(written: dict[str, Path]) -> None:
     digests = {name: digest([file]) for name, file in written.items()}
 
     assert digests["duckdb"].rows == HUBS * VALUES
     assert set(digests.values()) == {digests["duckdb"]}
 
 
-# They include names of the contestants' own columns, and texts that a library interprets as a pattern.
+# These include names of the baselines' own columns, and texts that a library interprets as a pattern.
 NAMES = (
     "loc_id",
     "ts",
@@ -77,17 +78,17 @@ NAMES = (
 )
 
 
-def test_channels_have_any_names_and_are_not_those_of_every_hub(tmp_path: Path) -> None:
+def test_channels_can_have_any_name_and_differ_between_hubs(tmp_path: Path) -> None:
     # given a hub without the last two channels
     (tmp_path / "names").write_text("\n".join(NAMES), encoding="utf-8")
     source = generate(tmp_path / "data", "--channel-names", str(tmp_path / "names"))
-    lacking = json.loads(next(source.glob("mappings/*/*")).read_text("utf-8").splitlines()[0])["loc_id"]
+    incomplete = json.loads(next(source.glob("mappings/*/*")).read_text("utf-8").splitlines()[0])["loc_id"]
     for file in (*source.glob("usage/*/*"), *source.glob("mappings/*/*")):
         lines = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
-        for line in (line for line in lines if line["loc_id"] == lacking and "data" in line):
+        for line in (line for line in lines if line["loc_id"] == incomplete and "data" in line):
             line["data"] = {name: line["data"][name] for name in NAMES[:-2]}
-        kept = [line for line in lines if line["loc_id"] != lacking or line.get("id") not in NAMES[-2:]]
-        file.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        remaining = [line for line in lines if line["loc_id"] != incomplete or line.get("id") not in NAMES[-2:]]
+        file.write_text("".join(json.dumps(line) + "\n" for line in remaining), encoding="utf-8")
 
     files = write(source, tmp_path)
 
@@ -97,7 +98,7 @@ def test_channels_have_any_names_and_are_not_those_of_every_hub(tmp_path: Path) 
     assert {sensor for (sensor,) in duckdb.read_parquet(str(files["duckdb"])).project("sensor").fetchall()} == {*NAMES}
 
 
-def test_the_copied_design_takes_no_channel_that_cannot_be_a_column(tmp_path: Path, server: Aws) -> None:
+def test_the_copied_design_rejects_a_channel_that_is_not_a_column_name(tmp_path: Path, server: Aws) -> None:
     (tmp_path / "names").write_text("oven\nKitchen, left\n", encoding="utf-8")
     source = generate(tmp_path / "data", "--channel-names", str(tmp_path / "names"))
 
@@ -105,8 +106,8 @@ def test_the_copied_design_takes_no_channel_that_cannot_be_a_column(tmp_path: Pa
         CopiedDesign(server.endpoint).run(source, DAY)
 
 
-@pytest.mark.parametrize("name", CONTESTANTS)
-def test_a_contestants_file_has_the_columns_and_the_order_of_usage_cost(written: dict[str, Path], name: str) -> None:
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baselines_file_has_the_columns_and_the_order_of_usage_cost(written: dict[str, Path], name: str) -> None:
     rows = duckdb.read_parquet(str(written[name]))
     order = rows.project(", ".join(ORDER)).fetchall()
 
@@ -114,22 +115,22 @@ def test_a_contestants_file_has_the_columns_and_the_order_of_usage_cost(written:
     assert order == sorted(order)
 
 
-def test_the_copied_design_comes_to_the_same_rows_and_leaves_nothing(
+def test_the_copied_design_writes_the_same_rows_and_cleans_up(
     written: dict[str, Path], source: Path, server: Aws, tmp_path: Path
 ) -> None:
-    # given what a run that was killed left
+    # given leftovers of a killed run
     server.client("s3").create_bucket(Bucket=NAME)
     server.client("s3").put_object(Bucket=NAME, Key="output/loc_id=x/left", Body=b"left")
     server.client("glue").create_database(DatabaseInput={"Name": DATABASE})
     server.client("glue").create_table(DatabaseName=DATABASE, TableInput={"Name": "etl_tmp"})
 
-    # when the design runs once more, and is removed
+    # when the design runs again and is removed
     design = CopiedDesign(server.endpoint)
     result = design.run(source, DAY)
     files = design.download(tmp_path)
     design.remove()
 
-    # expect the rows of the others, by so many queries, and nothing left behind
+    # expect the rows of the others, the design's number of queries, and no leftovers
     assert digest(files) == digest([written["duckdb"]])
     assert result.queries == 3 + CHANNELS * HUBS + 1
     assert all(scanned > 0 for stage in result.scanned.values() for scanned in stage)
@@ -152,7 +153,7 @@ LAST = "(SELECT max(ts_utc) FROM rows)"
 @pytest.mark.parametrize(
     "sql",
     [
-        # the next double above it
+        # a difference in the last bit
         f"SELECT * REPLACE (CASE WHEN ts_utc = {LAST} AND sensor = 's_03' THEN cents_per_kwh + 1e-15 * 2 ^ 1"
         " ELSE cents_per_kwh END AS cents_per_kwh) FROM rows",
         f"SELECT * REPLACE (CASE WHEN ts_utc = {LAST} AND sensor = 's_03' THEN NULL ELSE kwh END AS kwh) FROM rows",
@@ -160,11 +161,11 @@ LAST = "(SELECT max(ts_utc) FROM rows)"
         "SELECT * REPLACE (location AS device, device AS location) FROM rows",
         "FROM rows LIMIT (SELECT count(*) - 1 FROM rows)",
         "FROM rows UNION ALL (FROM rows LIMIT 1)",
-        # as many rows as before: one is lost, another doubled
+        # the same number of rows: one is missing, another is a duplicate
         "(FROM rows LIMIT (SELECT count(*) - 1 FROM rows)) UNION ALL (FROM rows LIMIT 1)",
     ],
 )
-def test_the_digest_notices(written: dict[str, Path], tmp_path: Path, sql: str) -> None:
+def test_the_digest_detects_any_change(written: dict[str, Path], tmp_path: Path, sql: str) -> None:
     assert changed(written["duckdb"], sql, tmp_path / "changed.parquet") != digest([written["duckdb"]])
 
 
