@@ -1,8 +1,8 @@
-"""make chaos: breaks the pipeline on purpose, fault by fault, and prints what came of it.
+"""make chaos: injects faults into the pipeline and prints the result of each.
 
-The real scheduler works on the local AWS, on days of our generator. While faults strike, a reader asks for the
-published days all the time. Exit 1 when a fault did not end right, a row was lost, doubled or wrong, or the reader
-got anything but whole days.
+The real scheduler runs days of generated data on the local AWS. Meanwhile a reader queries the published days all the
+time. Exits with 1 if a day does not recover from a fault, if a row is missing, duplicate or wrong, or if the reader
+gets a wrong answer.
 """
 
 import argparse
@@ -19,20 +19,20 @@ from itertools import cycle
 from pathlib import Path
 
 from tests.chaos.faults import Fault, all_faults
-from tests.chaos.kit import Kit, Outcome, Reader, Trial
+from tests.chaos.kit import Kit, Reader, Trial, TrialResult
 from tests.e2e.environment import ROOT, Environment
 from tests.ports import free_ports
 
 PUBLISHED = [str(date(2019, 12, 1) + timedelta(days=n)) for n in range(6)]
-FRESH = [str(date(2019, 12, 7) + timedelta(days=n)) for n in range(8)]
+NEW_DAYS = [str(date(2019, 12, 7) + timedelta(days=n)) for n in range(8)]
 HUBS = 3
 
 
 @contextmanager
 def environment(folder: Path) -> Iterator[Kit]:
-    """Services of the kit's own on a source of its own, its first days published."""
+    """Starts an environment with its own source and publishes the first days."""
     source = folder / "source"
-    span = ["--from", PUBLISHED[0], "--to", FRESH[-1]]
+    span = ["--from", PUBLISHED[0], "--to", NEW_DAYS[-1]]
     generator = [sys.executable, "-m", "generator", "--hubs", str(HUBS), *span, "--out", str(source)]
     subprocess.run(generator, cwd=ROOT, check=True)
     kit = Kit(Environment(folder / "local", *free_ports()), source)
@@ -46,13 +46,13 @@ def environment(folder: Path) -> Iterator[Kit]:
 
 
 def _shorten_functions(kit: Kit) -> None:
-    """A function that waits for a hanging query shall not take its 15 minutes."""
+    """Reduces the time-out of 15 minutes, for functions that wait for a query that hangs."""
     for name in ("convert", "transform", "compact"):
         kit.environment.client("lambda").update_function_configuration(FunctionName=f"smart-hub-{name}", Timeout=45)
 
 
-def _renew_references(source: Path, number: int) -> None:
-    """Other content, equal meaning: one number of a mapping and of a location changes, and a comment of the rates."""
+def _change_references(source: Path, number: int) -> None:
+    """Changes the content hashes but not the costs: a number of a mapping and of a location, a comment in the rates."""
     mapping = next(source.glob("mappings/state=*/*.json"))
     modified = f'"last_modified":{1_600_000_000 + number}'
     mapping.write_text(re.sub(r'"last_modified":\d+', modified, mapping.read_text(), count=1))
@@ -64,7 +64,7 @@ def _renew_references(source: Path, number: int) -> None:
     rates.write_text(rates.read_text().replace("</root>", f"<!-- {number} --></root>"))
 
 
-def _forget_states(kit: Kit) -> None:
+def _delete_partitions(kit: Kit) -> None:
     """Deletes the partitions of mappings and locations from the catalog, so that the next run crawls them again."""
     glue = kit.environment.client("glue")
     for table in ("raw_mappings", "raw_locations"):
@@ -72,23 +72,23 @@ def _forget_states(kit: Kit) -> None:
             glue.delete_partition(DatabaseName="smart_hub", TableName=table, PartitionValues=partition["Values"])
 
 
-def endure(kit: Kit, faults: list[Fault]) -> Iterator[Outcome]:
-    """First those that can strike beside each other, then one after the other those that cannot."""
-    names = {fault: f"chaos-{number}" for number, fault in enumerate(faults)}
+def run_faults(kit: Kit, faults: list[Fault]) -> Iterator[TrialResult]:
+    """First all faults that can run in parallel, then the others one by one."""
+    run_ids = {fault: f"chaos-{number}" for number, fault in enumerate(faults)}
     days = cycle(PUBLISHED)
-    yield from kit.endure([Trial(fault, next(days), names[fault]) for fault in faults if not fault.alone])
-    fresh = iter(FRESH)
-    for number, fault in enumerate((fault for fault in faults if fault.alone), 1):
-        if fault.renewed:
-            _renew_references(kit.source, number)
-            _forget_states(kit)
-        yield from kit.endure([Trial(fault, next(fresh if fault.fresh else days), names[fault])])
+    yield from kit.run_trials([Trial(fault, next(days), run_ids[fault]) for fault in faults if not fault.runs_alone])
+    new_days = iter(NEW_DAYS)
+    for number, fault in enumerate((fault for fault in faults if fault.runs_alone), 1):
+        if fault.new_references:
+            _change_references(kit.source, number)
+            _delete_partitions(kit)
+        yield from kit.run_trials([Trial(fault, next(new_days if fault.new_day else days), run_ids[fault])])
 
 
-def _line(outcome: Outcome, seconds: float) -> str:
-    fault, damage = outcome.fault, outcome.damage
-    numbers = f"{damage.lost:5} {damage.doubled:7} {damage.wrong:6}  {'' if outcome.right else 'NOT RIGHT':9}"
-    return f"{fault.name:48} {fault.task:28} {outcome.struck:5}  {outcome.ended:9} {numbers} {seconds:5.0f} s"
+def _line(result: TrialResult, seconds: float) -> str:
+    fault, damage = result.fault, result.damage
+    numbers = f"{damage.missing:7} {damage.duplicate:9} {damage.wrong:6}  {'' if result.passed else 'FAILED':9}"
+    return f"{fault.name:48} {fault.task:28} {result.injections:5}  {result.recovery:9} {numbers} {seconds:5.0f} s"
 
 
 def main() -> int:
@@ -97,40 +97,41 @@ def main() -> int:
         "--only",
         metavar="TEXT",
         action="append",
-        help="faults whose name or task holds this text; may be repeated (default: all)",
+        help="only faults with this text in their name or task; can be repeated (default: all)",
     )
     texts = parser.parse_args().only or [""]
     faults = [fault for fault in all_faults() if any(text in f"{fault.name} {fault.task}" for text in texts)]
     if not faults:
-        parser.error(f"no fault's name or task holds {' or '.join(map(repr, texts))}")
+        parser.error(f"no fault has {' or '.join(map(repr, texts))} in its name or task")
     folder = Path(tempfile.mkdtemp(prefix="smart-hub-chaos-"))
-    outcomes, begun = [], time.monotonic()
+    results, started = [], time.monotonic()
     with environment(folder) as kit:
         reader = Reader(kit.environment, PUBLISHED)
         reader.start()
         print(
-            f"{'fault':48} {'task':28} {'times':>5}  {'outcome':9} {'lost':>5} {'doubled':>7} {'wrong':>6}", flush=True
+            f"{'fault':48} {'task':28} {'times':>5}  {'recovery':9} {'missing':>7} {'duplicate':>9} {'wrong':>6}",
+            flush=True,
         )
         try:
-            for outcome in endure(kit, faults):
-                print(_line(outcome, time.monotonic() - begun), flush=True)
-                outcomes.append(outcome)
+            for result in run_faults(kit, faults):
+                print(_line(result, time.monotonic() - started), flush=True)
+                results.append(result)
         finally:
             reader.stop()
         kit.inject([])
         afterwards = {day: kit.damage(day) for day in PUBLISHED}
-    bad = [outcome for outcome in outcomes if not outcome.right]
+    failures = [result for result in results if not result.passed]
     for day, damage in afterwards.items():
         if damage:
             print(f"{day}: {damage}")
     for answer in reader.wrong:
-        print(f"A reader saw, {answer}")
+        print(f"wrong answer to the reader {answer}")
     print(
-        f"{len(outcomes)} faults, {len(bad)} not right; {reader.answers} answers to a reader meanwhile,"
-        f" {len(reader.wrong)} wrong; {len(afterwards)} days afterwards,"
-        f" {sum(bool(damage) for damage in afterwards.values())} not right; {time.monotonic() - begun:.0f} s"
+        f"{len(results)} faults, {len(failures)} failed; {reader.answers} answers to the reader,"
+        f" {len(reader.wrong)} wrong; {len(afterwards)} days at the end,"
+        f" {sum(bool(damage) for damage in afterwards.values())} wrong; {time.monotonic() - started:.0f} s"
     )
-    failed = bool(bad or reader.wrong or any(afterwards.values()))
+    failed = bool(failures or reader.wrong or any(afterwards.values()))
     if failed:
         print(f"The logs are in {folder}")
     else:

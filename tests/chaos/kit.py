@@ -1,6 +1,7 @@
-"""Breaks a running environment on purpose, and looks at what readers see.
+"""Injects faults into a running environment and compares the published days with an independent computation.
 
-The real scheduler and the local AWS, as `make up` starts them, in a folder and on ports of their own.
+The environment has the real scheduler and the local AWS, as `make up` starts them, in its own folder and on its own
+ports.
 """
 
 import io
@@ -23,64 +24,64 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops import processes
 from ops.airflow_api import FINISHED, Dag
 from smart_hub.shared.layout import run_name, version_name
-from tests.chaos.faults import Fault, Rule
+from tests.chaos.faults import Fault, FaultRule
 from tests.e2e import independent
 from tests.e2e.environment import Environment
 
-SECONDS = 900  # in which some run ends, with its retries
+TIMEOUT_SECONDS = 900  # without any run that ends, retries included
 STOPPED = "the local AWS was stopped while this query ran"
 
 
 @dataclass(frozen=True)
 class Damage:
-    """Rows of a published day against an independent computation."""
+    """The number of wrong rows of a published day, by an independent computation."""
 
-    lost: int = 0
-    doubled: int = 0
+    missing: int = 0
+    duplicate: int = 0
     wrong: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.lost or self.doubled or self.wrong)
+        return bool(self.missing or self.duplicate or self.wrong)
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """struck: how often the fault was injected; ended: what it took until the day was right."""
+class TrialResult:
+    """injections: how often the fault was injected; recovery: how the day was completed, or "STUCK"."""
 
     run_id: str
     fault: Fault
-    struck: int
-    ended: str
+    injections: int
+    recovery: str
     damage: Damage
 
     @property
-    def right(self) -> bool:
-        return self.struck > 0 and self.ended != "STUCK" and not self.damage
+    def passed(self) -> bool:
+        return self.injections > 0 and self.recovery != "STUCK" and not self.damage
 
 
 @dataclass
 class Trial:
-    """One fault on one run of a day.
+    """One fault in one run of a day.
 
-    request: the body of the trigger request, if it is not the day as parameter; current: the run that must succeed;
-    helped: the actions that a user had to take so far.
+    request: fields of the trigger request, if the day is not its parameter; current: the id of the run that must
+    succeed; manual_action: the last action of a user, "cleared" or "new run".
     """
 
     fault: Fault
     day: str
     run_id: str
-    request: Rule = field(default_factory=dict)
-    struck: int = 0
+    request: FaultRule = field(default_factory=dict)
+    injections: int = 0
     killed: bool = False
-    helped: str = ""
+    manual_action: str = ""
     current: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.current = self.run_id
 
     @property
-    def rules(self) -> list[Rule]:
-        """The fault's rules, made to strike this run alone; the first has the run's id for a name."""
+    def rules(self) -> list[FaultRule]:
+        """The fault's rules, restricted to this run; the name of the first is the run's id."""
         run = run_name(self.day, self.run_id)
         names = {"{run}": run, "{prefix}": version_name(run, "")[:9]}
         return [
@@ -103,19 +104,19 @@ class Kit:
     def _faults(self) -> str:
         return f"http://127.0.0.1:{self.environment.aws_port}/_localaws/faults"
 
-    # Breaking
+    # Faults
 
-    def inject(self, rules: Sequence[Rule]) -> None:
-        """From now on exactly these rules hold."""
+    def inject(self, rules: Sequence[FaultRule]) -> None:
+        """Replaces the rules of the local AWS."""
         httpx.put(self._faults, json=rules, trust_env=False).raise_for_status()
 
-    def struck(self) -> Counter[str]:
-        """How often each rule has struck, by its name."""
+    def injections(self) -> Counter[str]:
+        """How often each rule was applied, by its name."""
         rules = httpx.get(self._faults, trust_env=False, timeout=60).raise_for_status().json()
         return Counter({rule["name"]: rule["struck"] for rule in rules})
 
     def kill_worker(self, run_id: str, task_id: str) -> None:
-        """SIGKILL to the process that works on a task: Airflow names it by the task instance."""
+        """Sends SIGKILL to the worker of a task, whose process title has the id of the task instance."""
         path = f"/dagRuns/{run_id}/taskInstances/{task_id}"
         task_instance = self.environment.airflow.get(path).raise_for_status().json()["id"]
         title = f"airflow worker -- {task_instance}"
@@ -123,7 +124,7 @@ class Kit:
         worker.kill()
 
     def kill_local_aws(self) -> None:
-        """SIGKILL to all that belongs to the local AWS, then `make up`, as a user would."""
+        """Sends SIGKILL to all processes of the local AWS, then runs `make up`, as a user would."""
         local_aws = processes.recorded(self.environment.local / "run")["local-aws"]
         for member in local_aws.members():
             member.kill()
@@ -133,9 +134,9 @@ class Kit:
         done = self.environment.make("up", SOURCE=str(self.source))
         assert done.returncode == 0, done.stdout
 
-    # Running
+    # Runs
 
-    def start(self, run_id: str, day: str, request: Rule | None = None) -> None:
+    def start(self, run_id: str, day: str, request: FaultRule | None = None) -> None:
         body = {"dag_run_id": run_id, "logical_date": None, "conf": {"usage_date": day}, **(request or {})}
         self._send("POST", "/dagRuns", body)
 
@@ -143,25 +144,27 @@ class Kit:
         self._send("PATCH", "", {"is_paused": paused})
 
     def backfill(self, first: str, last: str, **options: Any) -> None:
-        """A run a day, three at once; options: of Airflow's request. Waits until no other backfill is active."""
+        """One run per day, three in parallel, after any other backfill. options: fields of the request."""
         span = {"from_date": f"{first}T00:00:00Z", "to_date": f"{last}T00:00:00Z"}
         body = {"dag_id": self.dag.dag_id, "max_active_runs": 3, **span, **options}
         url = f"http://127.0.0.1:{self.environment.airflow_port}/api/v2/backfills"
-        deadline = time.monotonic() + SECONDS
-        while (answer := httpx.post(url, json=body, timeout=180, trust_env=False)).status_code == httpx.codes.CONFLICT:
-            assert time.monotonic() < deadline, answer.text
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while (
+            response := httpx.post(url, json=body, timeout=180, trust_env=False)
+        ).status_code == httpx.codes.CONFLICT:
+            assert time.monotonic() < deadline, response.text
             time.sleep(1)
-        answer.raise_for_status()
+        response.raise_for_status()
 
     def clear(self, run_id: str, *task_ids: str) -> None:
-        """Clear on tasks, or on all that failed, with what is downstream, as the UI's button does it."""
+        """Clears tasks, or all failed ones, with their downstream tasks, as the button in the UI does."""
         which = {"task_ids": list(task_ids)} if task_ids else {"only_failed": True}
         body = {"dry_run": False, "dag_run_id": run_id, "only_failed": False, "include_downstream": True, **which}
         self._send("POST", "/clearTaskInstances", body)
 
     def ended(self) -> dict[str, str]:
-        """The state of each run, once none is left that works or waits."""
-        deadline = time.monotonic() + SECONDS
+        """Waits until no run is queued or running; returns the state of each."""
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while not FINISHED.issuperset((states := self._states()).values()):
             assert time.monotonic() < deadline, states
             time.sleep(1)
@@ -170,51 +173,51 @@ class Kit:
     def _states(self) -> dict[str, str]:
         return {run.run_id: run.state for run in self.dag.runs()}
 
-    def _send(self, method: str, path: str, body: Rule) -> None:
-        # Airflow on SQLite can take a minute over a change while tasks report.
+    def _send(self, method: str, path: str, body: FaultRule) -> None:
+        # On SQLite, Airflow can take a minute for a change while tasks report their states.
         airflow = self.environment.airflow
-        url = f"{str(airflow.base_url).rstrip('/')}{path}"  # the client would end the DAG's own with a slash
+        url = f"{str(airflow.base_url).rstrip('/')}{path}"  # the client would append a slash to the DAG's own URL
         airflow.request(method, url, json=body, timeout=180).raise_for_status()
 
     def retries(self, run_id: str) -> int:
         return sum(max(task.tries - 1, 0) for task in self.dag.tasks(run_id))
 
-    # Looking
+    # Published rows
 
     def published(self, day: str) -> list[dict[str, Any]]:
-        """The rows of usage_cost where the catalog says that the day is."""
+        """The rows of usage_cost at the location of the day's partition."""
         glue, s3 = self.environment.client("glue"), self.environment.client("s3")
-        found = glue.get_partition(DatabaseName="smart_hub", TableName="usage_cost", PartitionValues=[day])
-        bucket, prefix = found["Partition"]["StorageDescriptor"]["Location"].removeprefix("s3://").split("/", 1)
+        answer = glue.get_partition(DatabaseName="smart_hub", TableName="usage_cost", PartitionValues=[day])
+        bucket, prefix = answer["Partition"]["StorageDescriptor"]["Location"].removeprefix("s3://").split("/", 1)
         keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]]
         bodies = [s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys]
         return [row for body in bodies for row in pq.read_table(io.BytesIO(body)).to_pylist()]
 
     def keys(self, prefix: str) -> list[str]:
-        """Objects of the data bucket."""
+        """Keys in the data bucket."""
         bucket = "smart-hub-data-000000000000-us-east-1"
         pages = self.environment.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
     def damage(self, day: str) -> Damage:
-        """What is not as plain Python computes it from the source."""
+        """Compares the published rows with a computation in plain Python from the source."""
         if day not in self.expected:
             self.expected[day] = independent.costs(self.source, day)
         expected, rows = self.expected[day], self.published(day)
-        found = Counter((row["loc_id"], row["sensor"], row["ts_utc"].replace(tzinfo=None)) for row in rows)
+        counts = Counter((row["loc_id"], row["sensor"], row["ts_utc"].replace(tzinfo=None)) for row in rows)
         wrong = 0
         for row in rows:
             cost = expected.get((row["loc_id"], row["sensor"], row["ts_utc"].replace(tzinfo=None)))
             wrong += cost is None or abs(row["cost"] - float(cost.cents)) > 1e-9 or row["type"] != cost.type
-        return Damage(len(expected.keys() - found.keys()), sum(n - 1 for n in found.values()), wrong)
+        return Damage(len(expected.keys() - counts.keys()), sum(n - 1 for n in counts.values()), wrong)
 
-    # Enduring
+    # Trials
 
-    def endure(self, trials: Sequence[Trial]) -> Iterator[Outcome]:
-        """Injects all faults, starts all runs, helps as a user would where it is needed; gives what came of each.
+    def run_trials(self, trials: Sequence[Trial]) -> Iterator[TrialResult]:
+        """Injects all faults, starts all runs and yields the result of each; clears or restarts runs that fail.
 
-        What changes Airflow's state is asked of it before the first run works and after one has failed: on
-        SQLite, other requests for a change would hold up the tasks.
+        Requests that change Airflow's state are sent before the first run starts and after one has failed: on SQLite
+        they would block the tasks.
         """
         self.inject([rule for trial in trials for rule in trial.rules])
         self.pause(True)
@@ -223,22 +226,24 @@ class Kit:
         self.pause(False)
         waiting, progress = list(trials), time.monotonic()
         while waiting:
-            with suppress(httpx.HTTPError):  # the local AWS, or Airflow for a moment, does not answer
-                struck, states = self.struck(), self._states()
+            with suppress(httpx.HTTPError):  # the local AWS is down, or Airflow does not answer for a moment
+                injections, states = self.injections(), self._states()
                 for trial in list(waiting):
-                    trial.struck = max(trial.struck, struck[trial.run_id])
-                    if trial.struck and trial.fault.kill and not trial.killed:
+                    trial.injections = max(trial.injections, injections[trial.run_id])
+                    if trial.injections and trial.fault.kill and not trial.killed:
                         self._kill(trial)
-                    ended = self._ended(trial, states.get(trial.current, ""))
-                    if ended:
+                    if recovery := self._recovery(trial, states.get(trial.current, "")):
                         progress = time.monotonic()
                         waiting.remove(trial)
-                        yield Outcome(trial.run_id, trial.fault, trial.struck, ended, self.damage(trial.day))
-            if time.monotonic() - progress > SECONDS:
+                        yield self._result(trial, recovery)
+            if time.monotonic() - progress > TIMEOUT_SECONDS:
                 for trial in waiting:
-                    yield Outcome(trial.run_id, trial.fault, trial.struck, "STUCK", self.damage(trial.day))
+                    yield self._result(trial, "STUCK")
                 return
             time.sleep(1)
+
+    def _result(self, trial: Trial, recovery: str) -> TrialResult:
+        return TrialResult(trial.run_id, trial.fault, trial.injections, recovery, self.damage(trial.day))
 
     def _kill(self, trial: Trial) -> None:
         trial.killed = True
@@ -247,27 +252,27 @@ class Kit:
         else:
             self.kill_local_aws()
 
-    def _ended(self, trial: Trial, state: str) -> str:
-        """What it took, "" while it is not over. The first help is a Clear of what failed, the second a new run."""
+    def _recovery(self, trial: Trial, state: str) -> str:
+        """How the day was completed, "" until then. Clears the failed tasks first, then starts a new run."""
         if state == "success":
             retried = "retried" if self.retries(trial.run_id) else "absorbed"
-            return trial.helped or retried
-        if state == "failed" and trial.helped == "new run":
+            return trial.manual_action or retried
+        if state == "failed" and trial.manual_action == "new run":
             return "STUCK"
-        if state == "failed" and trial.helped:
-            trial.helped, trial.current = "new run", f"{trial.run_id}-anew"
+        if state == "failed" and trial.manual_action:
+            trial.manual_action, trial.current = "new run", f"{trial.run_id}-again"
             self.start(trial.current, trial.day)
         elif state == "failed":
-            trial.helped = "cleared"
+            trial.manual_action = "cleared"
             self.clear(trial.run_id)
         return ""
 
 
 class Reader(threading.Thread):
-    """Asks Athena all the time what the published days hold, and notes each answer that is not right.
+    """Queries the published days all the time and records each wrong answer.
 
-    A day is right with exactly the rows and the kWh that it had at the beginning. That no answer comes while the
-    local AWS is down is nothing wrong; that a query fails is.
+    Each day must have exactly the number of rows and the kWh that it had at the beginning. It is no error if the local
+    AWS is down, but it is one if a query fails.
     """
 
     STATEMENT = """
@@ -279,7 +284,7 @@ class Reader(threading.Thread):
         super().__init__(name="reader", daemon=True)
         self.environment = environment
         self.statement = self.STATEMENT.format(days=", ".join(f"DATE '{day}'" for day in days))
-        self.right = self._read()
+        self.expected_rows = self._read()
         self.answers = 0
         self.wrong: list[str] = []
         self._stopped = threading.Event()
@@ -290,18 +295,18 @@ class Reader(threading.Thread):
     def run(self) -> None:
         while not self._stopped.wait(1.0):
             try:
-                found = self._read()
+                rows = self._read()
             except (BotoCoreError, ClientError):
                 continue
             except AssertionError as error:
                 if STOPPED not in str(error):
-                    self._note(str(error))
+                    self._record(str(error))
                 continue
             self.answers += 1
-            if found != self.right:
-                self._note(str(sorted(set(found) ^ set(self.right))))
+            if rows != self.expected_rows:
+                self._record(str(sorted(set(rows) ^ set(self.expected_rows))))
 
-    def _note(self, text: str) -> None:
+    def _record(self, text: str) -> None:
         self.wrong.append(f"at {datetime.now(UTC):%H:%M:%S} UTC: {text}")
 
     def stop(self) -> None:

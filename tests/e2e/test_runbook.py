@@ -311,7 +311,7 @@ def test_a_stuck_query_is_found_and_stopped_and_its_task_tries_again(kit: Kit, b
     kit.inject([hangs])
     kit.start("stuck", FIRST)
     deadline = time.monotonic() + SECONDS
-    while not kit.struck()["stuck"]:
+    while not kit.injections()["stuck"]:
         assert time.monotonic() < deadline
         time.sleep(0.5)
 

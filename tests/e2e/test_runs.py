@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.faults import Fault, all_faults
-from tests.chaos.kit import Damage, Kit, Outcome, Reader, Trial
+from tests.chaos.kit import Damage, Kit, Reader, Trial, TrialResult
 from tests.e2e.environment import DAYS, ROOT, Environment
 
 DAY, OTHER_DAY = DAYS
@@ -22,7 +22,7 @@ RUNS: dict[str, dict[str, Any]] = {
 }
 STRUCK = {
     "parameter": ("worker process killed", "publish"),
-    "logical_date": ("CTAS dies and leaves its files", "step_5_transform"),
+    "logical_date": ("CTAS fails and leaves its files", "step_5_transform"),
     "partition_key": ("compaction writes two files", "step_6_compact"),
 }
 FAULTS = {(fault.name, fault.task): fault for fault in all_faults()}
@@ -50,7 +50,7 @@ def reader(environment: Environment, first: str) -> Iterator[Reader]:
 
 
 @pytest.fixture(scope="module")
-def outcomes(environment: Environment, before: Any, reader: Reader) -> dict[str, Outcome]:
+def outcomes(environment: Environment, before: Any, reader: Reader) -> dict[str, TrialResult]:
     """All runs, started at once as by the UI's trigger form, after they have ended; by run id."""
     body = {"dag_run_id": NO_DAY, "logical_date": None}
     environment.airflow.post("/dagRuns", json=body).raise_for_status()
@@ -59,12 +59,12 @@ def outcomes(environment: Environment, before: Any, reader: Reader) -> dict[str,
         Trial(FAULTS[STRUCK[run_id]] if run_id in STRUCK else NO_FAULT, DAY, run_id, request)
         for run_id, request in RUNS.items()
     ]
-    return {outcome.run_id: outcome for outcome in kit.endure(trials)}
+    return {outcome.run_id: outcome for outcome in kit.run_trials(trials)}
 
 
 @pytest.mark.parametrize("run_id", RUNS)
-def test_a_run_publishes_its_usage_day(environment: Environment, outcomes: dict[str, Outcome], run_id: str) -> None:
-    assert outcomes[run_id].ended in ("absorbed", "retried")
+def test_a_run_publishes_its_usage_day(environment: Environment, outcomes: dict[str, TrialResult], run_id: str) -> None:
+    assert outcomes[run_id].recovery in ("absorbed", "retried")
     published = environment.airflow.get(
         f"/dagRuns/{run_id}/taskInstances/publish/xcomEntries/return_value", params={"deserialize": True}
     ).json()["value"]
@@ -72,15 +72,15 @@ def test_a_run_publishes_its_usage_day(environment: Environment, outcomes: dict[
 
 
 @pytest.mark.parametrize("run_id", STRUCK)
-def test_a_fault_strikes_and_a_retry_makes_it_good(outcomes: dict[str, Outcome], run_id: str) -> None:
-    assert (outcomes[run_id].struck, outcomes[run_id].ended) == (1, "retried")
+def test_a_fault_strikes_and_a_retry_makes_it_good(outcomes: dict[str, TrialResult], run_id: str) -> None:
+    assert (outcomes[run_id].injections, outcomes[run_id].recovery) == (1, "retried")
 
 
-def test_no_row_is_lost_doubled_or_wrong(outcomes: dict[str, Outcome]) -> None:
+def test_no_row_is_lost_doubled_or_wrong(outcomes: dict[str, TrialResult]) -> None:
     assert {outcome.damage for outcome in outcomes.values()} == {Damage()}
 
 
-def test_readers_see_whole_days_all_the_while(outcomes: dict[str, Outcome], reader: Reader) -> None:
+def test_readers_see_whole_days_all_the_while(outcomes: dict[str, TrialResult], reader: Reader) -> None:
     assert reader.answers > 0
     assert reader.wrong == []
 
@@ -97,7 +97,9 @@ def test_runs_of_one_day_beside_each_other_leave_one_object_with_the_same_rows(
     assert files(environment, OTHER_DAY) == before[OTHER_DAY]
 
 
-def test_a_run_without_a_day_fails_at_once_and_says_so(environment: Environment, outcomes: dict[str, Outcome]) -> None:
+def test_a_run_without_a_day_fails_at_once_and_says_so(
+    environment: Environment, outcomes: dict[str, TrialResult]
+) -> None:
     assert environment.finished(NO_DAY)["state"] == "failed"
     task = environment.airflow.get(f"/dagRuns/{NO_DAY}/taskInstances/step_1_copy_raw_data").json()
     assert (task["state"], task["try_number"]) == ("failed", 1)
