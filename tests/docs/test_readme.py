@@ -1,4 +1,4 @@
-"""The figures that README.md shows, beside plain Python over the sample. tests/e2e/test_demo.py runs its commands."""
+"""The example rows of README.md against plain Python over the sample. tests/e2e/test_demo.py runs its commands."""
 
 import json
 import re
@@ -40,17 +40,6 @@ def test_what_goes_in_is_as_in_the_sample() -> None:
     (reading,) = [one for one in map(json.loads, lines) if (one["loc_id"], one["ts"]) == (shown["loc_id"], shown["ts"])]
     assert shown["data"].items() <= reading["data"].items()
     assert re.sub(r"\s+", "", row("rates")) in re.sub(r"\s+", "", files[DATA / "rates" / "rates.xml"])
-
-
-def test_what_goes_in_is_as_many_homes_states_and_zones_as_it_says() -> None:
-    homes = {hub: (cost.state, cost.tz) for day in DAYS for (hub, *_), cost in costs(day).items()}
-    numbers = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
-
-    told = re.search(r"holds (\w+) days of (\w+) homes in (\w+) states and (\w+) time zones", " ".join(README.split()))
-
-    states, zones = ({of[place] for of in homes.values()} for place in (0, 1))
-    assert told
-    assert [numbers[word] for word in told.groups()] == [len(DAYS), len(homes), len(states), len(zones)]
 
 
 def test_what_comes_out_are_rows_that_are_published() -> None:

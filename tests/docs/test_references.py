@@ -2,9 +2,7 @@
 
 import re
 
-from smart_hub.core import prices
 from smart_hub.core.settings import SETTINGS
-from smart_hub.shared.layout import REFERENCE_TABLES
 from tests.conftest import LAYERS
 from tests.docs.pages import FOLDERS, PAGES, ROOT, SHOWN, anchors, blocks, pages, prose, spans
 
@@ -62,21 +60,6 @@ def test_every_setting_that_a_page_names_exists(page: str) -> None:
 def test_a_default_that_a_page_tells_of_is_the_settings(page: str) -> None:
     for name, told in re.findall(r"`(SMART_HUB_[A-Z_]+)`\s+\(([0-9.]+)\)", PAGES[page]):
         assert SETTINGS[name].default == told, name
-
-
-def test_what_a_day_costs_is_what_the_prices_come_to() -> None:
-    # given a day's queries; at six hubs, each scans less than ten megabytes
-    told = re.search(r"Athena queries a day .*?\| (\d+), .*?; (\d+) when all is new", PAGES["BENCHMARKS.md"])
-    assert told
-    usage_new, everything_new = (
-        prices.estimated_dollars([0] * int(told[1]), crawls=1, job_runs=0),
-        prices.estimated_dollars([0] * int(told[2]), crawls=1 + len(REFERENCE_TABLES), job_runs=1),
-    )
-
-    told = re.search(r"costs about ([\d.]+) USD .*? costs ([\d.]+) USD", " ".join(PAGES["docs/aws.md"].split()))
-
-    assert told
-    assert told.groups() == (f"{everything_new:.2f}", f"{usage_new:.2f}")
 
 
 def test_the_layers_of_the_tests_are_as_they_are_told() -> None:
