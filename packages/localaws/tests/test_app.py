@@ -69,6 +69,40 @@ def test_tables_are_found_by_a_regular_expression(aws: Aws) -> None:
         glue.get_tables(DatabaseName="searched", Expression="staging_(")
 
 
+@pytest.mark.parametrize(
+    ("expression", "days"),
+    [
+        ("dt >= '2019-12-21'", ["2019-12-21", "2019-12-22"]),
+        ("dt >= '2019-12-20' AND dt <= '2019-12-21'", ["2019-12-20", "2019-12-21"]),
+        ("dt IN ('2019-12-22', '2020-01-01')", ["2019-12-22"]),
+        ("state LIKE 'c%'", ["2019-12-22"]),
+        ("dt > '2020-01-01'", []),
+    ],
+)
+def test_partitions_are_filtered_by_their_keys(aws: Aws, partitioned: str, expression: str, days: list[str]) -> None:
+    # given three days, when they are listed with an expression, expect those that match
+    found = aws.client("glue").get_partitions(DatabaseName=partitioned, TableName="usage", Expression=expression)
+    assert [partition["Values"][0] for partition in found["Partitions"]] == days
+
+
+@pytest.mark.parametrize("expression", ["dt >=", "day = '2019-12-21'", "1 = 1; DROP TABLE x"])
+def test_an_invalid_partition_filter_is_refused(aws: Aws, partitioned: str, expression: str) -> None:
+    with pytest.raises(ClientError, match="InvalidInputException"):
+        aws.client("glue").get_partitions(DatabaseName=partitioned, TableName="usage", Expression=expression)
+
+
+@pytest.fixture(scope="module")
+def partitioned(aws: Aws) -> str:
+    """A database with the table usage, partitioned by day and state."""
+    glue = aws.client("glue")
+    glue.create_database(DatabaseInput={"Name": "partitioned"})
+    keys = [{"Name": "dt", "Type": "date"}, {"Name": "state", "Type": "string"}]
+    glue.create_table(DatabaseName="partitioned", TableInput={"Name": "usage", "PartitionKeys": keys})
+    for values in (["2019-12-20", "or"], ["2019-12-21", "or"], ["2019-12-22", "ca"]):
+        glue.create_partition(DatabaseName="partitioned", TableName="usage", PartitionInput={"Values": values})
+    return "partitioned"
+
+
 def test_an_error_of_the_base_reaches_the_client(aws: Aws) -> None:
     # given no such table, when it is read, expect the base's error as AWS names it
     with pytest.raises(ClientError, match="EntityNotFoundException"):

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
+import duckdb
 from ministack.app import app as base
 from ministack.core import lambda_runtime
 
@@ -45,13 +46,15 @@ class Catalog(Service):
     """Corrections to the base's Glue catalog."""
 
     target = "AWSGlue"
-    amended: ClassVar[frozenset[str]] = frozenset({"GetTable", "GetTables"})
+    amended: ClassVar[frozenset[str]] = frozenset({"GetTable", "GetTables", "GetPartitions"})
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def amend(self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Leave out empty descriptions, as AWS does: to Trino one is a comment that hides a view."""
+        if answer.get("Partitions") and body.get("Expression"):
+            answer["Partitions"] = self._filtered(answer["Partitions"], body)
         if "TableList" in answer and body.get("Expression"):
             answer["TableList"] = self._matching(body["DatabaseName"], body["Expression"])
         for table in answer.get("TableList", [answer.get("Table", {})]):
@@ -67,6 +70,21 @@ class Catalog(Service):
             raise ServiceError("InvalidInputException", f"Expression {expression!r}: {error}") from error
         tables = self._store.client("glue").get_tables(DatabaseName=database)["TableList"]
         return [table for table in tables if names.fullmatch(table["Name"])]
+
+    def _filtered(self, partitions: list[dict[str, Any]], body: dict[str, Any]) -> list[dict[str, Any]]:
+        """The partitions that match the expression, a SQL filter on the partition keys; the base ignores it."""
+        table = self._store.client("glue").get_table(DatabaseName=body["DatabaseName"], Name=body["TableName"])["Table"]
+        values = zip(*(partition["Values"] for partition in partitions), strict=True)
+        columns = [
+            f'TRY_CAST(unnest(?) AS {key.get("Type", "string")}) AS "{key["Name"]}"' for key in table["PartitionKeys"]
+        ]
+        query = f"SELECT unnest(range({len(partitions)})) AS number, {', '.join(columns)}"
+        with duckdb.connect(config={"enable_external_access": False}) as connection:
+            try:
+                rows = connection.sql(query, params=[*values]).filter(body["Expression"]).project("number").fetchall()
+            except duckdb.Error as error:
+                raise ServiceError("InvalidInputException", f"Expression {body['Expression']!r}: {error}") from error
+        return [partitions[number] for (number,) in sorted(rows)]
 
 
 class LocalAws:
