@@ -1,7 +1,7 @@
-"""Measures the page Smart Hub for one hub and 31 days, at 1,000 hubs.
+"""Response time of the Smart Hub page for one hub and 31 days, at 1,000 hubs.
 
-Writes Parquet files like those of the pipeline (usage_cost sorted by loc_id, and the insight tables) directly to a
-local AWS, in their own bucket and Glue database, and removes both at the end.
+Writes Parquet files like the pipeline's (usage_cost sorted by loc_id, and the insight tables) to a local AWS, in a
+bucket and a Glue database of their own, which it removes at the end.
 """
 
 import io
@@ -17,14 +17,14 @@ import pyarrow.parquet as pq
 
 from ops.settings import Settings
 from smart_hub.page import document
-from smart_hub.page.choice import Choice
-from smart_hub.page.store import SCHEMAS, USAGE_TABLE, Store
-from smart_hub.page.view import build
+from smart_hub.page.filters import Filters
+from smart_hub.page.published_data import SCHEMAS, USAGE_TABLE, PublishedData
+from smart_hub.page.view import build_view
 from smart_hub.shared import layout
 
 BUCKET, DATABASE = "smart-hub-page-benchmark", "smart_hub_page_benchmark"
 FIRST = date(2019, 12, 1)
-ROW_GROUP = 122_880  # rows, DuckDB's default
+ROW_GROUP = 122_880  # rows, as DuckDB writes
 STATES = ("az", "ca", "co", "ny", "or")
 INTERVALS = 288
 CHANNELS = [f"channel {number:02}" for number in range(1, 11)]
@@ -33,9 +33,9 @@ CENTS = {"off-peak": 7.032, "partial-peak": 9.1, "peak": 11.5}
 
 
 def run(settings: Settings, hubs: int = 1000, days: int = 31, repeat: int = 7) -> dict[str, list[dict[str, float]]]:
-    """Wall-clock and CPU seconds of a page with an empty cache, of another hub's page, and of a cached page.
+    """Wall and CPU seconds of a page without cache, of another hub's page, and of a cached page.
 
-    Measures the pages of ``repeat`` hubs on a running local AWS, with the root user's permissions.
+    repeat: number of hubs that are requested. Needs a running local AWS, and uses its root credentials.
     """
 
     def client(service: str) -> Any:
@@ -45,30 +45,30 @@ def run(settings: Settings, hubs: int = 1000, days: int = 31, repeat: int = 7) -
     dates = [str(FIRST + timedelta(days=number)) for number in range(days)]
     try:
         publish(client, hub_ids, dates, ROW_GROUP)
-        return measure(lambda: Store(DATABASE, BUCKET, client, "the benchmark"), hub_ids[:repeat], dates)
+        return measure(lambda: PublishedData(DATABASE, BUCKET, client, "the benchmark"), hub_ids[:repeat], dates)
     finally:
         remove(client)
 
 
 def measure(
-    new_store: Callable[[], Store], hubs: Sequence[str], days: Sequence[str]
+    open_data: Callable[[], PublishedData], hubs: Sequence[str], days: Sequence[str]
 ) -> dict[str, list[dict[str, float]]]:
-    warm = new_store()
+    shared = open_data()
 
-    def page(store: Store, hub: str) -> dict[str, float]:
-        started = time.perf_counter(), time.process_time()
-        view = build(store, Choice(hub=hub, first=days[0], last=days[-1]))
-        text = document.page(view)
+    def page(data: PublishedData, hub: str) -> dict[str, float]:
+        wall, cpu = time.perf_counter(), time.process_time()
+        view = build_view(data, Filters(hub=hub, first=days[0], last=days[-1]))
+        text = document.render_page(view)
         assert view.usage is not None, view.problems
         assert len(view.usage.days) == len(days), view.problems
         assert "$" in text
-        return {"wall": time.perf_counter() - started[0], "cpu": time.process_time() - started[1]}
+        return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
 
-    page(warm, hubs[0])  # a process loads modules and templates only once
+    page(shared, hubs[0])  # warm-up: imports, templates
     return {
-        "empty cache": [page(new_store(), hub) for hub in hubs],
-        "another hub, same days": [page(warm, hub) for hub in hubs[1:]],
-        "cached": [page(warm, hub) for hub in hubs[1:]],
+        "empty cache": [page(open_data(), hub) for hub in hubs],
+        "another hub, same days": [page(shared, hub) for hub in hubs[1:]],
+        "cached": [page(shared, hub) for hub in hubs[1:]],
     }
 
 

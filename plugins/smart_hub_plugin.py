@@ -1,4 +1,4 @@
-"""Airflow's way to the page Smart Hub: its application, and the entry in the UI's navigation."""
+"""The plugin with the Smart Hub page: its application and its entry in the UI's navigation."""
 
 import asyncio
 import logging
@@ -18,16 +18,16 @@ def _application() -> Any:
 
 
 async def page(scope: Any, receive: Any, send: Any) -> None:
-    """The ASGI application, imported when it is first asked for.
+    """The ASGI application, imported at the first request.
 
-    Every process of Airflow imports plugins, but only the API server has use for the page; and one that cannot be
-    imported, say for a package that was not installed, must say so itself and leave Airflow's own pages alone.
+    Every process of Airflow imports plugins, but only the API server needs the page. If the import fails, for example
+    because a package is not installed, the page reports it and Airflow's own pages keep working.
     """
     try:
         application = await asyncio.to_thread(_application)
-    except Exception:  # noqa: BLE001 - whatever it is, Airflow's API server goes on
-        _log.exception("The page Smart Hub cannot be imported")
-        text = b"The page Smart Hub cannot be imported. Airflow's log of the web server has the reason."
+    except Exception:  # noqa: BLE001 - no error of the import may affect the API server
+        _log.exception("The Smart Hub page cannot be imported")
+        text = b"The Smart Hub page cannot be imported; see the API server's log."
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
         await send({"type": "http.response.start", "status": 500, "headers": headers})
         await send({"type": "http.response.body", "body": text})
@@ -37,11 +37,11 @@ async def page(scope: Any, receive: Any, send: Any) -> None:
 
 class SmartHubPlugin(AirflowPlugin):
     name = "smart_hub"
-    fastapi_apps = [{"app": page, "url_prefix": "/smart-hub", "name": "Smart Hub"}]  # noqa: RUF012 - as Airflow has it
+    fastapi_apps = [{"app": page, "url_prefix": "/smart-hub", "name": "Smart Hub"}]  # noqa: RUF012 - as in AirflowPlugin
     external_views = [  # noqa: RUF012
         {
             "name": "Smart Hub",
-            # Relative, so that it holds behind a proxy with a path of its own.
+            # Relative, so that it works behind a proxy with a path prefix.
             "href": "smart-hub/",
             "destination": "nav",
             "url_route": "smart-hub",

@@ -1,7 +1,7 @@
 """The tables that the benchmark writes for the page."""
 
 from benchmarks.page import tables
-from smart_hub.page.store import SCHEMAS
+from smart_hub.page.published_data import SCHEMAS
 
 
 def test_the_tables_have_the_columns_that_the_page_reads() -> None:

@@ -1,4 +1,4 @@
-"""The page with the FAB auth manager, on Airflow's real API server: a role decides."""
+"""The page's authorization, in Airflow's real API server with the FAB auth manager."""
 
 import os
 import tempfile
@@ -35,7 +35,7 @@ def server() -> TestClient:
 
 @pytest.fixture
 def bearer(server: TestClient) -> Callable[[str], dict[str, str]]:
-    """Makes the header of a user with a role of this name."""
+    """Returns the authorization header of a user with this role."""
     from airflow.api_fastapi.app import get_auth_manager
 
     manager: Any = get_auth_manager()
@@ -52,7 +52,7 @@ def bearer(server: TestClient) -> Callable[[str], dict[str, str]]:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_nobody_is_let_in_unknown(server: TestClient, path: str) -> None:
+def test_requests_without_credentials_are_refused(server: TestClient, path: str) -> None:
     assert server.get(path).status_code == 401
 
 
@@ -64,7 +64,7 @@ def test_a_role_without_the_dag_is_refused(
 
 
 def test_a_viewer_sees_the_page(server: TestClient, bearer: Callable[[str], dict[str, str]]) -> None:
-    answer = server.get("/smart-hub/", headers=bearer("Viewer"))
-    # and what it shows: the deployment has no bucket yet
-    assert answer.status_code == 503
-    assert "SMART_HUB_DATA_BUCKET: not set" in answer.text
+    response = server.get("/smart-hub/", headers=bearer("Viewer"))
+    # the deployment has no bucket, so the page shows an error
+    assert response.status_code == 503
+    assert "SMART_HUB_DATA_BUCKET: not set" in response.text

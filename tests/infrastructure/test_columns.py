@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from smart_hub.operators.audit import QUALITY_SCHEMA
-from smart_hub.page.store import SCHEMAS
+from smart_hub.page.published_data import SCHEMAS
 from smart_hub.shared.layout import FIRST_DAY, INSIGHT_VIEWS, QUALITY_TABLE, REFERENCE_TABLES
 from tests.glue.conftest import load as load_script
 from tests.infrastructure.test_templates import of_type

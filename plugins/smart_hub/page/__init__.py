@@ -1,6 +1,7 @@
-"""The page "Smart Hub" of Airflow's UI, and the report that shows the same.
+"""The Smart Hub page in Airflow's UI, and the customer report with the same figures.
 
-parquet, store: from the deployment's Airflow connection to the published rows.
-choice, figures, charts, view: from the reader's choice to what is shown.
-access, routes: who may see it, and where.
+parquet, published_data: read the published rows from S3, with the credentials of the Airflow connection.
+filters, figures, charts, view: turn the user's filters into figures and charts.
+document: renders them as HTML or CSV.
+access, routes: authorize requests and serve the page.
 """

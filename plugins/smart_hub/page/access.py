@@ -1,4 +1,4 @@
-"""Who may see the page, and what a browser may do with it."""
+"""Authorization of the page's requests, and the security headers of its responses."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from smart_hub.shared.layout import DAILY_DAG
 
-# Airflow mounts a plugin's application as it is: without this it answers anybody. The signed-in user comes from the
-# UI's cookie or a bearer token, the answer from the deployment's auth manager; 401 and 403 are Airflow's own.
-MAY_READ_DAG: Any = Depends(requires_access_dag("GET", None, DAILY_DAG))
+# Airflow mounts a plugin's application without authentication, so each route needs this dependency. It takes the user
+# from the UI's cookie or a bearer token, asks the deployment's auth manager, and responds with Airflow's 401 or 403.
+REQUIRE_DAG_ACCESS: Any = Depends(requires_access_dag("GET", None, DAILY_DAG))
 
 _HEADERS = {
-    # plotly.js sets the style of what it draws; it runs without eval and brings its images as data.
+    # plotly.js sets inline styles and uses data URLs for images; it does not need eval.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
         " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
@@ -27,7 +27,7 @@ _HEADERS = {
 
 
 class SecurityHeaders:
-    """ASGI middleware: the headers above on every answer, and no store unless the answer says otherwise."""
+    """ASGI middleware that adds the headers above, and ``Cache-Control: no-store`` if the response sets none."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,33 +1,33 @@
-"""Charts for plotly.js, as plain data: traces and layout as https://plotly.com/javascript/reference/ has them.
+"""Charts for plotly.js: traces and layout as in https://plotly.com/javascript/reference/.
 
-Each carries what it shows in words and as a table, for those who do not see it. Colours of text and grid are left
-to the page, which knows whether it is light or dark.
+For accessibility, each chart has a description and its values as a table. page.js sets the colours of text and grid,
+which depend on the theme.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smart_hub.page.figures import HOURS, Device, Load, Usage, in_order
+from smart_hub.page.figures import HOURS, Device, ProviderLoad, Usage, sort_periods
 
-# Told apart by those who see fewer colours too (Okabe and Ito, https://jfly.uni-koeln.de/color/), on white and black.
+# A palette for colour blindness (Okabe and Ito, https://jfly.uni-koeln.de/color/), on light and dark backgrounds.
 COLOURS = {"off-peak": "#3b9fd6", "partial-peak": "#e6a117", "peak": "#d55e00"}
 _OTHER = "#8a8f98"
-_NOW, _SHIFTED = "#7a86b8", "#009e73"
+_CURRENT, _SHIFTED = "#7a86b8", "#009e73"
 _HEAT = [[0, "rgba(213, 94, 0, 0.04)"], [0.5, "#e6a117"], [1, "#a63a00"]]
 _SHADE = 0.16
-# The most lines of a chart with one line per device. With more devices, the last line is the sum of the others.
-MOST_DEVICES = 20
+# The maximum number of lines in a chart by device. With more devices, the last line is the sum of the others.
+MAX_DEVICE_LINES = 20
 
 
 @dataclass(frozen=True)
 class Chart:
-    """One chart. name: its id in the page; note: how to read it; words: what it shows; header, rows: the same."""
+    """A chart. name: its ID in the page; note: how to read it; description: its main result; header, rows: a table."""
 
     name: str
     title: str
     note: str
-    words: str
+    description: str
     traces: Sequence[Mapping[str, Any]]
     layout: Mapping[str, Any]
     header: Sequence[str]
@@ -35,7 +35,7 @@ class Chart:
 
     @property
     def plot(self) -> dict[str, Any]:
-        """What plotly.js draws."""
+        """The chart in the form that page.js passes to plotly.js."""
         return {"name": self.name, "data": self.traces, "layout": self.layout}
 
 
@@ -53,13 +53,13 @@ def clock(hour: int) -> str:
 
 def device_costs(usage: Usage) -> Chart:
     """Cost by device, stacked by rate period."""
-    devices = _drawn(usage)
+    devices = _device_lines(usage)
     first = usage.devices[0]
     return Chart(
         name="devices",
         title="Cost by device",
-        note=f"Dollars in the chosen days, by the rate period in which they arose.{_others(devices)}",
-        words=f"{first.label} costs most: {dollars(first.total)} of {dollars(usage.cost)}.",
+        note=f"Cost in dollars on the selected days, by rate period.{_others_note(devices)}",
+        description=f"{first.label} costs the most: {dollars(first.total)} of {dollars(usage.cost)}.",
         traces=[
             {
                 "type": "bar",
@@ -94,18 +94,20 @@ def device_costs(usage: Usage) -> Chart:
 
 def hub_load(usage: Usage) -> Chart:
     """Mean power by hour of the day, rate periods shaded."""
-    most = max(usage.hours, key=lambda hour: hour.kw)
+    highest = max(usage.hours, key=lambda hour: hour.kw)
     periods = {hour.hour: hour.period for hour in usage.hours}
     return Chart(
         name="load",
         title="Load over the day",
-        note=f"Mean kW of each hour, on the hub's own clock ({usage.zone}); the rate periods are shaded.",
-        words=f"The load is highest from {clock(most.hour)}, with {most.kw:,.2f} kW on average ({most.period}).",
+        note=f"Mean kW of each hour in the hub's local time ({usage.zone}); rate periods are shaded.",
+        description=(
+            f"The load is highest from {clock(highest.hour)}: {highest.kw:,.2f} kW on average ({highest.period})."
+        ),
         traces=[
-            _steps({hour.hour: hour.kw for hour in usage.hours}, "load", _NOW, "kW", fill=True),
+            _steps({hour.hour: hour.kw for hour in usage.hours}, "load", _CURRENT, "kW", fill=True),
             *_legend(periods),
         ],
-        # As high as the chart beside it.
+        # The same height as the chart beside it.
         layout={**_day_axes("kW"), "height": _height(usage), "shapes": _shading(periods)},
         header=["Hour", "kW", "Rate period"],
         rows=[[clock(hour.hour), f"{hour.kw:,.3f}", hour.period] for hour in usage.hours],
@@ -116,12 +118,12 @@ def heat_map(usage: Usage) -> Chart:
     """Energy by device and hour of the day."""
     cells = [(kwh, device.label, hour) for device in usage.devices for hour, kwh in device.by_hour.items()]
     kwh, label, hour = max(cells, key=lambda cell: cell[0])
-    devices = _drawn(usage)
+    devices = _device_lines(usage)
     return Chart(
         name="heat",
         title="When each device runs",
-        note=f"kWh in the chosen days, by device and hour on the hub's own clock.{_others(devices)}",
-        words=f"The most is used by {label} from {clock(hour)}: {kwh:,.2f} kWh.",
+        note=f"kWh on the selected days, by device and hour in the hub's local time.{_others_note(devices)}",
+        description=f"The highest value is {kwh:,.2f} kWh, by {label} from {clock(hour)}.",
         traces=[
             {
                 "type": "heatmap",
@@ -148,32 +150,32 @@ def heat_map(usage: Usage) -> Chart:
     )
 
 
-# What is drawn of one hub, in the order in which the page and the report show it.
-OF_A_HUB = (device_costs, hub_load, heat_map)
+# The charts of a hub, in the order of the page and the report.
+HUB_CHARTS = (device_costs, hub_load, heat_map)
 
 
-def provider_load(load: Load, place: str) -> Chart:
-    """The load of many hubs, as it is and with the shiftable load moved."""
-    now, then = max(load.kwh.values()), max(load.shifted_kwh.values())
+def provider_load(load: ProviderLoad, region: str) -> Chart:
+    """The load of many hubs: the current one, and with the shiftable devices moved. region: for the title."""
+    highest, highest_shifted = max(load.kwh.values()), max(load.shifted_kwh.values())
     return Chart(
         name="provider",
-        title=f"Load of {place}",
+        title=f"Load of {region}",
         note=(
-            "kWh of each clock hour, mean of a day, as it is and with the shiftable devices moved to the cheapest"
-            f" hours{'; the rate periods are shaded' if load.periods else ''}."
+            "kWh of each hour, mean of a day: the current load, and with the shiftable devices moved to the cheapest"
+            f" hours{'; rate periods are shaded' if load.periods else ''}."
         ),
-        words=(
-            f"The highest hour has {now:,.1f} kWh, {then:,.1f} kWh with the shiftable load moved."
-            f" {load.moved_kwh:,.1f} kWh a day change their hour, and a day costs {dollars(load.shifted_cost)}"
-            f" in place of {dollars(load.cost)}."
+        description=(
+            f"The highest hour has {highest:,.1f} kWh, and {highest_shifted:,.1f} kWh with the shiftable load moved."
+            f" Shifting moves {load.moved_kwh:,.1f} kWh a day, and a day then costs {dollars(load.shifted_cost)}"
+            f" instead of {dollars(load.cost)}."
         ),
         traces=[
-            _steps(load.kwh, "as it is", _NOW, "kWh", fill=True),
+            _steps(load.kwh, "current load", _CURRENT, "kWh", fill=True),
             _steps(load.shifted_kwh, "shiftable load moved", _SHIFTED, "kWh", dash="dash"),
             *_legend(load.periods),
         ],
         layout={**_day_axes("kWh"), "shapes": _shading(load.periods)},
-        header=["Hour", "kWh as it is", "kWh with the shiftable load moved"],
+        header=["Hour", "Current kWh", "kWh with the shiftable load moved"],
         rows=[[clock(hour), f"{load.kwh[hour]:,.2f}", f"{load.shifted_kwh[hour]:,.2f}"] for hour in load.kwh],
     )
 
@@ -181,7 +183,7 @@ def provider_load(load: Load, place: str) -> Chart:
 def _steps(
     values: Mapping[int, float], name: str, colour: str, unit: str, *, fill: bool = False, dash: str = "solid"
 ) -> dict[str, Any]:
-    """A line that holds each hour's value until the next; hours without a value are a gap."""
+    """A step line of values by hour, with gaps at hours without a value."""
     last = values.get(23)
     points = [*((hour, values.get(hour)) for hour in HOURS), (24, last)]
     return {
@@ -198,7 +200,7 @@ def _steps(
 
 
 def _legend(periods: Mapping[int, str]) -> list[dict[str, Any]]:
-    """Entries of the legend for the shaded rate periods: traces without points."""
+    """Traces without points, as legend entries for the shaded rate periods."""
     return [
         {
             "type": "scatter",
@@ -209,7 +211,7 @@ def _legend(periods: Mapping[int, str]) -> list[dict[str, Any]]:
             "marker": {"symbol": "square", "size": 12, "color": COLOURS.get(period, _OTHER), "opacity": 0.5},
             "hoverinfo": "skip",
         }
-        for period in in_order(periods.values())
+        for period in sort_periods(periods.values())
     ]
 
 
@@ -242,16 +244,16 @@ def _day_axes(unit: str) -> dict[str, Any]:
 
 
 def _height(usage: Usage) -> int:
-    """The height in pixels of a chart with one line for each drawn device."""
-    return 90 + 32 * max(6, len(_drawn(usage)))
+    """The height in pixels of a chart by device."""
+    return 90 + 32 * max(6, len(_device_lines(usage)))
 
 
-def _drawn(usage: Usage) -> list[Device]:
-    """The devices to draw: the costliest ones and, with more than MOST_DEVICES, the sum of the others."""
+def _device_lines(usage: Usage) -> list[Device]:
+    """The devices with the highest cost and, if there are more than MAX_DEVICE_LINES, the sum of the others."""
     devices = list(usage.devices)
-    if len(devices) <= MOST_DEVICES:
+    if len(devices) <= MAX_DEVICE_LINES:
         return devices
-    others = devices[MOST_DEVICES - 1 :]
+    others = devices[MAX_DEVICE_LINES - 1 :]
     sum_of_others = Device(
         sensor="",
         label=f"{len(others)} others",
@@ -259,16 +261,17 @@ def _drawn(usage: Usage) -> list[Device]:
         cost=_sums(device.cost for device in others),
         by_hour=_sums(device.by_hour for device in others),
     )
-    return [*devices[: MOST_DEVICES - 1], sum_of_others]
+    return [*devices[: MAX_DEVICE_LINES - 1], sum_of_others]
 
 
-def _others(drawn: Sequence[Device]) -> str:
-    """The sentence of the note about the line that is the sum of others; empty without such a line."""
-    return "" if drawn[-1].sensor else f" The {drawn[-1].label} cost least and share a line; the table has each."
+def _others_note(devices: Sequence[Device]) -> str:
+    """A sentence about the line that is the sum of the others; empty without such a line."""
+    label = devices[-1].label
+    return "" if devices[-1].sensor else f" The {label} with the lowest cost share a line; the table lists each device."
 
 
 def _sums(parts: Iterable[Mapping[Any, float]]) -> dict[Any, float]:
-    """The sum of the values of each key."""
+    """The sums of the values by key."""
     sums: dict[Any, float] = {}
     for part in parts:
         for key, value in part.items():

@@ -1,4 +1,4 @@
-"""The page and the report as HTML: one template, one script, one style sheet."""
+"""The page and the customer report as HTML, from one template, one script and one style sheet; the CSV download."""
 
 import csv
 import gzip
@@ -15,31 +15,34 @@ from smart_hub.page.charts import clock, dollars, percent
 from smart_hub.page.view import View
 
 _ASSETS = Path(__file__).parent / "assets"
+# Spreadsheets interpret text with these first characters: https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA_PREFIXES = tuple("=+-@\t\r")
 
 MEDIA_TYPES = {"page.css": "text/css", "page.js": "text/javascript", "plotly.js": "text/javascript"}
 
 
 @cache
-def asset(name: str) -> bytes:
-    """The text of one of MEDIA_TYPES, in UTF-8. plotly.js comes from the installed package plotly."""
+def read_asset(name: str) -> bytes:
+    """The content of an asset of MEDIA_TYPES, in UTF-8. plotly.js comes from the installed package plotly."""
     if name == "plotly.js":
         return files("plotly").joinpath("package_data", "plotly.min.js").read_bytes()
     return (_ASSETS / name).read_bytes()
 
 
 @cache
-def zipped_asset(name: str) -> bytes:
-    """The asset, gzipped once and not for each who asks: plotly.js takes 0.2 s."""
-    return gzip.compress(asset(name), 6, mtime=0)
-
-
-def asset_address(name: str) -> str:
-    """Where the page finds an asset: the address changes with the content, so browsers may keep what they have."""
-    return f"assets/{name}?{hashlib.sha256(asset(name)).hexdigest()[:12]}"
+def gzip_asset(name: str) -> bytes:
+    """The compressed asset; cached, because plotly.js takes 0.2 s."""
+    return gzip.compress(read_asset(name), 6, mtime=0)
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def asset_url(name: str) -> str:
+    """The asset's relative URL. It contains a hash of the content, so that browsers can cache it indefinitely."""
+    return f"assets/{name}?{hashlib.sha256(read_asset(name)).hexdigest()[:12]}"
+
+
+@cache
+def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_ASSETS),
         autoescape=True,
@@ -48,34 +51,31 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(dollars=dollars, percent=percent, clock=clock)
-    environment.globals.update(address=cache(asset_address))
-    return environment
+    environment.globals.update(asset_url=asset_url)
+    return environment.get_template("page.html")
 
 
-def page(view: View) -> str:
-    """The page in Airflow's UI; its links are relative to the place where the application is mounted."""
+def render_page(view: View) -> str:
+    """The page in Airflow's UI; its links are relative to the application's mount point."""
     charts = [*view.charts, *([view.provider] if view.provider else [])]
-    return _environment().get_template("page.html").render(view=view, plots=[one.plot for one in charts], inline=None)
+    return _template().render(view=view, plots=[chart.plot for chart in charts], inline=None)
 
 
-def report(view: View) -> str:
-    """A file of its own, for the hub's customer: it loads nothing, and shows the same without controls.
+def render_report(view: View) -> str:
+    """The customer report: a self-contained file without controls, which loads nothing.
 
-    What it leaves out is the provider's view, for that is about other homes.
+    It omits the provider's load, which is about other homes.
     """
-    inline = {name: asset(name).decode() for name in MEDIA_TYPES}
-    plots = [chart.plot for chart in view.charts]
-    return _environment().get_template("page.html").render(view=view, plots=plots, inline=inline)
+    inline = {name: read_asset(name).decode() for name in MEDIA_TYPES}
+    return _template().render(view=view, plots=[chart.plot for chart in view.charts], inline=inline)
 
 
-def csv_text(rows: Iterable[Sequence[str | float]]) -> str:
-    """CSV as RFC 4180 has it. A text that a spreadsheet would take for a formula gets an apostrophe before it."""
+def to_csv(rows: Iterable[Sequence[str | float]]) -> str:
+    """CSV as in RFC 4180. Text that a spreadsheet would interpret as a formula is prefixed with an apostrophe."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     for row in rows:
-        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell[:1] in _FORMULA else cell for cell in row])
+        writer.writerow(
+            [f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_PREFIXES) else cell for cell in row]
+        )
     return text.getvalue()
-
-
-# https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA = tuple("=+-@\t\r")

@@ -1,4 +1,4 @@
-"""The figures of the page, computed from published rows. Energy is kWh, money cents, neither rounded.
+"""The figures of the page, computed from published rows. Energy is in kWh, money in cents; both are unrounded.
 
 A device is the appliance on one channel (column ``sensor``). Its name is that of the newest rows; devices on several
 channels can have the same name.
@@ -35,8 +35,8 @@ class Device:
 
 
 @dataclass(frozen=True)
-class Hour:
-    """A local clock hour. kw: mean power of the readings in it; period: the rate period of most of them."""
+class HourLoad:
+    """The load in a local clock hour. kw: mean power of its readings; period: the rate period of most of them."""
 
     hour: int
     kw: float
@@ -44,7 +44,9 @@ class Hour:
 
 
 @dataclass(frozen=True)
-class Day:
+class DayUsage:
+    """The usage of a hub on a day."""
+
     day: str
     kwh: float
     cost: float
@@ -57,13 +59,13 @@ class Day:
 
 @dataclass(frozen=True)
 class Usage:
-    """One hub over the days that have rows of it. devices: the costliest first; hours: those with readings."""
+    """The usage of a hub. days: those with rows; devices: highest cost first; hours: those with readings."""
 
     zone: str
     state: str
-    days: Sequence[Day]
+    days: Sequence[DayUsage]
     devices: Sequence[Device]
-    hours: Sequence[Hour]
+    hours: Sequence[HourLoad]
 
     @property
     def kwh(self) -> float:
@@ -75,23 +77,23 @@ class Usage:
 
     @property
     def peak_share(self) -> float | None:
-        """Share of the cost that falls into the rate period peak; None where nothing was paid."""
+        """Share of the cost in the rate period peak; None if the cost is 0."""
         return sum(day.peak_cost for day in self.days) / self.cost if self.cost else None
 
     @property
     def periods(self) -> list[str]:
-        """Rate periods in use, cheapest first; names that are not known come last."""
-        return in_order(period for device in self.devices for period in device.cost)
+        """The rate periods of the usage, sorted as by ``sort_periods``."""
+        return sort_periods(period for device in self.devices for period in device.cost)
 
 
-def in_order(periods: Iterable[str]) -> list[str]:
-    """Rate periods without repetition, cheapest first; those that are not known come last."""
-    found = set(periods)
-    return [*(period for period in PERIODS if period in found), *sorted(found - set(PERIODS))]
+def sort_periods(periods: Iterable[str]) -> list[str]:
+    """The distinct rate periods, cheapest first; unknown names come last."""
+    distinct = set(periods)
+    return [*(period for period in PERIODS if period in distinct), *sorted(distinct - set(PERIODS))]
 
 
 def usage(rows: pa.Table) -> Usage:
-    """Figures of one hub's rows of usage_cost with their day in ``dt``; there is at least one row."""
+    """The usage of a hub from its rows of usage_cost, at least one, with their day in the column ``dt``."""
     rows = rows.append_column("hour", pc.hour(rows["ts"]))
     costs: dict[str, dict[str, float]] = {}
     for group in _sums(rows, ["sensor", "type"], "cost"):
@@ -106,13 +108,13 @@ def usage(rows: pa.Table) -> Usage:
     ]
     peak = {group["dt"]: group["cost"] for group in _sums(rows.filter(pc.equal(rows["type"], PEAK)), ["dt"], "cost")}
     days = [
-        Day(group["dt"], group["kwh"], group["cost"], peak.get(group["dt"], 0.0))
+        DayUsage(group["dt"], group["kwh"], group["cost"], peak.get(group["dt"], 0.0))
         for group in _sums(rows, ["dt"], "kwh", "cost")
     ]
-    one = rows.slice(len(rows) - 1).to_pylist()[0]
+    last = rows.slice(len(rows) - 1).to_pylist()[0]
     return Usage(
-        zone=one["tz"],
-        state=one["state"],
+        zone=last["tz"],
+        state=last["state"],
         days=sorted(days, key=lambda day: day.day),
         devices=sorted(devices, key=lambda device: (-device.total, device.sensor)),
         hours=_hours(rows),
@@ -129,8 +131,8 @@ def _labels(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     return {sensor: label if times[label] == 1 else f"{label}, {sensor}" for sensor, label in labels.items()}
 
 
-def _hours(rows: pa.Table) -> list[Hour]:
-    # The readings say how long a clock hour was measured: it comes twice when the clock goes back.
+def _hours(rows: pa.Table) -> list[HourLoad]:
+    # Divide by the number of readings, not by the days: when clocks go back, an hour occurs twice.
     periods: dict[int, tuple[int, str]] = {}
     readings: dict[int, int] = {}
     counts = rows.group_by(["hour", "type"]).aggregate([("ts_utc", "count_distinct")])
@@ -139,24 +141,24 @@ def _hours(rows: pa.Table) -> list[Hour]:
         readings[hour] = readings.get(hour, 0) + count
         periods[hour] = max(periods.get(hour, (0, "")), (count, group["type"]))
     kwh = {group["hour"]: group["kwh"] for group in _sums(rows, ["hour"], "kwh")}
-    return [Hour(hour, kwh[hour] * _INTERVALS_PER_HOUR / readings[hour], periods[hour][1]) for hour in sorted(kwh)]
+    return [HourLoad(hour, kwh[hour] * _INTERVALS_PER_HOUR / readings[hour], periods[hour][1]) for hour in sorted(kwh)]
 
 
 @dataclass(frozen=True)
 class WhatIf:
-    """A device's use moved to one clock hour. Costs in cents; unpriced: days that keep what they cost."""
+    """The bill with a device's usage moved to one clock hour. unpriced: days whose cost is unchanged."""
 
     device: Device
     hour: int
     kwh: float
     device_cost: float
-    device_cost_then: float
+    shifted_device_cost: float
     bill: float
     unpriced: Sequence[str]
 
     @property
-    def bill_then(self) -> float:
-        return self.bill - self.device_cost + self.device_cost_then
+    def shifted_bill(self) -> float:
+        return self.bill - self.device_cost + self.shifted_device_cost
 
 
 def what_if(rows: pa.Table, device: Device, hour: int) -> WhatIf:
@@ -166,7 +168,7 @@ def what_if(rows: pa.Table, device: Device, hour: int) -> WhatIf:
     local time. On a day without such a reading (the hub sent none, or clocks skipped the hour) the device keeps its
     cost. All other costs stay the same.
 
-    rows: as ``usage`` takes them; device: one of theirs; hour: 0 to 23.
+    rows: as for ``usage``; device: one of its devices; hour: 0 to 23.
     """
     rates = {
         group["dt"]: group["cents_per_kwh_min"]
@@ -176,13 +178,13 @@ def what_if(rows: pa.Table, device: Device, hour: int) -> WhatIf:
         .to_pylist()
     }
     days = _sums(rows.filter(pc.equal(rows["sensor"], device.sensor)), ["dt"], "kwh", "cost")
-    then = (day["kwh"] * rates[day["dt"]] if day["dt"] in rates else day["cost"] for day in days)
+    shifted_costs = (day["kwh"] * rates[day["dt"]] if day["dt"] in rates else day["cost"] for day in days)
     return WhatIf(
         device=device,
         hour=hour,
         kwh=sum(day["kwh"] for day in days),
         device_cost=sum(day["cost"] for day in days),
-        device_cost_then=sum(then),
+        shifted_device_cost=sum(shifted_costs),
         bill=pc.sum(rows["cost"]).as_py(),
         unpriced=sorted(day["dt"] for day in days if day["dt"] not in rates),
     )
@@ -190,7 +192,7 @@ def what_if(rows: pa.Table, device: Device, hour: int) -> WhatIf:
 
 @dataclass(frozen=True)
 class Saving:
-    """What one device costs at peak and partial-peak, and what the same kWh would at the cheapest rate."""
+    """The cost of a device at peak and partial-peak, and the cost of the same kWh at the cheapest rate."""
 
     sensor: str
     label: str
@@ -208,9 +210,9 @@ class Saving:
 
 def savings(rows: pa.Table, hub: str) -> list[Saving]:
     """The saving from shifting each shiftable device of a hub, from rows of peak_shift; the largest first."""
-    groups = dict(_by(rows.filter(pc.equal(rows["loc_id"], hub)).to_pylist(), "sensor"))
+    groups = dict(_group_by(rows.filter(pc.equal(rows["loc_id"], hub)).to_pylist(), "sensor"))
     labels = _labels({sensor: max(group, key=lambda row: row["dt"]) for sensor, group in groups.items()})
-    found = [
+    by_device = [
         Saving(
             sensor=sensor,
             label=labels[sensor],
@@ -222,20 +224,23 @@ def savings(rows: pa.Table, hub: str) -> list[Saving]:
         )
         for sensor, group in groups.items()
     ]
-    return sorted(found, key=lambda saving: (-saving.saving, saving.sensor))
+    return sorted(by_device, key=lambda saving: (-saving.saving, saving.sensor))
 
 
 @dataclass(frozen=True)
-class Idle:
-    """What is always on. watts: mean over the days known; cost: cents a day; coverage: by day, 0 to 1."""
+class BaseLoad:
+    """The load that is always on, as mean of the days that have it, and the coverage of each day, 0 to 1.
+
+    cost: cents a day. watts, cost: None if no day has them.
+    """
 
     watts: float | None
     cost: float | None
     coverage: Mapping[str, float]
 
 
-def idle(rows: pa.Table, hub: str) -> Idle:
-    """Always-on load of a hub from rows of hub_day_summary."""
+def base_load(rows: pa.Table, hub: str) -> BaseLoad:
+    """The base load of a hub from rows of hub_day_summary."""
     own = rows.filter(pc.equal(rows["loc_id"], hub)).to_pylist()
     watts = [
         1000 * row["always_on_kwh"] * _INTERVALS_PER_HOUR / row["intervals"]
@@ -243,7 +248,7 @@ def idle(rows: pa.Table, hub: str) -> Idle:
         if row["always_on_kwh"] is not None and row["intervals"]
     ]
     costs = [row["always_on_cost"] for row in own if row["always_on_cost"] is not None]
-    return Idle(
+    return BaseLoad(
         watts=sum(watts) / len(watts) if watts else None,
         cost=sum(costs) / len(costs) if costs else None,
         coverage={row["dt"]: row["coverage"] for row in own if row["coverage"] is not None},
@@ -251,11 +256,11 @@ def idle(rows: pa.Table, hub: str) -> Idle:
 
 
 @dataclass(frozen=True)
-class Load:
+class ProviderLoad:
     """The load of all hubs of a state, or of all states, by local clock hour.
 
-    kwh, shifted_kwh: mean of a day; periods: of each hour, empty where states differ; cost, shifted_cost: cents,
-    mean of a day.
+    kwh, shifted_kwh, cost, shifted_cost: mean of a day; periods: the rate period of each hour in which all states have
+    the same one.
     """
 
     days: int
@@ -267,12 +272,12 @@ class Load:
 
     @property
     def moved_kwh(self) -> float:
-        """kWh that a day's shift takes out of some hour."""
+        """The kWh that shifting moves to another hour, mean of a day."""
         return sum(max(0.0, self.kwh[hour] - self.shifted_kwh[hour]) for hour in self.kwh)
 
 
-def load(rows: pa.Table, state: str | None) -> Load | None:
-    """The load from rows of hourly_load; None when there is no row of the state. state None means all."""
+def provider_load(rows: pa.Table, state: str | None) -> ProviderLoad | None:
+    """The load from rows of hourly_load, of all states if ``state`` is None; None if there are no rows."""
     if state:
         rows = rows.filter(pc.equal(rows["state"], state))
     if not len(rows):
@@ -283,11 +288,11 @@ def load(rows: pa.Table, state: str | None) -> Load | None:
     periods: dict[int, set[str]] = {}
     for row in rows.group_by(["hour", "type"]).aggregate([]).to_pylist():
         periods.setdefault(row["hour"], set()).add(row["type"])
-    return Load(
+    return ProviderLoad(
         days=days,
         kwh={row["hour"]: row["kwh"] / days for row in sums},
         shifted_kwh={row["hour"]: row["shifted_kwh"] / days for row in sums},
-        periods={hour: found.pop() for hour, found in periods.items() if len(found) == 1},
+        periods={hour: names.pop() for hour, names in periods.items() if len(names) == 1},
         cost=sum(row["cost"] for row in sums) / days,
         shifted_cost=sum(row["shifted_cost"] for row in sums) / days,
     )
@@ -295,19 +300,19 @@ def load(rows: pa.Table, state: str | None) -> Load | None:
 
 @dataclass(frozen=True)
 class Audit:
-    """The latest audit of a day. broken: its violated rules, fatal ones first."""
+    """The latest audit of a day. rules: their number; violated: rows of violated rules, fatal ones first."""
 
     day: str
     rules: int
-    broken: Sequence[Mapping[str, Any]]
+    violated: Sequence[Mapping[str, Any]]
 
     @property
     def fatal(self) -> bool:
-        return any(rule["severity"] == "fatal" for rule in self.broken)
+        return any(rule["severity"] == "fatal" for rule in self.violated)
 
 
 def audits(rows: pa.Table) -> dict[str, Audit]:
-    """What the audits found, from the rows of data_quality of one audit a day: day -> Audit."""
+    """The audits from rows of data_quality, which has one audit of each day: day -> Audit."""
     return {
         day: Audit(
             day,
@@ -316,12 +321,12 @@ def audits(rows: pa.Table) -> dict[str, Audit]:
                 (row for row in group if row["violations"]), key=lambda row: (row["severity"] != "fatal", row["rule"])
             ),
         )
-        for day, group in _by(rows.to_pylist(), "dt")
+        for day, group in _group_by(rows.to_pylist(), "dt")
     }
 
 
 def csv_rows(rows: pa.Table) -> list[list[str | float]]:
-    """The page's CSV download: a header, then a row for each day, channel and rate period. Cost in cents."""
+    """The rows of the CSV download: a header, then one row per day, channel and rate period."""
     header: list[str | float] = ["day", "hub", "sensor", "device", "location", "rate_period", "kwh", "cost_cents"]
     keys = ["dt", "loc_id", "sensor", "device", "location", "type"]
     groups = sorted(_sums(rows, keys, "kwh", "cost"), key=lambda row: [row[key] or "" for key in keys])
@@ -329,12 +334,12 @@ def csv_rows(rows: pa.Table) -> list[list[str | float]]:
 
 
 def _sums(rows: pa.Table, keys: list[str], *columns: str) -> list[dict[str, Any]]:
-    """Sums of columns by keys, each under the column's own name."""
+    """The sums of columns grouped by keys, under the columns' own names."""
     summed = rows.group_by(keys).aggregate([(column, "sum") for column in columns])
     return list(summed.rename_columns({f"{column}_sum": column for column in columns}).to_pylist())
 
 
-def _by(rows: Iterable[dict[str, Any]], key: str) -> list[tuple[str, list[dict[str, Any]]]]:
+def _group_by(rows: Iterable[dict[str, Any]], key: str) -> list[tuple[str, list[dict[str, Any]]]]:
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault(row[key], []).append(row)

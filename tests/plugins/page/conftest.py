@@ -1,6 +1,8 @@
-"""Published tables as small Parquet files in AWS in memory, and a page that reads them."""
+"""An in-memory AWS with published tables as small Parquet files."""
 
 import io
+import operator
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from smart_hub.page.store import SCHEMAS, Store
+from smart_hub.page.published_data import SCHEMAS, PublishedData
 from tests.fake_aws import BUCKET, FakeAws, Refused
 
 HUB, OTHER = "91c1114f1e2b4b8d", "aaaa000000000000"
@@ -19,7 +21,7 @@ DAYS = ["2019-12-21", "2019-12-22"]
 def reading(
     sensor: str, at: str, kwh: float, cents: float, period: str, hub: str = HUB, utc_ahead: int = 8, **more: Any
 ) -> dict[str, Any]:
-    """A row of usage_cost; ``at`` is the hub's clock, hub and state of Portland unless told otherwise."""
+    """A row of usage_cost, by default of a hub in Portland; ``at`` is in the hub's local time."""
     names = {"s_01": ("Clothes Dryer", "Laundry"), "s_02": ("Lighting", "House")}
     device, room = names.get(sensor, (f"Device on {sensor}", None))
     ts = datetime.fromisoformat(at)
@@ -40,7 +42,7 @@ def reading(
     }
 
 
-# A hub's two days: 4.6 kWh for 44 cents, 28 of them at peak. On the second day it is silent from 17:00 on.
+# Two days of a hub: 4.6 kWh for 44 cents, 28 of them at peak. On the second day it has no readings at 17:00.
 READINGS = {
     "2019-12-21": [
         reading("s_01", "2019-12-21 03:00", 1.0, 5, "off-peak"),
@@ -55,7 +57,7 @@ READINGS = {
         reading("s_02", "2019-12-22 03:00", 0.2, 5, "off-peak"),
     ],
 }
-# Names that channels have elsewhere, and names that plotly.js, HTML, URLs and spreadsheets do not treat as plain text.
+# Channel names, some of which plotly.js, HTML, URLs or spreadsheets do not treat as plain text.
 NAMES = [
     "Kitchen, left", "a.b", "it's", 'Küche "rechts"', "<script>alert(1)</script>", "<b>&lt;", "a&b=c", "50 %+2#?;",
     "%41", "{{ 7*7 }}", " ", "日本", "7", "2019-12-21", "n" * 64,
@@ -64,13 +66,13 @@ NEIGHBOUR = [reading("s_01", "2019-12-21 03:00", 9.0, 5, "off-peak", hub=OTHER, 
 
 
 def dated(days: dict[str, list[dict[str, Any]]], table: str = "usage_cost") -> pa.Table:
-    """The rows of these days as the store gives them."""
+    """The rows of these days as PublishedData returns them."""
     schema = SCHEMAS[table].append(pa.field("dt", pa.string()))
     return pa.Table.from_pylist([{**row, "dt": day} for day, rows in days.items() for row in rows], schema)
 
 
 class PublishedAws(FakeAws):
-    """Adds what reading needs: ranges of objects, and tables that are not there."""
+    """Adds reads of byte ranges, missing tables, and partition filters."""
 
     def _GetObject(self, Bucket: str, Key: str, **kwargs: Any) -> dict[str, Any]:
         stored = self._object(Bucket, Key, "NoSuchKey")
@@ -85,16 +87,20 @@ class PublishedAws(FakeAws):
     def _GetPartitions(self, DatabaseName: str, TableName: str, **kwargs: Any) -> dict[str, Any]:
         if not any(table == TableName for table, _ in self.partitions):
             raise Refused(400, "EntityNotFoundException", f"Table {TableName} not found.")
-        return super()._GetPartitions(DatabaseName, TableName)
+        found = super()._GetPartitions(DatabaseName, TableName)["Partitions"]
+        for sign, day in re.findall(r"dt (>=|<=) '([\d-]+)'", kwargs.get("Expression", "")):
+            compare = {">=": operator.ge, "<=": operator.le}[sign]
+            found = [partition for partition in found if compare(partition["Values"][0], day)]
+        return {"Partitions": found}
 
     def __init__(self, *buckets: str) -> None:
         super().__init__(*buckets)
         self.sent: list[int] = []  # bytes of each GET
 
-    def publish(self, table: str, day: str, rows: Sequence[dict[str, Any]], version: str = "v1", **how: Any) -> str:
-        """A day's version of a table, and the partition pointing at it; gives the key."""
+    def publish(self, table: str, day: str, rows: Sequence[dict[str, Any]], version: str = "v1", **options: Any) -> str:
+        """Writes a version of a day and points the partition at it; returns the object's key."""
         file = io.BytesIO()
-        pq.write_table(pa.Table.from_pylist(list(rows), SCHEMAS[table]), file, **how)
+        pq.write_table(pa.Table.from_pylist(list(rows), SCHEMAS[table]), file, **options)
         prefix = f"warehouse/{table}/dt={day}/version={version}/"
         self.put(BUCKET, f"{prefix}part-0.parquet", file.getvalue())
         self.partitions[table, day] = f"s3://{BUCKET}/{prefix}"
@@ -111,7 +117,7 @@ class _Body:
 
 @pytest.fixture
 def published() -> PublishedAws:
-    """AWS with the two days of usage_cost and no other table."""
+    """An AWS with the two days of usage_cost and no other table."""
     aws = PublishedAws(BUCKET)
     aws.publish("usage_cost", DAYS[0], [*READINGS[DAYS[0]], *NEIGHBOUR])
     aws.publish("usage_cost", DAYS[1], READINGS[DAYS[1]])
@@ -119,16 +125,16 @@ def published() -> PublishedAws:
 
 
 @pytest.fixture
-def store_of() -> Callable[[FakeAws], Store]:
-    def make(aws: FakeAws) -> Store:
-        return Store("smart_hub", BUCKET, aws.client, "Airflow's connection aws_default")
+def open_data() -> Callable[[FakeAws], PublishedData]:
+    def make(aws: FakeAws) -> PublishedData:
+        return PublishedData("smart_hub", BUCKET, aws.client, "Airflow's connection aws_default")
 
     return make
 
 
 @pytest.fixture
-def store(published: PublishedAws, store_of: Callable[[FakeAws], Store]) -> Store:
-    return store_of(published)
+def data(published: PublishedAws, open_data: Callable[[FakeAws], PublishedData]) -> PublishedData:
+    return open_data(published)
 
 
 def summary(hub: str, state: str = "or", **more: Any) -> dict[str, Any]:

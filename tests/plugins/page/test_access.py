@@ -1,4 +1,4 @@
-"""Airflow's real API server with the plugin, and its Simple auth manager: who may see the page."""
+"""The page's authorization, in Airflow's real API server with the Simple auth manager."""
 
 import sys
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def token(role: str | None) -> str:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_nobody_is_let_in_unknown(server: TestClient, path: str) -> None:
+def test_requests_without_valid_credentials_are_refused(server: TestClient, path: str) -> None:
     assert server.get(path).status_code == 401
     assert server.get(path, headers={"Authorization": "Bearer nonsense"}).status_code in (401, 403)
     assert server.get(path, headers={"Cookie": "_token=nonsense"}).status_code in (401, 403)
@@ -59,10 +59,10 @@ def test_a_user_without_a_role_is_refused(server: TestClient, path: str) -> None
 @pytest.mark.parametrize("how", ["Authorization", "Cookie"])
 def test_a_viewer_sees_the_page(server: TestClient, how: str) -> None:
     header = f"Bearer {token('VIEWER')}" if how == "Authorization" else f"_token={token('VIEWER')}"
-    answer = server.get("/smart-hub/", headers={how: header})
-    # and what it shows: the deployment has no bucket yet
-    assert answer.status_code == 503
-    assert "SMART_HUB_DATA_BUCKET: not set" in answer.text
+    response = server.get("/smart-hub/", headers={how: header})
+    # the deployment has no bucket, so the page shows an error
+    assert response.status_code == 503
+    assert "SMART_HUB_DATA_BUCKET: not set" in response.text
     assert server.get("/smart-hub/assets/page.js", headers={how: header}).status_code == 200
 
 
@@ -75,7 +75,7 @@ def test_the_page_is_in_the_navigation(server: TestClient) -> None:
     ]
 
 
-def test_a_page_that_cannot_be_imported_leaves_airflow_alone(
+def test_an_import_error_of_the_page_does_not_affect_airflow(
     server: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from airflow import plugins_manager
@@ -83,7 +83,7 @@ def test_a_page_that_cannot_be_imported_leaves_airflow_alone(
     (plugin,) = [plugin for plugin in plugins_manager._get_plugins()[0] if plugin.name == "smart_hub"]
     plugin.fastapi_apps[0]["app"].__globals__["_application"].cache_clear()
     monkeypatch.setitem(sys.modules, "smart_hub.page.routes", None)  # as if one of its packages were missing
-    answer = server.get("/smart-hub/", headers={"Authorization": f"Bearer {token('VIEWER')}"})
-    assert (answer.status_code, "cannot be imported" in answer.text) == (500, True)
+    response = server.get("/smart-hub/", headers={"Authorization": f"Bearer {token('VIEWER')}"})
+    assert (response.status_code, "cannot be imported" in response.text) == (500, True)
     assert server.get("/api/v2/version").status_code == 200
     assert "cannot be imported" in caplog.text

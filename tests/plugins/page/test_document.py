@@ -1,4 +1,4 @@
-"""HTML and CSV of names that their owners chose badly."""
+"""Charts, HTML and CSV, also of names that need escaping."""
 
 import html
 import json
@@ -8,25 +8,25 @@ import plotly.graph_objects
 import pytest
 
 from smart_hub.page import charts, document, figures
-from smart_hub.page.choice import Choice
+from smart_hub.page.filters import Filters
 from smart_hub.page.view import View
 from tests.plugins.page.conftest import NAMES, READINGS, dated, load, reading
 
 EVIL = "</script><script>alert(1)</script>"
 
 
-def test_a_device_cannot_bring_markup() -> None:
+def test_markup_in_names_is_escaped() -> None:
     rows = dated({"2019-12-21": [reading("s_01", "2019-12-21 03:00", 1, 5, "off-peak", device=EVIL)]})
     usage = figures.usage(rows)
-    view = View(Choice(), usage=usage, charts=[draw(usage) for draw in charts.OF_A_HUB], hub=EVIL)
+    view = View(Filters(), usage=usage, charts=[chart(usage) for chart in charts.HUB_CHARTS], hub=EVIL)
     view.notes.update(savings=EVIL, quality="")
-    for text in (document.page(view), document.report(view)):
+    for text in (document.render_page(view), document.render_report(view)):
         assert EVIL not in text
         (plots,) = re.findall(r'id="plots">(.*?)</script>', text, re.DOTALL)
         assert html.unescape(json.loads(plots)[0]["data"][0]["y"][0]) == f"{EVIL} (Laundry)"
 
 
-def test_plotly_shows_names_as_they_are() -> None:
+def test_plotly_shows_names_unchanged() -> None:
     # given names that plotly.js could interpret as tags, entities, numbers or dates
     rows = [reading(name, "2019-12-21 03:00", 1, n, "off-peak", device=None) for n, name in enumerate(NAMES, 1)]
     usage = figures.usage(dated({"2019-12-21": rows}))
@@ -38,7 +38,7 @@ def test_plotly_shows_names_as_they_are() -> None:
         assert chart.layout["yaxis"]["type"] == "category"
 
 
-def test_of_many_devices_the_costliest_are_drawn_and_the_sum_of_the_others() -> None:
+def test_charts_of_many_devices_show_the_most_expensive_and_the_sum_of_the_others() -> None:
     # given 54 devices in order of cost, with one kWh each at 03:00 and two at 17:00
     names = [f"channel {n:02}" for n in range(1, 55)]
     rows = [
@@ -58,12 +58,12 @@ def test_of_many_devices_the_costliest_are_drawn_and_the_sum_of_the_others() -> 
     assert heat.traces[0]["y"] == labels
     assert (heat.traces[0]["z"][-1][3], heat.traces[0]["z"][-1][17]) == (35, 70)
     for chart in (costs, heat):
-        assert "35 others cost least and share a line" in chart.note
+        assert "The 35 others with the lowest cost share a line" in chart.note
         assert chart.layout["height"] == 90 + 32 * 20
         assert [row[0] for row in chart.rows] == [f"Device on {name}" for name in names]
 
 
-def test_of_20_devices_all_are_drawn() -> None:
+def test_charts_show_up_to_20_devices() -> None:
     rows = [reading(f"channel {n:02}", "2019-12-21 03:00", 1, 100 - n, "off-peak") for n in range(20)]
     chart = charts.device_costs(figures.usage(dated({"2019-12-21": rows})))
 
@@ -71,12 +71,12 @@ def test_of_20_devices_all_are_drawn() -> None:
     assert "others" not in chart.note
 
 
-def test_the_charts_are_what_plotly_takes() -> None:
-    # given plotly's own schema, which refuses a name or value it does not know
+def test_the_charts_match_plotlys_schema() -> None:
+    # plotly's Figure refuses unknown names and values
     usage = figures.usage(dated(READINGS))
-    found = figures.load(dated({"2019-12-21": [load("or", 3, 1, 2)]}, "hourly_load"), None)
-    assert found is not None
-    for chart in (*(draw(usage) for draw in charts.OF_A_HUB), charts.provider_load(found, "OR")):
+    provider = figures.provider_load(dated({"2019-12-21": [load("or", 3, 1, 2)]}, "hourly_load"), None)
+    assert provider is not None
+    for chart in (*(chart(usage) for chart in charts.HUB_CHARTS), charts.provider_load(provider, "OR")):
         plotly.graph_objects.Figure(data=list(chart.traces), layout=dict(chart.layout))
         assert {len(row) for row in chart.rows} == {len(chart.header)}
 
@@ -90,13 +90,13 @@ def test_an_hour_without_a_reading_is_a_gap() -> None:
 @pytest.mark.parametrize(
     ("cents", "text"), [(0, "$0.00"), (-0.01, "$0.00"), (123456.7, "$1,234.57"), (-250, "-$2.50"), (99.5, "$0.99")]
 )
-def test_cents_are_written_as_dollars(cents: float, text: str) -> None:
+def test_cents_are_formatted_as_dollars(cents: float, text: str) -> None:
     assert charts.dollars(cents) == text
 
 
-def test_no_text_is_a_formula_to_a_spreadsheet() -> None:
+def test_the_csv_contains_no_formulas() -> None:
     rows = [["device", 1.5], ["=HYPERLINK(0)", -2.0], ["a,b", 3.0], ['say "x"\n', 0.0], ["@sum", 1.0], ["-1+1", 1.0]]
-    assert document.csv_text(rows).split("\r\n") == [
+    assert document.to_csv(rows).split("\r\n") == [
         "device,1.5",
         "'=HYPERLINK(0),-2.0",
         '"a,b",3.0',

@@ -22,15 +22,15 @@ def test_energy_cost_and_peak_share() -> None:
     assert (usage.zone, usage.state) == ("America/Los_Angeles", "or")
 
 
-def test_no_cost_has_no_peak_share() -> None:
+def test_without_cost_there_is_no_peak_share() -> None:
     usage = figures.usage(dated({"2019-12-21": [reading("s_01", "2019-12-21 03:00", 0.0, 5, "off-peak")]}))
     assert usage.peak_share is None
     assert usage.days[0].peak_share is None
 
 
-def test_cost_by_device_and_period_the_costliest_first() -> None:
+def test_devices_are_sorted_by_cost() -> None:
     devices = figures.usage(ROWS).devices
-    assert [(one.label, one.kwh, one.cost) for one in devices] == [
+    assert [(device.label, device.kwh, device.cost) for device in devices] == [
         ("Clothes Dryer (Laundry)", pytest.approx(4), pytest.approx({"off-peak": 15, "peak": 20})),
         ("Lighting (House)", pytest.approx(0.6), pytest.approx({"off-peak": 1, "peak": 8})),
     ]
@@ -38,13 +38,13 @@ def test_cost_by_device_and_period_the_costliest_first() -> None:
     assert devices[0].by_hour == pytest.approx({3: 3.0, 17: 1.0})
 
 
-def test_two_channels_with_devices_of_one_name_stay_two() -> None:
+def test_devices_with_the_same_name_are_labelled_with_their_channel() -> None:
     rows = [
         reading("s_01", "2019-12-21 03:00", 1, 5, "off-peak", device="Lighting", location="House"),
         reading("s_02", "2019-12-21 03:00", 2, 5, "off-peak"),
         reading("s_03", "2019-12-21 03:00", 3, 5, "off-peak", device="Lighting", location="Garage"),
     ]
-    assert [(one.sensor, one.label) for one in figures.usage(dated({"2019-12-21": rows})).devices] == [
+    assert [(device.sensor, device.label) for device in figures.usage(dated({"2019-12-21": rows})).devices] == [
         ("s_03", "Lighting (Garage)"),
         ("s_02", "Lighting (House), s_02"),
         ("s_01", "Lighting (House), s_01"),
@@ -63,12 +63,12 @@ def test_a_channel_is_named_after_its_newest_device() -> None:
 def test_load_is_the_mean_power_of_the_readings_of_an_hour() -> None:
     # 03:00: one reading of five minutes on each day, 3.2 kWh in 10 minutes; 17:00: two on one day, 1.4 kWh
     assert figures.usage(ROWS).hours == [
-        figures.Hour(3, pytest.approx(19.2), "off-peak"),
-        figures.Hour(17, pytest.approx(8.4), "peak"),
+        figures.HourLoad(3, pytest.approx(19.2), "off-peak"),
+        figures.HourLoad(17, pytest.approx(8.4), "peak"),
     ]
 
 
-def test_an_hour_that_comes_twice_is_twice_as_long() -> None:
+def test_the_load_of_a_repeated_hour_is_its_mean() -> None:
     # given 01:00 before and after the clock goes back
     rows = [
         reading("s_01", "2019-11-03 01:00", 0.1, 5, "off-peak", utc_ahead=7),
@@ -89,11 +89,11 @@ def test_the_rate_period_of_an_hour_is_that_of_most_readings() -> None:
 class TestWhatIf:
     def test_at_a_cheap_hour(self) -> None:
         dryer = figures.usage(ROWS).devices[0]
-        then = figures.what_if(ROWS, dryer, 3)
-        # 2 kWh and 2 kWh at 5 cents, in place of 25 and 10
-        assert (then.kwh, then.device_cost, then.device_cost_then) == pytest.approx((4, 35, 20))
-        assert (then.bill, then.bill_then) == pytest.approx((44, 29))
-        assert then.unpriced == []
+        what_if = figures.what_if(ROWS, dryer, 3)
+        # 2 kWh and 2 kWh at 5 cents, instead of 25 and 10
+        assert (what_if.kwh, what_if.device_cost, what_if.shifted_device_cost) == pytest.approx((4, 35, 20))
+        assert (what_if.bill, what_if.shifted_bill) == pytest.approx((44, 29))
+        assert what_if.unpriced == []
 
     def test_each_day_has_its_own_rate(self) -> None:
         rows = dated(
@@ -102,18 +102,18 @@ class TestWhatIf:
                 "2019-12-01": [reading("s_01", "2019-12-01 03:00", 10, 2, "off-peak")],
             }
         )
-        then = figures.what_if(rows, figures.usage(rows).devices[0], 3)
-        assert then.device_cost_then == pytest.approx(1 * 7 + 10 * 2)
+        what_if = figures.what_if(rows, figures.usage(rows).devices[0], 3)
+        assert what_if.shifted_device_cost == pytest.approx(1 * 7 + 10 * 2)
 
-    def test_a_day_without_that_hour_keeps_its_cost(self) -> None:
+    def test_the_cost_of_a_day_without_the_hour_is_unchanged(self) -> None:
         dryer = figures.usage(ROWS).devices[0]
-        then = figures.what_if(ROWS, dryer, 17)
-        # 2 kWh at 20 cents; on the second day the hub is silent at 17:00 and its 10 cents stay
-        assert then.device_cost_then == pytest.approx(50)
-        assert then.bill_then == pytest.approx(44 - 35 + 50)
-        assert then.unpriced == ["2019-12-22"]
+        what_if = figures.what_if(ROWS, dryer, 17)
+        # 2 kWh at 20 cents; on the second day the hub has no reading at 17:00, and its 10 cents are unchanged
+        assert what_if.shifted_device_cost == pytest.approx(50)
+        assert what_if.shifted_bill == pytest.approx(44 - 35 + 50)
+        assert what_if.unpriced == ["2019-12-22"]
 
-    def test_another_device_gives_the_rate_when_the_own_is_silent(self) -> None:
+    def test_the_rate_can_come_from_a_reading_of_another_device(self) -> None:
         rows = dated(
             {
                 "2019-12-21": [
@@ -123,7 +123,7 @@ class TestWhatIf:
             }
         )
         dryer = figures.usage(rows).devices[0]
-        assert figures.what_if(rows, dryer, 3).device_cost_then == pytest.approx(15)
+        assert figures.what_if(rows, dryer, 3).shifted_device_cost == pytest.approx(15)
 
 
 def test_savings_of_a_hub_over_the_days() -> None:
@@ -138,15 +138,15 @@ def test_savings_of_a_hub_over_the_days() -> None:
     assert (first.per_year, second.per_year) == pytest.approx((365 * 6, 365 * 9))
 
 
-def test_always_on_goes_by_the_length_of_the_day() -> None:
+def test_base_load_depends_on_the_length_of_the_day() -> None:
     rows = {
         "2019-11-02": [summary(HUB, always_on_kwh=2.4, always_on_cost=24.0)],  # 100 W
         "2019-11-03": [summary(HUB, intervals=300, always_on_kwh=5.0, always_on_cost=30.0, coverage=0.5)],  # 200 W
         "2019-11-04": [summary(HUB, always_on_kwh=None, always_on_cost=None), summary(OTHER, always_on_kwh=99.0)],
     }
-    idle = figures.idle(dated(rows, "hub_day_summary"), HUB)
-    assert (idle.watts, idle.cost) == pytest.approx((150, 27))
-    assert idle.coverage == {"2019-11-02": 1, "2019-11-03": 0.5, "2019-11-04": 1}
+    base_load = figures.base_load(dated(rows, "hub_day_summary"), HUB)
+    assert (base_load.watts, base_load.cost) == pytest.approx((150, 27))
+    assert base_load.coverage == {"2019-11-02": 1, "2019-11-03": 0.5, "2019-11-04": 1}
 
 
 LOAD: dict[str, list[dict[str, Any]]] = {
@@ -155,28 +155,28 @@ LOAD: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def test_load_of_a_state_is_the_mean_of_a_day() -> None:
-    found = figures.load(dated(LOAD, "hourly_load"), "or")
-    assert found is not None
-    assert (found.days, found.kwh, found.shifted_kwh) == (2, {3: 2, 17: 7}, {3: 4, 17: 5})
-    assert found.periods == {3: "off-peak", 17: "peak"}
-    assert (found.moved_kwh, found.cost, found.shifted_cost) == (2, 90, 90)
+def test_the_load_of_a_state_is_the_mean_of_its_days() -> None:
+    provider = figures.provider_load(dated(LOAD, "hourly_load"), "or")
+    assert provider is not None
+    assert (provider.days, provider.kwh, provider.shifted_kwh) == (2, {3: 2, 17: 7}, {3: 4, 17: 5})
+    assert provider.periods == {3: "off-peak", 17: "peak"}
+    assert (provider.moved_kwh, provider.cost, provider.shifted_cost) == (2, 90, 90)
 
 
-def test_load_of_all_states_has_no_period_where_they_differ() -> None:
-    found = figures.load(dated(LOAD, "hourly_load"), None)
-    assert found is not None
-    assert (found.kwh[17], found.periods) == (8, {3: "off-peak"})
-    assert figures.load(dated(LOAD, "hourly_load"), "ny") is None
+def test_the_load_of_all_states_has_no_rate_period_in_hours_where_they_differ() -> None:
+    provider = figures.provider_load(dated(LOAD, "hourly_load"), None)
+    assert provider is not None
+    assert (provider.kwh[17], provider.periods) == (8, {3: "off-peak"})
+    assert figures.provider_load(dated(LOAD, "hourly_load"), "ny") is None
 
 
-def test_an_audit_tells_its_broken_rules_the_fatal_first() -> None:
+def test_violated_rules_are_sorted_by_severity() -> None:
     rows = {"2019-12-21": [rule("a"), rule("b", 2, "warning"), rule("z", 1)], "2019-12-22": [rule("a")]}
     audits = figures.audits(dated(rows, "data_quality"))
-    assert [broken["rule"] for broken in audits["2019-12-21"].broken] == ["z", "b"]
+    assert [rule["rule"] for rule in audits["2019-12-21"].violated] == ["z", "b"]
     assert audits["2019-12-21"].fatal
     assert audits["2019-12-21"].rules == 3
-    assert (audits["2019-12-22"].broken, audits["2019-12-22"].fatal) == ([], False)
+    assert (audits["2019-12-22"].violated, audits["2019-12-22"].fatal) == ([], False)
 
 
 def test_rows_of_the_csv_add_up_to_the_bill() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from smart_hub.page.parquet import Cache, ParquetReader, S3Object
-from smart_hub.page.store import SCHEMAS
+from smart_hub.page.published_data import SCHEMAS
 from tests.fake_aws import BUCKET
 from tests.plugins.page.conftest import DAYS, PublishedAws, reading
 

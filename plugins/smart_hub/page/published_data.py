@@ -1,4 +1,4 @@
-"""The published rows: where the Glue catalog says that a day lies, from S3. Never raw data."""
+"""The published rows, read from the S3 locations that the Glue catalog has for each day. Raw data are never read."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,20 +26,20 @@ from smart_hub.shared.layout import QUALITY_TABLE, day_prefix, table_prefix
 _log = logging.getLogger(__name__)
 
 USAGE_TABLE = "usage_cost"
-_AT_ONCE = 16  # requests; as many connections has each client of page/routes.py
+_MAX_THREADS = 16  # equals max_pool_connections of the clients in page/routes.py
 
-# As dictionaries: names repeat, and a hub's month takes 6 MB in place of 13.
+# Dictionary-encoded, because names repeat: a month of a hub takes 6 MB instead of 13.
 _text = pa.dictionary(pa.int32(), pa.string())
-_real, _count, _clock = pa.float64(), pa.int64(), pa.timestamp("us")
-# Of each table the columns that the page reads.
+_real, _count, _timestamp = pa.float64(), pa.int64(), pa.timestamp("us")
+# The columns of each table that the page reads.
 SCHEMAS: Mapping[str, pa.Schema] = {
     USAGE_TABLE: pa.schema(
         {
             "loc_id": _text,
             "device": _text,
             "location": _text,
-            "ts": _clock,
-            "ts_utc": _clock,
+            "ts": _timestamp,
+            "ts_utc": _timestamp,
             "tz": _text,
             "type": _text,
             "kwh": _real,
@@ -89,60 +89,64 @@ SCHEMAS: Mapping[str, pa.Schema] = {
 }
 
 
-class Unavailable(Exception):
-    """Something that the page shows is missing or out of reach; the message is a sentence for its reader."""
+class UnavailableError(Exception):
+    """Data are missing or cannot be reached; the message is a sentence for the user."""
 
 
 @dataclass(frozen=True)
-class Store:
+class PublishedData:
     """The published tables of one deployment.
 
-    client: makes boto3's client of a service; source: what the reader knows its rights by, for sentences; cache:
-    what was read, to be shared with the stores before and after it.
+    client: makes a boto3 client of a service; credentials: describes the AWS credentials in error messages; cache:
+    what was read, can be shared between instances.
 
-    Every method raises Unavailable.
+    Every method raises UnavailableError.
     """
 
     database: str
     bucket: str
     client: Callable[[str], Any]
-    source: str
+    credentials: str
     cache: Cache = field(default_factory=Cache)
-    _requests: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_AT_ONCE, "smart-hub-request"))
-    # Apart, for a work waits for requests.
-    _works: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_AT_ONCE, "smart-hub-work"))
+    _request_pool: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(_MAX_THREADS, "smart-hub-request")
+    )
+    # A pool of its own, because these tasks wait for requests.
+    _task_pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_MAX_THREADS, "smart-hub-task"))
 
-    def days(self, table: str, first: str = "", last: str = "") -> dict[str, str]:
-        """The published days of a table, in order, and where each lies: YYYY-MM-DD -> s3://…/.
+    def list_days(self, table: str, first: str = "", last: str = "") -> dict[str, str]:
+        """The published days of a table, sorted, with their locations: YYYY-MM-DD -> s3://…/.
 
-        first, last: days that bound it, both included; all days without them.
+        first, last: the range of days, both included; by default unbounded.
         """
         bounds = [f"dt {sign} '{day}'" for sign, day in ((">=", first), ("<=", last)) if day]
         expression = {"Expression": " AND ".join(bounds)} if bounds else {}
-        with self._told(f"the table {table} of the Glue database {self.database}"):
+        with self._translate_errors(f"the table {table} of the Glue database {self.database}"):
             pages = self._glue.get_paginator("get_partitions").paginate(
                 DatabaseName=self.database, TableName=table, ExcludeColumnSchema=True, **expression
             )
-            found = {
+            locations = {
                 partition["Values"][0]: partition["StorageDescriptor"]["Location"].rstrip("/") + "/"
                 for page in pages
                 for partition in page["Partitions"]
             }
-        # The local AWS gives all partitions whatever the expression.
-        return {day: found[day] for day in sorted(found) if first <= day <= (last or day)}
+        return dict(sorted(locations.items()))
 
-    def objects(self, table: str, days: Mapping[str, str]) -> dict[str, list[S3Object]]:
-        """The objects of each of these days (see ``days``), in one listing; the newest of a day comes last."""
+    def list_objects(self, table: str, days: Mapping[str, str]) -> dict[str, list[S3Object]]:
+        """The objects of these days, given as ``list_days`` returns them: day -> objects, the newest last.
+
+        Takes one listing of S3.
+        """
         root = table_prefix(table)
-        found: dict[str, list[S3Object]] = {day: [] for day in days}
+        objects: dict[str, list[S3Object]] = {day: [] for day in days}
         if not days:
-            return found
+            return objects
         first, last = min(days), max(days)
         for day, location in days.items():
-            place = f"s3://{self.bucket}/{day_prefix(table, day)}"
-            if not location.startswith(place):
-                raise Unavailable(f"{table} of {day} does not lie under {place}.")
-        with self._told(f"the bucket {self.bucket}"):
+            expected = f"s3://{self.bucket}/{day_prefix(table, day)}"
+            if not location.startswith(expected):
+                raise UnavailableError(f"The partition {day} of the table {table} is not located under {expected}.")
+        with self._translate_errors(f"the bucket {self.bucket}"):
             pages = self._s3.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=root, StartAfter=day_prefix(table, first)
             )
@@ -151,43 +155,43 @@ class Store:
                 if day > last:
                     break
                 if day in days and item["Size"] and f"s3://{self.bucket}/{item['Key']}".startswith(days[day]):
-                    found[day].append(
+                    objects[day].append(
                         S3Object(self.bucket, item["Key"], item["ETag"], item["Size"], item["LastModified"])
                     )
-        return {day: sorted(items, key=lambda item: item.modified) for day, items in found.items()}
+        return {day: sorted(items, key=lambda item: item.modified) for day, items in objects.items()}
 
-    def usage(self, objects: Mapping[str, list[S3Object]], hub: str) -> pa.Table:
-        """The rows of usage_cost of one hub in all these days; column ``dt`` has the day."""
+    def read_usage(self, objects: Mapping[str, list[S3Object]], hub: str) -> pa.Table:
+        """The rows of a hub in these objects of usage_cost, with an additional column ``dt``."""
         schema = SCHEMAS[USAGE_TABLE]
-        return self._gather(USAGE_TABLE, objects, lambda item: self._reader.rows_of_hub(item, hub, schema))
+        return self._read(USAGE_TABLE, objects, lambda item: self._reader.rows_of_hub(item, hub, schema))
 
-    def rows(self, table: str, objects: Mapping[str, list[S3Object]]) -> pa.Table:
-        """All rows of a (small) table in all these days; column ``dt`` has the day."""
-        return self._gather(table, objects, lambda item: self._reader.all_rows(item, SCHEMAS[table]))
+    def read_rows(self, table: str, objects: Mapping[str, list[S3Object]]) -> pa.Table:
+        """All rows in these objects of a small table, with an additional column ``dt``."""
+        return self._read(table, objects, lambda item: self._reader.all_rows(item, SCHEMAS[table]))
 
-    def hubs(self, objects: Iterable[S3Object]) -> dict[str, str]:
-        """The hubs that these objects, of a table with loc_id and state, have: hub -> state, in order."""
-        with self._told("the hubs"):
-            found: dict[str, str] = {}
+    def read_hubs(self, objects: Iterable[S3Object]) -> dict[str, str]:
+        """The hubs in objects of a table with the columns loc_id and state: hub -> state, sorted."""
+        with self._translate_errors("the list of hubs"):
+            hubs: dict[str, str] = {}
             for item in objects:
-                found.update(self._reader.hubs(item))
-        return dict(sorted(found.items()))
+                hubs.update(self._reader.hubs(item))
+        return dict(sorted(hubs.items()))
 
-    def beside(self, *works: Callable[[], Any]) -> list[Any]:
-        """What each of the works gives, or the Unavailable that it raised; none may call this in turn."""
+    def gather(self, *tasks: Callable[[], Any]) -> list[Any]:
+        """Runs tasks in parallel; returns the result of each or its UnavailableError. A task must not call this."""
 
-        def result(work: Callable[[], Any]) -> Any:
+        def result(task: Callable[[], Any]) -> Any:
             try:
-                return work()
-            except Unavailable as reason:
-                return reason
+                return task()
+            except UnavailableError as error:
+                return error
 
-        return list(self._works.map(result, works))
+        return list(self._task_pool.map(result, tasks))
 
-    def _gather(self, table: str, objects: Mapping[str, list[S3Object]], read: Callable[[S3Object], Any]) -> pa.Table:
+    def _read(self, table: str, objects: Mapping[str, list[S3Object]], read: Callable[[S3Object], Any]) -> pa.Table:
         pairs = [(day, item) for day, items in objects.items() for item in items]
-        with self._told(f"the table {table}"):
-            tables = list(self._requests.map(lambda pair: read(pair[1]), pairs))
+        with self._translate_errors(f"the table {table}"):
+            tables = list(self._request_pool.map(lambda pair: read(pair[1]), pairs))
         dated = [
             rows.append_column("dt", pa.repeat(pa.scalar(day), len(rows)))
             for (day, _), rows in zip(pairs, tables, strict=True)
@@ -208,27 +212,26 @@ class Store:
         return ParquetReader(self._s3, self.cache)
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
-        """Turns what AWS answers into a sentence; the log has the answer itself."""
+    def _translate_errors(self, resource: str) -> Iterator[None]:
+        """Raises errors of AWS and pyarrow as UnavailableError; the log has the original error."""
         try:
             yield
         except (BotoCoreError, ClientError, pa.ArrowException, OSError) as error:
-            _log.warning("The page cannot read %s", what, exc_info=True)
-            raise Unavailable(self._sentence(what, error)) from error
+            _log.warning("The page cannot read %s", resource, exc_info=True)
+            raise UnavailableError(self._error_message(resource[0].upper() + resource[1:], error)) from error
 
-    def _sentence(self, what: str, error: Exception) -> str:
-        what = what[0].upper() + what[1:]
+    def _error_message(self, resource: str, error: Exception) -> str:
         if isinstance(error, ClientError):
             code = error.response["Error"].get("Code", "")
             if code in ("EntityNotFoundException", "NoSuchBucket"):
-                return f"{what} does not exist: has the stack been deployed, with this version's template?"
+                return f"{resource} does not exist. Check that the stack is deployed with this version's template."
             if code in ("NoSuchKey", "PreconditionFailed", "412", "404"):
-                return f"{what} was replaced while it was being read. Load the page again."
+                return f"{resource} was replaced while it was being read. Reload the page."
             if "Denied" in code or code in ("403", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
-                return f"{what} may not be read: AWS refuses {error.operation_name} to {self.source}."
-            return f"{what} cannot be read: AWS answers {error.operation_name} with {code}."
+                return f"{resource} cannot be read: AWS denied {error.operation_name} to {self.credentials}."
+            return f"{resource} cannot be read: AWS returned {code} for {error.operation_name}."
         if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError | NoRegionError):
-            return f"{what} cannot be read: {self.source} gives no credentials or no region."
+            return f"{resource} cannot be read: {self.credentials} provides no credentials or no region."
         if isinstance(error, ConnectionError | HTTPClientError):
-            return f"{what} is out of reach: AWS does not answer Airflow's web server."
-        return f"{what} cannot be read: {type(error).__name__}; Airflow's log of the web server has the reason."
+            return f"{resource} cannot be reached: AWS did not respond."
+        return f"{resource} cannot be read ({type(error).__name__}); see the API server's log."
