@@ -1,4 +1,4 @@
-"""A demo in an environment of its own, and a real Chromium that looks at it."""
+"""A demo in an environment of its own, and a real Chromium."""
 
 import os
 import shutil
@@ -20,26 +20,26 @@ CHROMIUMS = [
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 ]
-# It is to reach nothing but the pages under test.
+# No requests except to the pages under test.
 FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
-FLAGS += ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium has none for root
-# Airflow's own frame around the page brings it about.
-KNOWN = "An iframe which has both allow-scripts and allow-same-origin"
-SECONDS = 30  # for what is to appear, on a busy machine
-expect.set_options(timeout=SECONDS * 1000)
+FLAGS += ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium's sandbox does not support root
+# A warning about the frame in which Airflow shows the page.
+EXPECTED_WARNING = "An iframe which has both allow-scripts and allow-same-origin"
+TIMEOUT_SECONDS = 30  # long enough for a busy machine
+expect.set_options(timeout=TIMEOUT_SECONDS * 1000)
 
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    """The demo, run."""
-    made = Environment(tmp_path_factory.mktemp("browser") / "local", *free_ports())
+    """An environment in which the demo has run."""
+    environment = Environment(tmp_path_factory.mktemp("browser") / "local", *free_ports())
     try:
-        done = made.make("demo")
+        done = environment.make("demo")
         assert done.returncode == 0, done.stdout
-        yield made
+        yield environment
     finally:
-        down = made.make("down")
+        down = environment.make("down")
     assert down.returncode == 0, down.stdout
 
 
@@ -49,18 +49,18 @@ def url(environment: Environment) -> str:
 
 
 @pytest.fixture(scope="session")
-def guarded(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The same Airflow by a second API server that wants a login; user and password are viewer."""
-    folder = tmp_path_factory.mktemp("guarded")
+def login_url(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A second API server of the same Airflow, which requires a login; user and password are viewer."""
+    folder = tmp_path_factory.mktemp("login")
     passwords = folder / "passwords.json"
     passwords.write_text('{"viewer": "viewer"}')
     port = free_ports()[0]
-    own = {
+    ports = {
         "SMART_HUB_LOCAL": str(environment.local),
         "AIRFLOW_PORT": str(environment.airflow_port),
         "AWS_PORT": str(environment.aws_port),
     }
-    laptop = Settings.from_environment(own)
+    laptop = Settings.from_environment(ports)
     settings = {
         **airflow_environment(laptop),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
@@ -70,7 +70,7 @@ def guarded(environment: Environment, tmp_path_factory: pytest.TempPathFactory) 
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
     }
     server = processes.start(
-        "guarded",
+        "login",
         [str(ROOT / ".venv" / "bin" / "airflow"), "api-server", "--apps", "core", "--port", str(port)],
         {**inherited(laptop), **settings},
         folder=folder,
@@ -86,11 +86,11 @@ def guarded(environment: Environment, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def chromium() -> str:
-    """The installed browser: the one that CHROMIUM names, or one of the usual. Fails when there is none."""
+    """Path of the browser: $CHROMIUM, or the first of CHROMIUMS that is installed. Fails the test if there is none."""
     names = [os.environ["CHROMIUM"]] if os.environ.get("CHROMIUM") else CHROMIUMS
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None:
-        pytest.fail(f"no browser among {', '.join(names)}: install Chromium, or name one by CHROMIUM", pytrace=False)
+        pytest.fail(f"no browser found among {', '.join(names)}: install Chromium, or set CHROMIUM", pytrace=False)
     return found
 
 
@@ -103,29 +103,29 @@ def browser() -> Iterator[Browser]:
 
 
 @dataclass
-class Watched:
-    """A page of the browser, and what went wrong in it."""
+class MonitoredPage:
+    """A page of the browser, and its errors and warnings."""
 
     page: Page
-    wrongs: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
-    def hear(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not message.text.startswith(KNOWN):
-            self.wrongs.append(message.text)
+    def record(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not message.text.startswith(EXPECTED_WARNING):
+            self.errors.append(message.text)
 
 
-def watched(context: BrowserContext) -> Watched:
-    context.set_default_timeout(SECONDS * 1000)
-    found = Watched(context.new_page())
-    found.page.on("console", found.hear)
-    found.page.on("pageerror", lambda error: found.wrongs.append(str(error)))
-    return found
+def open_monitored_page(context: BrowserContext) -> MonitoredPage:
+    context.set_default_timeout(TIMEOUT_SECONDS * 1000)
+    monitored = MonitoredPage(context.new_page())
+    monitored.page.on("console", monitored.record)
+    monitored.page.on("pageerror", lambda error: monitored.errors.append(str(error)))
+    return monitored
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page in which nothing may go wrong."""
+    """A page; the test fails if the page logs an error or a warning."""
     with browser.new_context(viewport={"width": 1400, "height": 900}) as context:
-        found = watched(context)
-        yield found.page
-        assert found.wrongs == []
+        monitored = open_monitored_page(context)
+        yield monitored.page
+        assert monitored.errors == []

@@ -1,4 +1,4 @@
-"""Makes the pictures of docs/page.md, from a demo that runs: .venv-browser/bin/python -m tests.browser.pictures"""
+"""Takes the screenshots of docs/page.md from a running demo: .venv-browser/bin/python -m tests.browser.pictures"""
 
 from playwright.sync_api import sync_playwright
 

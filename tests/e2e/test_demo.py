@@ -159,7 +159,7 @@ def test_the_readmes_report_is_one_file(environment: Environment, first: str, tm
     done = environment.make("report", **settings, ARGS=f"--out {tmp_path}/report.html")
 
     assert done.returncode == 0, done.stdout
-    (told,) = re.findall(r"with all that it needs\ninside \((\d+) MB", PAGES["docs/page.md"])
+    (told,) = re.findall(r"self-contained\s+file \((\d+) MB", PAGES["docs/page.md"])
     assert (tmp_path / "report.html").stat().st_size / 1e6 == pytest.approx(int(told), abs=0.5)
 
 
