@@ -25,7 +25,7 @@ async def page(scope: Any, receive: Any, send: Any) -> None:
     """
     try:
         application = await asyncio.to_thread(_application)
-    except Exception:  # noqa: BLE001 - no error of the import may affect the API server
+    except Exception:  # noqa: BLE001 - no error of the import must affect the API server
         _log.exception("The Smart Hub page cannot be imported")
         text = b"The Smart Hub page cannot be imported; see the API server's log."
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]

@@ -55,7 +55,7 @@ class Filters:
         hour = text("hour", _HOUR, "an hour from 0 to 23")
         filters = cls(
             state=text("state", _STATE, "a state code such as ca"),
-            hub=text("hub", _HUB, "a hub ID"),
+            hub=text("hub", _HUB, "a hub ID of 1 to 64 letters, digits, - and _"),
             first=day("from"),
             last=day("to"),
             sensor=text("sensor", _SENSOR, "a channel name of 1 to 64 characters"),

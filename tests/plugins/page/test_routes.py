@@ -151,6 +151,14 @@ def test_unavailable_data_give_a_503() -> None:
     assert client.get("/usage.csv").text == "The bucket cannot be reached."
 
 
+def test_the_clients_are_made_once(data: PublishedData) -> None:
+    opened = []
+    client = client_of(lambda: opened.append(data) or data)
+
+    assert [client.get("/").status_code for _ in range(3)] == [200, 200, 200]
+    assert len(opened) == 1
+
+
 def test_an_unexpected_error_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
     def fail() -> PublishedData:
         raise RuntimeError("a secret of the deployment")
