@@ -15,19 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import yaml
-from botocore.exceptions import ClientError
 
 from ops import package
 from ops.aws_command import parameters_of, parser_of, run, session_of
-from ops.cloudformation import CLIENTS, DeployError, Template, apply, bootstrap_of, tags_of, upload, url_of
+from ops.cloudformation import CLIENTS, DeployError, apply, bootstrap_of, tags_of, upload, url_of
 from ops.partitions import describe_as_declared
 from smart_hub.core.settings import STACK_PATTERN
 from smart_hub.core.stacks import Report
 from smart_hub.shared.layout import DEFAULT_STACK, database_name
 
 if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
 
 # What both stacks have to know.
@@ -81,8 +78,6 @@ def deploy(
         upload(s3, bucket, artifact, report, dry_run=dry_run)
     values = {"ArtifactsBucket": bucket, "CodeKey": code.key, "ScriptKey": script.key}
     with _uploaded(s3, bucket, template, report, keep=not dry_run) as url:
-        if "RatesClassifier" not in parameters:
-            values |= _ready_made_classifier(cfn, glue, stack, {"TemplateURL": url}, dry_run)
         values |= parameters
         outputs = apply(
             cfn,
@@ -120,24 +115,6 @@ def _resources(template: str) -> list[tuple[str, str]]:
         if "Condition" not in properties:
             found.append((properties["Type"], name.value))
     return sorted(found)
-
-
-def _ready_made_classifier(
-    cfn: "CloudFormationClient", glue: "GlueClient", stack: str, template: Template, dry_run: bool
-) -> dict[str, str]:
-    """The parameter RatesClassifier, of a classifier made here where CloudFormation cannot; else nothing."""
-    try:
-        cfn.validate_template(**template)
-    except ClientError as error:
-        if "Unrecognized resource types: [AWS::Glue::Classifier]" not in str(error):
-            raise
-    else:
-        return {}
-    name = f"{stack}-rates"
-    if not dry_run:
-        with contextlib.suppress(glue.exceptions.AlreadyExistsException):  # by an earlier deployment
-            glue.create_classifier(XMLClassifier={"Name": name, "Classification": "xml", "RowTag": "row"})
-    return {"RatesClassifier": name}
 
 
 def source_parameters(source: str) -> dict[str, str]:

@@ -211,9 +211,7 @@ def test_a_crawler_adds_partitions_and_leaves_schemas_alone(data_set: str) -> No
 
 
 def test_the_rates_crawler_reads_one_record_a_row_element() -> None:
-    (classifier,) = RESOURCES["RatesCrawler"]["Properties"]["Classifiers"]
-
-    assert classifier == {"Fn::If": ["OwnRatesClassifier", {"Ref": "XmlClassifier"}, {"Ref": "RatesClassifier"}]}
+    assert RESOURCES["RatesCrawler"]["Properties"]["Classifiers"] == [{"Ref": "XmlClassifier"}]
     assert RESOURCES["XmlClassifier"]["Properties"]["XMLClassifier"]["RowTag"] == "row"
 
 

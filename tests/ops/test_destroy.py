@@ -210,16 +210,10 @@ def test_the_rights_that_the_docs_name_deploy_and_destroy(session: boto3.Session
     key = iam.create_access_key(UserName="deployer")["AccessKey"]
     deployer = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name="us-east-1")
 
-    # (a classifier is made by CloudFormation on AWS, and by the root here)
-    session.client("glue", endpoint_url=endpoint).create_classifier(
-        XMLClassifier={"Name": "rows", "Classification": "xml", "RowTag": "row"}
-    )
-
     for dry_run in (True, False, True):
         deploy.deploy(
             deployer,
             endpoint_url=endpoint,
-            parameters={"RatesClassifier": "rows"},
             dry_run=dry_run,
             report=lambda line: None,
         )

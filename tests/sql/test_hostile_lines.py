@@ -10,11 +10,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.sql.conftest import NEW_YORK, Day, reading
+from tests.sql.conftest import CONTENT_HASHES, NEW_YORK, Day, reading
 
 DAY = "2019-11-05"
 MIDNIGHT = 1572930000  # of the day in New York: 05:00 UTC
-REFERENCES = {"locations": "L", "mappings": "M", "rates": "R"}
 MEGABYTE = 1024 * 1024
 
 TEXTS = st.one_of(
@@ -50,7 +49,7 @@ def rejected(day: Day) -> Rejected:
         readings, cost, rejects = (f"hostile_{kind}_{next(numbers)}" for kind in ("readings", "cost", "rejects"))
         try:
             readings = day.readings(readings, DAY)
-            day.make("transform/usage_cost", cost, readings_table=readings, **REFERENCES)
+            day.make("transform/usage_cost", cost, readings_table=readings, **CONTENT_HASHES)
             day.make("transform/usage_rejects", rejects, readings_table=readings, cost_table=cost)
         except AssertionError as error:  # with the error of Athena
             return [], str(error)

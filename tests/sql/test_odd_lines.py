@@ -5,10 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.sql.conftest import DAY, Day
+from tests.sql.conftest import CONTENT_HASHES, DAY, Day
 from tests.sql.odd_lines import CASES, Odd
-
-REFERENCES = {"locations": "L", "mappings": "M", "rates": "R"}
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +18,7 @@ def made(day: Day) -> dict[str, tuple[list[Any], list[Any]]]:
     for number, case in enumerate(CASES):
         athena.s3.put_object(Bucket=athena.bucket, Key=f"{prefix}odd/{number:03}.json", Body=case.body(number))
     readings = day.readings("odd_readings")
-    cost = day.make("transform/usage_cost", "odd_cost", readings_table=readings, **REFERENCES)
+    cost = day.make("transform/usage_cost", "odd_cost", readings_table=readings, **CONTENT_HASHES)
     rejects = day.make("transform/usage_rejects", "odd_rejects", readings_table=readings, cost_table=cost)
     for key in athena.keys(prefix):
         if key not in before:

@@ -12,7 +12,7 @@ import duckdb
 from ministack.app import app as base
 from ministack.core import lambda_runtime
 
-from localaws import access, invocations
+from localaws import access, cloudformation, invocations
 from localaws.asgi import Message, Receive, Send, read, replaying, respond
 from localaws.athena.duck.engine import MEMORY_BYTES, DuckEngine
 from localaws.athena.service import Athena
@@ -205,6 +205,7 @@ def create_app(endpoint: str, state: Path, trino_url: str | None = None, query_m
 
     `trino_url` is the Trino that runs the queries; without one DuckDB does, with `query_memory` bytes for each.
     """
+    cloudformation.register()
     store = Store(endpoint)
     records = Records(state / "records.sqlite")
     engine = TrinoEngine(trino_url) if trino_url else DuckEngine(state / "tmp" / "duckdb", memory=query_memory)
