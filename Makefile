@@ -17,6 +17,8 @@ AIRFLOW_TESTS = tests --ignore=tests/sql --ignore=tests/clients --ignore=tests/b
   --ignore=tests/access --ignore=tests/mwaa --ignore=tests/benchmarks
 
 LOCALAWS = packages/localaws
+# Its tests run without the checkout on the path (-P): they need nothing of it.
+LOCALAWS_PYTEST = .venv-localaws/bin/python -P -m pytest -c $(LOCALAWS)/pyproject.toml
 
 # What does not go without Airflow, and one run of the demo.
 VERSIONS_TESTS = tests/dags tests/plugins tests/lambdas tests/properties \
@@ -34,9 +36,9 @@ unexport ARGS MAKEFLAGS PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down status airflow report data deploy destroy deploy-quicksight mwaa mwaa-sync compose-env \
-  test test-unit test-localaws coverage test-glue test-lambda test-clients test-bench test-trino test-reruns test-access \
-  test-browser test-fab test-mwaa test-versions test-compose mutants trino conformance functions chaos bench lint hooks \
-  format docs lock clean
+  test test-unit test-localaws install-localaws coverage test-glue test-lambda test-clients test-bench test-trino \
+  test-reruns test-access test-browser test-fab test-mwaa test-versions test-compose mutants trino conformance \
+  functions chaos bench lint hooks format docs lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -100,12 +102,17 @@ test: .venv/synced .venv-localaws/synced ## run all tests
 test-unit: .venv/synced .venv-localaws/synced ## run the unit tests alone
 	@log=$$(mktemp); \
 	{ .venv-localaws/bin/python -m pytest -q -m unit tests/sql $(ARGS) && \
-	  .venv-localaws/bin/python -m pytest -q -m unit -c $(LOCALAWS)/pyproject.toml $(LOCALAWS)/tests $(ARGS); } >"$$log" 2>&1 & \
+	  $(LOCALAWS_PYTEST) -q -m unit $(LOCALAWS)/tests $(ARGS); } >"$$log" 2>&1 & \
 	.venv/bin/python -m pytest -q -m unit $(AIRFLOW_TESTS) $(ARGS); status=$$?; \
 	wait $$! || status=1; cat "$$log"; rm -f "$$log"; exit $$status
 
 test-localaws: .venv-localaws/synced ## run the tests of the package localaws
-	.venv-localaws/bin/python -m pytest -c $(LOCALAWS)/pyproject.toml $(LOCALAWS)/tests --ignore=$(LOCALAWS)/tests/clients $(ARGS)
+	$(LOCALAWS_PYTEST) $(LOCALAWS)/tests --ignore=$(LOCALAWS)/tests/clients $(ARGS)
+
+install-localaws: .venv-uv/synced ## install the package localaws as its users do, from an index, and start it
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && .venv-uv/bin/python -m venv "$$folder" && \
+	"$$folder/bin/pip" install --quiet --disable-pip-version-check ./$(LOCALAWS) && \
+	"$$folder/bin/localaws" --help | grep '^usage: localaws '
 
 coverage: .venv/synced ## show what the unit tests cover of what is deployed, and fail below the floor
 	@.venv/bin/python -m coverage run -m pytest -q -m unit $(AIRFLOW_TESTS)
@@ -119,7 +126,8 @@ test-lambda: .venv-lambda/synced .venv-localaws/synced ## run the functions' tes
 
 test-clients: .venv-clients/synced .venv-localaws/synced .venv/synced ## run AWS CLI, boto3, PyAthena, awswrangler against the local AWS
 	.venv-clients/bin/python -m pytest tests/clients $(ARGS)
-	.venv-clients/bin/python -m pytest -c $(LOCALAWS)/pyproject.toml $(LOCALAWS)/tests/clients $(ARGS)
+	PYTHONPATH=$(LOCALAWS)/src LOCALAWS_PYTHON=$(CURDIR)/.venv-localaws/bin/python .venv-clients/bin/python -P -m pytest \
+	  -p localaws.testing.plugin -c $(LOCALAWS)/pyproject.toml $(LOCALAWS)/tests/clients $(ARGS)
 
 test-bench: .venv-bench/synced .venv-localaws/synced .venv/synced ## compare the rows of pipeline and baselines, and check the ratios of their costs
 	.venv-bench/bin/python -m pytest tests/benchmarks/test_baselines.py $(ARGS)
@@ -167,10 +175,10 @@ conformance: .venv-localaws/synced trino ## compare the local Athena with a real
 	@PYTHONPATH=plugins:$(LOCALAWS) .venv-localaws/bin/python -m tests.conformance $(ARGS)
 
 functions: .venv-localaws/synced trino ## record the functions that the real Trino lists
-	@PYTHONPATH=$(LOCALAWS) .venv-localaws/bin/python -m conformance.functions
+	@PYTHONPATH=plugins:$(LOCALAWS) .venv-localaws/bin/python -m tests.conformance --record-functions
 
 chaos: .venv/synced .venv-localaws/synced ## break the pipeline on purpose, fault by fault; see docs/faults.md
-	@PYTHONPATH=plugins .venv/bin/python -u -m tests.chaos $(ARGS)
+	@PYTHONPATH=plugins:$(LOCALAWS)/src .venv/bin/python -u -m tests.chaos $(ARGS)
 
 lint: .venv/synced .venv-localaws/synced .venv-lint/synced .venv-checkov/synced ## check style, types, SQL, templates, spelling, layers; repair nothing
 	@.venv-lint/bin/pre-commit run --all-files --hook-stage manual $(ARGS)

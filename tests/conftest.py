@@ -12,6 +12,10 @@ from pathlib import Path
 import botocore.session
 import pytest
 
+from localaws.testing import isolate
+
+pytest_plugins = ["localaws.testing.plugin"]
+
 # Airflow's and botocore's modules are a million objects that stay: to look through them for garbage as often as Python
 # does by itself, and at the end, takes a third of the unit tests' time.
 gc.set_threshold(100_000, 50, 100)
@@ -21,7 +25,7 @@ botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 # Tests start make, other commands and AWS clients. None of these must get the arguments of the make that runs the
 # tests, the settings of the user's own demo, or access to the user's AWS account.
-_USERS = ("MAKE", "MFLAGS", "AWS_", "BOTO", "SMART_HUB_", "AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_", "AIRFLOW_HOME")
+_USERS = ("MAKE", "MFLAGS", "SMART_HUB_", "AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_", "AIRFLOW_HOME")
 _SETTINGS = {
     *("AIRFLOW_PORT", "ARGS", "AWS_PORT", "BUCKET", "CHANNELS", "CHANNEL_NAMES", "DAYS", "DRY_RUN", "ENGINE"),
     *("ENVIRONMENT", "FILES", "FROM", "GZIP", "HUB", "HUBS", "KMS_KEY", "OUT", "OWNER", "QUERY_MEMORY", "REGION"),
@@ -29,18 +33,11 @@ _SETTINGS = {
 }
 for _name in [name for name in os.environ if name.startswith(_USERS) or name in _SETTINGS]:
     del os.environ[_name]
-_LOOPBACK = ",".join(filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "127.0.0.1,localhost"]))
-os.environ.update(
-    AWS_CONFIG_FILE=os.devnull,
-    AWS_SHARED_CREDENTIALS_FILE=os.devnull,
-    AWS_EC2_METADATA_DISABLED="true",
-    NO_PROXY=_LOOPBACK,
-    no_proxy=_LOOPBACK,
-)
+isolate()
 
 LAYERS = {
     "unit": "compose dags docs generator glue infrastructure lambdas ops plugins properties quicksight requirements",
-    "service": "benchmarks clients conformance localaws sql",
+    "service": "benchmarks clients sql",
     "end_to_end": "access browser e2e fab mwaa",
 }
 _OF_FOLDER = {folder: layer for layer, folders in LAYERS.items() for folder in folders.split()}

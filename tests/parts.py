@@ -14,17 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# These need the environment of the local AWS.
-LOCALAWS, SQL = ["tests/localaws"], ["tests/sql", "tests/conformance"]
+LOCALAWS = "packages/localaws"  # a package of its own, with its own tests and settings of pytest
+SQL = "tests/sql"
 # Each of these has a command of its own.
 OTHERS = ["tests/clients", "tests/browser", "tests/fab", "tests/access", "tests/mwaa", "tests/benchmarks"]
 RERUNS = "tests/e2e/test_reruns.py"
 PARTS = {  # target: name of a part: environment, pytest's arguments
     "test": {
         "end to end": (".venv", ["tests/e2e"]),
-        "local AWS": (".venv-localaws", LOCALAWS),
-        "SQL": (".venv-localaws", SQL),
-        "the rest": (".venv", ["tests", *(f"--ignore={one}" for one in ("tests/e2e", *LOCALAWS, *SQL, *OTHERS))]),
+        "local AWS": (
+            ".venv-localaws",
+            ["-c", f"{LOCALAWS}/pyproject.toml", f"{LOCALAWS}/tests", f"--ignore={LOCALAWS}/tests/clients"],
+        ),
+        "SQL": (".venv-localaws", [SQL]),
+        "the rest": (".venv", ["tests", *(f"--ignore={one}" for one in ("tests/e2e", SQL, *OTHERS))]),
     },
     "test-reruns": {
         "days again and again": (".venv", ["-m", "long", RERUNS]),

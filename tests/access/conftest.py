@@ -13,10 +13,10 @@ import boto3
 import pytest
 
 from generator.source import SampleData
-from localaws.testing.server import Aws
-from ops import services
+from localaws.testing import LocalAws
 from ops.deploy import deploy
 from ops.environment import AIRFLOW, airflow_environment
+from ops.services import AWS_PYTHON
 from ops.settings import ROOT, Settings
 
 FIRST = date(2019, 11, 1)
@@ -28,13 +28,13 @@ TOPIC = "arn:aws:sns:us-east-1:000000000000:on-call"
 class Pipeline:
     """The stack on a local AWS, a source in a bucket of somebody else's, and Airflow, which works under its role."""
 
-    def __init__(self, aws: Aws, home: Path) -> None:
+    def __init__(self, aws: LocalAws, home: Path) -> None:
         self.aws = aws
         self.files = home / "source"
         self.days = iter(FIRST + timedelta(days=number) for number in range(60))
         settings = Settings(
             local=home,
-            aws_port=int(aws.endpoint.rpartition(":")[2]),
+            aws_port=aws.port,
             source=f"s3://{SOURCE_BUCKET}/{SOURCE_PREFIX}",
         )
         for name in [name for name in os.environ if name.startswith(("AWS_", "AIRFLOW", "SMART_HUB_"))]:
@@ -106,9 +106,8 @@ class Pipeline:
 
 @pytest.fixture(scope="session")
 def pipeline() -> Iterator[Pipeline]:
-    with tempfile.TemporaryDirectory(prefix="smart-hub-access-") as home:
-        aws = Aws(Path(home) / "aws", python=str(services.AWS_PYTHON))
-        try:
-            yield Pipeline(aws, Path(home))
-        finally:
-            aws.kill()
+    with (
+        tempfile.TemporaryDirectory(prefix="smart-hub-access-") as home,
+        LocalAws(Path(home) / "aws", python=AWS_PYTHON) as aws,
+    ):
+        yield Pipeline(aws, Path(home))

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -12,7 +11,7 @@ import pytest
 from benchmarks.baselines import BASELINES, COLUMNS, ORDER
 from benchmarks.copied_design import DATABASE, NAME, CopiedDesign
 from benchmarks.rows import Digest, digest
-from localaws.testing.server import Aws
+from localaws.testing import LocalAws
 
 ROOT = Path(__file__).parents[2]
 DAY = "2019-12-21"
@@ -45,13 +44,6 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def written(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return write(source, tmp_path_factory.mktemp("written"))
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    server = Aws(tmp_path_factory.mktemp("aws") / "state", python=str(ROOT / ".venv-localaws" / "bin" / "python"))
-    yield server
-    server.kill()
 
 
 def test_baselines_write_the_same_rows(written: dict[str, Path]) -> None:
@@ -98,12 +90,12 @@ def test_channels_can_have_any_name_and_differ_between_hubs(tmp_path: Path) -> N
     assert {sensor for (sensor,) in duckdb.read_parquet(str(files["duckdb"])).project("sensor").fetchall()} == {*NAMES}
 
 
-def test_the_copied_design_rejects_a_channel_that_is_not_a_column_name(tmp_path: Path, server: Aws) -> None:
+def test_the_copied_design_rejects_a_channel_that_is_not_a_column_name(tmp_path: Path, local_aws: LocalAws) -> None:
     (tmp_path / "names").write_text("oven\nKitchen, left\n", encoding="utf-8")
     source = generate(tmp_path / "data", "--channel-names", str(tmp_path / "names"))
 
     with pytest.raises(ValueError, match="has the channel 'Kitchen, left', which cannot be a field of a struct"):
-        CopiedDesign(server.endpoint).run(source, DAY)
+        CopiedDesign(local_aws.endpoint).run(source, DAY)
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -116,16 +108,16 @@ def test_a_baselines_file_has_the_columns_and_the_order_of_usage_cost(written: d
 
 
 def test_the_copied_design_writes_the_same_rows_and_cleans_up(
-    written: dict[str, Path], source: Path, server: Aws, tmp_path: Path
+    written: dict[str, Path], source: Path, local_aws: LocalAws, tmp_path: Path
 ) -> None:
     # given leftovers of a killed run
-    server.client("s3").create_bucket(Bucket=NAME)
-    server.client("s3").put_object(Bucket=NAME, Key="output/loc_id=x/left", Body=b"left")
-    server.client("glue").create_database(DatabaseInput={"Name": DATABASE})
-    server.client("glue").create_table(DatabaseName=DATABASE, TableInput={"Name": "etl_tmp"})
+    local_aws.client("s3").create_bucket(Bucket=NAME)
+    local_aws.client("s3").put_object(Bucket=NAME, Key="output/loc_id=x/left", Body=b"left")
+    local_aws.client("glue").create_database(DatabaseInput={"Name": DATABASE})
+    local_aws.client("glue").create_table(DatabaseName=DATABASE, TableInput={"Name": "etl_tmp"})
 
     # when the design runs again and is removed
-    design = CopiedDesign(server.endpoint)
+    design = CopiedDesign(local_aws.endpoint)
     result = design.run(source, DAY)
     files = design.download(tmp_path)
     design.remove()
@@ -135,8 +127,8 @@ def test_the_copied_design_writes_the_same_rows_and_cleans_up(
     assert result.queries == 3 + CHANNELS * HUBS + 1
     assert all(scanned > 0 for stage in result.scanned.values() for scanned in stage)
     assert len(result.files) == len(files) == HUBS
-    assert NAME not in [bucket["Name"] for bucket in server.client("s3").list_buckets()["Buckets"]]
-    assert DATABASE not in [one["Name"] for one in server.client("glue").get_databases()["DatabaseList"]]
+    assert NAME not in [bucket["Name"] for bucket in local_aws.client("s3").list_buckets()["Buckets"]]
+    assert DATABASE not in [one["Name"] for one in local_aws.client("glue").get_databases()["DatabaseList"]]
 
 
 def changed(file: Path, sql: str, to: Path) -> Digest:

@@ -21,6 +21,7 @@ import psutil
 import pyarrow.parquet as pq
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localaws.testing import Endpoint
 from ops import processes
 from ops.airflow_api import FINISHED, Dag
 from smart_hub.shared.layout import run_name, version_name
@@ -101,19 +102,18 @@ class Kit:
         return Dag(f"http://127.0.0.1:{self.environment.airflow_port}")
 
     @property
-    def _faults(self) -> str:
-        return f"http://127.0.0.1:{self.environment.aws_port}/_localaws/faults"
+    def aws(self) -> Endpoint:
+        return Endpoint(f"http://127.0.0.1:{self.environment.aws_port}")
 
     # Faults
 
     def inject(self, rules: Sequence[FaultRule]) -> None:
-        """Replaces the rules of the local AWS."""
-        httpx.put(self._faults, json=rules, trust_env=False).raise_for_status()
+        """Replaces the fault rules."""
+        self.aws.inject(*rules)
 
     def injections(self) -> Counter[str]:
         """How often each rule was applied, by its name."""
-        rules = httpx.get(self._faults, trust_env=False, timeout=60).raise_for_status().json()
-        return Counter({rule["name"]: rule["struck"] for rule in rules})
+        return Counter({rule["name"]: rule["struck"] for rule in self.aws.faults()})
 
     def kill_worker(self, run_id: str, task_id: str) -> None:
         """Sends SIGKILL to the worker of a task, whose process title has the id of the task instance."""
@@ -226,7 +226,7 @@ class Kit:
         self.pause(False)
         waiting, progress = list(trials), time.monotonic()
         while waiting:
-            with suppress(httpx.HTTPError):  # the local AWS is down, or Airflow does not answer for a moment
+            with suppress(httpx.HTTPError, OSError):  # the local AWS is down, or Airflow does not answer for a moment
                 injections, states = self.injections(), self._states()
                 for trial in list(waiting):
                     trial.injections = max(trial.injections, injections[trial.run_id])

@@ -4,17 +4,17 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
-from localaws.testing.server import ROOT, Aws
+from localaws.testing import LocalAws
 
 pytest.importorskip("awscli", reason="the clients are installed by make test-clients")
 
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "aws.md").read_text(encoding="utf-8")
 COMMANDS = [
     line for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL) for line in block.splitlines()
@@ -28,14 +28,7 @@ SHOWN = {
 }
 
 
-@pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    made = Aws(tmp_path_factory.mktemp("account") / "state", python=str(ROOT / ".venv-localaws" / "bin" / "python"))
-    yield made
-    made.kill()
-
-
-def run(account: Aws, command: str) -> str:
+def run(account: LocalAws, command: str) -> str:
     """What a command of the page prints. The stack's name is typed in, for the one that asks."""
     done = subprocess.run(
         ["sh", "-c", command.replace("111122223333", "000000000000")],
@@ -63,9 +56,9 @@ def test_the_page_has_commands_and_all_are_of_make_or_the_aws_cli() -> None:
     assert SHOWN.keys() <= set(COMMANDS)
 
 
-def test_every_command_of_the_page_does_what_the_page_says(account: Aws) -> None:
+def test_every_command_of_the_page_does_what_the_page_says(module_local_aws: LocalAws) -> None:
     for command in COMMANDS:
-        printed = run(account, command)
+        printed = run(module_local_aws, command)
         for text in SHOWN.get(command, []):
             assert text in printed, f"{command}\n{printed}"
 
@@ -73,7 +66,7 @@ def test_every_command_of_the_page_does_what_the_page_says(account: Aws) -> None
     def client(service: str, region: str = "us-east-1") -> Any:
         return boto3.client(
             service,
-            endpoint_url=account.endpoint,
+            endpoint_url=module_local_aws.endpoint,
             region_name=region,
             aws_access_key_id="test",
             aws_secret_access_key="test",

@@ -17,7 +17,7 @@ import pytest
 from tests.mwaa.docs import BUCKET, ENVIRONMENT, PAGE, REGION, ROLE, commands
 
 pytest.importorskip("awscli", reason="the clients are installed by make test-clients")
-pytestmark = pytest.mark.usefixtures("server")
+pytestmark = pytest.mark.usefixtures("local_aws_environment")
 
 POLICY = {
     "Version": "2012-10-17",

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from localaws.testing.user_settings import hostile
 from tests.e2e.environment import Environment
 from tests.e2e.watch import Watch
 from tests.ports import free_ports
-from tests.users import hostile
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,9 @@
 
 import io
 import json
-import os
-import signal
-import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +14,7 @@ import boto3
 import pytest
 
 from event import RESERVE_SECONDS
+from localaws.testing import LocalAws
 from ops import deploy, package
 from smart_hub.shared.athena import AthenaRunner
 from smart_hub.shared.content_hash import content_hash
@@ -279,44 +277,20 @@ RAW = {
 }
 
 
-@pytest.fixture
-def local_aws(tmp_path: Path) -> Iterator[str]:
-    """The endpoint of a local AWS of the test's own."""
-    with (tmp_path / "aws.log").open("w") as log:
-        process = subprocess.Popen(
-            [".venv-localaws/bin/python", "-m", "localaws", "--port", "0", "--state", str(tmp_path / "aws")],
-            cwd=package.ROOT,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            start_new_session=True,
-        )
-    assert process.stdout is not None
-    with process.stdout:
-        line = process.stdout.readline()  # printed once the port is open
-        try:
-            assert line.startswith("Local AWS on "), (tmp_path / "aws.log").read_text()
-            yield line.split()[3].rstrip(",")
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(timeout=20)
-
-
-def test_a_day_is_converted(local_aws: str, launch: Start) -> None:
+def test_a_day_is_converted(local_aws: LocalAws, launch: Start) -> None:
     # Given the stack as deployed, the raw day, and its partitions
     session = boto3.Session("test", "test", region_name=REGION)
-    outputs = deploy.deploy(session, endpoint_url=local_aws, report=lambda line: None)
+    outputs = deploy.deploy(session, endpoint_url=local_aws.endpoint, report=lambda line: None)
     bucket = outputs["DataBucket"]
-    s3 = session.client("s3", endpoint_url=local_aws)
-    glue = session.client("glue", endpoint_url=local_aws)
+    s3 = session.client("s3", endpoint_url=local_aws.endpoint)
+    glue = session.client("glue", endpoint_url=local_aws.endpoint)
     etags = {key: s3.put_object(Bucket=bucket, Key=key, Body=body.encode())["ETag"] for key, body in RAW.items()}
     contents = {
         name: content_hash((key, etag) for key, etag in etags.items() if key.startswith(f"raw/{name}/"))
         for name in ("mappings", "locations")
     }
     athena = AthenaRunner(
-        client=session.client("athena", endpoint_url=local_aws),
+        client=session.client("athena", endpoint_url=local_aws.endpoint),
         workgroup=outputs["Workgroup"],
         database=outputs["Database"],
         output=f"s3://{bucket}/athena-results/{RUN}/",
@@ -325,10 +299,12 @@ def test_a_day_is_converted(local_aws: str, launch: Start) -> None:
     )
 
     # When the function runs with the settings that the stack gives it
-    settings = session.client("lambda", endpoint_url=local_aws).get_function_configuration(
+    settings = session.client("lambda", endpoint_url=local_aws.endpoint).get_function_configuration(
         FunctionName=outputs["ConvertFunction"]
     )
-    function = launch(settings["Handler"].removesuffix(".handler"), local_aws, settings["Environment"]["Variables"])
+    function = launch(
+        settings["Handler"].removesuffix(".handler"), local_aws.endpoint, settings["Environment"]["Variables"]
+    )
     function.ready()
     answer = function.invoke({**OF_ALL, "content_hashes": contents})
 

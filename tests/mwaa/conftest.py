@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from localaws.testing.server import Aws
+from localaws.testing import LocalAws
 from ops.cloudformation import outputs_of
 from tests.e2e.environment import Environment
 from tests.mwaa.docs import ACCOUNT, BUCKET, REGION, ROLE, commands
@@ -23,27 +23,23 @@ from tests.ports import free_ports
 class Cloud:
     """What stands on AWS: the stack's outputs, and the session of the environment's execution role."""
 
-    aws: Aws
+    aws: LocalAws
     outputs: dict[str, str]
     execution_role: dict[str, str]
 
 
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def cloud(local_aws: LocalAws) -> Cloud:
     """The stack, trusting the execution role alone, which has its policy from the stack and no other."""
-    aws = Aws(tmp_path_factory.mktemp("aws") / "state", python=str(ROOT / ".venv-localaws" / "bin" / "python"))
-    try:
-        account = aws.client("sts").get_caller_identity()["Account"]
-        execution_role(aws, ROLE)
-        (deployment,) = commands(".venv/bin/python -m ops.deploy")
-        execute(f"{deployment.replace(ACCOUNT, account)} --endpoint-url {aws.endpoint}")
-        outputs = outputs_of(aws.client("cloudformation").describe_stacks(StackName="smart-hub")["Stacks"][0])
-        yield Cloud(aws, outputs, session(aws, ROLE, outputs["MwaaExecutionPolicy"]))
-    finally:
-        aws.kill()
+    account = local_aws.client("sts").get_caller_identity()["Account"]
+    execution_role(local_aws, ROLE)
+    (deployment,) = commands(".venv/bin/python -m ops.deploy")
+    execute(f"{deployment.replace(ACCOUNT, account)} --endpoint-url {local_aws.endpoint}")
+    outputs = outputs_of(local_aws.client("cloudformation").describe_stacks(StackName="smart-hub")["Stacks"][0])
+    return Cloud(local_aws, outputs, session(local_aws, ROLE, outputs["MwaaExecutionPolicy"]))
 
 
-def execution_role(aws: Aws, name: str) -> None:
+def execution_role(aws: LocalAws, name: str) -> None:
     """Makes a role as an environment has it, without rights."""
     account = aws.client("sts").get_caller_identity()["Account"]
     # MWAA's services assume it; the account's root so that the test can.
@@ -60,7 +56,7 @@ def execution_role(aws: Aws, name: str) -> None:
     )
 
 
-def session(aws: Aws, name: str, policy: str) -> dict[str, str]:
+def session(aws: LocalAws, name: str, policy: str) -> dict[str, str]:
     """Variables with credentials of the role, which has this policy and no other."""
     iam = aws.client("iam")
     iam.put_role_policy(RoleName=name, PolicyName="smart-hub", PolicyDocument=policy)
@@ -126,4 +122,4 @@ def mwaa(installed: Mwaa) -> Iterator[Mwaa]:
 @pytest.fixture(scope="session")
 def published(cloud: Cloud) -> Any:
     """What Athena has, asked as the end-to-end tests ask."""
-    return Environment(Path(), 0, int(cloud.aws.endpoint.rpartition(":")[2]))
+    return Environment(Path(), 0, cloud.aws.port)

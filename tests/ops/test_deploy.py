@@ -1,4 +1,4 @@
-"""The deploy command against an emulated AWS of its own: the bare base of the local AWS."""
+"""The deploy command against a local AWS of its own."""
 
 import base64
 import hashlib

@@ -2,18 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from localaws.testing import LocalAws
 from ops import deploy, destroy
 from ops.cloudformation import DeployError
 from smart_hub.core import stacks, teardown
-from tests.ops.conftest import local_aws
 
 pytestmark = pytest.mark.service
 
@@ -22,9 +20,8 @@ TEARDOWN_ROLE = "arn:aws:iam::000000000000:role/bootstrap/smart-hub-teardown"
 
 
 @pytest.fixture
-def endpoint(tmp_path: Path) -> Iterator[str]:
-    with local_aws(tmp_path) as address:
-        yield address
+def endpoint(fresh_local_aws: LocalAws) -> str:
+    return fresh_local_aws.endpoint
 
 
 class Account:

@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
+from localaws.testing.user_settings import variables
 from ops.environment import inherited
 from ops.settings import Settings
-from tests.users import variables
 
 USERS = {
     "HOME": "/home/user",

@@ -115,8 +115,9 @@ def test_settings_reach_the_command_by_its_environment(bare: Path) -> None:
     # given a checkout whose Python prints what it is told
     for stamp in (".venv-uv", ".venv", ".venv-localaws"):
         (bare / stamp / "bin").mkdir(parents=True)
-    for lock in ("airflow", "localaws"):
-        (bare / "requirements" / f"{lock}.lock").touch()
+    (bare / "packages" / "localaws").mkdir(parents=True)
+    for source in ("requirements/airflow.lock", "requirements/localaws.lock", "packages/localaws/pyproject.toml"):
+        (bare / source).touch()
     for stamp in (".venv-uv", ".venv", ".venv-localaws"):
         (bare / stamp / "synced").touch()
     program(bare / ".venv" / "bin" / "python", '#!/bin/sh\necho "$SOURCE $AIRFLOW_PORT $AWS_PORT"\n')

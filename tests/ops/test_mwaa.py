@@ -7,13 +7,12 @@ import re
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from localaws.testing.server import Aws
+from localaws.testing import LocalAws
 from ops import mwaa, package
 from ops.cloudformation import DeployError
 
@@ -173,10 +172,8 @@ def test_a_build_replaces_an_earlier_one_and_nothing_else(tmp_path: Path) -> Non
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    server = Aws(tmp_path_factory.mktemp("aws") / "state", python=str(ROOT / ".venv-localaws" / "bin" / "python"))
-    yield server
-    server.kill()
+def aws(module_local_aws: LocalAws) -> LocalAws:
+    return module_local_aws
 
 
 class Bucket:
@@ -210,7 +207,7 @@ class Bucket:
 
 
 @pytest.fixture
-def bucket(aws: Aws, tmp_path: Path) -> Bucket:
+def bucket(aws: LocalAws, tmp_path: Path) -> Bucket:
     return Bucket(aws.client("s3"), f"environment-{abs(hash(tmp_path))}", tmp_path / "dist")
 
 
@@ -290,7 +287,7 @@ def test_in_a_folder_of_its_own_it_leaves_the_other_dags_alone(bucket: Bucket) -
     assert bucket.contents() == bucket.built("dags/smart-hub") | {"dags/.airflowignore": b"theirs"}
 
 
-def test_a_bucket_without_versions_is_refused(aws: Aws, bucket: Bucket) -> None:
+def test_a_bucket_without_versions_is_refused(aws: LocalAws, bucket: Bucket) -> None:
     aws.client("s3").create_bucket(Bucket="without-versions")
 
     with pytest.raises(DeployError, match=r"^bucket without-versions keeps no versions, .*put-bucket-versioning"):
@@ -303,7 +300,7 @@ def test_without_a_build_there_is_nothing_to_sync(bucket: Bucket, tmp_path: Path
 
 
 def test_the_settings_come_from_the_stacks_outputs(
-    aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
@@ -329,7 +326,7 @@ def test_the_settings_come_from_the_stacks_outputs(
 
 
 def test_the_command_prints_what_the_environment_is_told(
-    aws: Aws, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    aws: LocalAws, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")

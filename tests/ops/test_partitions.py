@@ -1,12 +1,10 @@
 """Registered partitions are updated after a change of the template."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from localaws.testing.server import Aws
-from ops import services
+from localaws.testing import LocalAws
 from ops.partitions import describe_as_declared
 
 PARQUET = {"SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"}
@@ -18,10 +16,8 @@ def storage(columns: dict[str, str], location: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def glue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    server = Aws(tmp_path_factory.mktemp("partitions") / "state", python=str(services.AWS_PYTHON))
-    yield server.client("glue")
-    server.kill()
+def glue(module_local_aws: LocalAws) -> Any:
+    return module_local_aws.client("glue")
 
 
 def test_partitions_get_the_columns_of_their_table_and_keep_their_place(glue: Any) -> None:

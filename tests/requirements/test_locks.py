@@ -1,4 +1,4 @@
-"""The locks against what they were made of: requirements.txt, the groups of pyproject.toml, MWAA's constraints."""
+"""The locks against what they were made of: requirements.txt, the pyproject.toml files, MWAA's constraints."""
 
 import argparse
 import re
@@ -15,7 +15,6 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 LOCKS = sorted(path.name for path in (ROOT / "requirements").glob("*.lock"))
-GROUPS: dict[str, list[Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
 
 _COMMAND = argparse.ArgumentParser()
 _COMMAND.add_argument("inputs", nargs="*")
@@ -48,6 +47,8 @@ def command(text: str) -> dict[str, Any]:
 def recipes() -> dict[str, dict[str, Any]]:
     """What ``make lock`` runs, by the lock that it writes."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    (localaws,) = re.findall(r"^LOCALAWS = (.*)$", makefile, re.MULTILINE)
+    makefile = makefile.replace("$(LOCALAWS)", localaws)
     (options,) = re.findall(r"^COMPILE = \$\(UV\) pip compile (.*)$", makefile, re.MULTILINE)
     found = [command(f"{options} {line}") for line in re.findall(r"^\t\$\(COMPILE\) (.*)$", makefile, re.MULTILINE)]
     return {one["output"]: one for one in found}
@@ -65,19 +66,31 @@ def pins(text: str) -> list[Pin]:
     ]
 
 
+def project(file: str) -> dict[str, Any]:
+    return tomllib.loads((ROOT / file).read_text(encoding="utf-8"))
+
+
 def in_group(name: str) -> Iterator[Requirement]:
-    for item in GROUPS[name]:
+    """The requirements of a dependency group, named as uv does: ``group``, or ``path/pyproject.toml:group``."""
+    file, _, group = name.rpartition(":")
+    for item in project(file or "pyproject.toml")["dependency-groups"][group]:
         if isinstance(item, str):
             yield Requirement(item)
         else:
-            yield from in_group(item["include-group"])
+            yield from in_group(f"{file}:{item['include-group']}")
+
+
+def in_file(name: str) -> list[Requirement]:
+    """The requirements of a requirements.txt, or the dependencies of a pyproject.toml."""
+    if name.endswith(".toml"):
+        return [Requirement(line) for line in project(name)["project"]["dependencies"]]
+    lines = [line.partition("#")[0] for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
+    return [Requirement(line) for line in lines if line.strip()]
 
 
 def required(made_of: dict[str, Any]) -> list[Requirement]:
-    lines = [line.partition("#")[0] for name in made_of["inputs"] for line in (ROOT / name).read_text().splitlines()]
-    return [Requirement(line) for line in lines if line.strip()] + [
-        requirement for group in made_of["group"] for requirement in in_group(group)
-    ]
+    files = [requirement for name in made_of["inputs"] for requirement in in_file(name)]
+    return files + [requirement for group in made_of["group"] for requirement in in_group(group)]
 
 
 def drift(lock: str) -> list[str]:

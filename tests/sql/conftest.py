@@ -17,9 +17,10 @@ import pyarrow.parquet
 import pytest
 
 from generator.__main__ import main as generate
-from localaws.testing.athena import AthenaClient
-from localaws.testing.server import ROOT, Aws
+from localaws.testing import AthenaClient, LocalAws
+from localaws.testing.plugin import LocalAwsFactory
 from ops.deploy import deploy
+from ops.settings import ROOT
 from smart_hub.shared import sql
 from smart_hub.shared.layout import next_day
 from tests.sql.pipeline import Pipeline
@@ -163,17 +164,10 @@ def typed(text: str | None) -> Any:
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    server = Aws(tmp_path_factory.mktemp("sql") / "state")
-    yield server
-    server.kill()
-
-
-@pytest.fixture(scope="session")
-def day(aws: Aws) -> Day:
+def day(local_aws: LocalAws) -> Day:
     session = boto3.Session("test", "test", region_name="us-east-1")
-    outputs = deploy(session, endpoint_url=aws.endpoint, report=lambda text: None)
-    day = Day(AthenaClient(aws, outputs["DataBucket"], outputs["Database"]))
+    outputs = deploy(session, endpoint_url=local_aws.endpoint, report=lambda text: None)
+    day = Day(AthenaClient(local_aws, outputs["DataBucket"], outputs["Database"]))
     day.read_raw()
     day.convert_references()
     return day
@@ -208,9 +202,8 @@ def short_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def pipeline(tmp_path_factory: pytest.TempPathFactory, short_day: Path) -> Iterator[Pipeline]:
-    server = Aws(tmp_path_factory.mktemp("insights") / "state")
-    pipeline = Pipeline(server, short_day)
-    pipeline.run(SHORT_DAY)
-    yield pipeline
-    server.kill()
+def pipeline(local_aws_factory: LocalAwsFactory, short_day: Path) -> Iterator[Pipeline]:
+    with local_aws_factory() as aws:
+        pipeline = Pipeline(aws, short_day)
+        pipeline.run(SHORT_DAY)
+        yield pipeline

@@ -15,8 +15,7 @@ from collections.abc import Iterator
 import sqlglot
 from sqlglot import exp
 
-from localaws.athena.errors import QueryError
-from localaws.testing.in_process import rows
+from localaws.testing.sql import QueryError, rows
 from smart_hub.core.quality import Rule, read_rules
 from tests.sql.test_rules import CASES, SQL, VALUES, source_of
 

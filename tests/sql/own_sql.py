@@ -15,12 +15,11 @@ from typing import Any
 import pyarrow as pa
 from conformance.compare import Finding, Verdict
 from conformance.data import INF, NAN, parquet
-from conformance.environment import BUCKET, ENGINES, ROOT, TRINO
+from conformance.environment import BUCKET, ENGINES, TRINO
 from conformance.judge import Judge
-from sqlglot import exp
 
-from localaws.athena import ddl
-from localaws.athena.duck.syntax import parse
+from localaws.testing.sql import functions_called, hive_ddl
+from ops.settings import ROOT
 from ops.templates import load
 from smart_hub.core.quality import audit_query, read_checks
 from smart_hub.shared import sql
@@ -121,7 +120,7 @@ def run(judge: Judge) -> list[Finding]:
 
 def _answered(finding: Finding) -> Finding:
     """Of our own SQL nothing may be refused."""
-    if finding.verdict in (Verdict.NEEDLESS, Verdict.BOTH_REFUSE):
+    if finding.verdict in (Verdict.UNSUPPORTED, Verdict.BOTH_REFUSE):
         return replace(finding, verdict=Verdict.WRONG, difference="a refusal of our own SQL")
     return finding
 
@@ -188,7 +187,7 @@ def _published(judge: Judge, asked: set[str]) -> Iterator[Finding]:
         asked.add(f"publish/{name}")
         location = judge.table(TRINO, "compact_3" if name == "add_partition" else "compact_1").location
         text = sql.statement(STATEMENTS / "publish", name, table="usage_cost", day=DAY, location=location)
-        assert ddl.find(text, TRINO, judge.environment.store.client("glue")), f"{name} is no longer Hive's DDL"
+        assert hive_ddl(text), f"{name} is no longer Hive's DDL"
         texts = dict.fromkeys(ENGINES, text)
         yield judge.compare_made("publish", f"publish/{name}", texts, "usage_cost")
         yield judge.compare("publish", "SELECT * FROM usage_cost")
@@ -236,7 +235,7 @@ def _functions() -> list[Finding]:
         text = path.read_text(encoding="utf-8")
         rendered = sql.render(text, dict.fromkeys(Template(text).get_identifiers(), "x1"))
         if not rendered.startswith("ALTER"):  # Hive's DDL calls none
-            used |= dict.fromkeys(_called(rendered), _name(path))
+            used |= dict.fromkeys(functions_called(rendered), _name(path))
     missing = f"is not in {FUNCTIONS.name}: see whether Athena documents it"
     return [
         Finding("functions", f"{name}, of {where}", Verdict.SAME)
@@ -246,17 +245,12 @@ def _functions() -> list[Finding]:
     ]
 
 
-def _called(statement: str) -> set[str]:
-    tree = parse(statement)
-    return {node.name.lower() for node in tree.find_all(exp.Anonymous)} | {"cast" for _ in tree.find_all(exp.Cast)}
-
-
 # Tables and files
 
 
 def _declare_tables(judge: Judge) -> None:
     """The tables of the deployment, in the database of each engine."""
-    glue = judge.environment.store.client("glue")
+    glue = judge.environment.clients.client("glue")
     template = load(TEMPLATE.read_text(encoding="utf-8"))
     known = {name: name for name in template["Parameters"]} | {"AWS::StackName": "smart-hub", "DataBucket": BUCKET}
     for resource in resolved(template, **known).values():
@@ -268,7 +262,7 @@ def _declare_tables(judge: Judge) -> None:
 
 
 def _write_raw_files(judge: Judge) -> None:
-    put: Callable[..., Any] = judge.environment.store.client("s3").put_object
+    put: Callable[..., Any] = judge.environment.clients.client("s3").put_object
     names = ("loc_id", "id", "description", "location", "watts", "last_modified")
     header = "lon,lat,number,street,unit,city,district,region,postcode,id,hash,tz\n"
     for state, rows in _MAPPINGS.items():
@@ -338,18 +332,18 @@ def _priced(judge: Judge, rows: list[dict[str, Any]]) -> bytes:
 
 def _table_like(judge: Judge, name: str, template: str, content: bytes | None = None) -> None:
     """A table of the template's columns in both databases, with this file."""
-    store = judge.environment.store
+    clients = judge.environment.clients
     if content:
-        store.client("s3").put_object(Bucket=BUCKET, Key=f"own/{name}/file.parquet", Body=content)
+        clients.client("s3").put_object(Bucket=BUCKET, Key=f"own/{name}/file.parquet", Body=content)
     for engine in ENGINES:
-        found = store.client("glue").get_table(DatabaseName=engine, Name=template)["Table"]
+        found = clients.client("glue").get_table(DatabaseName=engine, Name=template)["Table"]
         entry = {
             "Name": name,
             "TableType": "EXTERNAL_TABLE",
             "Parameters": found["Parameters"],
             "StorageDescriptor": {**found["StorageDescriptor"], "Location": f"s3://{BUCKET}/own/{name}/"},
         }
-        store.client("glue").create_table(DatabaseName=engine, TableInput=entry)
+        clients.client("glue").create_table(DatabaseName=engine, TableInput=entry)
 
 
 def _columns(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> dict[str, list[Any]]:
@@ -357,7 +351,7 @@ def _columns(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> dict[str, l
 
 
 def _register(judge: Judge, table: str, value: str, location: str) -> None:
-    glue = judge.environment.store.client("glue")
+    glue = judge.environment.clients.client("glue")
     for engine in ENGINES:
         storage = glue.get_table(DatabaseName=engine, Name=table)["Table"]["StorageDescriptor"]
         entry = {"Values": [value], "StorageDescriptor": {**storage, "Location": location}}

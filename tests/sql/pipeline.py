@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import boto3
 
-from localaws.testing.server import ROOT, Aws
+from localaws.testing import LocalAws
 from ops.deploy import deploy
+from ops.settings import ROOT
 from smart_hub.core.quality import audit_query, read_checks
 from smart_hub.shared import sql
 from smart_hub.shared.athena import AthenaRunner
@@ -40,7 +41,7 @@ class Made(NamedTuple):
 class Pipeline:
     """The stack on one local AWS."""
 
-    def __init__(self, aws: Aws, source: Path = ROOT / "include" / "data") -> None:
+    def __init__(self, aws: LocalAws, source: Path = ROOT / "include" / "data") -> None:
         self.aws = aws
         self.source = source
         self.made: dict[str, str] = {}

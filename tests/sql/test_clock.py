@@ -1,7 +1,6 @@
 """Odd clocks: each hub's published day equals an independent computation, by its own wall clock."""
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from generator.__main__ import main as generate
-from localaws.testing.server import Aws
+from localaws.testing import LocalAws
 from tests.e2e import independent
 from tests.sql.pipeline import Pipeline
 
@@ -20,13 +19,6 @@ EVEN, LONG, SHORT = 288, 300, 276
 UNCHANGING = {"America/Phoenix", "Pacific/Honolulu"}
 
 
-@pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    server = Aws(tmp_path_factory.mktemp("clock") / "state")
-    yield server
-    server.kill()
-
-
 @pytest.mark.parametrize(
     ("day", "changing", "starts"),
     [
@@ -35,14 +27,16 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
         ("2019-12-31", EVEN, "2019-12-31 05:00"),  # ends in January by UTC, but has December's rates
     ],
 )
-def test_a_day_by_the_hubs_own_clocks(aws: Aws, tmp_path: Path, day: str, changing: int, starts: str) -> None:
+def test_a_day_by_the_hubs_own_clocks(
+    module_local_aws: LocalAws, tmp_path: Path, day: str, changing: int, starts: str
+) -> None:
     # given
     arguments = ["--hubs", str(HUBS), "--from", day, "--to", day, "--out", str(tmp_path), "--clean"]
     assert generate(arguments) == 0
     expected = independent.costs(tmp_path, day)
 
     # when
-    pipeline = Pipeline(aws, tmp_path)
+    pipeline = Pipeline(module_local_aws, tmp_path)
     rules = pipeline.run(day, insights=False, crawl=False)
     rows = pipeline.athena.rows(f"SELECT * FROM usage_cost WHERE dt = DATE '{day}'")
 

@@ -1,11 +1,9 @@
 """Without InheritFromTable, a crawler derives the columns of each day from the numbers in its files."""
 
-from collections.abc import Iterator
-
 import boto3
 import pytest
 
-from localaws.testing.server import Aws
+from localaws.testing import LocalAws
 from ops.deploy import deploy
 from smart_hub.shared.athena import QueryFailed
 from tests.sql.pipeline import Pipeline
@@ -15,15 +13,11 @@ LOOK = f"SELECT count(ts) AS readings FROM raw_usage WHERE dt = '{DAY}'"
 
 
 @pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+def pipeline(module_local_aws: LocalAws) -> Pipeline:
     """The stack, with a usage crawler without InheritFromTable."""
-    server = Aws(tmp_path_factory.mktemp("crawled") / "state")
-    try:
-        made = Pipeline(server)
-        server.client("glue").update_crawler(Name="smart-hub-usage", Configuration='{"Version": 1.0}')
-        yield made
-    finally:
-        server.kill()
+    pipeline = Pipeline(module_local_aws)
+    pipeline.aws.client("glue").update_crawler(Name="smart-hub-usage", Configuration='{"Version": 1.0}')
+    return pipeline
 
 
 def test_a_day_that_is_described_otherwise_is_published_and_cannot_be_looked_at(pipeline: Pipeline) -> None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from localaws.testing.server import ROOT
+from ops.settings import ROOT
 from smart_hub.core.quality import read_checks, rules_of
 from smart_hub.shared.layout import INSIGHT_TABLES, INSIGHT_VIEWS
 from tests.docs.pages import PAGES, blocks

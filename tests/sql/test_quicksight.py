@@ -2,7 +2,7 @@
 
 import pytest
 
-from localaws.testing.athena import AthenaClient
+from localaws.testing import AthenaClient
 from tests.quicksight.definition import DataSet, data_sets, resources
 from tests.sql.pipeline import Pipeline
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from localaws.testing.in_process import FakeSource, rows, table
-from localaws.testing.server import ROOT
+from localaws.testing.sql import FakeSource, rows, table
+from ops.settings import ROOT
 from smart_hub.core.quality import QualityCheck, audit_query, read_checks, rules_of
 
 pytestmark = pytest.mark.unit

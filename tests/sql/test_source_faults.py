@@ -6,14 +6,14 @@ at 10 cents. All days share one local AWS, whose functions have only the permiss
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from generator.__main__ import main as generate
-from localaws.testing.server import Aws
+from localaws.testing import LocalAws
 from tests.sql.pipeline import Pipeline
 
 HUBS = ("aaaa000000000001", "bbbb000000000002", "cccc000000000003")
@@ -122,12 +122,8 @@ def rows(pipeline: Pipeline, sql: str) -> list[tuple[str | None, ...]]:
 
 
 @pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    server = Aws(tmp_path_factory.mktemp("faults") / "state")
-    try:
-        yield Pipeline(server)
-    finally:
-        server.kill()
+def pipeline(module_local_aws: LocalAws) -> Pipeline:
+    return Pipeline(module_local_aws)
 
 
 @pytest.fixture

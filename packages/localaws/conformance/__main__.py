@@ -1,86 +1,141 @@
-"""Compares the two query engines of the local Athena; Trino is right. Writes docs/conformance.md.
+"""Compare the two query engines of the local Athena, DuckDB and Trino; Trino's answers are right by definition.
 
-python -m conformance                            all parts, as `make conformance` runs them
-python -m conformance corpus random --seed 7     some parts, other random statements; writes no document
+{program} --trino-command …                              all parts
+{program} --trino-command … corpus random --seed 7       some parts, with other random statements
 """
 
 import argparse
 import logging
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
-from conformance import corpus, crossing_files, data, functions, own_sql, random_statements, raw_files
-from conformance.compare import Finding
-from conformance.environment import ROOT, CannotStart, started, wait_for_a_node
-from conformance.judge import Judge, judging
-from conformance.report import DOCUMENT, Part, document, for_terminal
+from conformance import corpus, crossing_files, data, functions, random_statements, raw_files
+from conformance.environment import started, wait_for_a_node
+from conformance.judge import judging
+from conformance.report import Check, Part, Result, document, for_terminal
 
-PIPELINE = "pipeline"
+from localaws.testing import StartFailed
+
+PACKAGE = Path(__file__).parents[1]
 SAMPLES = (*data.SAMPLES, data.MIXED)
+SAMPLE_NAMES = {table.name for table in SAMPLES}
 
 
-def main() -> int:
-    """The exit status: 1 when an answer differs, or is one that Trino refuses to give."""
-    names = {table.name for table in SAMPLES}
+def own_parts(seed: int | None) -> list[Part]:
+    """The parts of this package. seed: of the random statements."""
+    return [
+        Part("functions", "the signatures that the DuckDB engine has recorded, and Trino's own list", functions.run),
+        Part(
+            "corpus",
+            "the statements of `packages/localaws/conformance/corpus`, by topic",
+            lambda judge: corpus.run(judge, SAMPLE_NAMES),
+        ),
+        Part("files", "tables that each engine writes, read by both and by pyarrow", crossing_files.run),
+        Part("raw-files", "files with every oddity, as the JSON, CSV and text SerDes read them", raw_files.run),
+        Part(
+            "random",
+            "expressions and queries that Hypothesis draws from the functions and types that the DuckDB engine covers;"
+            " *refused*: statements that it takes for wrong",
+            lambda judge: random_statements.run(judge, data.MIXED, seed),
+        ),
+    ]
+
+
+def main(
+    program: str = "python -m conformance",
+    more: Sequence[Part | Check] = (),
+    trino_command: str | None = None,
+    output: Path | None = None,
+) -> int:
+    """The exit status: 1 if an answer of DuckDB differs from Trino's, or if Trino refuses to give it.
+
+    more: what a project compares beside the package's own parts. trino_command, output: defaults of the options.
+    """
+    server = Check("server", "the tests of the Trino engine on a real server; no row below", _test_server)
+    names = [part.name for part in (*own_parts(None), server, *more)]
     parser = argparse.ArgumentParser(
-        prog="python -m conformance", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=program,
+        description=(__doc__ or "").format(program=program),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--seed", type=int, help="of the random statements; the same ones each time without it")
-    parser.add_argument("parts", nargs="*", help="functions, corpus, own-sql, files, raw-files, random, pipeline (all)")
+    parser.add_argument(
+        "--trino-command",
+        required=trino_command is None,
+        default=trino_command,
+        help="starts Trino in the foreground; {port}, {aws_port} and {folder} stand for the port to listen on, the port"
+        " of the local AWS, and a folder for its files",
+    )
+    parser.add_argument("--output", type=Path, default=output, help="file for the document, if all parts run")
+    parser.add_argument("--seed", type=int, help="of the random statements; without it they are the same each time")
+    parser.add_argument(
+        "--record-functions", action="store_true", help="record the functions that Trino lists, and compare nothing"
+    )
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"{', '.join(names)} (all)")
     arguments = parser.parse_args()
-    parts: dict[str, Callable[[Judge], list[Finding]]] = {
-        "functions": functions.run,
-        "corpus": lambda judge: corpus.run(judge, names),
-        "own-sql": own_sql.run,
-        "files": crossing_files.run,
-        "raw-files": raw_files.run,
-        "random": lambda judge: random_statements.run(judge, data.MIXED, arguments.seed),
-    }
-    wanted = arguments.parts or [*parts, PIPELINE]
-    if unknown := set(wanted) - {*parts, PIPELINE}:
+    if unknown := set(arguments.parts) - set(names):
         parser.error(f"there is no part {min(unknown)}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
-    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of statements that are there to be refused
-    done: list[Part] = []
-    failed = PIPELINE in wanted and not _pipeline()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of statements that must be refused
+    all_parts = [*own_parts(arguments.seed), server, *more]
+    chosen = [part for part in all_parts if part.name in (arguments.parts or names)]
     try:
         with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
-            if set(wanted) != {PIPELINE}:
-                version = _compare(Path(folder), {name: parts[name] for name in parts if name in wanted}, done)
-    except CannotStart as error:
+            if arguments.record_functions:
+                return _record_functions(Path(folder), arguments.trino_command)
+            checks = [part for part in chosen if isinstance(part, Check)]
+            failed = [check.name for check in checks if not check.passes(arguments.trino_command)]
+            parts = [part for part in chosen if isinstance(part, Part)]
+            results, version = _compare(Path(folder), arguments.trino_command, parts)
+    except StartFailed as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    if done:
-        print(for_terminal(done))
-    if not arguments.parts and arguments.seed is None:
-        DOCUMENT.parent.mkdir(exist_ok=True)
-        DOCUMENT.write_text(document(done, version), encoding="utf-8")
-        print(f"\nWritten to {DOCUMENT.relative_to(ROOT)}")
-    failed |= any(finding.verdict.fails for part in done for finding in part.findings)
-    return int(failed)
+    if results:
+        print(for_terminal(results))
+    if arguments.output and not arguments.parts and arguments.seed is None:
+        arguments.output.write_text(document(all_parts, results, version, program), encoding="utf-8")
+        print(f"\nWritten to {os.path.relpath(arguments.output)}")
+    if failed:
+        print(f"Tests failed, see above: {', '.join(failed)}")
+    return int(bool(failed) or any(finding.verdict.fails for result in results for finding in result.findings))
 
 
-def _compare(folder: Path, parts: dict[str, Callable[[Judge], list[Finding]]], done: list[Part]) -> str:
-    """Run the parts, one after the other, into `done`; gives Trino's release."""
-    with started(folder) as environment, judging(environment) as judge:
-        data.create(environment.store, SAMPLES)
+def _compare(folder: Path, trino_command: str, parts: Sequence[Part]) -> tuple[list[Result], str]:
+    """The results of the parts, one after the other, and Trino's release."""
+    results: list[Result] = []
+    if not parts:
+        return results, ""
+    with started(folder, trino_command) as environment, judging(environment) as judge:
+        data.create(environment.clients, SAMPLES)
         wait_for_a_node(environment, data.MIXED.name)
-        for name, run in parts.items():
+        for part in parts:
             begun = time.monotonic()
-            done.append(Part(name, run(judge)))
-            print(f"{name}: {len(done[-1].findings)} compared, {time.monotonic() - begun:.0f} s", flush=True)
-        return environment.trino_version()
+            results.append(Result(part.name, part.run(judge)))
+            print(f"{part.name}: {len(results[-1].findings)} compared, {time.monotonic() - begun:.0f} s", flush=True)
+        return results, environment.trino_version()
 
 
-def _pipeline() -> bool:
-    """Whether both engines publish the same of a day of the sample data; a test of its own, with its own servers."""
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "trino", "tests/localaws/athena"]
-    with subprocess.Popen(command, cwd=ROOT) as test:
+def _record_functions(folder: Path, trino_command: str) -> int:
+    with started(folder, trino_command) as environment:
+        count = functions.record(environment)
+    print(f"Written to {functions.FILE.name}: {count} signatures")
+    return 0
+
+
+def _test_server(trino_command: str) -> bool:
+    tests = PACKAGE / "tests" / "athena" / "test_trino_server.py"
+    return run_tests("-c", PACKAGE / "pyproject.toml", tests, trino_command=trino_command)
+
+
+def run_tests(*arguments: str | Path, trino_command: str) -> bool:
+    """Whether tests with the marker trino pass; they have servers of their own. arguments: pytest's."""
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-m", "trino", *map(str, arguments)]
+    with subprocess.Popen(command, env={**os.environ, "LOCALAWS_TRINO_COMMAND": trino_command}) as test:
         try:
             return test.wait() == 0
         finally:

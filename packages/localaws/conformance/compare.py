@@ -25,7 +25,7 @@ Row = Sequence[str | None]
 class Verdict(enum.Enum):
     SAME = "same"
     BOTH_REFUSE = "both refuse"
-    NEEDLESS = "needless"  # DuckDB refuses what Trino answers
+    UNSUPPORTED = "unsupported"  # DuckDB refuses what Trino answers
     WRONG = "WRONG"  # the answers differ
     LENIENT = "LENIENT"  # DuckDB answers what Trino refuses
     BROKEN = "BROKEN"  # the DuckDB engine fails by a defect, not by an error of the statement
@@ -91,7 +91,7 @@ def judged(topic: str, statement: str, duckdb: Answer, trino: Answer) -> Finding
     if duckdb.error is not None and not duckdb.code:
         verdict = Verdict.BROKEN
     elif duckdb.outcome is None:
-        verdict = Verdict.NEEDLESS if trino.outcome else Verdict.BOTH_REFUSE
+        verdict = Verdict.UNSUPPORTED if trino.outcome else Verdict.BOTH_REFUSE
     elif trino.outcome is None:
         verdict = Verdict.LENIENT
     else:

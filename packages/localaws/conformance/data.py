@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from conformance.environment import BUCKET, ENGINES
 
-from localaws.service import Store
+from localaws.service import AwsClients
 
 INF, NAN = float("inf"), float("nan")
 
@@ -40,19 +40,19 @@ class SampleTable:
     parameters: dict[str, str] | None = None
 
 
-def create(store: Store, tables: Sequence[SampleTable]) -> set[str]:
+def create(clients: AwsClients, tables: Sequence[SampleTable]) -> set[str]:
     """Write the files and declare the tables in the database of each engine; gives their names."""
-    s3, glue = store.client("s3"), store.client("glue")
+    s3, glue = clients.client("s3"), clients.client("glue")
     s3.create_bucket(Bucket=BUCKET)
     for engine in ENGINES:
         glue.create_database(DatabaseInput={"Name": engine})
     for table in tables:
-        declare(store, table)
+        declare(clients, table)
     return {table.name for table in tables}
 
 
-def declare(store: Store, table: SampleTable) -> None:
-    s3, glue = store.client("s3"), store.client("glue")
+def declare(clients: AwsClients, table: SampleTable) -> None:
+    s3, glue = clients.client("s3"), clients.client("glue")
     location = f"s3://{BUCKET}/samples/{table.name}/"
     input_format, output_format = _FORMATS.get(table.serde, _TEXT_FORMATS)
     storage = {

@@ -1,17 +1,11 @@
-"""The functions that a real Trino lists: recorded for the DuckDB engine, and compared with what is recorded.
-
-python -m conformance.functions      records them anew, as `make functions` runs it
-"""
+"""The functions that a real Trino lists: recorded for the DuckDB engine, and compared with those recorded."""
 
 import json
-import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, Request, build_opener
 
 from conformance.compare import Finding, Verdict
-from conformance.environment import CannotStart, Environment, started
+from conformance.environment import Environment
 from conformance.judge import Judge
 
 from localaws.athena.duck.signatures import FILE
@@ -32,7 +26,7 @@ def run(judge: Judge) -> list[Finding]:
 def _listed(environment: Environment) -> list[str]:
     """Name, return type, argument types, kind and whether it is deterministic, tabs between them."""
     rows: list[list[Any]] = []
-    page = _fetch(Request(f"{environment.trino_url}/v1/statement", b"SHOW FUNCTIONS", {"X-Trino-User": "recorder"}))
+    page = _fetch(Request(f"{environment.trino.url}/v1/statement", b"SHOW FUNCTIONS", {"X-Trino-User": "recorder"}))
     while "nextUri" in page:
         page = _fetch(Request(page["nextUri"]))
         rows += page.get("data", [])
@@ -44,19 +38,9 @@ def _fetch(request: Request) -> dict[str, Any]:
         return dict(json.loads(response.read()))
 
 
-def main() -> int:
-    """The exit status."""
-    try:
-        with tempfile.TemporaryDirectory(prefix="functions-") as folder, started(Path(folder)) as environment:
-            lines, version = _listed(environment), environment.trino_version()
-    except CannotStart as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    title = f"# SHOW FUNCTIONS of Trino {version}, written by `make functions`: do not edit."
+def record(environment: Environment) -> int:
+    """Write the signatures that Trino lists to the engine's file; returns how many there are."""
+    lines = _listed(environment)
+    title = f"# SHOW FUNCTIONS of Trino {environment.trino_version()}, written by `make functions`: do not edit."
     FILE.write_text("".join(f"{line}\n" for line in (title, *lines)), encoding="utf-8")
-    print(f"Written to {FILE.name}: {len(lines)} signatures")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return len(lines)

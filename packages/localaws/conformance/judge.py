@@ -27,9 +27,9 @@ class Judge:
         return self.pools[engine].submit(self._run, engine, sql)
 
     def _run(self, engine: str, sql: str) -> Outcome:
-        store = self.environment.store
-        statement = ddl.find(sql, engine, store.client("glue"))
-        return (statement or self.engines[engine].statement(sql, engine, store)).run()
+        clients = self.environment.clients
+        statement = ddl.find(sql, engine, clients.client("glue"))
+        return (statement or self.engines[engine].statement(sql, engine, clients)).run()
 
     def compare(self, topic: str, sql: str) -> Finding:
         """One statement, the same for both."""
@@ -70,13 +70,13 @@ class Judge:
 
     def table(self, engine: str, name: str) -> Table:
         """A table that is there."""
-        found = Catalog(self.environment.store.client("glue")).find(engine, name)
+        found = Catalog(self.environment.clients.client("glue")).find(engine, name)
         assert found is not None, f"there is no table {engine}.{name}"
         return found
 
     def described(self, engine: str, name: str) -> dict[str, Any]:
         """What the catalog says about a table that an engine made."""
-        catalog = Catalog(self.environment.store.client("glue"))
+        catalog = Catalog(self.environment.clients.client("glue"))
         table = catalog.find(engine, name)
         if table is None:
             return {}
@@ -107,12 +107,12 @@ class Judge:
 
     def keys(self, location: str) -> list[str]:
         bucket, _, prefix = location.removeprefix("s3://").partition("/")
-        answer = self.environment.store.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)
+        answer = self.environment.clients.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)
         return [item["Key"] for item in answer.get("Contents", [])]
 
     def adopt(self, name: str) -> None:
         """Give DuckDB's database the table that Trino made, in place of its own; a view stays each engine's."""
-        glue = self.environment.store.client("glue")
+        glue = self.environment.clients.client("glue")
         found = glue.get_table(DatabaseName=TRINO, Name=name)["Table"]
         if found["TableType"] == "VIRTUAL_VIEW":
             return
@@ -131,7 +131,7 @@ class Judge:
 
     def drop_made(self, kept: set[str]) -> None:
         """Drop all tables of both databases but those kept; objects stay where they are."""
-        glue = self.environment.store.client("glue")
+        glue = self.environment.clients.client("glue")
         for engine in ENGINES:
             for page in glue.get_paginator("get_tables").paginate(DatabaseName=engine):
                 for name in {one["Name"] for one in page["TableList"]} - kept:

@@ -164,7 +164,7 @@ def _agree(judge: Judge, table: str, batch: Sequence[Expression]) -> list[Findin
         [
             f"SELECT {one} FROM {table} WHERE n = {row}"
             for one, finding in zip(batch, alone, strict=True)
-            if finding.verdict in (Verdict.BOTH_REFUSE, Verdict.NEEDLESS)
+            if finding.verdict in (Verdict.BOTH_REFUSE, Verdict.UNSUPPORTED)
             for row in (5, 12)
         ],
     )

@@ -321,7 +321,7 @@ def run(judge: Judge) -> list[Finding]:
 
 def _read(judge: Judge, files: RawFiles) -> Iterator[Finding]:
     table = files.declared
-    declare(judge.environment.store, table)
+    declare(judge.environment.clients, table)
     columns = ", ".join(table.columns)
     statements = [f"SELECT {columns} FROM {table.name} WHERE f = '{f}'" for (f,) in table.folders]
     alike = []
@@ -336,6 +336,6 @@ def _read(judge: Judge, files: RawFiles) -> Iterator[Finding]:
     bodies = (content.partition(b"\n")[2] if header else content for content in alike)
     whole = header + b"".join(body if body.endswith(b"\n") else body + b"\n" for body in bodies if body)
     together = replace(table, name=f"{table.name}_together", folders={("all",): whole})
-    declare(judge.environment.store, together)
+    declare(judge.environment.clients, together)
     statement = f"SELECT {columns} FROM {together.name} WHERE f = 'all'"
     yield replace(judge.compare(files.topic, statement), statement=f"{len(alike)} of them as one file")

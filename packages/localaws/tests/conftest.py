@@ -1,22 +1,28 @@
-"""A local AWS of the tests' own: `aws` is shared by a session, `fresh_aws` is one test's own."""
+"""The environment and the layers of all tests of the package.
 
-from collections.abc import Iterator
-from pathlib import Path
+Fixtures: `aws` is the session's local AWS, `fresh_aws` the test's own. A test is of the layer `service` unless its file
+says `unit`.
+"""
 
 import pytest
 
-from localaws.testing.server import Aws
+from localaws.testing import LocalAws, isolate
+
+isolate()
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("unit") is None:
+            item.add_marker("service")
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    server = Aws(tmp_path_factory.mktemp("localaws") / "state")
-    yield server
-    server.kill()
+def aws(local_aws: LocalAws) -> LocalAws:
+    return local_aws
 
 
 @pytest.fixture
-def fresh_aws(tmp_path: Path) -> Iterator[Aws]:
-    server = Aws(tmp_path / "state")
-    yield server
-    server.kill()
+def fresh_aws(fresh_local_aws: LocalAws) -> LocalAws:
+    return fresh_local_aws

@@ -9,8 +9,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from localaws.testing.athena import TEXT, Asking, AthenaClient
-from localaws.testing.server import Aws
+from localaws.testing import TEXT, AthenaClient, LocalAws, StatementFailed
 
 REGION = "us-east-1"
 CATALOG = f"arn:aws:glue:{REGION}:000000000000"
@@ -28,12 +27,12 @@ SELECT = {
     "s3:GetObject": "arn:aws:s3:::access/*",
     "s3:PutObject": "arn:aws:s3:::access/results/*",
 }
-ROLE = "arn:aws:sts::000000000000:assumed-role/asking/test"
+ROLE = "arn:aws:sts::000000000000:assumed-role/restricted/test"
 
 
 @pytest.fixture(scope="module")
-def athena(aws: Aws) -> AthenaClient:
-    made = AthenaClient.of_its_own(aws, "access")
+def athena(aws: LocalAws) -> AthenaClient:
+    made = AthenaClient.create(aws, "access")
     made.table("lines", TEXT, "line string")
     made.put("lines/file", "one\ntwo\n")
     return made
@@ -44,14 +43,14 @@ def without(rights: Mapping[str, str], *actions: str) -> dict[str, str]:
 
 
 def test_who_has_the_rights_reads(athena: AthenaClient) -> None:
-    assert Asking(athena.aws, SELECT).select(LINES) == ["line", "one", "two"]
+    assert athena.restricted(SELECT).rows(LINES) == [("one",), ("two",)]
 
 
 @pytest.mark.parametrize("action", list(SELECT))
 def test_without_a_right_nothing_is_read(athena: AthenaClient, action: str) -> None:
     # given a caller with all rights but one, when they query, expect AWS's refusal, which names it
-    with pytest.raises((ClientError, AssertionError)) as raised:
-        Asking(athena.aws, without(SELECT, action)).select(LINES)
+    with pytest.raises((ClientError, StatementFailed)) as raised:
+        athena.restricted(without(SELECT, action)).rows(LINES)
     if action == "s3:GetObject":  # the engine reads in place, and tells the object
         assert "Permission denied on S3 path: s3://access/lines/file" in str(raised.value)
     else:
@@ -73,8 +72,8 @@ def test_without_a_right_nothing_is_read(athena: AthenaClient, action: str) -> N
 def test_what_changes_the_catalog_needs_the_right(
     athena: AthenaClient, sql: str, rights: Mapping[str, str], wanted: str
 ) -> None:
-    with pytest.raises(AssertionError, match=f"is not authorized to perform: {wanted}"):
-        Asking(athena.aws, {**SELECT, **rights}).select(sql)
+    with pytest.raises(StatementFailed, match=f"is not authorized to perform: {wanted}"):
+        athena.restricted({**SELECT, **rights}).run(sql)
 
 
 def test_a_table_is_written_with_the_callers_rights(athena: AthenaClient) -> None:
@@ -83,14 +82,14 @@ def test_a_table_is_written_with_the_callers_rights(athena: AthenaClient) -> Non
     sql = "CREATE TABLE access.elsewhere WITH (external_location = 's3://access/elsewhere/') AS SELECT 1 AS x"
 
     # when they make one elsewhere, expect a refusal that names the place
-    with pytest.raises(AssertionError, match="Permission denied on S3 path: s3://access/elsewhere/"):
-        Asking(athena.aws, rights).select(sql)
+    with pytest.raises(StatementFailed, match="Permission denied on S3 path: s3://access/elsewhere/"):
+        athena.restricted(rights).run(sql)
 
 
 def test_a_bucket_without_rows_takes_no_right_to_delete(athena: AthenaClient) -> None:
     # given a caller who can create tables and write, and eight buckets for one row
     rights = {**SELECT, "glue:CreateTable": "*", "s3:PutObject": "arn:aws:s3:::access/*"}
-    Asking(athena.aws, rights).select(
+    athena.restricted(rights).run(
         "CREATE TABLE access.hubs WITH (external_location = 's3://access/hubs/', bucketed_by = ARRAY['hub'],"
         " bucket_count = 8) AS SELECT 'a' AS hub"
     )
@@ -111,9 +110,9 @@ def test_what_an_insert_wrote_goes_when_its_partition_cannot_be_registered(athen
     rights = {**SELECT, "s3:PutObject": everything, "s3:DeleteObject": everything, "glue:BatchGetPartition": "*"}
 
     # when they insert into a partition that is there, and into one that is not
-    Asking(athena.aws, rights).select("INSERT INTO access.parted VALUES (2, 'a')")
-    with pytest.raises(AssertionError, match="is not authorized to perform: glue:BatchCreatePartition"):
-        Asking(athena.aws, rights).select("INSERT INTO access.parted VALUES (3, 'a'), (4, 'b')")
+    athena.restricted(rights).run("INSERT INTO access.parted VALUES (2, 'a')")
+    with pytest.raises(StatementFailed, match="is not authorized to perform: glue:BatchCreatePartition"):
+        athena.restricted(rights).run("INSERT INTO access.parted VALUES (3, 'a'), (4, 'b')")
 
     # expect the rows of the first, and not one of the second
     assert len(athena.keys("parted/")) == len(before) + 1
@@ -124,11 +123,11 @@ def test_what_an_insert_wrote_goes_when_its_partition_cannot_be_registered(athen
 def test_a_table_needs_catalog_database_and_itself(athena: AthenaClient, resource: str) -> None:
     # given a caller who may read two of the three that AWS asks for
     three = ("catalog", "database/access", "table/access/lines")
-    session = athena.aws.session("asking", SELECT)
+    session = athena.aws.session("restricted", SELECT)
     allowed = [f"{CATALOG}:{one}" for one in three if one != resource]
     document = {"Statement": [{"Effect": "Allow", "Action": "glue:GetTable", "Resource": allowed}]}
     athena.aws.client("iam").put_role_policy(
-        RoleName="asking", PolicyName="rights", PolicyDocument=json.dumps(document)
+        RoleName="restricted", PolicyName="rights", PolicyDocument=json.dumps(document)
     )
 
     # when they ask for the table, expect AWS's refusal
@@ -141,7 +140,7 @@ def test_a_table_needs_catalog_database_and_itself(athena: AthenaClient, resourc
 
 def test_what_is_not_known_is_refused_to_all_but_the_root(athena: AthenaClient) -> None:
     # given a caller who may do everything
-    glue = Asking(athena.aws, {"*": "*"}).client("glue")
+    glue = athena.restricted({"*": "*"}).glue
 
     # when they ask for what nobody has looked up, expect a refusal that says so; root may
     with pytest.raises(ClientError, match="does not know what rights glue:CreateDatabase needs"):
@@ -151,7 +150,7 @@ def test_what_is_not_known_is_refused_to_all_but_the_root(athena: AthenaClient) 
 
 def test_a_wrong_signature_is_refused(athena: AthenaClient) -> None:
     # given the key of a session with another secret
-    keys = Asking(athena.aws, SELECT).session.get_credentials()
+    keys = athena.aws.session("restricted", SELECT).get_credentials()
     assert keys is not None
     forged = boto3.session.Session(keys.access_key, "guessed", keys.token, region_name=REGION)
 

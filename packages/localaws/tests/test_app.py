@@ -1,4 +1,4 @@
-"""The application in front of the base: what is ours, what passes through, what is refused."""
+"""The application in front of ministack: what is ours, what passes through, what is refused."""
 
 import json
 import urllib.request
@@ -7,10 +7,10 @@ import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 
-from localaws.testing.server import Aws
+from localaws.testing import LocalAws
 
 
-def test_health_answers_when_ready(aws: Aws) -> None:
+def test_health_answers_when_ready(aws: LocalAws) -> None:
     # given a started server, when its health is asked for
     with urllib.request.urlopen(f"{aws.endpoint}/_localaws/health") as answer:
         document = json.load(answer)
@@ -19,7 +19,7 @@ def test_health_answers_when_ready(aws: Aws) -> None:
     assert (answer.status, document) == (200, {"status": "ok"})
 
 
-def test_objects_pass_through_to_the_base(aws: Aws) -> None:
+def test_objects_pass_through_to_the_base(aws: LocalAws) -> None:
     # given an object with metadata
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="pass-through")
@@ -34,7 +34,7 @@ def test_objects_pass_through_to_the_base(aws: Aws) -> None:
     assert answer["ETag"] == '"5d41402abc4b2a76b9719d911017c592"'  # MD5 of hello
 
 
-def test_a_table_without_description_has_none(aws: Aws) -> None:
+def test_a_table_without_description_has_none(aws: LocalAws) -> None:
     # given one table without a description and one with
     glue = aws.client("glue")
     glue.create_database(DatabaseInput={"Name": "described"})
@@ -53,7 +53,7 @@ def test_a_table_without_description_has_none(aws: Aws) -> None:
     }
 
 
-def test_tables_are_found_by_a_regular_expression(aws: Aws) -> None:
+def test_tables_are_found_by_a_regular_expression(aws: LocalAws) -> None:
     # given tables of which one matches the regular expression, which as a glob would match none
     glue = aws.client("glue")
     glue.create_database(DatabaseInput={"Name": "searched"})
@@ -79,20 +79,20 @@ def test_tables_are_found_by_a_regular_expression(aws: Aws) -> None:
         ("dt > '2020-01-01'", []),
     ],
 )
-def test_partitions_are_filtered_by_their_keys(aws: Aws, partitioned: str, expression: str, days: list[str]) -> None:
+def test_partitions_are_filtered_by_their_keys(aws: LocalAws, partitioned: str, expression: str, days: list[str]) -> None:
     # given three days, when they are listed with an expression, expect those that match
     found = aws.client("glue").get_partitions(DatabaseName=partitioned, TableName="usage", Expression=expression)
     assert [partition["Values"][0] for partition in found["Partitions"]] == days
 
 
 @pytest.mark.parametrize("expression", ["dt >=", "day = '2019-12-21'", "1 = 1; DROP TABLE x"])
-def test_an_invalid_partition_filter_is_refused(aws: Aws, partitioned: str, expression: str) -> None:
+def test_an_invalid_partition_filter_is_refused(aws: LocalAws, partitioned: str, expression: str) -> None:
     with pytest.raises(ClientError, match="InvalidInputException"):
         aws.client("glue").get_partitions(DatabaseName=partitioned, TableName="usage", Expression=expression)
 
 
 @pytest.fixture(scope="module")
-def partitioned(aws: Aws) -> str:
+def partitioned(aws: LocalAws) -> str:
     """A database with the table usage, partitioned by day and state."""
     glue = aws.client("glue")
     glue.create_database(DatabaseInput={"Name": "partitioned"})
@@ -103,24 +103,24 @@ def partitioned(aws: Aws) -> str:
     return "partitioned"
 
 
-def test_an_error_of_the_base_reaches_the_client(aws: Aws) -> None:
-    # given no such table, when it is read, expect the base's error as AWS names it
+def test_an_error_of_the_base_reaches_the_client(aws: LocalAws) -> None:
+    # given no such table, when it is read, expect ministack's error as AWS names it
     with pytest.raises(ClientError, match="EntityNotFoundException"):
         aws.client("glue").get_table(DatabaseName="nowhere", Name="nothing")
 
 
-def test_pretence_of_the_base_is_refused(aws: Aws) -> None:
-    # given an action that the base answers without doing it, when it is called, expect an error
+def test_pretence_of_the_base_is_refused(aws: LocalAws) -> None:
+    # given an action that ministack answers without doing it, when it is called, expect an error
     with pytest.raises(ClientError, match="does not cover StartWorkflowRun"):
         aws.client("glue").start_workflow_run(Name="anything")
 
 
 @pytest.mark.parametrize(("service", "action"), [("athena", "list_query_executions"), ("glue", "get_databases")])
-def test_a_request_that_is_not_json_is_refused(aws: Aws, service: str, action: str) -> None:
+def test_a_request_that_is_not_json_is_refused(aws: LocalAws, service: str, action: str) -> None:
     def cut_short(request: AWSRequest, **_: object) -> None:
         request.data = "{"
 
-    # given an action of ours and one of the base, and a body cut short before it is signed
+    # given an action of ours and one of ministack, and a body cut short before it is signed
     client = aws.client(service)
     client.meta.events.register_first(f"before-sign.{service}", cut_short)
     try:

@@ -42,7 +42,7 @@ REFUSED = failed(QueryError("NOT_SUPPORTED", "no"))
         (answered([("x",)]), answered([("x",), ("x",)]), Verdict.WRONG),
         (answered([("1",)], BIGINT), answered([("1",)]), Verdict.WRONG),
         (answered([("x",)]), failed(QueryError("TYPE_MISMATCH", "no")), Verdict.LENIENT),
-        (REFUSED, answered([("x",)]), Verdict.NEEDLESS),
+        (REFUSED, answered([("x",)]), Verdict.UNSUPPORTED),
         (REFUSED, failed(QueryError("TYPE_MISMATCH", "no")), Verdict.BOTH_REFUSE),
         (failed(KeyError("a defect")), failed(QueryError("TYPE_MISMATCH", "no")), Verdict.BROKEN),
     ],

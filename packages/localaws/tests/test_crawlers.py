@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws.testing.server import Aws
+from localaws.testing import LocalAws
 
 INHERIT = json.dumps({"Version": 1.0, "CrawlerOutput": {"Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}}})
 LOG = {"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"}
@@ -16,7 +16,7 @@ COLUMNS = [{"Name": "loc_id", "Type": "string"}]
 
 
 @pytest.fixture
-def readings(aws: Aws) -> Iterator[Aws]:
+def readings(aws: LocalAws) -> Iterator[LocalAws]:
     """Bucket `crawled` with two days; table `crawled.readings` by dt; crawler `readings` of it."""
     s3, glue = aws.client("s3"), aws.client("glue")
     s3.create_bucket(Bucket="crawled")
@@ -34,20 +34,20 @@ def readings(aws: Aws) -> Iterator[Aws]:
 
 
 @pytest.fixture
-def other(readings: Aws) -> Iterator[str]:
+def other(readings: LocalAws) -> Iterator[str]:
     """A crawler of the same table that is not told to inherit."""
     create_crawler(readings, "readings", crawler="other", Configuration='{"Version": 1.0}')
     yield "other"
     readings.client("glue").delete_crawler(Name="other")
 
 
-def put(aws: Aws, *keys: str, body: bytes = b"{}") -> None:
+def put(aws: LocalAws, *keys: str, body: bytes = b"{}") -> None:
     for key in keys:
         aws.client("s3").put_object(Bucket="crawled", Key=key, Body=body)
 
 
 def create_table(
-    aws: Aws, name: str, location: str, keys: list[str], serde: str = "org.openx.data.jsonserde.JsonSerDe"
+    aws: LocalAws, name: str, location: str, keys: list[str], serde: str = "org.openx.data.jsonserde.JsonSerDe"
 ) -> None:
     aws.client("glue").create_table(
         DatabaseName="crawled",
@@ -64,7 +64,7 @@ def create_table(
     )
 
 
-def create_crawler(aws: Aws, table: str, crawler: str = "", **changes: Any) -> None:
+def create_crawler(aws: LocalAws, table: str, crawler: str = "", **changes: Any) -> None:
     """A crawler of a table, of the same name if it has none of its own."""
     definition = {
         "Role": aws.role("crawler"),
@@ -75,13 +75,13 @@ def create_crawler(aws: Aws, table: str, crawler: str = "", **changes: Any) -> N
     aws.client("glue").create_crawler(Name=crawler or table, **{**definition, **changes})
 
 
-def crawl(aws: Aws, name: str = "readings") -> dict[str, Any]:
+def crawl(aws: LocalAws, name: str = "readings") -> dict[str, Any]:
     """Start the crawler and wait until it is ready again; its last crawl."""
     aws.client("glue").start_crawler(Name=name)
     return ended(aws, name)
 
 
-def ended(aws: Aws, name: str) -> dict[str, Any]:
+def ended(aws: LocalAws, name: str) -> dict[str, Any]:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         crawler = aws.client("glue").get_crawler(Name=name)["Crawler"]
@@ -91,12 +91,12 @@ def ended(aws: Aws, name: str) -> dict[str, Any]:
     raise AssertionError(f"crawler {name} still runs")
 
 
-def locations(aws: Aws, table: str = "readings") -> dict[tuple[str, ...], str]:
+def locations(aws: LocalAws, table: str = "readings") -> dict[tuple[str, ...], str]:
     partitions = aws.client("glue").get_partitions(DatabaseName="crawled", TableName=table)["Partitions"]
     return {tuple(item["Values"]): item["StorageDescriptor"]["Location"] for item in partitions}
 
 
-def test_a_crawl_registers_the_folders_as_the_table_is_declared(readings: Aws) -> None:
+def test_a_crawl_registers_the_folders_as_the_table_is_declared(readings: LocalAws) -> None:
     # given a table without partitions over two folders, when it is crawled
     last = crawl(readings)
 
@@ -115,7 +115,7 @@ def test_a_crawl_registers_the_folders_as_the_table_is_declared(readings: Aws) -
     assert partition["Parameters"] == {"classification": "json"}
 
 
-def test_a_second_crawl_registers_only_what_is_new(readings: Aws) -> None:
+def test_a_second_crawl_registers_only_what_is_new(readings: LocalAws) -> None:
     # given a crawled table one of whose partitions was pointed elsewhere, and a new folder
     crawl(readings)
     glue = readings.client("glue")
@@ -150,7 +150,7 @@ def test_a_second_crawl_registers_only_what_is_new(readings: Aws) -> None:
     assert len(glue.list_crawls(CrawlerName="readings")["Crawls"]) == 2
 
 
-def test_a_partition_that_differs_from_its_table_inherits_again(readings: Aws) -> None:
+def test_a_partition_that_differs_from_its_table_inherits_again(readings: LocalAws) -> None:
     # given a partition with a column type of its own
     glue = readings.client("glue")
     glue.create_partition(
@@ -173,7 +173,7 @@ def test_a_partition_that_differs_from_its_table_inherits_again(readings: Aws) -
     assert [item["StorageDescriptor"]["Columns"] for item in partitions] == [COLUMNS, COLUMNS]
 
 
-def test_folders_that_do_not_fit_and_empty_ones_are_left_out(readings: Aws) -> None:
+def test_folders_that_do_not_fit_and_empty_ones_are_left_out(readings: LocalAws) -> None:
     # given a folder of another name, one without value, a folder marker alone, a partition without folder
     put(readings, "raw/day=1/a.json", "raw/dt=/a.json", "raw/dt=2019-12-30/")
     readings.client("glue").create_partition(
@@ -190,7 +190,7 @@ def test_folders_that_do_not_fit_and_empty_ones_are_left_out(readings: Aws) -> N
     assert set(locations(readings)) == {("1999-01-01",), ("2019-12-21",), ("2019-12-22",)}
 
 
-def test_several_partition_keys_and_more_than_one_batch(readings: Aws) -> None:
+def test_several_partition_keys_and_more_than_one_batch(readings: LocalAws) -> None:
     # given a table by state and day, 101 folders of them, one value escaped as Hive does
     create_table(readings, "nested", "s3://crawled/nested", ["state", "dt"])
     put(readings, *(f"nested/state=or/dt={day}/a.json" for day in range(100)), "nested/state=n%2Fa/dt=1/a")
@@ -207,7 +207,7 @@ def test_several_partition_keys_and_more_than_one_batch(readings: Aws) -> None:
     readings.client("glue").delete_crawler(Name="nested")
 
 
-def test_a_running_crawler_cannot_be_started_again(readings: Aws) -> None:
+def test_a_running_crawler_cannot_be_started_again(readings: LocalAws) -> None:
     # given a crawler that just started on many folders
     put(readings, *(f"raw/dt=x{number}/a.json" for number in range(100)))
     glue = readings.client("glue")
@@ -219,7 +219,7 @@ def test_a_running_crawler_cannot_be_started_again(readings: Aws) -> None:
     assert ended(readings, "readings")["Status"] == "SUCCEEDED"
 
 
-def test_a_stopped_crawl_is_cancelled(readings: Aws) -> None:
+def test_a_stopped_crawl_is_cancelled(readings: LocalAws) -> None:
     # given a crawler that just started on many folders
     put(readings, *(f"raw/dt=x{number}/a.json" for number in range(100)))
     glue = readings.client("glue")
@@ -234,7 +234,7 @@ def test_a_stopped_crawl_is_cancelled(readings: Aws) -> None:
         glue.stop_crawler(Name="readings")
 
 
-def test_a_crawler_made_anew_has_not_crawled(readings: Aws) -> None:
+def test_a_crawler_made_anew_has_not_crawled(readings: LocalAws) -> None:
     # given a crawler that crawled
     crawl(readings)
 
@@ -247,7 +247,7 @@ def test_a_crawler_made_anew_has_not_crawled(readings: Aws) -> None:
     assert readings.client("glue").list_crawls(CrawlerName="readings")["Crawls"] == []
 
 
-def test_an_unknown_crawler_cannot_be_started(aws: Aws) -> None:
+def test_an_unknown_crawler_cannot_be_started(aws: LocalAws) -> None:
     # given no crawler of that name, when it is started, expect AWS's error
     with pytest.raises(ClientError, match="EntityNotFoundException"):
         aws.client("glue").start_crawler(Name="nobody")
@@ -265,7 +265,7 @@ def test_an_unknown_crawler_cannot_be_started(aws: Aws) -> None:
         ),
     ],
 )
-def test_what_is_not_covered_fails_and_says_so(readings: Aws, changes: dict[str, Any], message: str) -> None:
+def test_what_is_not_covered_fails_and_says_so(readings: LocalAws, changes: dict[str, Any], message: str) -> None:
     # given a crawler of a kind that is not covered
     create_crawler(readings, "readings", crawler="other", **changes)
 
@@ -292,7 +292,7 @@ TYPES = "loc_id:string, ts:int, data:struct<s_01:int,s_02:double>"
     ],
 )
 def test_without_inheritance_a_partition_has_the_types_of_its_files(
-    readings: Aws, other: str, lines: str, expected: str
+    readings: LocalAws, other: str, lines: str, expected: str
 ) -> None:
     # given a crawler that is not told to inherit, and a day of readings
     put(readings, "raw/dt=2019-12-23/a.json", body=lines.encode())
@@ -320,7 +320,9 @@ def test_without_inheritance_a_partition_has_the_types_of_its_files(
         ('{"ts":9223372036854775808}', "ts is int 9223372036854775808"),
     ],
 )
-def test_what_cannot_be_inferred_fails_and_names_the_field(readings: Aws, other: str, lines: str, message: str) -> None:
+def test_what_cannot_be_inferred_fails_and_names_the_field(
+    readings: LocalAws, other: str, lines: str, message: str
+) -> None:
     put(readings, "raw/dt=2019-12-20/a.json", body=lines.encode())
 
     last = crawl(readings, other)
@@ -329,14 +331,14 @@ def test_what_cannot_be_inferred_fails_and_names_the_field(readings: Aws, other:
     assert f"s3://crawled/raw/dt=2019-12-20/: no schema can be inferred here: {message}" in last["ErrorMessage"]
 
 
-def test_other_formats_are_not_inferred(readings: Aws, other: str) -> None:
+def test_other_formats_are_not_inferred(readings: LocalAws, other: str) -> None:
     readings.client("glue").delete_table(DatabaseName="crawled", Name="readings")
     create_table(readings, "readings", "s3://crawled/raw/", ["dt"], serde="org.apache.hadoop.hive.serde2.OpenCSVSerde")
 
     assert "InheritFromTable" in crawl(readings, other)["ErrorMessage"]
 
 
-def test_a_crawl_cut_off_by_a_restart_has_failed(fresh_aws: Aws) -> None:
+def test_a_crawl_cut_off_by_a_restart_has_failed(fresh_aws: LocalAws) -> None:
     # given a server killed while a crawler runs
     fresh_aws.client("s3").create_bucket(Bucket="crawled")
     put(fresh_aws, *(f"raw/dt=x{number}/a.json" for number in range(150)))

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws.testing.server import Aws, archive
+from localaws.testing import LocalAws, function_zip
 
 TEMPLATE = """
 Parameters:
@@ -53,12 +53,12 @@ def handler(event, context):
 """
 
 
-def restart(aws: Aws) -> None:
+def restart(aws: LocalAws) -> None:
     aws.kill()
     aws.start()
 
 
-def test_objects_keep_their_metadata(fresh_aws: Aws) -> None:
+def test_objects_keep_their_metadata(fresh_aws: LocalAws) -> None:
     # given objects: plain, with everything that a PUT can say, overwritten, uploaded in parts, deleted
     s3 = fresh_aws.client("s3")
     s3.create_bucket(Bucket="kept")
@@ -102,7 +102,7 @@ def test_objects_keep_their_metadata(fresh_aws: Aws) -> None:
     assert s3.head_object(Bucket="kept", Key="parts")["Metadata"] == {"in": "parts"}
 
 
-def test_bucket_settings_are_kept(fresh_aws: Aws) -> None:
+def test_bucket_settings_are_kept(fresh_aws: LocalAws) -> None:
     # given a bucket with settings, an empty one and a deleted one
     s3 = fresh_aws.client("s3")
     for bucket in ("settings", "empty", "deleted"):
@@ -122,7 +122,7 @@ def test_bucket_settings_are_kept(fresh_aws: Aws) -> None:
     assert s3.get_bucket_tagging(Bucket="settings")["TagSet"] == [{"Key": "stack", "Value": "x"}]
 
 
-def test_a_deployed_stack_is_kept_with_all_its_resources(fresh_aws: Aws) -> None:
+def test_a_deployed_stack_is_kept_with_all_its_resources(fresh_aws: LocalAws) -> None:
     # given a stack whose completion was acknowledged
     formation = fresh_aws.client("cloudformation")
     formation.create_stack(StackName="kept", TemplateBody=TEMPLATE, Capabilities=["CAPABILITY_NAMED_IAM"])
@@ -150,7 +150,7 @@ def test_a_deployed_stack_is_kept_with_all_its_resources(fresh_aws: Aws) -> None
     assert fresh_aws.client("s3").list_buckets()["Buckets"] == []
 
 
-def test_partitions_registered_at_once_are_all_kept(fresh_aws: Aws) -> None:
+def test_partitions_registered_at_once_are_all_kept(fresh_aws: LocalAws) -> None:
     # given a table, and 40 partitions acknowledged to eight clients at once
     glue = fresh_aws.client("glue")
     glue.create_database(DatabaseInput={"Name": "kept"})
@@ -180,7 +180,7 @@ def test_partitions_registered_at_once_are_all_kept(fresh_aws: Aws) -> None:
     assert {int(partition["Values"][0]) for partition in found} == set(range(40))
 
 
-def test_a_session_of_a_role_outlives_the_server(fresh_aws: Aws) -> None:
+def test_a_session_of_a_role_outlives_the_server(fresh_aws: LocalAws) -> None:
     # given somebody with a session of a role
     session = fresh_aws.session("kept", {"s3:ListAllMyBuckets": "*"})
     s3 = session.client("s3", endpoint_url=fresh_aws.endpoint)
@@ -194,7 +194,7 @@ def test_a_session_of_a_role_outlives_the_server(fresh_aws: Aws) -> None:
         s3.create_bucket(Bucket="denied")
 
 
-def test_a_function_runs_again(fresh_aws: Aws) -> None:
+def test_a_function_runs_again(fresh_aws: LocalAws) -> None:
     # given a function that ran
     role = fresh_aws.role("function")
     fresh_aws.client("lambda").create_function(
@@ -202,7 +202,7 @@ def test_a_function_runs_again(fresh_aws: Aws) -> None:
         Runtime="python3.12",
         Role=role,
         Handler="index.handler",
-        Code={"ZipFile": archive(HANDLER)},
+        Code={"ZipFile": function_zip(HANDLER)},
         Timeout=30,
     )
 
@@ -220,7 +220,7 @@ def test_a_function_runs_again(fresh_aws: Aws) -> None:
     assert invoke() == {"seen": "hello"}
 
 
-def test_what_cannot_be_saved_is_not_acknowledged(fresh_aws: Aws) -> None:
+def test_what_cannot_be_saved_is_not_acknowledged(fresh_aws: LocalAws) -> None:
     # given a state folder in which the catalog's file cannot be written
     blocker = fresh_aws.state / "state" / "glue.json" / "in-the-way"
     blocker.mkdir(parents=True)

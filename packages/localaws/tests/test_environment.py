@@ -10,7 +10,7 @@ import pytest
 from localaws.asgi import Message
 from localaws.disk import DiskGuard
 from localaws.environment import isolated
-from tests.users import variables
+from localaws.testing.user_settings import variables
 
 pytestmark = pytest.mark.unit
 Usage = namedtuple("Usage", "total used free")

@@ -15,17 +15,13 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from tests.processes import wait_until_ended
 
-from localaws.faults import BOUND, SERVICES, Faults, InvalidRule
-from localaws.faults import Rule as Judged
-from localaws.service import Store
-from localaws.testing.athena import TEXT, AthenaClient
-from localaws.testing.server import Aws, archive, expect_ended
-from ops.deploy import deploy
-from smart_hub.shared.layout import run_name
-from tests.docs.pages import PAGES, blocks, spans
+from localaws.faults import BOUND, SERVICES, FaultRule, Faults, InvalidRule
+from localaws.service import AwsClients
+from localaws.testing import TEXT, AthenaClient, LocalAws, StartFailed, function_zip
 
-Rule = dict[str, Any]
+PAGE = (Path(__file__).parents[1] / "docs" / "faults.md").read_text(encoding="utf-8")
 THROTTLED = {"error": {"code": "ThrottlingException", "status": 400, "message": "Rate exceeded"}}
 TWO_FILES = {"service": "athena", "effect": {"query": "two_files"}}
 ROWS = "SELECT x, k FROM UNNEST(ARRAY[1, 2, 3], ARRAY['a', 'b', 'a']) AS t (x, k)"
@@ -39,41 +35,27 @@ def handler(event, context):
 """
 
 
-class Admin:
-    """/_localaws/faults of one server."""
-
-    def __init__(self, aws: Aws) -> None:
-        self.url = f"{aws.endpoint}/_localaws/faults"
-
-    def ask(self, method: str, body: Any = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(urllib.request.Request(self.url, data, method=method)) as answer:
-            return json.load(answer)
-
-    def inject(self, *rules: Rule) -> None:
-        self.ask("PUT", list(rules))
-
-    def struck(self) -> list[int]:
-        return [rule["struck"] for rule in self.ask("GET")]
-
-    def refusal(self, body: Any) -> str:
-        with pytest.raises(HTTPError) as raised:
-            self.ask("PUT", body)
-        with raised.value as answer:
-            assert answer.code == 400
-            return str(json.load(answer)["message"])
-
-
 @pytest.fixture
-def faults(aws: Aws) -> Iterator[Admin]:
-    admin = Admin(aws)
-    yield admin
-    admin.ask("DELETE")
+def faults(aws: LocalAws) -> Iterator[LocalAws]:
+    """The session's local AWS, without fault rules before and after the test."""
+    aws.inject()
+    yield aws
+    aws.inject()
+
+
+def refusal(aws: LocalAws, rules: Any) -> str:
+    """Why the server refuses these rules."""
+    request = urllib.request.Request(f"{aws.endpoint}/_localaws/faults", json.dumps(rules).encode(), method="PUT")
+    with pytest.raises(HTTPError) as raised:
+        urllib.request.urlopen(request)
+    with raised.value as response:
+        assert response.code == 400
+        return str(json.load(response)["message"])
 
 
 @pytest.fixture(scope="module")
-def athena(aws: Aws) -> AthenaClient:
-    return AthenaClient.of_its_own(aws, "faulty")
+def athena(aws: LocalAws) -> AthenaClient:
+    return AthenaClient.create(aws, "faulty")
 
 
 def error_of(call: Any, **request: Any) -> tuple[str, int]:
@@ -101,7 +83,9 @@ def tables(athena: AthenaClient) -> list[str]:
         (503, ("ServiceUnavailable", 503)),
     ],
 )
-def test_errors_are_those_of_the_services(aws: Aws, faults: Admin, error: Any, expected: tuple[str, int]) -> None:
+def test_errors_are_those_of_the_services(
+    aws: LocalAws, faults: LocalAws, error: Any, expected: tuple[str, int]
+) -> None:
     # given one error for all services
     faults.inject(*({"service": service, "effect": {"error": error}} for service in ("athena", "glue", "lambda")))
 
@@ -112,9 +96,9 @@ def test_errors_are_those_of_the_services(aws: Aws, faults: Admin, error: Any, e
     assert faults.struck() == [1, 1, 1]
 
 
-def test_errors_of_s3_are_xml(aws: Aws, athena: AthenaClient, faults: Admin) -> None:
+def test_errors_of_s3_are_xml(athena: AthenaClient, faults: LocalAws) -> None:
     # given S3 that fails for some keys: by a PUT, by all that reads
-    s3 = aws.client("s3")
+    s3 = faults.client("s3")
     slow_down = {"error": {"code": "SlowDown", "status": 503, "message": "Please reduce your request rate."}}
     faults.inject(
         {"service": "s3", "action": "PUT", "match": "^faulty/a b/c$", "effect": slow_down},
@@ -133,7 +117,9 @@ def test_errors_of_s3_are_xml(aws: Aws, athena: AthenaClient, faults: Admin) -> 
     assert error_of(s3.get_object, Bucket="faulty", Key="a b/c") == ("NoSuchKey", 404)
 
 
-def test_a_rule_skips_and_strikes_as_often_as_it_says_and_the_first_one_strikes(aws: Aws, faults: Admin) -> None:
+def test_a_rule_skips_and_strikes_as_often_as_it_says_and_the_first_one_strikes(
+    aws: LocalAws, faults: LocalAws
+) -> None:
     # given a rule that lets one request pass, then strikes two, before one that strikes all
     faults.inject(
         {"name": "some", "service": "glue", "action": "GetDatabases", "after": 1, "times": 2, "effect": THROTTLED},
@@ -147,24 +133,19 @@ def test_a_rule_skips_and_strikes_as_often_as_it_says_and_the_first_one_strikes(
 
     # expect the second and third to be struck by the first rule, the others by the second
     assert codes == ["InternalFailure", *["ThrottlingException"] * 2, *["InternalFailure"] * 2]
-    assert [(rule["name"], rule["struck"]) for rule in faults.ask("GET")] == [("some", 2), ("all", 3)]
+    assert [(rule["name"], rule["struck"]) for rule in faults.faults()] == [("some", 2), ("all", 3)]
 
 
-def test_rules_are_replaced_cleared_and_not_kept(fresh_aws: Aws) -> None:
-    # given no rules, then two, then one instead
-    faults, glue = Admin(fresh_aws), fresh_aws.client("glue")
-    assert faults.ask("GET") == []
-    faults.inject({"service": "s3", "effect": {"error": 500}}, {"service": "glue", "effect": {"error": 500}})
-    faults.inject({"service": "glue", "effect": THROTTLED})
-    assert error_of(glue.get_databases)[0] == "ThrottlingException"
+def test_rules_are_replaced_and_do_not_outlive_the_server(fresh_aws: LocalAws) -> None:
+    # given two rules that are replaced by one
+    fresh_aws.inject({"service": "s3", "effect": {"error": 500}}, {"service": "glue", "effect": {"error": 500}})
+    fresh_aws.inject({"service": "glue", "effect": THROTTLED})
+    assert error_of(fresh_aws.client("glue").get_databases)[0] == "ThrottlingException"
 
-    # when they are deleted, expect none; when the server starts again, none either
-    assert faults.ask("DELETE") == []
-    glue.get_databases()
-    faults.inject({"service": "glue", "effect": THROTTLED})
+    # when the server starts again, expect no rules
     assert fresh_aws.stop() == 0
     fresh_aws.start()
-    assert Admin(fresh_aws).ask("GET") == []
+    assert fresh_aws.faults() == []
 
 
 @pytest.mark.parametrize(
@@ -192,18 +173,18 @@ def test_rules_are_replaced_cleared_and_not_kept(fresh_aws: Aws) -> None:
         ({"service": "s3", "effect": THROTTLED, "match": "a("}, "match 'a(': missing ), unterminated"),
     ],
 )
-def test_a_rule_that_is_none_changes_nothing(faults: Admin, rule: Any, message: str) -> None:
+def test_a_rule_that_is_none_changes_nothing(faults: LocalAws, rule: Any, message: str) -> None:
     # given a rule, when another list has a good rule and a bad one
     good = {"service": "s3", "match": "never", "effect": {"error": 500}}
     faults.inject(good)
 
     # expect the bad one to be named, and the rules to be those of before
-    assert faults.refusal([good, rule]).startswith(f"rule 2: {message}")
-    assert faults.ask("GET") == [{**good, "struck": 0}]
+    assert refusal(faults, [good, rule]).startswith(f"rule 2: {message}")
+    assert faults.faults() == [{**good, "struck": 0}]
 
 
-def test_rules_that_are_no_list(faults: Admin) -> None:
-    assert faults.refusal({"rules": []}) == "expected a list of rules"
+def test_rules_that_are_no_list(faults: LocalAws) -> None:
+    assert refusal(faults, {"rules": []}) == "expected a list of rules"
 
 
 def test_two_files_need_the_engine_that_can_write_them() -> None:
@@ -212,25 +193,25 @@ def test_two_files_need_the_engine_that_can_write_them() -> None:
         """Is asked nothing."""
 
     with pytest.raises(InvalidRule, match="rule 1: effect two_files needs the DuckDB engine"):
-        Faults(app, Store("http://127.0.0.1:1"), two_files=False).load(json.dumps([TWO_FILES]))
+        Faults(app, AwsClients("http://127.0.0.1:1"), two_files=False).load(json.dumps([TWO_FILES]))
 
 
-def test_a_client_outlasts_one_throttle(aws: Aws, faults: Admin, athena: AthenaClient) -> None:
+def test_a_client_outlasts_one_throttle(faults: LocalAws, athena: AthenaClient) -> None:
     # given a client with boto3's own retries, and one throttled request
     client = boto3.session.Session("test", "test", region_name="us-east-1").client(
-        "athena", endpoint_url=aws.endpoint, config=Config(retries={"mode": "standard"})
+        "athena", endpoint_url=faults.endpoint, config=Config(retries={"mode": "standard"})
     )
     faults.inject({"service": "athena", "action": "StartQueryExecution", "times": 1, "effect": THROTTLED})
 
     # when it starts a query, expect it to run
     output = {"OutputLocation": f"s3://{athena.bucket}/results/"}
     started = client.start_query_execution(QueryString="SELECT 1", ResultConfiguration=output)
-    assert athena.ended(started["QueryExecutionId"])["Status"]["State"] == "SUCCEEDED"
+    assert athena.wait(started["QueryExecutionId"])["Status"]["State"] == "SUCCEEDED"
     assert started["ResponseMetadata"]["RetryAttempts"] == 1
     assert faults.struck() == [1]
 
 
-def test_a_delayed_answer_comes(faults: Admin, athena: AthenaClient) -> None:
+def test_a_delayed_answer_comes(faults: LocalAws, athena: AthenaClient) -> None:
     # given queries over `slow` that are answered late
     faults.inject({"service": "athena", "match": "slow", "effect": {"delay_seconds": 0.5}})
 
@@ -241,7 +222,7 @@ def test_a_delayed_answer_comes(faults: Admin, athena: AthenaClient) -> None:
 
 
 @pytest.mark.parametrize("effect", ["fails", "fails_after_writing"])
-def test_a_query_fails_before_or_after_it_has_written(faults: Admin, athena: AthenaClient, effect: str) -> None:
+def test_a_query_fails_before_or_after_it_has_written(faults: LocalAws, athena: AthenaClient, effect: str) -> None:
     # given a CREATE TABLE AS that is to fail, with comments before it
     name = f"made_{effect}"
     faults.inject({"service": "athena", "match": name, "effect": {"query": effect}, "times": 1})
@@ -254,41 +235,41 @@ def test_a_query_fails_before_or_after_it_has_written(faults: Admin, athena: Ath
     assert faults.struck() == [1]
 
 
-def test_what_writes_nothing_cannot_fail_after_it(faults: Admin, athena: AthenaClient) -> None:
+def test_what_writes_nothing_cannot_fail_after_it(faults: LocalAws, athena: AthenaClient) -> None:
     # given that rule for all queries, when a SELECT runs, expect it not to be struck
     faults.inject({"service": "athena", "effect": {"query": "fails_after_writing"}})
     assert athena.rows("SELECT 'CREATE TABLE'") == [("CREATE TABLE",)]
     assert faults.struck() == [0]
 
 
-def test_hive_ddl_fails(faults: Admin, athena: AthenaClient) -> None:
+def test_hive_ddl_fails(faults: LocalAws, athena: AthenaClient) -> None:
     # given a statement that no engine runs, when it is to fail, expect that
     faults.inject({"service": "athena", "match": "SHOW", "effect": {"query": "fails"}})
     assert athena.failure("SHOW TABLES") == "GENERIC_INTERNAL_ERROR: A fault was asked for"
 
 
-def test_a_query_hangs_until_it_is_stopped(faults: Admin, athena: AthenaClient) -> None:
+def test_a_query_hangs_until_it_is_stopped(faults: LocalAws, athena: AthenaClient) -> None:
     # given a query that hangs, and another one that has ended meanwhile
     faults.inject({"service": "athena", "match": "hanging", "effect": {"query": "hangs"}})
     hanging = athena.start("SELECT 'hanging'")
-    athena.running(hanging)
+    athena.wait_until_running(hanging)
     assert athena.rows("SELECT 1") == [("1",)]
     assert athena.execution(hanging)["Status"]["State"] == "RUNNING"
 
     # when it is stopped, expect it to be cancelled
     athena.api.stop_query_execution(QueryExecutionId=hanging)
-    assert athena.ended(hanging)["Status"]["State"] == "CANCELLED"
+    assert athena.wait(hanging)["Status"]["State"] == "CANCELLED"
 
 
-def test_the_server_stops_while_a_query_hangs(fresh_aws: Aws) -> None:
+def test_the_server_stops_while_a_query_hangs(fresh_aws: LocalAws) -> None:
     # given a query that hangs, when the server is asked to stop, expect it to
-    athena = AthenaClient.of_its_own(fresh_aws, "hanging")
-    Admin(fresh_aws).inject({"service": "athena", "effect": {"query": "hangs"}})
-    athena.running(athena.start("SELECT 1"))
+    athena = AthenaClient.create(fresh_aws, "hanging")
+    fresh_aws.inject({"service": "athena", "effect": {"query": "hangs"}})
+    athena.wait_until_running(athena.start("SELECT 1"))
     assert fresh_aws.stop() == 0
 
 
-def test_a_bucket_is_written_as_two_files(faults: Admin, athena: AthenaClient) -> None:
+def test_a_bucket_is_written_as_two_files(faults: LocalAws, athena: AthenaClient) -> None:
     # given the rule, when a table of one bucket is made, and one without
     faults.inject(TWO_FILES)
     athena.run(ctas(athena, "split", ONE_BUCKET))
@@ -301,22 +282,22 @@ def test_a_bucket_is_written_as_two_files(faults: Admin, athena: AthenaClient) -
     assert faults.struck() == [1]
 
 
-def test_a_job_ends_as_asked_for_without_its_script(aws: Aws, faults: Admin) -> None:
+def test_a_job_ends_as_asked_for_without_its_script(faults: LocalAws) -> None:
     # given a job whose script does not exist
-    glue = aws.client("glue")
+    glue = faults.client("glue")
     command = {"Name": "pythonshell", "ScriptLocation": "s3://faulty/no-script.py"}
-    glue.create_job(Name="faulty", Role=aws.role("job"), Command=command)
+    glue.create_job(Name="faulty", Role=faults.role("job"), Command=command)
 
     # when it is to end in a state, expect it to be in that one
     for state in ("STOPPED", "ERROR", "FAILED"):
         faults.inject({"service": "glue", "match": "^faulty$", "effect": {"job": state}})
         run = glue.start_job_run(JobName="faulty")["JobRunId"]
-        assert job_run(aws, run)["JobRunState"] == state
+        assert job_run(faults, run)["JobRunState"] == state
         assert faults.struck() == [1]
-    assert "cannot be read" not in job_run(aws, run)["ErrorMessage"]
+    assert "cannot be read" not in job_run(faults, run)["ErrorMessage"]
 
 
-def job_run(aws: Aws, run: str) -> dict[str, Any]:
+def job_run(aws: LocalAws, run: str) -> dict[str, Any]:
     """The run once it has ended."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
@@ -327,14 +308,14 @@ def job_run(aws: Aws, run: str) -> dict[str, Any]:
     raise AssertionError(f"run {run} is still {found['JobRunState']}")
 
 
-def test_a_crawl_told_to_fail_fails_once_and_says_so(aws: Aws, faults: Admin, athena: AthenaClient) -> None:
+def test_a_crawl_told_to_fail_fails_once_and_says_so(faults: LocalAws, athena: AthenaClient) -> None:
     # given a crawler of a table without partitions
-    glue = aws.client("glue")
+    glue = faults.client("glue")
     athena.table("crawled", TEXT, "line string")
     configuration = {"Version": 1.0, "CrawlerOutput": {"Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}}}
     glue.create_crawler(
         Name="faulty",
-        Role=aws.role("crawler"),
+        Role=faults.role("crawler"),
         Targets={"CatalogTargets": [{"DatabaseName": "faulty", "Tables": ["crawled"]}]},
         SchemaChangePolicy={"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"},
         Configuration=json.dumps(configuration),
@@ -342,11 +323,11 @@ def test_a_crawl_told_to_fail_fails_once_and_says_so(aws: Aws, faults: Admin, at
     faults.inject({"service": "glue", "match": "faulty", "effect": {"crawl": "FAILED"}, "times": 1})
 
     # when it crawls twice, expect the first crawl to fail, the second to succeed
-    assert [crawl(aws)["Status"] for _ in range(2)] == ["FAILED", "SUCCEEDED"]
+    assert [crawl(faults)["Status"] for _ in range(2)] == ["FAILED", "SUCCEEDED"]
     assert faults.struck() == [1]
 
 
-def crawl(aws: Aws) -> dict[str, Any]:
+def crawl(aws: LocalAws) -> dict[str, Any]:
     glue = aws.client("glue")
     glue.start_crawler(Name="faulty")
     deadline = time.monotonic() + 20
@@ -358,7 +339,7 @@ def crawl(aws: Aws) -> dict[str, Any]:
     raise AssertionError("the crawler still runs")
 
 
-def test_a_function_times_out_and_works_on_until_the_server_ends(fresh_aws: Aws) -> None:
+def test_a_function_times_out_and_works_on_until_the_server_ends(fresh_aws: LocalAws) -> None:
     # given a function that works for long
     s3, functions = fresh_aws.client("s3"), fresh_aws.client("lambda")
     s3.create_bucket(Bucket="worked")
@@ -368,9 +349,9 @@ def test_a_function_times_out_and_works_on_until_the_server_ends(fresh_aws: Aws)
         Handler="index.handler",
         Role=fresh_aws.role("function"),
         Timeout=600,
-        Code={"ZipFile": archive(FUNCTION)},
+        Code={"ZipFile": function_zip(FUNCTION)},
     )
-    faults = Admin(fresh_aws)
+    faults = fresh_aws
     faults.inject({"service": "lambda", "match": '^faulty\n.*"day": "1"', "effect": {"lambda": "times_out"}})
 
     # when it is invoked
@@ -386,86 +367,41 @@ def test_a_function_times_out_and_works_on_until_the_server_ends(fresh_aws: Aws)
 
     # when the server is asked to stop, expect it to, and the function's process to be gone
     assert fresh_aws.stop() == 0
-    expect_ended([pid])
+    wait_until_ended([pid])
 
 
-def test_step_6_does_not_take_two_files_for_a_day(tmp_path: Path) -> None:
-    # given a server that writes a bucket as two files from its start, and a day's priced usage
-    rules = tmp_path / "faults.json"
-    rules.write_text(json.dumps([TWO_FILES]))
-    aws = Aws(tmp_path / "state", "--faults", str(rules))
-    try:
-        session = boto3.Session("test", "test", region_name="us-east-1")
-        bucket = deploy(session, endpoint_url=aws.endpoint, report=lambda text: None)["DataBucket"]
-        athena, cost_table, version = (
-            AthenaClient(aws, bucket, "smart_hub"),
-            f"staging_cost_v{'0' * 16}",
-            "v" + "1" * 16,
-        )
-        athena.run(
-            f"CREATE TABLE {cost_table} WITH (external_location = 's3://{bucket}/staging/cost/') AS"
-            " SELECT loc_id, 'Dryer' AS device, 'Cellar' AS location, TIMESTAMP '2019-12-21 00:00:00' AS ts,"
-            " TIMESTAMP '2019-12-21 08:00:00' AS ts_utc, 'America/Los_Angeles' AS tz, 'peak' AS type, 1e0 AS kwh,"
-            " 5e0 AS cents_per_kwh, 5e0 AS cost, 'or' AS state, 's_01' AS sensor, 'used' AS verdict"
-            " FROM UNNEST(ARRAY['a', 'b']) AS t (loc_id)"
-        )
-
-        # when step 6 compacts it to one
-        event = {"day": "2019-12-21", "run": run_name("2019-12-21", "test"), "version": version}
-        answer = aws.client("lambda").invoke(
-            FunctionName="smart-hub-compact",
-            Payload=json.dumps({**event, "content": {}, "cost_table": cost_table, "files": 1}),
-        )
-
-        # expect it to fail and to say why
-        document = json.load(answer["Payload"])
-        assert answer["FunctionError"] == "Unhandled"
-        location = f"s3://{bucket}/warehouse/usage_cost/dt=2019-12-21/version={version}/"
-        assert document["errorMessage"].startswith(
-            f"{location} holds 2 objects, expected at most 1: Athena wrote a bucket"
-        )
-        assert Admin(aws).struck() == [1]
-    finally:
-        aws.kill()
-
-
-def test_a_file_of_faults_that_are_none(tmp_path: Path) -> None:
-    # given a file without rules, when a server is to start with it, expect it to say so
+def test_a_file_of_invalid_rules_stops_the_start(tmp_path: Path) -> None:
+    # given a file with an invalid rule, when a server starts with it, expect a message that names both
     rules = tmp_path / "faults.json"
     rules.write_text('[{"service": "glue"}]')
-    aws = Aws(tmp_path / "state", "--faults", str(rules))
-    assert aws.process.wait(timeout=20) == 1
-    log = (tmp_path / "state.log").read_text()
-    aws.kill()
-    assert f"--faults {rules}: rule 1: effect is an object with one of error" in log
+    with pytest.raises(StartFailed, match=f"--faults {rules}: rule 1: effect is an object with one of error"):
+        LocalAws(tmp_path / "state", "--faults", str(rules)).start()
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-def test_the_commands_of_the_page_put_show_and_take_away_its_rule(aws: Aws, faults: Admin) -> None:
+def test_the_commands_of_the_page_add_show_and_remove_its_rule(faults: LocalAws) -> None:
     # given docs/faults.md
-    (block,) = blocks(PAGES["docs/faults.md"], "sh")
-    *put, show, clear = block.replace("http://127.0.0.1:4566", aws.endpoint).splitlines()
+    (block,) = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    *put, show, clear = block.replace("http://127.0.0.1:4566", faults.endpoint).splitlines()
 
     def shell(command: str) -> Any:
         done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    # when its commands are typed, and a query starts in between, expect its rule to strike, and to be gone
+    # when its commands are run, and a query starts in between, expect its rule to strike, then to be removed
     shell("\n".join(put))
-    assert error_of(aws.client("athena").start_query_execution, QueryString="SELECT 1") == ("ThrottlingException", 400)
+    assert error_of(faults.client("athena").start_query_execution, QueryString="SELECT 1")[0] == "ThrottlingException"
     assert [(rule["name"], rule["struck"]) for rule in shell(show)] == [("busy", 1)]
     shell(clear)
     assert shell(show) == []
 
 
-def test_the_page_has_all_services_and_effects_and_no_other() -> None:
-    page = PAGES["docs/faults.md"]
-    told = [json.loads(span) for span in spans(page) if re.fullmatch(r"\{[^…]*\}", span)]
-
-    for effect in told:
+def test_the_page_has_all_services_and_effects() -> None:
+    effects = [json.loads(span) for span in re.findall(r"`(\{[^…`]*\})`", PAGE)]
+    for effect in effects:
         service = next((BOUND[kind][0] for kind in effect if kind in BOUND), "athena")
-        Judged.of({"service": service, "effect": effect}, two_files=True)
-    assert {kind for effect in told for kind in effect} == {"error", "delay_seconds", *BOUND}
+        FaultRule.parse({"service": service, "effect": effect}, two_files=True)
+    assert {kind for effect in effects for kind in effect} == {"error", "delay_seconds", *BOUND}
     names = [*SERVICES, *(value for _, _, values in BOUND.values() for value in values)]
-    assert [name for name in names if f'"{name}"' not in page and f"`{name}`" not in page] == []
+    assert [name for name in names if f'"{name}"' not in PAGE and f"`{name}`" not in PAGE] == []

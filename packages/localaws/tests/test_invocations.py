@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from localaws.testing.server import Aws
+from localaws.testing import LocalAws
 
 FUNCTION = """
 import json
@@ -33,7 +33,7 @@ def handler(event, context):
 
 
 @pytest.fixture(scope="module")
-def function(aws: Aws) -> Any:
+def function(aws: LocalAws) -> Any:
     """Invokes a function that raises as it is told."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.processes import is_running, wait_until_ended
 
 from localaws.jobs import Jobs, error_message
 from localaws.records import Records
-from localaws.service import Caller, Store
-from localaws.testing.server import Aws, alive, expect_ended
+from localaws.service import AwsClients, Caller
+from localaws.testing import LocalAws
 
 CALLER = Caller("test", "000000000000", "us-east-1")
 PRINT_ARGUMENTS = """
@@ -29,7 +30,7 @@ child.wait()
 
 
 @pytest.fixture
-def glue(aws: Aws) -> Iterator[Any]:
+def glue(aws: LocalAws) -> Iterator[Any]:
     aws.client("s3").create_bucket(Bucket="jobs")
     client = aws.client("glue")
     yield client
@@ -40,7 +41,7 @@ def glue(aws: Aws) -> Iterator[Any]:
     aws.client("s3").delete_bucket(Bucket="jobs")
 
 
-def create_job(aws: Aws, script: str, **changes: Any) -> None:
+def create_job(aws: LocalAws, script: str, **changes: Any) -> None:
     aws.client("s3").put_object(Bucket="jobs", Key="code/script.py", Body=script.encode())
     definition = {
         "Role": aws.role("job"),
@@ -49,16 +50,16 @@ def create_job(aws: Aws, script: str, **changes: Any) -> None:
     aws.client("glue").create_job(Name="job", **{**definition, **changes})
 
 
-def run(aws: Aws, **arguments: Any) -> dict[str, Any]:
+def run(aws: LocalAws, **arguments: Any) -> dict[str, Any]:
     """Start the job and wait until it has ended; the run."""
     return ended(aws, aws.client("glue").start_job_run(JobName="job", **arguments)["JobRunId"])
 
 
-def ended(aws: Aws, id: str) -> dict[str, Any]:
+def ended(aws: LocalAws, id: str) -> dict[str, Any]:
     return wait_for(aws, id, "SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT")
 
 
-def wait_for(aws: Aws, id: str, *states: str) -> dict[str, Any]:
+def wait_for(aws: LocalAws, id: str, *states: str) -> dict[str, Any]:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         found: dict[str, Any] = aws.client("glue").get_job_run(JobName="job", RunId=id)["JobRun"]
@@ -68,7 +69,7 @@ def wait_for(aws: Aws, id: str, *states: str) -> dict[str, Any]:
     raise AssertionError(f"run {id} is still {found['JobRunState']}")
 
 
-def told(aws: Aws, key: str) -> bytes:
+def told(aws: LocalAws, key: str) -> bytes:
     """The object that the script wrote, as soon as it has."""
     aws.client("s3").get_waiter("object_exists").wait(
         Bucket="jobs", Key=key, WaiterConfig={"Delay": 0.05, "MaxAttempts": 400}
@@ -77,7 +78,7 @@ def told(aws: Aws, key: str) -> bytes:
     return body
 
 
-def test_a_python_shell_script_gets_the_arguments_and_the_way_to_aws(aws: Aws, glue: Any) -> None:
+def test_a_python_shell_script_gets_the_arguments_and_the_way_to_aws(aws: LocalAws, glue: Any) -> None:
     # given a job with default arguments, one without a value
     defaults = {"--database": "smart_hub", "--content": "none", "--enable-metrics": ""}
     create_job(aws, PRINT_ARGUMENTS, DefaultArguments=defaults)
@@ -95,7 +96,7 @@ def test_a_python_shell_script_gets_the_arguments_and_the_way_to_aws(aws: Aws, g
     assert job_run["StartedOn"] <= job_run["CompletedOn"]
 
 
-def test_a_spark_script_learns_its_job_and_run(aws: Aws, glue: Any) -> None:
+def test_a_spark_script_learns_its_job_and_run(aws: LocalAws, glue: Any) -> None:
     # given a Spark job, when it runs
     command = {"Name": "glueetl", "ScriptLocation": "s3://jobs/code/script.py"}
     create_job(aws, PRINT_ARGUMENTS, Command=command, DefaultArguments={"--database": "smart_hub"})
@@ -117,14 +118,14 @@ def test_a_spark_script_learns_its_job_and_run(aws: Aws, glue: Any) -> None:
         ("import os; os.kill(os.getpid(), 9)", "Command failed with exit code 137"),
     ],
 )
-def test_a_script_that_fails_fails_its_run(aws: Aws, glue: Any, script: str, message: str) -> None:
+def test_a_script_that_fails_fails_its_run(aws: LocalAws, glue: Any, script: str, message: str) -> None:
     # given a script that ends badly, when it runs, expect the run failed with what went wrong
     create_job(aws, script)
     job_run = run(aws)
     assert (job_run["JobRunState"], job_run["ErrorMessage"]) == ("FAILED", message)
 
 
-def test_a_missing_script_fails_its_run(aws: Aws, glue: Any) -> None:
+def test_a_missing_script_fails_its_run(aws: LocalAws, glue: Any) -> None:
     # given a job whose script is gone
     create_job(aws, "")
     aws.client("s3").delete_object(Bucket="jobs", Key="code/script.py")
@@ -135,12 +136,12 @@ def test_a_missing_script_fails_its_run(aws: Aws, glue: Any) -> None:
     assert "s3://jobs/code/script.py cannot be read" in job_run["ErrorMessage"]
 
 
-def test_stopping_a_run_ends_all_its_processes(aws: Aws, glue: Any) -> None:
+def test_stopping_a_run_ends_all_its_processes(aws: LocalAws, glue: Any) -> None:
     # given a run whose script waits for a child
     create_job(aws, WAIT)
     id = glue.start_job_run(JobName="job")["JobRunId"]
     pids = [int(pid) for pid in told(aws, "pids").split()]
-    assert all(map(alive, pids))
+    assert all(map(is_running, pids))
 
     # when it is stopped beside a run that nobody knows
     answer = glue.batch_stop_job_run(JobName="job", JobRunIds=[id, "jr_unknown"])
@@ -149,16 +150,18 @@ def test_stopping_a_run_ends_all_its_processes(aws: Aws, glue: Any) -> None:
     assert [item["JobRunId"] for item in answer["SuccessfulSubmissions"]] == [id]
     assert [item["ErrorDetail"]["ErrorCode"] for item in answer["Errors"]] == ["EntityNotFoundException"]
     assert ended(aws, id)["JobRunState"] == "STOPPED"
-    expect_ended(pids)
+    wait_until_ended(pids)
     again = glue.batch_stop_job_run(JobName="job", JobRunIds=[id])["Errors"]
     assert [item["ErrorDetail"]["ErrorCode"] for item in again] == ["InvalidInputException"]
 
 
-def test_a_run_past_its_timeout_is_ended(aws: Aws, glue: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_past_its_timeout_is_ended(
+    aws: LocalAws, glue: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # given jobs in this process, under no role, whose minutes last a tenth of a second, and a run that may last five
-    monkeypatch.setattr("localaws.jobs.under_role", lambda store, *_: store)
+    monkeypatch.setattr("localaws.jobs.under_role", lambda clients, *_: clients)
     create_job(aws, WAIT, Timeout=5)
-    jobs = Jobs(Store(aws.endpoint), Records(tmp_path / "records.sqlite"), tmp_path, seconds_per_minute=0.1)
+    jobs = Jobs(AwsClients(aws.endpoint), Records(tmp_path / "records.sqlite"), tmp_path, seconds_per_minute=0.1)
     id = jobs.handle("StartJobRun", {"JobName": "job"}, CALLER)["JobRunId"]
 
     # when they are over
@@ -169,7 +172,7 @@ def test_a_run_past_its_timeout_is_ended(aws: Aws, glue: Any, tmp_path: Path, mo
     assert (job_run["JobRunState"], job_run["Timeout"]) == ("TIMEOUT", 5)
 
 
-def test_no_more_runs_at_once_than_the_job_allows(aws: Aws, glue: Any) -> None:
+def test_no_more_runs_at_once_than_the_job_allows(aws: LocalAws, glue: Any) -> None:
     # given a job that may run twice at once and does
     create_job(aws, WAIT, ExecutionProperty={"MaxConcurrentRuns": 2})
     ids = [glue.start_job_run(JobName="job")["JobRunId"] for _ in range(2)]
@@ -186,7 +189,7 @@ def test_no_more_runs_at_once_than_the_job_allows(aws: Aws, glue: Any) -> None:
         ended(aws, id)
 
 
-def test_a_job_made_by_a_template_keeps_its_limit(aws: Aws, glue: Any) -> None:
+def test_a_job_made_by_a_template_keeps_its_limit(aws: LocalAws, glue: Any) -> None:
     # given a stack with a job that may run three times at once
     template = """
 Resources:
@@ -208,7 +211,7 @@ Resources:
     formation.get_waiter("stack_delete_complete").wait(StackName="with-job", WaiterConfig={"Delay": 0.1})
 
 
-def test_what_does_not_exist_is_not_found(aws: Aws, glue: Any) -> None:
+def test_what_does_not_exist_is_not_found(aws: LocalAws, glue: Any) -> None:
     # given no job of that name, and a job without that run
     create_job(aws, "")
 
@@ -220,7 +223,7 @@ def test_what_does_not_exist_is_not_found(aws: Aws, glue: Any) -> None:
 
 
 @pytest.mark.parametrize("end", ["stop", "kill the server alone"])
-def test_no_script_outlives_the_server(fresh_aws: Aws, end: str) -> None:
+def test_no_script_outlives_the_server(fresh_aws: LocalAws, end: str) -> None:
     # given a run whose script waits for a child
     fresh_aws.client("s3").create_bucket(Bucket="jobs")
     create_job(fresh_aws, WAIT)
@@ -234,7 +237,7 @@ def test_no_script_outlives_the_server(fresh_aws: Aws, end: str) -> None:
         fresh_aws.kill()
 
     # expect script and child gone too, and after a restart the run failed
-    expect_ended(pids)
+    wait_until_ended(pids)
     fresh_aws.start()
     job_run = ended(fresh_aws, id)
     assert job_run["JobRunState"] == "FAILED"

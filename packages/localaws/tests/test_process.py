@@ -8,8 +8,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from tests.processes import is_running, wait_until_ended
 
-from localaws.testing.server import ROOT, Aws, alive, archive, expect_ended
+from localaws.testing import LocalAws, function_zip
 
 FUNCTION = """
 import boto3, os, time
@@ -25,7 +26,7 @@ def busy(event, context):
 
 def localaws(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "localaws", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    return subprocess.run(command, capture_output=True, text=True, timeout=30)
 
 
 def test_it_tells_how_it_is_used() -> None:
@@ -46,12 +47,9 @@ def test_a_memory_that_is_no_size_is_named(tmp_path: Path, size: str) -> None:
 def test_it_starts_in_under_five_seconds(tmp_path: Path) -> None:
     # given nothing, when it is started, expect an answer within five seconds
     start = time.monotonic()
-    server = Aws(tmp_path / "state")
-    with urllib.request.urlopen(f"{server.endpoint}/_localaws/health") as answer:
-        assert answer.status == 200
-    seconds = time.monotonic() - start
-    server.kill()
-    assert seconds < 5
+    with LocalAws(tmp_path / "state") as aws, urllib.request.urlopen(f"{aws.endpoint}/_localaws/health") as response:
+        assert response.status == 200
+        assert time.monotonic() - start < 5
 
 
 def test_a_taken_port_is_named_with_the_setting(tmp_path: Path) -> None:
@@ -74,17 +72,14 @@ def test_a_taken_port_is_named_with_the_setting(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no 127.0.0.2 unless it is set up")
 def test_in_a_container_it_listens_on_all_addresses_and_calls_itself_by_loopback(tmp_path: Path) -> None:
     # given a server that is told to listen everywhere
-    server = Aws(tmp_path / "state", "--host", "0.0.0.0")
-    port = int(server.endpoint.rpartition(":")[2])
+    with LocalAws(tmp_path / "state", "--host", "0.0.0.0") as aws:
+        # when a client uses another address of this machine, as one in another container does
+        with urllib.request.urlopen(f"http://127.0.0.2:{aws.port}/_localaws/health") as response:
+            status = response.status
 
-    # when a client comes by another address of this machine, as one from another container does
-    with urllib.request.urlopen(f"http://127.0.0.2:{port}/_localaws/health") as answer:
-        status = answer.status
-    server.kill()
-
-    # expect an answer, and the address at which functions, jobs and queries reach it unchanged
-    assert status == 200
-    assert server.endpoint == f"http://127.0.0.1:{port}"
+        # expect a response, and the unchanged address by which functions, jobs and queries reach the server
+        assert status == 200
+        assert aws.endpoint == f"http://127.0.0.1:{aws.port}"
 
 
 def test_no_other_address_is_taken(tmp_path: Path) -> None:
@@ -93,7 +88,7 @@ def test_no_other_address_is_taken(tmp_path: Path) -> None:
     assert "'127.0.0.1', '0.0.0.0'" in answer.stderr
 
 
-def test_a_state_folder_has_one_server(aws: Aws) -> None:
+def test_a_state_folder_has_one_server(aws: LocalAws) -> None:
     # given a server, when another one is started on its state folder, expect that it refuses
     answer = localaws("--port", "0", "--state", str(aws.state))
     assert answer.returncode == 1
@@ -103,7 +98,7 @@ def test_a_state_folder_has_one_server(aws: Aws) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="the kernel's list of sockets is Linux's")
-def test_it_listens_on_loopback_only(aws: Aws) -> None:
+def test_it_listens_on_loopback_only(aws: LocalAws) -> None:
     # given a server that has answered requests of several services
     aws.client("s3").list_buckets()
     aws.client("glue").get_databases()
@@ -122,12 +117,11 @@ def test_it_listens_on_loopback_only(aws: Aws) -> None:
     ]
 
     # expect one, on 127.0.0.1 and its port
-    port = int(aws.endpoint.rpartition(":")[2])
-    assert listening == [f"0100007F:{port:04X}"]
+    assert listening == [f"0100007F:{aws.port:04X}"]
 
 
 @pytest.mark.parametrize("handler", ["idle", "busy"])
-def test_a_stop_is_clean_and_leaves_no_process(fresh_aws: Aws, handler: str) -> None:
+def test_a_stop_is_clean_and_leaves_no_process(fresh_aws: LocalAws, handler: str) -> None:
     # given a function whose worker process is warm, or in the middle of an invocation
     s3 = fresh_aws.client("s3")
     s3.create_bucket(Bucket="told")
@@ -136,17 +130,17 @@ def test_a_stop_is_clean_and_leaves_no_process(fresh_aws: Aws, handler: str) -> 
         Runtime="python3.12",
         Role=fresh_aws.role("function"),
         Handler=f"index.{handler}",
-        Code={"ZipFile": archive(FUNCTION)},
+        Code={"ZipFile": function_zip(FUNCTION)},
         Timeout=600,
     )
     fresh_aws.client("lambda").invoke(FunctionName="function", InvocationType="Event")
     s3.get_waiter("object_exists").wait(Bucket="told", Key="pid", WaiterConfig={"Delay": 0.05, "MaxAttempts": 400})
     pid = int(s3.get_object(Bucket="told", Key="pid")["Body"].read())
-    assert alive(pid)
+    assert is_running(pid)
 
     # when the server is asked to stop
     status = fresh_aws.stop()
 
     # expect a clean end, without the worker
     assert status == 0
-    expect_ended([pid])
+    wait_until_ended([pid])

@@ -33,7 +33,7 @@ def main() -> None:
     lock = lock_folder(state)
     listener = listen(arguments.host, arguments.port)
     endpoint = f"http://{HOST}:{listener.getsockname()[1]}"
-    configure_base(listener.getsockname()[1], endpoint, state, arguments.log_level)
+    configure_ministack(listener.getsockname()[1], endpoint, state, arguments.log_level)
     asyncio.run(serve(listener, endpoint, state, arguments))
     lock.close()
 
@@ -101,7 +101,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def configure_base(port: int, endpoint: str, state: Path, log_level: str) -> None:
+def configure_ministack(port: int, endpoint: str, state: Path, log_level: str) -> None:
     """Set ministack's documented settings, which it reads at import, in an environment without the user's settings."""
     temporary = state / "tmp"  # the code of functions that run; of no use to the next start
     shutil.rmtree(temporary, ignore_errors=True)
@@ -162,7 +162,6 @@ async def serve(listener: socket.socket, endpoint: str, state: Path, arguments: 
     if arguments.access_log:
         config.accesslog = access_logger(arguments.access_log)
         config.access_log_format = _ACCESS_LINE
-    print(f"Local AWS on {endpoint}, state in {state}", flush=True)
     trino_url = arguments.trino_url if arguments.engine == "trino" else None
     app = create_app(endpoint, state, trino_url, arguments.query_memory)
     if arguments.faults:
@@ -170,6 +169,7 @@ async def serve(listener: socket.socket, endpoint: str, state: Path, arguments: 
             app.load(arguments.faults.read_text())
         except (OSError, InvalidRule) as error:
             sys.exit(f"--faults {arguments.faults}: {error}")
+    print(f"Local AWS on {endpoint}, state in {state}", flush=True)
     # The objects of imported modules are never garbage, but the collector spent a tenth of the CPU time on them.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

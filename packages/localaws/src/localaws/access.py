@@ -1,8 +1,8 @@
 """Who may do what: IAM, in force for every caller.
 
-The base enforces it for what it answers (``AUTH=true``): signatures, roles, policies, conditions, AWS's own words of
+ministack enforces it for what it answers (``AUTH=true``): signatures, roles, policies, conditions, AWS's own words of
 denial. Of Athena and Glue it knows too little: it takes one resource for a request, and often the wrong one. So what
-these two need stands here, as AWS's service authorization reference has it, and is decided by the base's evaluator;
+these two need stands here, as AWS's service authorization reference has it, and is decided by ministack's evaluator;
 then the request goes on with the root's rights. An action whose needs do not stand here is refused to all but the root.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsglue.html
@@ -25,7 +25,7 @@ from ministack.services.sts import register_session
 
 from localaws.asgi import Message
 from localaws.records import Records
-from localaws.service import ACCOUNT, REGION, Caller, ServiceError, Store
+from localaws.service import ACCOUNT, REGION, AwsClients, Caller, ServiceError
 
 Body = dict[str, Any]
 
@@ -130,12 +130,12 @@ class Access:
         return sorted({f"workgroup/{found}" for query in queries if (found := self._workgroup_of(query))})
 
 
-def is_root(caller: Caller | Store) -> bool:
+def is_root(caller: Caller | AwsClients) -> bool:
     """Whether it is the account itself, who may do everything."""
     return bool(caller.access_key_id) and iam_evaluator.is_root_access_key(caller.access_key_id)
 
 
-def require(store: Store, action: str, arn: str) -> None:
+def require(clients: AwsClients, action: str, arn: str) -> None:
     """For what is done in a caller's stead, not with their credentials, which the store has.
 
     action: as policies name it, s3:GetObject. Raises ServiceError when the caller may not do it.
@@ -143,10 +143,10 @@ def require(store: Store, action: str, arn: str) -> None:
     set_request_account_id(ACCOUNT)
     set_request_region(REGION)
     iam_evaluator.pin_request_origin("127.0.0.1", True)
-    _enforce(store.access_key_id, action, REGION, arn)
+    _enforce(clients.access_key_id, action, REGION, arn)
 
 
-def table_arns(store: Store, database: str, table: str) -> list[str]:
+def table_arns(clients: AwsClients, database: str, table: str) -> list[str]:
     """What an action on a table is checked against."""
     named = {"DatabaseName": database, "TableName": table}
     return [f"arn:aws:glue:{REGION}:{ACCOUNT}:{one}" for one in _GLUE["GetPartition"](named)]
@@ -161,40 +161,40 @@ def _enforce(key: str, action: str, region: str, arn: str) -> None:
         raise ServiceError("AccessDeniedException", message)
 
 
-def as_root(scope: Message, store: Store) -> Message:
-    """The request in the root's name, whose signature the base does not look at."""
+def as_root(scope: Message, clients: AwsClients) -> Message:
+    """The request in the root's name, whose signature ministack does not look at."""
     headers = []
     for name, value in scope["headers"]:
         if name.lower() == b"authorization":
-            value = re.sub(rb"Credential=[^/]+/", b"Credential=%s/" % store.access_key_id.encode(), value)
+            value = re.sub(rb"Credential=[^/]+/", b"Credential=%s/" % clients.access_key_id.encode(), value)
         if name.lower() != b"x-amz-security-token":
             headers.append((name, value))
     return {**scope, "headers": headers}
 
 
-def acting_for(store: Store, caller: Caller) -> Store:
+def acting_for(clients: AwsClients, caller: Caller) -> AwsClients:
     """The store with the caller's own credentials. Raises ServiceError when they have expired meanwhile."""
     if is_root(caller):
-        return store
+        return clients
     credential = iam_evaluator.resolve_credential(caller.access_key_id, caller.account)
     if isinstance(credential, iam_evaluator.CredentialResolutionError):
         raise ServiceError(credential.code, credential.message, 403)
     return replace(
-        store,
+        clients,
         access_key_id=credential.access_key_id,
         secret_access_key=credential.secret_access_key,
         session_token=credential.session_token,
     )
 
 
-def under_role(store: Store, role: str, service: str, session: str) -> Store:
+def under_role(clients: AwsClients, role: str, service: str, session: str) -> AwsClients:
     """The store with a session of the role (a name or an ARN) that the service, glue.amazonaws.com, takes on.
 
     Raises ServiceError when there is no such role, or it does not trust the service.
     """
     name = role.rpartition("/")[2]
     try:
-        found = store.client("iam").get_role(RoleName=name)["Role"]
+        found = clients.client("iam").get_role(RoleName=name)["Role"]
     except ClientError as error:
         raise ServiceError("InvalidInputException", f"Role {role} cannot be found: {error}") from error
     if not any(_trusts(statement, service) for statement in found["AssumeRolePolicyDocument"]["Statement"]):
@@ -217,7 +217,7 @@ def under_role(store: Store, role: str, service: str, session: str) -> Store:
             "PrincipalType": "AssumedRole",
         },
     )
-    return replace(store, access_key_id=key, secret_access_key=secret, session_token=token)
+    return replace(clients, access_key_id=key, secret_access_key=secret, session_token=token)
 
 
 class Sessions:
@@ -269,7 +269,7 @@ def _several(value: Any) -> list[Any]:
 
 
 def _pin(caller: Caller, scope: Message, body: bytes) -> None:
-    """Tell the base's evaluator of the request that it is asked about."""
+    """Tell ministack's evaluator of the request that it is asked about."""
     set_request_account_id(caller.account)
     set_request_region(caller.region)
     iam_evaluator.pin_request_origin((scope.get("client") or ("127.0.0.1",))[0], True)

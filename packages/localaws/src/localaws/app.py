@@ -1,4 +1,4 @@
-"""The ASGI application: our services in front of the base, and the base's state on disk before it answers."""
+"""The ASGI application: our services in front of ministack, and ministack's state on disk before it answers."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import duckdb
-from ministack.app import app as base
+from ministack.app import app as ministack
 from ministack.core import lambda_runtime
 
 from localaws import access, cloudformation, invocations
@@ -23,12 +23,12 @@ from localaws.faults import Faults
 from localaws.jobs import Jobs
 from localaws.persistence import StateSaver, service_changed_by
 from localaws.records import Records
-from localaws.service import ACCOUNT, REGION, Caller, Service, ServiceError, Store
+from localaws.service import ACCOUNT, REGION, AwsClients, Caller, Service, ServiceError
 
 HEALTH_PATH = "/_localaws/health"
 
-# The base would answer these by pretence: refused where no service of ours has them.
-PRETENDED = frozenset(
+# ministack would answer these by pretence: refused where no service of ours has them.
+STUBBED = frozenset(
     f"AmazonAthena.{action}"
     for action in (
         "StartQueryExecution",
@@ -43,13 +43,13 @@ PRETENDED = frozenset(
 
 
 class Catalog(Service):
-    """Corrections to the base's Glue catalog."""
+    """Corrections to ministack's Glue catalog."""
 
     target = "AWSGlue"
     amended: ClassVar[frozenset[str]] = frozenset({"GetTable", "GetTables", "GetPartitions"})
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, clients: AwsClients) -> None:
+        self._clients = clients
 
     def amend(self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Leave out empty descriptions, as AWS does: to Trino one is a comment that hides a view."""
@@ -63,12 +63,12 @@ class Catalog(Service):
         return answer
 
     def _matching(self, database: str, expression: str) -> list[dict[str, Any]]:
-        """The tables whose names match: on AWS a regular expression, which the base takes for a glob."""
+        """The tables whose names match: on AWS a regular expression, which ministack takes for a glob."""
         try:
             names = re.compile(expression)
         except re.error as error:
             raise ServiceError("InvalidInputException", f"Expression {expression!r}: {error}") from error
-        tables = self._store.client("glue").get_tables(DatabaseName=database)["TableList"]
+        tables = self._clients.client("glue").get_tables(DatabaseName=database)["TableList"]
         return [table for table in tables if names.fullmatch(table["Name"])]
 
     def _filtered(self, partitions: list[dict[str, Any]], body: dict[str, Any]) -> list[dict[str, Any]]:
@@ -88,14 +88,14 @@ class Catalog(Service):
 
 
 class LocalAws:
-    """The application; `services` are ours, everything that they do not have is the base's."""
+    """The application; `services` are ours, everything that they do not have is ministack's."""
 
     def __init__(
-        self, services: Sequence[Service], store: Store, rights: access.Access, sessions: access.Sessions
+        self, services: Sequence[Service], clients: AwsClients, rights: access.Access, sessions: access.Sessions
     ) -> None:
         self._services = services
         self._sessions = sessions
-        self._store = store
+        self._clients = clients
         self._rights = rights
         self._handlers = {f"{s.target}.{action}": s for s in services for action in s.actions}
         self._amenders = {f"{s.target}.{action}": s for s in services for action in s.amended}
@@ -103,10 +103,10 @@ class LocalAws:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await base(scope, self._closing(receive), send)
+            await ministack(scope, self._closing(receive), send)
             return
         if scope["type"] != "http":
-            await base(scope, receive, send)
+            await ministack(scope, receive, send)
             return
         # The loopback stands for TLS: policies that refuse anything else hold, and are met.
         scope = {**scope, "headers": [*scope["headers"], (b"x-forwarded-proto", b"https")]}
@@ -117,9 +117,9 @@ class LocalAws:
         elif target.partition(".")[0] in access.SERVICES:
             await self._decide(target, headers, scope, receive, send)
         elif invocations.PATH.fullmatch(scope["path"]):
-            await invocations.invoke(base, scope, receive, self._saving(scope, headers, send))
+            await invocations.invoke(ministack, scope, receive, self._saving(scope, headers, send))
         else:
-            await base(scope, receive, self._saving(scope, headers, send))
+            await ministack(scope, receive, self._saving(scope, headers, send))
 
     async def _decide(self, target: str, headers: dict[str, str], scope: Message, receive: Receive, send: Send) -> None:
         """Let Athena or Glue answer whom their rights allow it."""
@@ -131,13 +131,13 @@ class LocalAws:
             return
         receive = replaying(body, receive)
         if not access.is_root(caller):
-            scope = access.as_root(scope, self._store)
-        if target in self._handlers or target in PRETENDED:
+            scope = access.as_root(scope, self._clients)
+        if target in self._handlers or target in STUBBED:
             await self._handle(target, caller, document, send)
         elif target in self._amenders:
             await self._amend(target, caller, headers, scope, document, receive, send)
         else:
-            await base(scope, receive, self._saving(scope, headers, send))
+            await ministack(scope, receive, self._saving(scope, headers, send))
 
     async def _handle(self, target: str, caller: Caller, document: dict[str, Any], send: Send) -> None:
         action = target.rpartition(".")[2]
@@ -164,7 +164,7 @@ class LocalAws:
         async def keep(message: Message) -> None:
             messages.append(message)
 
-        await base(scope, receive, self._saving(scope, headers, keep))
+        await ministack(scope, receive, self._saving(scope, headers, keep))
         if not messages or messages[0]["status"] != 200:
             for message in messages:
                 await send(message)
@@ -206,14 +206,14 @@ def create_app(endpoint: str, state: Path, trino_url: str | None = None, query_m
     `trino_url` is the Trino that runs the queries; without one DuckDB does, with `query_memory` bytes for each.
     """
     cloudformation.register()
-    store = Store(endpoint)
+    clients = AwsClients(endpoint)
     records = Records(state / "records.sqlite")
     engine = TrinoEngine(trino_url) if trino_url else DuckEngine(state / "tmp" / "duckdb", memory=query_memory)
-    athena = Athena(store, records, engine)
-    services = [athena, Catalog(store), Crawlers(store, records), Jobs(store, records, state / "jobs")]
+    athena = Athena(clients, records, engine)
+    services = [athena, Catalog(clients), Crawlers(clients, records), Jobs(clients, records, state / "jobs")]
     rights = access.Access(athena.workgroup_of)
-    app = LocalAws(services, store, rights, access.Sessions(records))
-    return Faults(DiskGuard(app, state), store, two_files=trino_url is None)
+    app = LocalAws(services, clients, rights, access.Sessions(records))
+    return Faults(DiskGuard(app, state), clients, two_files=trino_url is None)
 
 
 def _caller(headers: dict[str, str]) -> Caller:

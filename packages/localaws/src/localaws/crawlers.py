@@ -17,7 +17,7 @@ from localaws.athena.catalog import OPENX_JSON
 from localaws.faults import injected
 from localaws.inference import CannotInfer, columns_of
 from localaws.records import Records
-from localaws.service import Caller, Service, ServiceError, Store
+from localaws.service import AwsClients, Caller, Service, ServiceError
 
 log = logging.getLogger("localaws.crawlers")
 
@@ -34,7 +34,7 @@ class Stopped(Exception):
 
 
 class Crawlers(Service):
-    """Crawls and their history; the definitions of the crawlers are the base's.
+    """Crawls and their history; the definitions of the crawlers are ministack's.
 
     Covered are catalog targets whose partitions inherit from their table, and those of JSON lines whose partitions
     get the schema that the crawler infers; a crawl of anything else fails and says so.
@@ -44,8 +44,8 @@ class Crawlers(Service):
     actions: ClassVar[frozenset[str]] = frozenset({"StartCrawler", "StopCrawler", "GetCrawlerMetrics", "ListCrawls"})
     amended: ClassVar[frozenset[str]] = frozenset({"GetCrawler", "GetCrawlers", "DeleteCrawler"})
 
-    def __init__(self, store: Store, records: Records) -> None:
-        self._store = store
+    def __init__(self, clients: AwsClients, records: Records) -> None:
+        self._clients = clients
         self._records = records
         self._lock = threading.Lock()
         self._running: dict[str, Crawl] = {}
@@ -89,7 +89,7 @@ class Crawlers(Service):
 
     def _start(self, name: str) -> dict[str, Any]:
         definition = self._definition(name)
-        store = under_role(self._store, definition["Role"], "glue.amazonaws.com", "AWS-Crawler")
+        clients = under_role(self._clients, definition["Role"], "glue.amazonaws.com", "AWS-Crawler")
         with self._lock:
             if name in self._running:
                 raise ServiceError("CrawlerRunningException", f"Crawler with name {name} has already started")
@@ -100,7 +100,7 @@ class Crawlers(Service):
                 "State": "RUNNING",
                 "StartTime": time.time(),
             }
-            run = threading.Thread(target=self._run, args=(definition, record, store, injected("crawl")))
+            run = threading.Thread(target=self._run, args=(definition, record, clients, injected("crawl")))
             crawl = Crawl(record, run)
             self._records.put("crawl", record["CrawlId"], record)
             self._running[name] = crawl
@@ -118,7 +118,7 @@ class Crawlers(Service):
             crawl.stop.set()
         return {}
 
-    def _run(self, definition: dict[str, Any], record: dict[str, Any], store: Store, fault: str) -> None:
+    def _run(self, definition: dict[str, Any], record: dict[str, Any], clients: AwsClients, fault: str) -> None:
         """Crawl. store: with the rights of the crawler's role."""
         crawl = self._running[definition["Name"]]
         counts = {"TablesUpdated": 0, "PartitionsAdded": 0}
@@ -127,10 +127,10 @@ class Crawlers(Service):
             if fault:
                 raise CrawlError("A fault was asked for")
             for classifier in definition.get("Classifiers", []):
-                store.client("glue").get_classifier(Name=classifier)
+                clients.client("glue").get_classifier(Name=classifier)
             for database, table in catalog_tables(definition):
-                store.client("glue").get_database(Name=database)
-                added = _crawl_table(store, database, table, crawl, inherits_from_table(definition))
+                clients.client("glue").get_database(Name=database)
+                added = _crawl_table(clients, database, table, crawl, inherits_from_table(definition))
                 counts["PartitionsAdded"] += added
                 counts["TablesUpdated"] += added > 0
             state, error = "COMPLETED", ""
@@ -152,12 +152,12 @@ class Crawlers(Service):
         self._records.put("crawl", record["CrawlId"], ended)
 
     def _definitions(self) -> list[dict[str, Any]]:
-        pages = self._store.client("glue").get_paginator("get_crawlers").paginate()
+        pages = self._clients.client("glue").get_paginator("get_crawlers").paginate()
         return [crawler for page in pages for crawler in page["Crawlers"]]
 
     def _definition(self, name: str) -> dict[str, Any]:
         try:
-            crawler: dict[str, Any] = self._store.client("glue").get_crawler(Name=name)["Crawler"]
+            crawler: dict[str, Any] = self._clients.client("glue").get_crawler(Name=name)["Crawler"]
         except ClientError as error:
             raise ServiceError(error.response["Error"]["Code"], error.response["Error"]["Message"]) from error
         return crawler
@@ -233,20 +233,20 @@ def inherits_from_table(crawler: dict[str, Any]) -> bool:
     return bool(partitions.get("AddOrUpdateBehavior") == "InheritFromTable")
 
 
-def _crawl_table(store: Store, database: str, name: str, crawl: "Crawl", inherit: bool) -> int:
+def _crawl_table(clients: AwsClients, database: str, name: str, crawl: "Crawl", inherit: bool) -> int:
     """Register what is missing; the number of partitions touched.
 
     With ``inherit`` they have the table's columns, and those that differ get them; else each that is missing
     has the columns found in its files.
     """
-    glue = store.client("glue")
+    glue = clients.client("glue")
     table = glue.get_table(DatabaseName=database, Name=name)["Table"]
     location = table["StorageDescriptor"].get("Location", "")
     if urlsplit(location).scheme != "s3":
         raise CrawlError(f"Table {database}.{name} has no S3 location: {location!r}")
     keys = [key["Name"] for key in table.get("PartitionKeys", [])]
     if not keys:
-        _read_one(store, location)
+        _read_one(clients, location)
         return 0  # its schema is declared and nothing else can be found
     known = {
         tuple(partition["Values"]): partition
@@ -254,11 +254,11 @@ def _crawl_table(store: Store, database: str, name: str, crawl: "Crawl", inherit
         for partition in page["Partitions"]
     }
     missing, stale = [], []
-    for values, folder in _partition_folders(store, location, keys, crawl):
+    for values, folder in _partition_folders(clients, location, keys, crawl):
         partition = known.get(values)
         if partition is None:
-            if _read_one(store, folder):
-                columns = None if inherit else _inferred(store, table, folder)
+            if _read_one(clients, folder):
+                columns = None if inherit else _inferred(clients, table, folder)
                 missing.append(_partition_input(table, values, folder, columns))
         elif inherit and not _inherits(partition, table):
             location = partition["StorageDescriptor"]["Location"]
@@ -275,36 +275,36 @@ def _crawl_table(store: Store, database: str, name: str, crawl: "Crawl", inherit
 
 
 def _partition_folders(
-    store: Store, location: str, keys: list[str], crawl: "Crawl"
+    clients: AwsClients, location: str, keys: list[str], crawl: "Crawl"
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     """Values and URL of each folder `key=value/...` below the table's location, one level a key."""
     if not keys:
         yield (), location
         return
-    for folder in _folders(store, location):
+    for folder in _folders(clients, location):
         if crawl.stop.is_set():
             raise Stopped
         key, equals, value = folder.removesuffix("/").rpartition("/")[2].partition("=")
         if not equals or key.lower() != keys[0] or not value:
             log.warning("%s left out: a folder %s=... was expected", folder, keys[0])
             continue
-        for values, leaf in _partition_folders(store, folder, keys[1:], crawl):
+        for values, leaf in _partition_folders(clients, folder, keys[1:], crawl):
             yield (unquote(value), *values), leaf
 
 
-def _folders(store: Store, location: str) -> Iterator[str]:
+def _folders(clients: AwsClients, location: str) -> Iterator[str]:
     """The URLs of the folders right below the folder at `location`."""
     bucket, prefix = _bucket_and_prefix(location)
-    pages = store.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+    pages = clients.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
     for page in pages:
         for folder in page.get("CommonPrefixes", []):
             yield f"s3://{bucket}/{folder['Prefix']}"
 
 
-def _read_one(store: Store, folder: str) -> bool:
+def _read_one(clients: AwsClients, folder: str) -> bool:
     """Whether the folder holds an object, of which the beginning is read, as a crawler does to classify it."""
     bucket, prefix = _bucket_and_prefix(folder)
-    client = store.client("s3")
+    client = clients.client("s3")
     # Two keys tell: the first may be the empty object with which consoles mark a folder.
     found = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=2)
     for item in found.get("Contents", []):
@@ -314,7 +314,7 @@ def _read_one(store: Store, folder: str) -> bool:
     return False
 
 
-def _inferred(store: Store, table: dict[str, Any], folder: str) -> list[dict[str, str]]:
+def _inferred(clients: AwsClients, table: dict[str, Any], folder: str) -> list[dict[str, str]]:
     """The columns of a partition as its files spell them."""
     if table["StorageDescriptor"].get("SerdeInfo", {}).get("SerializationLibrary") != OPENX_JSON:
         raise CrawlError(
@@ -322,7 +322,7 @@ def _inferred(store: Store, table: dict[str, Any], folder: str) -> list[dict[str
             " CrawlerOutput.Partitions.AddOrUpdateBehavior to InheritFromTable in the crawler's Configuration"
         )
     bucket, prefix = _bucket_and_prefix(folder)
-    client = store.client("s3")
+    client = clients.client("s3")
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     keys = (item["Key"] for page in pages for item in page.get("Contents", []) if item["Key"] != prefix)
     try:

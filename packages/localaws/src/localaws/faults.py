@@ -17,7 +17,7 @@ from ministack.core.router import detect_service
 
 from localaws.asgi import App, Message, Receive, Send, read, refuse, replaying, respond
 from localaws.invocations import PATH as INVOCATION
-from localaws.service import Store
+from localaws.service import AwsClients
 
 PATH = "/_localaws/faults"
 SERVICES = ("athena", "glue", "s3", "lambda")
@@ -57,7 +57,7 @@ class Request:
 
 
 @dataclass
-class Rule:
+class FaultRule:
     """given: the rule as it came; seen, struck: how many requests it has met, and how many it has struck."""
 
     given: dict[str, Any]
@@ -66,7 +66,7 @@ class Rule:
     struck: int = 0
 
     @classmethod
-    def of(cls, given: Any, two_files: bool) -> "Rule":
+    def parse(cls, given: Any, two_files: bool) -> "FaultRule":
         """two_files: whether the engine can have that effect. Raises InvalidRule."""
         _check(isinstance(given, dict), "a rule is an object")
         unknown = given.keys() - FIELDS
@@ -130,11 +130,11 @@ def _check_effect(given: dict[str, Any], two_files: bool) -> None:
 class Faults:
     """The application with its rules in front, as an ASGI application; the rules are in memory alone."""
 
-    def __init__(self, app: App, store: Store, two_files: bool) -> None:
+    def __init__(self, app: App, clients: AwsClients, two_files: bool) -> None:
         self._app = app
-        self._store = store
+        self._clients = clients
         self._two_files = two_files
-        self._rules: list[Rule] = []
+        self._rules: list[FaultRule] = []
         self._invocations: set[asyncio.Task[None]] = set()
 
     def load(self, text: str | bytes) -> None:
@@ -147,7 +147,7 @@ class Faults:
         rules = []
         for number, one in enumerate(given, 1):
             try:
-                rules.append(Rule.of(one, self._two_files))
+                rules.append(FaultRule.parse(one, self._two_files))
             except InvalidRule as error:
                 raise InvalidRule(f"rule {number}: {error}") from error
         self._rules = rules
@@ -203,7 +203,7 @@ class Faults:
     async def _time_out(self, request: Request, scope: Message, body: bytes, send: Send) -> None:
         """Answer as AWS does when a function's time is up, while it works on until the server ends it."""
         name = request.words.partition("\n")[0]
-        client = self._store.client("lambda")
+        client = self._clients.client("lambda")
         configuration = await asyncio.to_thread(client.get_function_configuration, FunctionName=name)
 
         async def never() -> Message:

@@ -1,6 +1,6 @@
-"""Invocations of functions: the base's, but a handler's error goes by the name of its class, as on AWS.
+"""Invocations of functions: ministack's, but a handler's error goes by the name of its class, as on AWS.
 
-The base says "Runtime.HandlerError" whatever was raised. The name stands at the end of the log, in the traceback.
+ministack says "Runtime.HandlerError" whatever was raised. The name stands at the end of the log, in the traceback.
 """
 
 import base64
@@ -13,8 +13,8 @@ PATH = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
 _LOG_TYPE, _LOG = b"x-amz-log-type", b"x-amz-log-result"
 
 
-async def invoke(base: App, scope: Message, receive: Receive, send: Send) -> None:
-    """Let the base answer, with the log's tail at hand, which the caller gets only if they asked for it."""
+async def invoke(ministack: App, scope: Message, receive: Receive, send: Send) -> None:
+    """Let ministack answer, with the log's tail at hand, which the caller gets only if they asked for it."""
     asked = dict(scope["headers"]).get(_LOG_TYPE, b"").lower() == b"tail"
     others = [(name, value) for name, value in scope["headers"] if name != _LOG_TYPE]
     messages: list[Message] = []
@@ -22,7 +22,7 @@ async def invoke(base: App, scope: Message, receive: Receive, send: Send) -> Non
     async def keep(message: Message) -> None:
         messages.append(message)
 
-    await base({**scope, "headers": [*others, (_LOG_TYPE, b"Tail")]}, receive, keep)
+    await ministack({**scope, "headers": [*others, (_LOG_TYPE, b"Tail")]}, receive, keep)
     if not messages:
         return
     start, body = messages[0], b"".join(message.get("body", b"") for message in messages[1:])

@@ -23,7 +23,7 @@ from localaws.access import under_role
 from localaws.environment import isolated
 from localaws.faults import injected
 from localaws.records import Records
-from localaws.service import REGION, Caller, Service, ServiceError, Store
+from localaws.service import REGION, AwsClients, Caller, Service, ServiceError
 
 log = logging.getLogger("localaws.jobs")
 
@@ -46,7 +46,7 @@ os._exit(status if status >= 0 else 128 - status)
 
 
 class Jobs(Service):
-    """Job runs; the definitions of the jobs are the base's, which forgets how many runs may go at once.
+    """Job runs; the definitions of the jobs are ministack's, which forgets how many runs may go at once.
 
     Python shell and Spark jobs both run as plain Python of this environment: a script that needs awsglue or
     pyspark fails with its ImportError.
@@ -56,8 +56,8 @@ class Jobs(Service):
     actions: ClassVar[frozenset[str]] = frozenset({"StartJobRun", "GetJobRun", "GetJobRuns", "BatchStopJobRun"})
     amended: ClassVar[frozenset[str]] = frozenset({"CreateJob", "UpdateJob", "DeleteJob", "GetJob", "GetJobs"})
 
-    def __init__(self, store: Store, records: Records, folder: Path, seconds_per_minute: float = 60) -> None:
-        self._store = store
+    def __init__(self, clients: AwsClients, records: Records, folder: Path, seconds_per_minute: float = 60) -> None:
+        self._clients = clients
         self._records = records
         self._folder = folder
         self._seconds_per_minute = seconds_per_minute  # of timeouts; tests shorten it
@@ -120,7 +120,7 @@ class Jobs(Service):
                 "InvalidInputException",
                 f"Job {name}: the local AWS runs {' and '.join(LOG_GROUPS)}, not {kind}",
             )
-        store = under_role(self._store, job["Role"], "glue.amazonaws.com", "GlueJobRunnerSession")
+        clients = under_role(self._clients, job["Role"], "glue.amazonaws.com", "GlueJobRunnerSession")
         now = time.time()
         record = {
             "Id": f"jr_{uuid.uuid4().hex}{uuid.uuid4().hex}",
@@ -145,7 +145,7 @@ class Jobs(Service):
             run = Run(record)
             if fault := injected("job"):
                 run.end(fault, None if fault == "STOPPED" else "A fault was asked for")
-            run.thread = threading.Thread(target=self._run, args=(job, run, arguments, store))
+            run.thread = threading.Thread(target=self._run, args=(job, run, arguments, clients))
             self._processes[record["Id"]] = run
             run.thread.start()
         return {"JobRunId": record["Id"]}
@@ -170,7 +170,7 @@ class Jobs(Service):
             errors.append({"JobName": name, "JobRunId": id, "ErrorDetail": detail})
         return {"SuccessfulSubmissions": successful, "Errors": errors}
 
-    def _run(self, job: dict[str, Any], run: "Run", arguments: dict[str, str], store: Store) -> None:
+    def _run(self, job: dict[str, Any], run: "Run", arguments: dict[str, str], clients: AwsClients) -> None:
         """Run the script. store: with the rights of the job's role."""
         folder = self._folder / run.record["Id"]
         state: str = "FAILED"
@@ -180,9 +180,9 @@ class Jobs(Service):
                 state, error = run.outcome
                 return
             folder.mkdir(parents=True)
-            script = _download(store, job["Command"]["ScriptLocation"], folder)
+            script = _download(clients, job["Command"]["ScriptLocation"], folder)
             argv = [str(script), *script_arguments(job, run.record["Id"], arguments)]
-            state, error = self._execute(run, argv, folder, store)
+            state, error = self._execute(run, argv, folder, clients)
         except (ClientError, BotoCoreError, OSError, ValueError) as failure:
             error = str(failure)
         finally:  # a run ends in a state whatever happens in its thread
@@ -190,13 +190,13 @@ class Jobs(Service):
                 self._end(run.record, state, error)
                 del self._processes[run.record["Id"]]
 
-    def _execute(self, run: "Run", argv: list[str], folder: Path, store: Store) -> tuple[str, str | None]:
+    def _execute(self, run: "Run", argv: list[str], folder: Path, clients: AwsClients) -> tuple[str, str | None]:
         """Run the script until it ends, is stopped or times out; the state of the run and its error."""
         with (folder / "output.log").open("wb") as output, (folder / "error.log").open("wb") as errors:
             run.start(
                 [sys.executable, "-c", GUARD, sys.executable, *argv],
                 folder,
-                _environment(store),
+                _environment(clients),
                 output,
                 errors,
             )
@@ -228,7 +228,7 @@ class Jobs(Service):
 
     def _job(self, name: str) -> dict[str, Any]:
         try:
-            job: dict[str, Any] = self._store.client("glue").get_job(JobName=name)["Job"]
+            job: dict[str, Any] = self._clients.client("glue").get_job(JobName=name)["Job"]
         except ClientError as error:
             raise ServiceError(error.response["Error"]["Code"], error.response["Error"]["Message"]) from error
         return job
@@ -248,19 +248,19 @@ class Jobs(Service):
 
     def _declared(self, name: str) -> dict[str, Any]:
         """The job's properties in the template of its stack; none when no stack made it."""
-        formation = self._store.client("cloudformation")
+        formation = self._clients.client("cloudformation")
         for page in formation.get_paginator("describe_stacks").paginate():
             for stack in page["Stacks"]:
                 changed = stack.get("LastUpdatedTime", stack["CreationTime"])
-                if name in (jobs := _jobs_of_stack(self._store, stack["StackId"], changed)):
+                if name in (jobs := _jobs_of_stack(self._clients, stack["StackId"], changed)):
                     return jobs[name]
         return {}
 
 
 @lru_cache(maxsize=16)  # whoever follows a job asks for it again and again
-def _jobs_of_stack(store: Store, stack: str, changed: datetime) -> dict[str, dict[str, Any]]:
+def _jobs_of_stack(clients: AwsClients, stack: str, changed: datetime) -> dict[str, dict[str, Any]]:
     """Properties of a stack's jobs by their names, as its template has had them since it was changed."""
-    formation = store.client("cloudformation")
+    formation = clients.client("cloudformation")
     resources = formation.describe_stack_resources(StackName=stack)["StackResources"]
     names = {
         one["PhysicalResourceId"]: one["LogicalResourceId"]
@@ -274,26 +274,26 @@ def _jobs_of_stack(store: Store, stack: str, changed: datetime) -> dict[str, dic
     return {name: template["Resources"][logical]["Properties"] for name, logical in names.items()}
 
 
-def _download(store: Store, location: str, folder: Path) -> Path:
+def _download(clients: AwsClients, location: str, folder: Path) -> Path:
     url = urlsplit(location, allow_fragments=False)
     script = folder / Path(url.path).name
     try:
-        store.client("s3").download_file(url.netloc, url.path.lstrip("/"), str(script))
+        clients.client("s3").download_file(url.netloc, url.path.lstrip("/"), str(script))
     except ClientError as error:
         raise ValueError(f"The script {location} cannot be read: {error}") from error
     return script
 
 
-def _environment(store: Store) -> dict[str, str]:
+def _environment(clients: AwsClients) -> dict[str, str]:
     """The environment of a job's script: variables for the local AWS, without the server's settings."""
     return {
         **isolated(Path(tempfile.gettempdir())),
-        "AWS_ENDPOINT_URL": store.endpoint,
+        "AWS_ENDPOINT_URL": clients.endpoint,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": store.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": store.secret_access_key,
-        **({"AWS_SESSION_TOKEN": store.session_token} if store.session_token else {}),
+        "AWS_ACCESS_KEY_ID": clients.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": clients.secret_access_key,
+        **({"AWS_SESSION_TOKEN": clients.session_token} if clients.session_token else {}),
     }
 
 

@@ -1,6 +1,6 @@
-"""The base's state on disk after every change: the base itself saves it only when it stops cleanly.
+"""ministack's state on disk after every change: ministack itself saves it only when it stops cleanly.
 
-Objects need none of this: with S3_PERSIST the base writes them and their metadata to files before it answers.
+Objects need none of this: with S3_PERSIST ministack writes them and their metadata to files before it answers.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ S3_CONTROL_PATH = "/v20180820/"
 
 
 def service_changed_by(method: str, path: str, headers: dict[str, str]) -> str | None:
-    """The service, as the base's registry names it, whose state must be on disk before the request's answer.
+    """The service, as ministack's registry names it, whose state must be on disk before the request's answer.
 
     All requests count that may have changed something: all but plain reads and S3 objects, which are files.
     """
@@ -33,7 +33,7 @@ def service_changed_by(method: str, path: str, headers: dict[str, str]) -> str |
 
 
 class StateSaver:
-    """Saves the state of the base's services; callers who wait for the same service share a save."""
+    """Saves the state of ministack's services; callers who wait for the same service share a save."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, asyncio.Task[None]] = {}
@@ -78,7 +78,7 @@ def _state_keys(services: Iterable[str]) -> set[str]:
 
 
 def _get_state(key: str) -> Callable[[], dict[str, Any]] | None:
-    """The function with which the service gives its state; None while the base has not loaded the service."""
+    """The function with which the service gives its state; None while ministack has not loaded the service."""
     modules = {entry.get("state_key", entry["module"]): entry["module"] for entry in SERVICE_REGISTRY.values()}
     module = sys.modules.get(f"ministack.services.{modules.get(key, key)}")
     return getattr(module, "get_state", None)

@@ -1,5 +1,7 @@
 """What all services of our own share: their interface, their error, who calls, and clients to the store."""
 
+from __future__ import annotations  # localaws.testing imports this module, on Python 3.9, too
+
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,7 +34,7 @@ class Caller:
 
 
 @dataclass(frozen=True)
-class Store:
+class AwsClients:
     """Where our services find S3 and the Glue catalog: at the server's own endpoint, over AWS's protocols."""
 
     endpoint: str
@@ -52,14 +54,14 @@ _making = threading.Lock()  # for clients are thread-safe, but not their making
 
 
 @lru_cache(maxsize=128)
-def _client(store: Store, service: str) -> Any:
+def _client(clients: AwsClients, service: str) -> Any:
     client = _session.client(
         service,
-        endpoint_url=store.endpoint,
+        endpoint_url=clients.endpoint,
         region_name=REGION,
-        aws_access_key_id=store.access_key_id,
-        aws_secret_access_key=store.secret_access_key,
-        aws_session_token=store.session_token,
+        aws_access_key_id=clients.access_key_id,
+        aws_secret_access_key=clients.secret_access_key,
+        aws_session_token=clients.session_token,
         config=Config(
             retries={"total_max_attempts": 1},
             max_pool_connections=32,
@@ -73,7 +75,7 @@ def _client(store: Store, service: str) -> Any:
 class Service:
     """A service that speaks AWS JSON 1.1, or a part of one.
 
-    `target` is the prefix of its X-Amz-Target header. It answers `actions` itself; the base answers `amended`
+    `target` is the prefix of its X-Amz-Target header. It answers `actions` itself; ministack answers `amended`
     ones first and this service corrects the answer.
     """
 
@@ -89,7 +91,7 @@ class Service:
         raise ServiceError("UnknownOperationException", f"The local AWS does not answer {self.target}.{action}")
 
     def amend(self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Correct the base's successful answer to the request `body`; called in a worker thread."""
+        """Correct ministack's successful answer to the request `body`; called in a worker thread."""
         return answer
 
     def close(self) -> None:

@@ -2,10 +2,9 @@
 
 import pytest
 
-from localaws.testing.athena import AthenaClient
-from localaws.testing.server import Aws
+from localaws.testing import AthenaClient, LocalAws
 
 
 @pytest.fixture(scope="session")
-def athena(aws: Aws) -> AthenaClient:
-    return AthenaClient.of_its_own(aws, "athena-tests")
+def athena(aws: LocalAws) -> AthenaClient:
+    return AthenaClient.create(aws, "athena-tests")

@@ -6,7 +6,7 @@ Expected values were seen on a Trino 476; `tests/conformance/corpus/binary.sql` 
 import pytest
 
 from localaws.athena.errors import QueryError
-from localaws.testing.in_process import FakeSource, answer, rows, table
+from localaws.testing.sql import FakeSource, query, rows, table
 
 pytestmark = pytest.mark.unit
 
@@ -55,7 +55,7 @@ pytestmark = pytest.mark.unit
     ],
 )
 def test_a_call_has_trinos_type_and_value(sql: str, of: str, expected: str | None) -> None:
-    assert answer(f"SELECT {sql}") == ([("_col0", of)], [(expected,)])
+    assert query(f"SELECT {sql}") == ([("_col0", of)], [(expected,)])
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_the_bytes_of_a_replacement_character_are_not_known() -> None:
 
     # when only its text is asked for, it is there, with all others
     again = "from_utf8(to_utf8(line))"
-    assert answer(f"SELECT {again} FROM t ORDER BY n", source) == ([("_col0", "varchar")], [("ä",), ("K\ufffdhl",)])
+    assert query(f"SELECT {again} FROM t ORDER BY n", source) == ([("_col0", "varchar")], [("ä",), ("K\ufffdhl",)])
     assert rows(f"SELECT line, {again} FROM t WHERE {again} LIKE 'K%' GROUP BY line", source) == [("K\ufffdhl",) * 2]
     assert rows(f"SELECT {again} FROM t WHERE n = 1 GROUP BY to_utf8(line)", source) == [("ä",)]
 

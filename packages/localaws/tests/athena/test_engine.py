@@ -15,19 +15,18 @@ from localaws.athena.duck.engine import DuckEngine, connect
 from localaws.athena.duck.scan import TableSource
 from localaws.athena.errors import Cancelled, QueryError
 from localaws.athena.text import java_double
-from localaws.service import Store
-from localaws.testing.athena import PARQUET, TEXT, AthenaClient
-from localaws.testing.server import Aws
+from localaws.service import AwsClients
+from localaws.testing import PARQUET, TEXT, AthenaClient, LocalAws
 
 NUMBERS = f"UNNEST(ARRAY[{', '.join(map(str, range(100)))}])"
 
 
 @pytest.fixture
-def store(athena: AthenaClient) -> Store:
-    return Store(athena.aws.endpoint)
+def clients(athena: AthenaClient) -> AwsClients:
+    return AwsClients(athena.aws.endpoint)
 
 
-def test_what_does_not_fit_the_memory_spills_and_leaves_nothing_behind(store: Store, tmp_path: Path) -> None:
+def test_what_does_not_fit_the_memory_spills_and_leaves_nothing_behind(clients: AwsClients, tmp_path: Path) -> None:
     # given: a million rows of some hundred bytes to sort, and memory for a few
     engine = DuckEngine(tmp_path / "spill", threads=2, memory=60 * 10**6)
     text = "CAST(a AS varchar) || CAST(b AS varchar) || CAST(c AS varchar) || '" + "x" * 100 + "'"
@@ -36,13 +35,13 @@ def test_what_does_not_fit_the_memory_spills_and_leaves_nothing_behind(store: St
         f" CROSS JOIN {NUMBERS} AS u (b) CROSS JOIN {NUMBERS} AS v (c))"
     )
 
-    outcome = engine.statement(sql, "any", store).run()
+    outcome = engine.statement(sql, "any", clients).run()
 
     assert outcome.rows == [("1000000", "1000000")]
     assert list((tmp_path / "spill").iterdir()) == []
 
 
-def test_a_query_without_the_memory_says_so(store: Store, tmp_path: Path) -> None:
+def test_a_query_without_the_memory_says_so(clients: AwsClients, tmp_path: Path) -> None:
     engine = DuckEngine(tmp_path / "spill", memory=10**6)
 
     with pytest.raises(QueryError, match=r"^EXCEEDED_LOCAL_MEMORY_LIMIT: "):
@@ -51,13 +50,13 @@ def test_a_query_without_the_memory_says_so(store: Store, tmp_path: Path) -> Non
                 ", UNNEST", " CROSS JOIN UNNEST"
             ),
             "any",
-            store,
+            clients,
         ).run()
 
 
 @pytest.mark.parametrize(("part", "whole"), [(0, True), (1, False)])
 def test_objects_that_are_got_whole_count_as_memory_and_take_an_eighth_at_most(
-    athena: AthenaClient, store: Store, tmp_path: Path, part: int, whole: bool
+    athena: AthenaClient, clients: AwsClients, tmp_path: Path, part: int, whole: bool
 ) -> None:
     # given: an object of more than a million bytes, in a statement that names its table twice, and a text
     name, file = f"million_{part}", io.BytesIO()
@@ -68,10 +67,10 @@ def test_objects_that_are_got_whole_count_as_memory_and_take_an_eighth_at_most(
     for of, body in ((PARQUET, file.getvalue()), (TEXT, b"text")):
         athena.table(f"{name}_{len(body)}", of, "n bigint" if of == PARQUET else "line string")
         athena.s3.put_object(Bucket=athena.bucket, Key=f"{name}_{len(body)}/file", Body=body)
-    catalog = Catalog(store.client("glue"))
+    catalog = Catalog(clients.client("glue"))
     tables = [catalog.find(athena.database, f"{name}_{of}") for of in (size, size, 4)]
-    with connect(DuckEngine(tmp_path), store, str(tmp_path)) as connection:
-        source = TableSource(connection, catalog, store.client("s3"))
+    with connect(DuckEngine(tmp_path), clients, str(tmp_path)) as connection:
+        source = TableSource(connection, catalog, clients.client("s3"))
         for alias, table in zip("abc", tables, strict=True):
             assert table is not None
             source.scan(table, alias, [], hidden_path=False)
@@ -83,8 +82,8 @@ def test_objects_that_are_got_whole_count_as_memory_and_take_an_eighth_at_most(
         assert connection.execute(settings).fetchone() == (whole, f"{int(left / 2**20 * 10) / 10} MiB")
 
 
-def test_a_statement_cancelled_before_it_runs_does_not_run(store: Store, tmp_path: Path) -> None:
-    statement = DuckEngine(tmp_path / "spill").statement("SELECT 1", "any", store)
+def test_a_statement_cancelled_before_it_runs_does_not_run(clients: AwsClients, tmp_path: Path) -> None:
+    statement = DuckEngine(tmp_path / "spill").statement("SELECT 1", "any", clients)
     stopping = threading.Thread(target=statement.cancel)
     stopping.start()
     statement.cancelled.wait()
@@ -94,22 +93,22 @@ def test_a_statement_cancelled_before_it_runs_does_not_run(store: Store, tmp_pat
     stopping.join()
 
 
-def test_more_bytes_than_allowed_are_not_scanned(athena: AthenaClient, store: Store, tmp_path: Path) -> None:
+def test_more_bytes_than_allowed_are_not_scanned(athena: AthenaClient, clients: AwsClients, tmp_path: Path) -> None:
     athena.table("ten_bytes", TEXT, "line string")
     athena.put("ten_bytes/file", "123456789\n")
     engine = DuckEngine(tmp_path / "spill")
 
-    def scan(most_bytes: int) -> Any:
-        return engine.statement("SELECT line FROM ten_bytes", athena.database, store, most_bytes).run()
+    def scan(max_bytes: int) -> Any:
+        return engine.statement("SELECT line FROM ten_bytes", athena.database, clients, max_bytes).run()
 
     assert scan(10).rows == [("123456789",)]
     with pytest.raises(Cancelled, match=r"^Bytes scanned limit was exceeded$"):
         scan(9)
 
 
-def test_no_message_tells_a_secret(aws: Aws, athena: AthenaClient, tmp_path: Path) -> None:
+def test_no_message_tells_a_secret(aws: LocalAws, athena: AthenaClient, tmp_path: Path) -> None:
     # given: an object that is listed, and gone when it is read
-    class Vanishing(Store):
+    class Vanishing(AwsClients):
         def client(self, service: str) -> Any:
             client = super().client(service)
             if service == "s3":
@@ -122,10 +121,10 @@ def test_no_message_tells_a_secret(aws: Aws, athena: AthenaClient, tmp_path: Pat
     athena.table("vanishing", TEXT, "line string")
     athena.put("vanishing/file", "x\n")
     key = user_key(aws, "vanishing")
-    store = Vanishing(aws.endpoint, access_key_id=key["AccessKeyId"], secret_access_key=key["SecretAccessKey"])
+    clients = Vanishing(aws.endpoint, access_key_id=key["AccessKeyId"], secret_access_key=key["SecretAccessKey"])
 
     with pytest.raises(QueryError) as raised:
-        DuckEngine(tmp_path / "spill").statement("SELECT line FROM vanishing", athena.database, store).run()
+        DuckEngine(tmp_path / "spill").statement("SELECT line FROM vanishing", athena.database, clients).run()
 
     assert raised.value.code == "HIVE_CANNOT_OPEN_SPLIT"
     assert "vanishing/file" in str(raised.value)
@@ -133,7 +132,7 @@ def test_no_message_tells_a_secret(aws: Aws, athena: AthenaClient, tmp_path: Pat
     assert key["SecretAccessKey"] not in str(raised.value)
 
 
-def user_key(aws: Aws, name: str) -> dict[str, str]:
+def user_key(aws: LocalAws, name: str) -> dict[str, str]:
     """An access key of a user who may do everything."""
     iam = aws.client("iam")
     iam.create_user(UserName=name)

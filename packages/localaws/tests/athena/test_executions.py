@@ -9,9 +9,8 @@ from botocore.exceptions import ClientError
 
 from localaws.athena.service import Athena
 from localaws.records import Records
-from localaws.service import Caller, Store
-from localaws.testing.athena import ENDED, TEXT, AthenaClient
-from localaws.testing.server import Aws
+from localaws.service import AwsClients, Caller
+from localaws.testing import TEXT, AthenaClient, LocalAws
 
 # Far more rows than can be counted during a test.
 ENDLESS = (
@@ -93,7 +92,7 @@ def test_results_that_were_deleted(athena: AthenaClient) -> None:
 
 def test_what_has_failed_has_no_results(athena: AthenaClient) -> None:
     execution_id = athena.start("SELECT nosuch")
-    athena.ended(execution_id)
+    athena.wait(execution_id)
 
     message = refused(athena.api.get_query_results, QueryExecutionId=execution_id)
     assert message == "Query did not finish successfully. Final query state: FAILED"
@@ -130,7 +129,7 @@ def test_twenty_queries_at_once(athena: AthenaClient) -> None:
     started = [athena.start(f"SELECT {number} AS n") for number in range(20)]
 
     for number, execution_id in enumerate(started):
-        assert athena.ended(execution_id)["Status"]["State"] == "SUCCEEDED"
+        assert athena.wait(execution_id)["Status"]["State"] == "SUCCEEDED"
         assert athena.all_rows(execution_id)[1] == (str(number),)
 
 
@@ -149,7 +148,7 @@ def test_running_and_queued_queries_can_be_stopped(athena: AthenaClient) -> None
         stop.join()
 
     for one in started:
-        status = athena.ended(one)["Status"]
+        status = athena.wait(one)["Status"]
         assert (status["State"], status["StateChangeReason"]) == ("CANCELLED", "Query was cancelled by the user")
     # then: their threads are free, and stopping what has ended changes nothing
     assert athena.rows("SELECT 1") == [("1",)]
@@ -162,11 +161,11 @@ def test_a_table_that_is_stopped_while_it_is_made_is_not_registered(athena: Athe
     execution_id = athena.start(
         f"CREATE TABLE stopped WITH (external_location = '{location}') AS {ENDLESS.replace('count(*)', 'x0')}"
     )
-    athena.running(execution_id)
+    athena.wait_until_running(execution_id)
 
     athena.api.stop_query_execution(QueryExecutionId=execution_id)
 
-    assert athena.ended(execution_id)["Status"]["State"] == "CANCELLED"
+    assert athena.wait(execution_id)["Status"]["State"] == "CANCELLED"
     names = [one["Name"] for one in athena.glue.get_tables(DatabaseName=athena.database)["TableList"]]
     assert "stopped" not in names
 
@@ -214,18 +213,18 @@ def test_a_query_that_would_scan_more_than_its_workgroup_allows_is_cancelled(
     athena.put("large/file", f"{'x' * 1023}\n" * 1024 * 20)
     limited = workgroup("limited", BytesScannedCutoffPerQuery=10 * 1024 * 1024, EnforceWorkGroupConfiguration=False)
 
-    status = athena.ended(athena.start("SELECT count(*) FROM large", WorkGroup=limited))["Status"]
+    status = athena.wait(athena.start("SELECT count(*) FROM large", WorkGroup=limited))["Status"]
 
     assert (status["State"], status["StateChangeReason"]) == ("CANCELLED", "Bytes scanned limit was exceeded")
     assert athena.rows("SELECT count(*) FROM large") == [("20480",)]
 
 
-def test_what_ran_when_the_server_was_killed_has_failed(fresh_aws: Aws) -> None:
+def test_what_ran_when_the_server_was_killed_has_failed(fresh_aws: LocalAws) -> None:
     # given: a finished query and an endless one
-    athena = AthenaClient.of_its_own(fresh_aws, "killed")
+    athena = AthenaClient.create(fresh_aws, "killed")
     finished = athena.run("SELECT 1 AS n")["QueryExecutionId"]
     endless = athena.start(ENDLESS)
-    athena.running(endless)
+    athena.wait_until_running(endless)
 
     fresh_aws.kill()
     fresh_aws.start()
@@ -234,13 +233,13 @@ def test_what_ran_when_the_server_was_killed_has_failed(fresh_aws: Aws) -> None:
     assert status["State"] == "FAILED"
     assert "stopped while this query ran" in status["StateChangeReason"]
     assert athena.all_rows(finished) == [("n",), ("1",)]
-    assert athena.execution(finished)["Status"]["State"] in ENDED
+    assert athena.execution(finished)["Status"]["State"] in ("SUCCEEDED", "FAILED", "CANCELLED")
 
 
-def test_the_server_stops_while_queries_run(fresh_aws: Aws) -> None:
-    athena = AthenaClient.of_its_own(fresh_aws, "stopped")
+def test_the_server_stops_while_queries_run(fresh_aws: LocalAws) -> None:
+    athena = AthenaClient.create(fresh_aws, "stopped")
     endless = athena.start(ENDLESS)
-    athena.running(endless)
+    athena.wait_until_running(endless)
 
     assert fresh_aws.stop() == 0
 
@@ -253,10 +252,10 @@ def test_a_defect_of_ours_fails_the_query_and_leaves_its_traceback_in_the_log(
 ) -> None:
     # given: an Athena in this process whose engine has a defect
     class Defective:
-        def statement(self, sql: str, database: str, store: Any, most_bytes: int | None = None) -> Any:
+        def statement(self, sql: str, database: str, clients: Any, max_bytes: int | None = None) -> Any:
             raise ValueError("defect")
 
-    service = Athena(Store(athena.aws.endpoint), Records(tmp_path / "records.sqlite"), Defective())
+    service = Athena(AwsClients(athena.aws.endpoint), Records(tmp_path / "records.sqlite"), Defective())
     caller = Caller("test", "000000000000", "us-east-1")
     output = {"OutputLocation": f"s3://{athena.bucket}/results/"}
 

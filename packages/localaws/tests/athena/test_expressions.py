@@ -10,7 +10,7 @@ from localaws.athena.duck import functions
 from localaws.athena.duck.signatures import base_of, check, of_kind, signatures
 from localaws.athena.errors import QueryError
 from localaws.athena.types import Type, from_hive
-from localaws.testing.in_process import answer, rows
+from localaws.testing.sql import query, rows
 
 pytestmark = pytest.mark.unit
 
@@ -243,7 +243,7 @@ def test_an_expression_has_trinos_value(sql: str, expected: str | None) -> None:
     ],
 )
 def test_an_expression_has_trinos_type(sql: str, expected: str) -> None:
-    columns, _ = answer(f"SELECT {sql}")
+    columns, _ = query(f"SELECT {sql}")
 
     assert columns == [("_col0", expected)]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from localaws.testing.athena import PARQUET, TEXT, AthenaClient
+from localaws.testing import PARQUET, TEXT, AthenaClient
 
 _numbers = itertools.count()
 

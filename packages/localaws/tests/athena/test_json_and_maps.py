@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from localaws.athena.errors import QueryError
-from localaws.testing.in_process import FakeSource, answer, rows, table
+from localaws.testing.sql import FakeSource, query, rows, table
 
 pytestmark = pytest.mark.unit
 
@@ -295,7 +295,7 @@ J = """CAST(json_parse('{"b":1,"a":{"z":1,"y":"x"},"c":null}') AS map(varchar, j
     ],
 )
 def test_a_call_has_trinos_type_and_value(sql: str, of: str, expected: str | None) -> None:
-    assert answer(f"SELECT {sql}") == ([("_col0", of)], [(expected,)])
+    assert query(f"SELECT {sql}") == ([("_col0", of)], [(expected,)])
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_null_leaves_a_match_open_that_no_other_element_decides(
     elements: str, condition: str, any_all_none: tuple[str | None, ...]
 ) -> None:
     calls = ", ".join(f"{which}_match({elements}, x -> {condition})" for which in ("any", "all", "none"))
-    assert answer(f"SELECT {calls}") == ([(f"_col{place}", "boolean") for place in range(3)], [any_all_none])
+    assert query(f"SELECT {calls}") == ([(f"_col{place}", "boolean") for place in range(3)], [any_all_none])
 
 
 def test_a_lambda_sees_the_row_around_it() -> None:

@@ -19,7 +19,7 @@ from localaws.athena.duck import packed
 from localaws.athena.duck.engine import as_query_error
 from localaws.athena.duck.serdes import READERS
 from localaws.athena.errors import QueryError
-from localaws.testing.in_process import table
+from localaws.testing.sql import table
 
 pytestmark = pytest.mark.unit
 
@@ -198,7 +198,7 @@ def test_a_damaged_file_fails_the_query(
 def test_a_bomb_of_many_lines_is_refused(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packed, "_MOST_BYTES", 10_000_000)
+    monkeypatch.setattr(packed, "_MAX_BYTES", 10_000_000)
     (tmp_path / "a.gz").write_bytes(gz(b"\n" * 11_000_000))
 
     with pytest.raises(QueryError, match=r"^NOT_SUPPORTED: more than 10000000 bytes of text, in .*/a\.gz"):

@@ -3,7 +3,7 @@
 import pytest
 
 from localaws.athena.errors import QueryError
-from localaws.testing.in_process import FakeSource, answer, rows, table
+from localaws.testing.sql import FakeSource, query, rows, table
 
 pytestmark = pytest.mark.unit
 
@@ -106,7 +106,7 @@ def test_a_query_gives_trinos_rows(sql: str, expected: str) -> None:
     ],
 )
 def test_columns_are_named_as_trino_names_them(sql: str, expected: list[str]) -> None:
-    columns, _ = answer(sql)
+    columns, _ = query(sql)
 
     assert [name for name, _ in columns] == expected
 
@@ -228,7 +228,7 @@ def test_a_query_of_tables_gives_trinos_rows(source: FakeSource, sql: str, expec
 
 
 def test_a_star_leaves_out_the_path(source: FakeSource) -> None:
-    columns, _ = answer('SELECT *, "$path" FROM costs', source)
+    columns, _ = query('SELECT *, "$path" FROM costs', source)
 
     assert [name for name, _ in columns] == ["hub", "cost", "dt", "$path"]
 
@@ -301,4 +301,4 @@ def test_a_view_widens_to_the_types_of_its_columns() -> None:
     source = FakeSource()
     source.add(table("v", "n bigint, s string", view="SELECT 1 AS n, 'a' AS s"))
 
-    assert answer("SELECT * FROM v", source) == ([("n", "bigint"), ("s", "varchar")], [("1", "a")])
+    assert query("SELECT * FROM v", source) == ([("n", "bigint"), ("s", "varchar")], [("1", "a")])

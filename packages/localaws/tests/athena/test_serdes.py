@@ -16,7 +16,7 @@ from localaws.athena.duck import serdes
 from localaws.athena.duck.engine import as_query_error
 from localaws.athena.duck.serdes import OPEN_CSV, OPENX_JSON, PARQUET, READERS, TEXT, opencsv_line
 from localaws.athena.errors import QueryError
-from localaws.testing.in_process import table
+from localaws.testing.sql import table
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from localaws.testing.athena import PARQUET, TEXT, AthenaClient
+from localaws.testing import PARQUET, TEXT, AthenaClient
 
 _numbers = itertools.count()
 

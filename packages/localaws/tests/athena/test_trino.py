@@ -10,11 +10,11 @@ import pytest
 
 from localaws.athena.errors import Cancelled, QueryError
 from localaws.athena.trino import CATALOG, Translated, TrinoEngine, View, as_text, type_of
-from localaws.service import Store
+from localaws.service import AwsClients
 
 PLACE = "s3://b/t/"
 LOCATION = f"external_location = '{PLACE}'"
-STORE = Store("http://127.0.0.1:1")  # the root's, who is not asked for rights
+CLIENTS = AwsClients("http://127.0.0.1:1")  # the root's, who is not asked for rights
 ONE_WRITER = {"task_min_writer_count": "1", "task_max_writer_count": "1"}
 
 
@@ -257,7 +257,7 @@ COLUMNS = {"columns": [{"name": "n", "type": "bigint", "typeSignature": BIGINT}]
 
 def test_rows_of_all_pages_come_with_their_types_and_the_bytes_read(serve: Any) -> None:
     server = serve({}, {**COLUMNS, "data": [[1], [None]]}, {}, {**COLUMNS, "data": [[3]]})
-    outcome = TrinoEngine(server.url).statement("SELECT n FROM t", "smart_hub", STORE).run()
+    outcome = TrinoEngine(server.url).statement("SELECT n FROM t", "smart_hub", CLIENTS).run()
     assert [(column.name, column.type.name) for column in outcome.columns] == [("n", "bigint")]
     assert outcome.rows == [("1",), (None,), ("3",)]
     assert outcome.scanned_bytes == 30
@@ -271,7 +271,7 @@ def test_rows_of_all_pages_come_with_their_types_and_the_bytes_read(serve: Any) 
 def test_a_table_made_has_no_rows_to_show(serve: Any) -> None:
     server = serve({}, {**COLUMNS, "data": [[5]], "updateType": "CREATE TABLE", "updateCount": 5})
     sql = f"CREATE TABLE t WITH ({LOCATION}, write_compression = 'SNAPPY') AS SELECT 1 a"
-    outcome = TrinoEngine(server.url).statement(sql, "smart_hub", STORE).run()
+    outcome = TrinoEngine(server.url).statement(sql, "smart_hub", CLIENTS).run()
     assert (outcome.columns, outcome.rows, outcome.statement_type) == ((), (), "DDL")
     assert server.asked[0][2]["X-Trino-Session"] == "awsdatacatalog.compression_codec=SNAPPY"
 
@@ -284,12 +284,12 @@ def test_an_error_keeps_trinos_name_place_and_words(serve: Any) -> None:
     }
     server = serve({}, {"error": error})
     with pytest.raises(QueryError, match=r"^COLUMN_NOT_FOUND: line 1:8: Column 'x' cannot be resolved$"):
-        TrinoEngine(server.url).statement("SELECT x", "smart_hub", STORE).run()
+        TrinoEngine(server.url).statement("SELECT x", "smart_hub", CLIENTS).run()
 
 
 def test_a_cancelled_statement_is_taken_from_the_server(serve: Any) -> None:
     server = serve(*[{}] * 100_000)
-    statement = TrinoEngine(server.url).statement("SELECT 1", "smart_hub", STORE)
+    statement = TrinoEngine(server.url).statement("SELECT 1", "smart_hub", CLIENTS)
     ended: list[BaseException] = []
 
     def run() -> None:
@@ -309,7 +309,7 @@ def test_a_cancelled_statement_is_taken_from_the_server(serve: Any) -> None:
 
 def test_a_statement_cancelled_before_it_runs_does_not_go_on(serve: Any) -> None:
     server = serve({}, {**COLUMNS, "data": [[1]]})
-    statement = TrinoEngine(server.url).statement("SELECT 1", "smart_hub", STORE)
+    statement = TrinoEngine(server.url).statement("SELECT 1", "smart_hub", CLIENTS)
     statement.cancel()
     with pytest.raises(Cancelled):
         statement.run()
@@ -319,12 +319,12 @@ def test_a_statement_cancelled_before_it_runs_does_not_go_on(serve: Any) -> None
 def test_a_statement_ends_with_the_bytes_that_it_may_scan(serve: Any) -> None:
     server = serve(*[{}] * 10)  # a page reads ten bytes
     with pytest.raises(Cancelled, match="Bytes scanned limit was exceeded"):
-        TrinoEngine(server.url).statement("SELECT 1", "smart_hub", STORE, 25).run()
+        TrinoEngine(server.url).statement("SELECT 1", "smart_hub", CLIENTS, 25).run()
     assert server.asked[-1][:2] == ("DELETE", "/4")
     within = serve({}, {}, {**COLUMNS, "data": [[1]]})
-    assert TrinoEngine(within.url).statement("SELECT 1", "smart_hub", STORE, 25).run().rows == [("1",)]
+    assert TrinoEngine(within.url).statement("SELECT 1", "smart_hub", CLIENTS, 25).run().rows == [("1",)]
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
     with pytest.raises(QueryError, match=r"^GENERIC_INTERNAL_ERROR: Trino at http://127\.0\.0\.1:1 does not answer"):
-        TrinoEngine("http://127.0.0.1:1").statement("SELECT 1", "smart_hub", STORE).run()
+        TrinoEngine("http://127.0.0.1:1").statement("SELECT 1", "smart_hub", CLIENTS).run()

@@ -1,8 +1,7 @@
-"""A local AWS with a small warehouse, for clients that know of it nothing but the environment variables."""
+"""A local AWS with a small warehouse, for clients that reach it by the environment variables alone."""
 
 import io
 import time
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from localaws.testing.server import ROOT, Aws
+from localaws.testing import PARQUET, LocalAws
 
 BUCKET = "warehouse"
 OUTPUT = f"s3://{BUCKET}/results/"
@@ -27,7 +26,7 @@ COLUMNS = {
     "sold": ("timestamp", pa.timestamp("ms")),
 }
 SOLD = datetime(2020, 1, 1, 12, 0, 0, 250_000)
-# More rows than one answer of GetQueryResults can hold; what the tenth costs is not known.
+# More rows than one page of GetQueryResults can hold; the tenth has no price.
 ROWS = [
     (
         number,
@@ -39,43 +38,21 @@ ROWS = [
     )
     for number in range(1, 1501)
 ]
-PARQUET = {
-    "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
-    "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
-    "SerdeInfo": {"SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"},
-}
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    folder = tmp_path_factory.mktemp("clients")
-    server = Aws(folder / "state", python=str(ROOT / ".venv-localaws" / "bin" / "python"))
-    with pytest.MonkeyPatch.context() as environment:
-        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
-            environment.delenv(name, raising=False)
-        environment.setenv("AWS_ENDPOINT_URL", server.endpoint)
-        environment.setenv("AWS_ACCESS_KEY_ID", "test")
-        environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        environment.setenv("AWS_CONFIG_FILE", str(folder / "no-config"))
-        environment.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "no-credentials"))
-        yield server
-    server.kill()
-
-
-@pytest.fixture(scope="session")
-def athena(server: Aws) -> Any:
-    """boto3's client; the bucket, the database with the table sales and the workgroup are there."""
-    boto3.client("s3").create_bucket(Bucket=BUCKET)
-    boto3.client("glue").create_database(DatabaseInput={"Name": DATABASE})
-    client = boto3.client("athena")
-    client.create_work_group(Name=WORKGROUP, Configuration={"ResultConfiguration": {"OutputLocation": OUTPUT}})
+def warehouse(local_aws: LocalAws) -> None:
+    """A bucket, a database with the table sales, and a workgroup."""
+    s3, glue, athena = (local_aws.client(service) for service in ("s3", "glue", "athena"))
+    s3.create_bucket(Bucket=BUCKET)
+    glue.create_database(DatabaseInput={"Name": DATABASE})
+    athena.create_work_group(Name=WORKGROUP, Configuration={"ResultConfiguration": {"OutputLocation": OUTPUT}})
     arrays = [pa.array(values, of) for values, (_, of) in zip(zip(*ROWS, strict=True), COLUMNS.values(), strict=True)]
     file = io.BytesIO()
     pq.write_table(pa.table(arrays, names=list(COLUMNS)), file)
-    boto3.client("s3").put_object(Bucket=BUCKET, Key="sales/sales.parquet", Body=file.getvalue())
+    s3.put_object(Bucket=BUCKET, Key="sales/sales.parquet", Body=file.getvalue())
     columns = [{"Name": name, "Type": hive} for name, (hive, _) in COLUMNS.items()]
-    boto3.client("glue").create_table(
+    glue.create_table(
         DatabaseName=DATABASE,
         TableInput={
             "Name": "sales",
@@ -84,7 +61,12 @@ def athena(server: Aws) -> Any:
             "StorageDescriptor": {**PARQUET, "Columns": columns, "Location": f"s3://{BUCKET}/sales/"},
         },
     )
-    return client
+
+
+@pytest.fixture
+def athena(warehouse: None, local_aws_environment: LocalAws) -> Any:
+    """boto3's client, made of the environment variables as all clients are."""
+    return boto3.client("athena")
 
 
 def run(client: Any, sql: str, **request: Any) -> dict[str, Any]:
@@ -118,5 +100,5 @@ def read(location: str) -> str:
 
 
 @pytest.fixture
-def glue() -> Any:
+def glue(local_aws_environment: LocalAws) -> Any:
     return boto3.client("glue")

@@ -34,5 +34,5 @@ class Running(Protocol):
 class Engine(Protocol):
     """Runs queries, CREATE TABLE AS and views against the catalog and the objects of one store."""
 
-    def statement(self, sql: str, database: str, store: Any, most_bytes: int | None = None) -> Running:
+    def statement(self, sql: str, database: str, clients: Any, max_bytes: int | None = None) -> Running:
         """One statement, cancelled when it would scan more than ``most_bytes``. Raises QueryError."""

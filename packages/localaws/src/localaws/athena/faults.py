@@ -57,12 +57,12 @@ class _Orphaning:
 
     engine: Engine
 
-    def statement(self, sql: str, database: str, store: Any, most_bytes: int | None = None) -> Running:
+    def statement(self, sql: str, database: str, clients: Any, max_bytes: int | None = None) -> Running:
         tokens = tokens_of(sql)
         start = 5 if tokens[2].text.upper() == "IF" else 2
         table = f"failed_{uuid.uuid4().hex}"
         renamed = sql[: tokens[start].start] + table + sql[tokens[after_name(tokens, start) - 1].end + 1 :]
-        return _Orphan(self.engine.statement(renamed, database, store, most_bytes), database, table, store)
+        return _Orphan(self.engine.statement(renamed, database, clients, max_bytes), database, table, clients)
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,12 @@ class _Orphan:
     running: Running
     database: str
     table: str
-    store: Any
+    clients: Any
 
     def run(self) -> Outcome:
         self.running.run()
         with suppress(ClientError):
-            self.store.client("glue").delete_table(DatabaseName=self.database, Name=self.table)
+            self.clients.client("glue").delete_table(DatabaseName=self.database, Name=self.table)
         raise _failure()
 
     def cancel(self) -> None:

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from localaws.athena.catalog import Column
 from localaws.athena.engine import Outcome
-from localaws.service import Store
+from localaws.service import AwsClients
 
 MANIFEST = "-manifest.csv"  # the file that lists what a CTAS or UNLOAD wrote
 
@@ -21,36 +21,36 @@ _CELL = re.compile(rb'("[^"]*(?:""[^"]*)*")?(,|\n)')
 _PRECISIONS = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19, "double": 17, "timestamp": 3}
 
 
-def write(store: Store, document: dict[str, Any], outcome: Outcome, is_ddl: bool) -> str:
+def write(clients: AwsClients, document: dict[str, Any], outcome: Outcome, is_ddl: bool) -> str:
     """The result's file; gives its location, which a statement without a result has, too, but no file."""
     suffix = ".txt" if is_ddl else ".csv" if outcome.columns else ""
     folder = "tables/" if outcome.files is not None and outcome.statement_type == "DDL" else ""
     location = f"{document['ResultConfiguration']['OutputLocation']}{folder}{document['QueryExecutionId']}{suffix}"
     if outcome.files is not None:
-        _put(store, f"{location}{MANIFEST}", "".join(f"{file}\n" for file in outcome.files).encode())
+        _put(clients, f"{location}{MANIFEST}", "".join(f"{file}\n" for file in outcome.files).encode())
     if suffix:
-        _put(store, location, _as_lines(outcome.rows) if is_ddl else _as_csv(outcome))
+        _put(clients, location, _as_lines(outcome.rows) if is_ddl else _as_csv(outcome))
     return location
 
 
-def _put(store: Store, location: str, text: bytes) -> None:
+def _put(clients: AwsClients, location: str, text: bytes) -> None:
     bucket, _, key = location.removeprefix("s3://").partition("/")
-    store.client("s3").put_object(Bucket=bucket, Key=key, Body=text)
+    clients.client("s3").put_object(Bucket=bucket, Key=key, Body=text)
 
 
-def page(store: Store, location: str, begin: int, most: int) -> tuple[Rows, int | None]:
+def page(clients: AwsClients, location: str, begin: int, max_rows: int) -> tuple[Rows, int | None]:
     """The rows from a byte of the file on, ``most`` at most, and the byte at which the next page begins, if there is
     one. Raises ClientError when the file cannot be read.
     """
     bucket, _, key = location.removeprefix("s3://").partition("/")
     try:
-        answer = store.client("s3").get_object(Bucket=bucket, Key=key, Range=f"bytes={begin}-")
+        answer = clients.client("s3").get_object(Bucket=bucket, Key=key, Range=f"bytes={begin}-")
     except ClientError as error:
         if error.response["Error"]["Code"] == "InvalidRange":  # a list without lines is an empty file
             return [], None
         raise
     data: bytes = answer["Body"].read()
-    rows, length = _line_rows(data, most) if location.endswith(".txt") else _csv_rows(data, most)
+    rows, length = _line_rows(data, max_rows) if location.endswith(".txt") else _csv_rows(data, max_rows)
     return rows, begin + length if length < len(data) else None
 
 
@@ -87,7 +87,7 @@ def _quoted(cell: str | None) -> str:
     return "" if cell is None else '"' + cell.replace('"', '""') + '"'
 
 
-def _csv_rows(data: bytes, most: int) -> tuple[Rows, int]:
+def _csv_rows(data: bytes, max_rows: int) -> tuple[Rows, int]:
     """The first rows of a CSV file, ``most`` at most, and how many bytes they take."""
     rows: Rows = []
     row: list[str | None] = []
@@ -97,7 +97,7 @@ def _csv_rows(data: bytes, most: int) -> tuple[Rows, int]:
         if match[2] == b"\n":
             rows.append(row)
             row = []
-            if len(rows) == most:
+            if len(rows) == max_rows:
                 return rows, match.end()
     return rows, len(data)
 
@@ -107,7 +107,7 @@ def _as_lines(rows: Sequence[Sequence[str | None]]) -> bytes:
     return "".join("\t".join(cell or "" for cell in row) + "\n" for row in rows).encode()
 
 
-def _line_rows(data: bytes, most: int) -> tuple[Rows, int]:
+def _line_rows(data: bytes, max_rows: int) -> tuple[Rows, int]:
     """The first rows of such a file, ``most`` at most, and how many bytes they take."""
-    lines = data.split(b"\n")[:-1][:most]
+    lines = data.split(b"\n")[:-1][:max_rows]
     return [list(line.decode().split("\t")) for line in lines], sum(len(line) + 1 for line in lines)

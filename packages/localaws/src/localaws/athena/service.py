@@ -1,4 +1,4 @@
-"""Athena's API for query executions: start, follow, stop, list, read. Workgroups and catalogs are the base's.
+"""Athena's API for query executions: start, follow, stop, list, read. Workgroups and catalogs are ministack's.
 
 https://docs.aws.amazon.com/athena/latest/APIReference/API_Operations.html
 """
@@ -23,13 +23,13 @@ from localaws.athena.statements import not_parameterised, prepare, tokens_of
 from localaws.disk import full as full_disk
 from localaws.faults import injected
 from localaws.records import Records
-from localaws.service import Caller, Service, ServiceError, Store
+from localaws.service import AwsClients, Caller, Service, ServiceError
 
 log = logging.getLogger("localaws.athena")
 
 _KIND = "query_execution"
 _CONCURRENT_QUERIES = 8
-_MOST_RESULTS = 1000
+_MAX_RESULTS = 1000
 
 
 @dataclass
@@ -40,7 +40,7 @@ class _Execution:
     """
 
     document: dict[str, Any]
-    store: Store
+    clients: AwsClients
     fault: str = ""
     future: "Future[None] | None" = None
     statement: Running | None = None
@@ -64,8 +64,8 @@ class Athena(Service):
 
     amended: ClassVar[frozenset[str]] = frozenset({"GetWorkGroup"})
 
-    def __init__(self, store: Store, records: Records, engine: Engine) -> None:
-        self.store = store
+    def __init__(self, clients: AwsClients, records: Records, engine: Engine) -> None:
+        self.clients = clients
         self.records = records
         self.engine = engine
         self.lock = threading.Lock()
@@ -87,15 +87,15 @@ class Athena(Service):
             "ListQueryExecutions": self._list,
         }
         if action == "StartQueryExecution":
-            return self._start(body, acting_for(self.store, caller))
+            return self._start(body, acting_for(self.clients, caller))
         if action == "GetQueryResults":
-            return self._results(body, acting_for(self.store, caller))
+            return self._results(body, acting_for(self.clients, caller))
         return handlers[action](body)
 
     def amend(self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Say of each workgroup whether it overrides the client's settings, as AWS does: by default it doesn't.
 
-        And its cutoff is a number, which the base takes from a template's parameter as a text.
+        And its cutoff is a number, which ministack takes from a template's parameter as a text.
         """
         configuration = answer["WorkGroup"].setdefault("Configuration", {})
         configuration.setdefault("EnforceWorkGroupConfiguration", False)
@@ -118,7 +118,7 @@ class Athena(Service):
         document = self.records.get(_KIND, execution_id)
         return None if document is None else str(document["WorkGroup"])
 
-    def _start(self, body: dict[str, Any], store: Store) -> dict[str, Any]:
+    def _start(self, body: dict[str, Any], clients: AwsClients) -> dict[str, Any]:
         """store: with the caller's rights, under which the query reads and writes."""
         sql = body.get("QueryString", "")
         if not sql.strip():
@@ -128,7 +128,7 @@ class Athena(Service):
         workgroup = body.get("WorkGroup", "primary")
         configuration = self._configuration(workgroup)
         output = _output_location(body, configuration)
-        _find_bucket(store, output)
+        _find_bucket(clients, output)
         names = ("QueryString", "QueryExecutionContext", "ResultConfiguration", "WorkGroup", "ExecutionParameters")
         request = {name: body.get(name) for name in names}
         token = body.get("ClientRequestToken")
@@ -146,13 +146,13 @@ class Athena(Service):
             self.records.put(_KIND, execution_id, document)
             if token:
                 self.records.put("client_request_token", token, {"id": execution_id, "request": request})
-            execution = self.executions[execution_id] = _Execution(document, store, injected("query"))
+            execution = self.executions[execution_id] = _Execution(document, clients, injected("query"))
             execution.future = self.threads.submit(self._execute, execution, configuration)
         return {"QueryExecutionId": execution_id}
 
     def _configuration(self, workgroup: str) -> dict[str, Any]:
         try:
-            answer = self.store.client("athena").get_work_group(WorkGroup=workgroup)
+            answer = self.clients.client("athena").get_work_group(WorkGroup=workgroup)
         except ClientError as error:
             raise _invalid(f"WorkGroup {workgroup} is not found.") from error
         configuration: dict[str, Any] = answer["WorkGroup"].get("Configuration", {})
@@ -209,15 +209,15 @@ class Athena(Service):
         cutoff = configuration.get("BytesScannedCutoffPerQuery")
         parameters = document.get("ExecutionParameters", [])
         # Hive's quotes about the database, which awswrangler's describe_table writes, are Hive DDL's alone.
-        store = execution.store
-        _open_default_database(store)
-        statement = ddl.find(sql, database.strip("`"), store.client("glue"))
+        clients = execution.clients
+        _open_default_database(clients)
+        statement = ddl.find(sql, database.strip("`"), clients.client("glue"))
         is_ddl = statement is not None
         if is_ddl and parameters:
             raise not_parameterised()
         output, execution_id = document["ResultConfiguration"]["OutputLocation"], document["QueryExecutionId"]
         running: Running = statement or prepare(sql, parameters, f"{output}tables/{execution_id}/", execution_id).on(
-            breaking(self.engine, execution.fault), database, store, int(cutoff) if cutoff else None
+            breaking(self.engine, execution.fault), database, clients, int(cutoff) if cutoff else None
         )
         running = broken(running, execution.fault)
         document["Status"]["State"] = "RUNNING"
@@ -229,7 +229,7 @@ class Athena(Service):
             execution.statement = running
         outcome = running.run()
         ended = time.monotonic()
-        location = results.write(store, document, outcome, is_ddl)
+        location = results.write(clients, document, outcome, is_ddl)
         document["ResultConfiguration"]["OutputLocation"] = location
         document["StatementType"] = outcome.statement_type
         document["Statistics"] = {
@@ -290,7 +290,7 @@ class Athena(Service):
             answer["NextToken"] = str(first + size)
         return answer
 
-    def _results(self, body: dict[str, Any], store: Store) -> dict[str, Any]:
+    def _results(self, body: dict[str, Any], clients: AwsClients) -> dict[str, Any]:
         document = self._document(body["QueryExecutionId"])
         state = document["Status"]["State"]
         if state in ("QUEUED", "RUNNING"):
@@ -303,9 +303,9 @@ class Athena(Service):
         rows: results.Rows = []
         answer: dict[str, Any] = {"UpdateCount": 0}
         if columns:
-            most = min(body.get("MaxResults", _MOST_RESULTS), _MOST_RESULTS)
+            max_rows = min(body.get("MaxResults", _MAX_RESULTS), _MAX_RESULTS)
             try:
-                rows, following = results.page(store, location, begin, most)
+                rows, following = results.page(clients, location, begin, max_rows)
             except ClientError as error:
                 raise _invalid(f"Could not find results at {location}") from error
             if following is not None:
@@ -317,21 +317,21 @@ class Athena(Service):
         return answer
 
 
-def _find_bucket(store: Store, output: str) -> None:
+def _find_bucket(clients: AwsClients, output: str) -> None:
     """Look for the bucket of the results, as Athena does with its caller's rights before anything else."""
     bucket = output.removeprefix("s3://").partition("/")[0]
     try:
-        store.client("s3").get_bucket_location(Bucket=bucket)
+        clients.client("s3").get_bucket_location(Bucket=bucket)
     except ClientError as error:
         raise _invalid(f"Unable to verify/create output bucket {bucket}: {error}") from error
 
 
-def _open_default_database(store: Store) -> None:
+def _open_default_database(clients: AwsClients) -> None:
     """Ask for the database ``default``, as Athena does before every query, whether there is one or not.
 
     https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html
     """
-    glue = store.client("glue")
+    glue = clients.client("glue")
     with suppress(glue.exceptions.EntityNotFoundException):
         glue.get_database(Name="default")
 

@@ -81,13 +81,13 @@ class Prepared:
     table: bool = False
     temporary: str = ""
 
-    def on(self, engine: Engine, database: str, store: Any, most_bytes: int | None) -> "Statement":
+    def on(self, engine: Engine, database: str, clients: Any, max_bytes: int | None) -> "Statement":
         """The statement on its way to the engine. Raises QueryError."""
         try:
-            running = engine.statement(self.sql.text, database, store, most_bytes)
+            running = engine.statement(self.sql.text, database, clients, max_bytes)
         except QueryError as error:
             raise self.sql.in_original(error) from error
-        return Statement(self, running, database, store)
+        return Statement(self, running, database, clients)
 
 
 @dataclass
@@ -97,7 +97,7 @@ class Statement:
     prepared: Prepared
     running: Running
     database: str
-    store: Any
+    clients: Any
 
     def cancel(self) -> None:
         self.running.cancel()
@@ -116,7 +116,7 @@ class Statement:
         return replace(outcome, statement_type=statement_type, files=self._files())
 
     def _drop(self) -> None:
-        glue = self.store.client("glue")
+        glue = self.clients.client("glue")
         if self.prepared.temporary:
             with suppress(glue.exceptions.EntityNotFoundException):  # where the statement failed
                 glue.delete_table(DatabaseName=self.database, Name=self.prepared.temporary)
@@ -124,7 +124,7 @@ class Statement:
     def _files(self) -> list[str]:
         """What lies in the folder, which had to be empty before."""
         bucket, _, prefix = self.prepared.writes.removeprefix("s3://").partition("/")
-        pages = self.store.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        pages = self.clients.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         return [f"s3://{bucket}/{item['Key']}" for page in pages for item in page.get("Contents", [])]
 
 

@@ -51,20 +51,20 @@ class TrinoEngine:
 
     url: str
 
-    def statement(self, sql: str, database: str, store: Any, most_bytes: int | None = None) -> "TrinoStatement":
+    def statement(self, sql: str, database: str, clients: Any, max_bytes: int | None = None) -> "TrinoStatement":
         """Raises QueryError for a statement that Athena does not have."""
-        return TrinoStatement(self.url, Translated.of(sql), database, store, most_bytes)
+        return TrinoStatement(self.url, Translated.of(sql), database, clients, max_bytes)
 
 
 class TrinoStatement:
     """One statement in a session of its own, whose clock is UTC as on Athena."""
 
-    def __init__(self, url: str, translated: "Translated", database: str, store: Any, most_bytes: int | None) -> None:
+    def __init__(self, url: str, translated: "Translated", database: str, clients: Any, max_bytes: int | None) -> None:
         self.url = url
         self.translated = translated
         self.database = database
-        self.store = store
-        self.most_bytes = most_bytes
+        self.clients = clients
+        self.max_bytes = max_bytes
         self.cancelled = threading.Event()
 
     def cancel(self) -> None:
@@ -72,7 +72,7 @@ class TrinoStatement:
         self.cancelled.set()
 
     def run(self) -> Outcome:
-        if not is_root(self.store):
+        if not is_root(self.clients):
             self._require_rights()
         view = self.translated.view
         if view is None:
@@ -111,29 +111,29 @@ class TrinoStatement:
             raise QueryError("PERMISSION_DENIED", error.message) from error
 
     def _require_reading(self, database: str, table: str) -> None:
-        for arn in table_arns(self.store, database, table):
-            require(self.store, "glue:GetTable", arn)
-            require(self.store, "glue:GetPartitions", arn)
-        found = Catalog(self.store.client("glue")).find(database, table)
+        for arn in table_arns(self.clients, database, table):
+            require(self.clients, "glue:GetTable", arn)
+            require(self.clients, "glue:GetPartitions", arn)
+        found = Catalog(self.clients.client("glue")).find(database, table)
         if found is not None:
             bucket, _, prefix = found.location.removeprefix("s3://").partition("/")
-            require(self.store, "s3:ListBucket", f"arn:aws:s3:::{bucket}")
-            require(self.store, "s3:GetObject", f"arn:aws:s3:::{bucket}/{prefix}*")
+            require(self.clients, "s3:ListBucket", f"arn:aws:s3:::{bucket}")
+            require(self.clients, "s3:GetObject", f"arn:aws:s3:::{bucket}/{prefix}*")
 
     def _require_writing(self, database: str, table: str) -> None:
-        found = Catalog(self.store.client("glue")).find(database, table)
+        found = Catalog(self.clients.client("glue")).find(database, table)
         if found is None:
             self._require_making(database, table)
         location = self.translated.location if found is None else found.location
-        require(self.store, "s3:PutObject", f"arn:aws:s3:::{location.removeprefix('s3://')}*")
+        require(self.clients, "s3:PutObject", f"arn:aws:s3:::{location.removeprefix('s3://')}*")
 
     def _require_making(self, database: str, table: str) -> None:
-        for arn in table_arns(self.store, database, table):
-            require(self.store, "glue:CreateTable", arn)
+        for arn in table_arns(self.clients, database, table):
+            require(self.clients, "glue:CreateTable", arn)
 
     def _declare(self, database: str, view: str, columns: list[dict[str, str]]) -> None:
         """Give the catalog the view's columns, as Athena does: Trino leaves there one that is called dummy."""
-        glue = self.store.client("glue")
+        glue = self.clients.client("glue")
         table = glue.get_table(DatabaseName=database, Name=view)["Table"]
         kept = ("Name", "TableType", "Parameters", "ViewOriginalText", "ViewExpandedText", "StorageDescriptor")
         table_input = {name: table[name] for name in kept}
@@ -181,7 +181,7 @@ class TrinoStatement:
         """Called with each answer of the server."""
         if self.cancelled.is_set():
             raise Cancelled
-        if self.most_bytes is not None and _scanned_bytes(stats) > self.most_bytes:
+        if self.max_bytes is not None and _scanned_bytes(stats) > self.max_bytes:
             raise Cancelled("Bytes scanned limit was exceeded")
 
 

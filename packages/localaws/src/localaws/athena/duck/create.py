@@ -16,7 +16,7 @@ from localaws.athena.duck.operators import in_file
 from localaws.athena.duck.scan import objects
 from localaws.athena.duck.scope import Query
 from localaws.athena.duck.syntax import only, shown, tokens
-from localaws.athena.duck.write import COMPRESSIONS, FILES, MOST_WRITERS, Writer, check_keys, too_many_writers
+from localaws.athena.duck.write import COMPRESSIONS, FILES, MAX_WRITERS, Writer, check_keys, too_many_writers
 from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.types import Type
 
@@ -61,7 +61,7 @@ class CtasProperties:
             raise QueryError("INVALID_TABLE_PROPERTY", "bucketed_by and bucket_count must be specified together")
         if properties.bucket_count > 1 and properties.partitioned_by:
             raise not_supported("several buckets within partitions")
-        if properties.bucket_count > MOST_WRITERS:
+        if properties.bucket_count > MAX_WRITERS:
             raise too_many_writers()
         return properties
 

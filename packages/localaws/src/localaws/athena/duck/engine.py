@@ -47,19 +47,19 @@ class DuckEngine:
     memory: int = MEMORY_BYTES
     files_of_bucket: int = 1
 
-    def statement(self, sql: str, database: str, store: Any, most_bytes: int | None = None) -> "DuckStatement":
-        return DuckStatement(self, sql, database, store, most_bytes)
+    def statement(self, sql: str, database: str, clients: Any, max_bytes: int | None = None) -> "DuckStatement":
+        return DuckStatement(self, sql, database, clients, max_bytes)
 
 
 class DuckStatement:
     """One statement with a DuckDB of its own, so that nothing but objects and catalog is shared."""
 
-    def __init__(self, engine: DuckEngine, sql: str, database: str, store: Any, most_bytes: int | None) -> None:
+    def __init__(self, engine: DuckEngine, sql: str, database: str, clients: Any, max_bytes: int | None) -> None:
         self.engine = engine
         self.sql = sql.rstrip().rstrip(";").rstrip()
         self.database = database
-        self.store = store
-        self.most_bytes = most_bytes
+        self.clients = clients
+        self.max_bytes = max_bytes
         self.scanned_bytes = 0
         self.connection: duckdb.DuckDBPyConnection | None = None
         self.cancelled = threading.Event()
@@ -78,7 +78,7 @@ class DuckStatement:
             self.engine.spill.mkdir(parents=True, exist_ok=True)
             with (
                 tempfile.TemporaryDirectory(dir=self.engine.spill) as spill,
-                connect(self.engine, self.store, spill) as self.connection,
+                connect(self.engine, self.clients, spill) as self.connection,
             ):
                 return self._run(self.connection)
         except duckdb.Error as error:
@@ -94,8 +94,8 @@ class DuckStatement:
     def _run(self, connection: duckdb.DuckDBPyConnection) -> Outcome:
         self._check_cancelled()
         node = parse(self.sql)
-        catalog = Catalog(self.store.client("glue"))
-        s3 = self.store.client("s3")
+        catalog = Catalog(self.clients.client("glue"))
+        s3 = self.clients.client("s3")
         source = TableSource(connection, catalog, s3)
         if isinstance(node, exp.Insert):
             insert(
@@ -127,7 +127,7 @@ class DuckStatement:
         binary.register(source.connection, query.sql)
         self.scanned_bytes = source.scanned_bytes(query.sql)
         source.read_whole(self.engine.memory)
-        if self.most_bytes is not None and self.scanned_bytes > self.most_bytes:
+        if self.max_bytes is not None and self.scanned_bytes > self.max_bytes:
             raise Cancelled(SCAN_LIMIT)
         return query
 
@@ -143,7 +143,7 @@ class DuckStatement:
         return Outcome(tuple(columns), rows)
 
 
-def connect(engine: DuckEngine, store: Any, spill: str) -> duckdb.DuckDBPyConnection:
+def connect(engine: DuckEngine, clients: Any, spill: str) -> duckdb.DuckDBPyConnection:
     """A DuckDB in memory that reads and writes the store's objects."""
     connection = duckdb.connect(
         config={
@@ -164,10 +164,10 @@ def connect(engine: DuckEngine, store: Any, spill: str) -> duckdb.DuckDBPyConnec
     connection.execute("SET disabled_optimizers = 'build_side_probe_side'")
     # A statement reads an object's head and footer once, however often it names the table.
     connection.execute("SET enable_http_metadata_cache = true; SET parquet_metadata_cache = true")
-    token = f", SESSION_TOKEN {quote(store.session_token)}" if store.session_token else ""
+    token = f", SESSION_TOKEN {quote(clients.session_token)}" if clients.session_token else ""
     connection.execute(
-        f"CREATE SECRET (TYPE s3, KEY_ID {quote(store.access_key_id)}{token},"
-        f" SECRET {quote(store.secret_access_key)}, REGION {quote(REGION)}, ENDPOINT {quote(store.endpoint.removeprefix('http://'))},"
+        f"CREATE SECRET (TYPE s3, KEY_ID {quote(clients.access_key_id)}{token},"
+        f" SECRET {quote(clients.secret_access_key)}, REGION {quote(REGION)}, ENDPOINT {quote(clients.endpoint.removeprefix('http://'))},"
         " URL_STYLE 'path', USE_SSL false)"
     )
     return connection

@@ -164,7 +164,7 @@ _LAST_SECOND = 10**11
 
 
 # What Trino's own type has room for: 2^51 milliseconds.
-_MOST_SECONDS = 2**51 // 1000
+_MAX_SECONDS = 2**51 // 1000
 
 
 def _from_unixtime(arguments: Sequence[Value], tried: bool = False) -> Value:
@@ -172,7 +172,7 @@ def _from_unixtime(arguments: Sequence[Value], tried: bool = False) -> Value:
     if not seconds.type.is_integer or zone.type.name != "varchar":
         raise _refused("from_unixtime", arguments)
     whole = coerce(seconds, BIGINT).sql
-    never = f" WHEN {whole} NOT BETWEEN -{_MOST_SECONDS} AND {_MOST_SECONDS} THEN NULL" if tried else ""
+    never = f" WHEN {whole} NOT BETWEEN -{_MAX_SECONDS} AND {_MAX_SECONDS} THEN NULL" if tried else ""
     instant = (
         f"CASE WHEN {whole} BETWEEN -{_LAST_SECOND} AND {_LAST_SECOND}"
         f" THEN timezone('UTC', make_timestamp({whole} * 1000000)){never}"

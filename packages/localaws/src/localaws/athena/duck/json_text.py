@@ -70,8 +70,8 @@ def plain_row(fields: Sequence[tuple[str, Type]]) -> str:
     return _object_of_members("|".join(f'"{name}"{_BLANK}:{_BLANK}(?:{_PLAIN_FIELDS[of]})' for name, of in fields))
 
 
-_DEEPEST = 800  # nesting of brackets that Python can read
-_DEEPEST_AT_ONCE = 1001  # nesting that Trino can cast directly; json_parse() fails only at some thousands
+_MAX_DEPTH = 800  # nesting of brackets that Python can read
+_MAX_DEPTH_DIRECT = 1001  # nesting that Trino can cast directly; json_parse() fails only at some thousands
 
 
 class Number(str):
@@ -129,12 +129,12 @@ def parsed(text: str, decoder: json.JSONDecoder = _DECODER) -> Any:
     """
     failure = NotCast if decoder is _AT_ONCE else NotJson
     depth = _depth(text)
-    if decoder is _AT_ONCE and depth > _DEEPEST_AT_ONCE:
+    if decoder is _AT_ONCE and depth > _MAX_DEPTH_DIRECT:
         keys = _KEYS.findall(text)
         if len(set(keys)) == len(keys) and "\\" not in text:  # a duplicate key can override a value
             raise failure(text)
-    if depth > _DEEPEST:
-        raise not_supported(f"JSON of more than {_DEEPEST} brackets in one another")
+    if depth > _MAX_DEPTH:
+        raise not_supported(f"JSON of more than {_MAX_DEPTH} brackets in one another")
     try:
         return decoder.decode(text)
     except ValueError:
@@ -142,7 +142,7 @@ def parsed(text: str, decoder: json.JSONDecoder = _DECODER) -> Any:
 
 
 def _depth(text: str) -> int:
-    if text.count("[") + text.count("{") <= _DEEPEST:
+    if text.count("[") + text.count("{") <= _MAX_DEPTH:
         return 0
     steps = (1 if one in "[{" else -1 if one in "]}" else 0 for one in _BRACKETS.findall(text))
     return max(accumulate(steps), default=0)
@@ -298,7 +298,10 @@ def _as_integer(value: Any) -> int | None:
 
 
 _E_DIGITS = 15
-_LEAST, _MOST = 1e-9, 1e15  # outside this range, Trino writes some doubles with more digits than necessary
+_MIN_SHORTEST, _MAX_SHORTEST = (
+    1e-9,
+    1e15,
+)  # outside this range, Trino writes some doubles with more digits than necessary
 
 
 def _as_varchar(value: Any) -> str | None:
@@ -320,7 +323,7 @@ def _scientific(number: float) -> str:
     if number == 0:
         return "-0E0" if str(number).startswith("-") else "0E0"
     text = f"{number:.{_E_DIGITS - 1}e}"
-    if float(text) != number or not _LEAST <= abs(number) < _MOST:
+    if float(text) != number or not _MIN_SHORTEST <= abs(number) < _MAX_SHORTEST:
         raise not_supported("a double of so many digits as varchar")
     digits, _, exponent = text.partition("e")
     whole, _, fraction = digits.partition(".")

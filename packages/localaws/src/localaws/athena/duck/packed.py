@@ -21,10 +21,10 @@ _NOT_COVERED = (".bz2", ".deflate", ".lz4", ".lzo", ".lzo_deflate", ".snappy")
 
 _PIECE = 1 << 20  # bytes decompressed at a time
 _INPUT = 1 << 12  # bytes of input at a time: zlib copies the rest of them at the end of each member
-_MOST_BYTES = 1 << 32  # of one file's text: more is probably a decompression bomb, and would fill the disk
+_MAX_BYTES = 1 << 32  # of one file's text: more is probably a decompression bomb, and would fill the disk
 _GZIP = 16 + zlib.MAX_WBITS
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_LARGEST_WINDOW = 1 << 23
+_MAX_WINDOW = 1 << 23
 
 
 def check_name(location: str) -> None:
@@ -33,11 +33,11 @@ def check_name(location: str) -> None:
         raise not_supported(f"the compression of {location}")
 
 
-def write_text(location: str, data: bytes, path: Path, longest_line: int) -> int:
+def write_text(location: str, data: bytes, path: Path, max_line: int) -> int:
     """Writes the text of a file to ``path``, in UTF-8, with lines that end in LF. Returns its size in bytes.
 
     Lines of the file can end in LF, CR LF or CR. Bytes that are not UTF-8 become U+FFFD, as in Java. Raises QueryError
-    for a damaged compressed file, and for a line of more than ``longest_line`` characters.
+    for a damaged compressed file, and for a line of more than ``max_line`` characters.
     """
     size = line = 0  # bytes of the text, characters of its last line so far
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
@@ -46,12 +46,12 @@ def write_text(location: str, data: bytes, path: Path, longest_line: int) -> int
             text = decoder.decode(piece, final=not piece)
             size += file.write(text.encode())
             _, end, tail = text.rpartition("\n")
-            longest = line + (text.find("\n") if end else len(text))
-            line = len(tail) if end else longest
-            if longest > longest_line:
-                raise not_supported(f"a line of more than {longest_line} bytes, in {location},")
-            if size > _MOST_BYTES:
-                raise not_supported(f"more than {_MOST_BYTES} bytes of text, in {location},")
+            length = line + (text.find("\n") if end else len(text))
+            line = len(tail) if end else length
+            if length > max_line:
+                raise not_supported(f"a line of more than {max_line} bytes, in {location},")
+            if size > _MAX_BYTES:
+                raise not_supported(f"more than {_MAX_BYTES} bytes of text, in {location},")
     return size
 
 
@@ -117,7 +117,7 @@ def _check_frames(location: str, data: bytes) -> None:
         if not one_segment:
             window = int.from_bytes(file.read(1))
             base = 1 << (10 + (window >> 3))
-            if base + base // 8 * (window & 7) > _LARGEST_WINDOW:
+            if base + base // 8 * (window & 7) > _MAX_WINDOW:
                 raise _unreadable(location, "Window size too large (not yet supported)")
         file.seek((0, 1, 2, 4)[descriptor & 3] + (int(one_segment), 2, 4, 8)[descriptor >> 6], io.SEEK_CUR)
         is_last = False

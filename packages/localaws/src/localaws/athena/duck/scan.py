@@ -65,7 +65,7 @@ class TableSource:
     def read_whole(self, memory: int) -> None:
         """Has DuckDB get each object in one request, where all together are small beside the ``memory``, in bytes.
 
-        Else it asks for each column of each row group, and the base reads the whole object for each such request.
+        Else it asks for each column of each row group, and ministack reads the whole object for each such request.
         """
         tables = [files for _, table, files in self._scanned if table.serde == PARQUET]  # others have been copied
         total = sum({location: size for files in tables for location, size in files}.values())

@@ -17,15 +17,15 @@ def _check_texts(name: str, arguments: Sequence[Value]) -> None:
         raise _refused(name, arguments)
 
 
-_LONGEST = 2**31 - 1
+_MAX_LENGTH = 2**31 - 1
 
 
 def _as_long_as(length: int) -> Type:
-    return VARCHAR if length >= _LONGEST else Type("varchar", (length,))
+    return VARCHAR if length >= _MAX_LENGTH else Type("varchar", (length,))
 
 
 def _length(value: Value) -> int:
-    return value.type.args[0] if value.type.args else _LONGEST
+    return value.type.args[0] if value.type.args else _MAX_LENGTH
 
 
 def replace(arguments: Sequence[Value]) -> Value:
@@ -35,8 +35,8 @@ def replace(arguments: Sequence[Value]) -> Value:
     if not searched.literal or len(arguments) > 3:
         raise _refused("replace", arguments)
     by = arguments[2].sql if len(arguments) == 3 else "''"
-    longest = _length(text) + _length(arguments[2]) * (_length(text) + 1) if len(arguments) == 3 else _length(text)
-    return Value(f"replace({text.sql}, {searched.sql}, {by})", _as_long_as(longest))
+    max_length = _length(text) + _length(arguments[2]) * (_length(text) + 1) if len(arguments) == 3 else _length(text)
+    return Value(f"replace({text.sql}, {searched.sql}, {by})", _as_long_as(max_length))
 
 
 def split(arguments: Sequence[Value]) -> Value:
@@ -108,8 +108,8 @@ def regexp_replace(arguments: Sequence[Value]) -> Value:
     if len(arguments) > 3 or by.literal is None or "$" in by.literal or "\\" in by.literal:
         raise _refused("regexp_replace", arguments)
     x, y = _length(text), _length(by)
-    longest = x + max(x * y // 2, y) * (x + 1) if len(arguments) > 2 else x
-    return Value(f"regexp_replace({text.sql}, {quote(pattern.duck)}, {by.sql}, 'g')", _as_long_as(longest))
+    max_length = x + max(x * y // 2, y) * (x + 1) if len(arguments) > 2 else x
+    return Value(f"regexp_replace({text.sql}, {quote(pattern.duck)}, {by.sql}, 'g')", _as_long_as(max_length))
 
 
 def regexp_count(arguments: Sequence[Value]) -> Value:

@@ -19,7 +19,7 @@ from localaws.athena.errors import QueryError, not_supported
 
 COMPRESSIONS = ("SNAPPY", "GZIP", "ZSTD")
 # Athena's limit of partitions × buckets that one statement writes.
-MOST_WRITERS = 100
+MAX_WRITERS = 100
 # A table without buckets and partitions has so many files; DuckDB's row groups have so many rows.
 FILES = 2
 _ROW_GROUP = 122_880
@@ -72,7 +72,7 @@ class Writer:
 
     def values(self, rows: str, keys: Sequence[Column]) -> list[Values]:
         """The partitions that the rows belong to. Raises QueryError for too many, or one that is not covered."""
-        texts = f"SELECT DISTINCT {', '.join(map(_text, keys))} FROM ({rows}) ORDER BY ALL LIMIT {MOST_WRITERS + 1}"
+        texts = f"SELECT DISTINCT {', '.join(map(_text, keys))} FROM ({rows}) ORDER BY ALL LIMIT {MAX_WRITERS + 1}"
         found = self.connection.execute(texts).fetchall()
         _check_partitions(found, keys)
         return found
@@ -148,7 +148,7 @@ def check_keys(keys: Sequence[Column]) -> None:
 def too_many_writers() -> QueryError:
     return QueryError(
         "HIVE_TOO_MANY_OPEN_PARTITIONS",
-        f"Exceeded limit of {MOST_WRITERS} open writers for partitions/buckets.",
+        f"Exceeded limit of {MAX_WRITERS} open writers for partitions/buckets.",
     )
 
 
@@ -156,5 +156,5 @@ def _check_partitions(found: Collection[Values], keys: Sequence[Column]) -> None
     for values in found:
         if len(values) != len(keys) or not all(map(_KEY_TEXT.fullmatch, values)):
             raise not_supported(f"the partition {'/'.join(values)}")
-    if len(found) > MOST_WRITERS:
+    if len(found) > MAX_WRITERS:
         raise too_many_writers()

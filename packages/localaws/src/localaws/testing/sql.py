@@ -1,17 +1,29 @@
-"""The translation run in this process: tables of a few rows in place of objects and a catalog."""
+"""Athena's SQL in this process, on DuckDB: tables of a few rows instead of objects and a catalog; no server.
+
+    orders = FakeSource()
+    orders.add(table("orders", "id bigint, price decimal(10,2)"), "(1, 9.99), (2, 5)")
+    assert rows("SELECT sum(price) FROM orders", orders) == [("14.99",)]
+
+Cells are texts, as in Athena's result files, or None.
+"""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import duckdb
+from sqlglot import exp
 
+from localaws.athena import ddl
 from localaws.athena.catalog import Column, Table
 from localaws.athena.duck import binary, json_text
 from localaws.athena.duck.compiler import Compiler
 from localaws.athena.duck.engine import as_query_error, as_text
 from localaws.athena.duck.syntax import parse
+from localaws.athena.errors import QueryError
 from localaws.athena.types import from_hive
+
+__all__ = ["FakeSource", "QueryError", "Rows", "functions_called", "hive_ddl", "query", "rows", "table"]
 
 Rows = list[tuple[str | None, ...]]
 
@@ -28,12 +40,16 @@ def _columns(text: str) -> tuple[Column, ...]:
 
 @dataclass
 class FakeSource:
-    """Tables by name with the VALUES that they hold; keeps what each scan was asked to prune by."""
+    """Tables by name with their rows.
+
+    pruned: the conditions that the last scan of each table was given to skip partitions.
+    """
 
     tables: dict[str, tuple[Table, str]] = field(default_factory=dict)
     pruned: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, of: Table, values: str = "") -> None:
+        """values: rows as DuckDB's VALUES has them, columns before partition keys."""
         self.tables[f"{of.database}.{of.name}"] = (of, values)
 
     def table(self, database: str, name: str) -> Table | None:
@@ -52,24 +68,24 @@ class FakeSource:
         return f"(SELECT * FROM {inner} WHERE {where}) AS {alias}"
 
 
-def answer(sql: str, source: FakeSource | None = None) -> tuple[list[tuple[str, str]], Rows]:
-    """Columns (name, type) and rows, as texts, of a query in database ``db``. Raises QueryError."""
-    query = Compiler(source or FakeSource(), sql, "db").query(parse(sql))
+def query(sql: str, source: FakeSource | None = None) -> tuple[list[tuple[str, str]], Rows]:
+    """The columns (name, type) and rows of a query in database ``db``. Raises QueryError."""
+    compiled = Compiler(source or FakeSource(), sql, "db").query(parse(sql))
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         try:
-            json_text.register(connection, query.sql)
-            binary.register(connection, query.sql)
-            result = connection.execute(query.sql)
-            rows = result.fetchall()
+            json_text.register(connection, compiled.sql)
+            binary.register(connection, compiled.sql)
+            cursor = connection.execute(compiled.sql)
+            fetched = cursor.fetchall()
         except duckdb.Error as error:
             raise as_query_error(error) from error
-        found = [str(of[1]) for of in result.description or []]
-    # What DuckDB returns is of the very type that Trino would return.
-    assert _plain(found) == _plain([column.type.duck for column in query.columns])
-    columns = [(column.name or f"_col{n}", str(column.type)) for n, column in enumerate(query.columns)]
-    types = [column.type for column in query.columns]
-    return columns, [tuple(as_text(cell, of) for cell, of in zip(row, types, strict=True)) for row in rows]
+        returned = [str(of[1]) for of in cursor.description or []]
+    # DuckDB returns the types that Trino would return.
+    assert _plain(returned) == _plain([column.type.duck for column in compiled.columns])
+    columns = [(column.name or f"_col{n}", str(column.type)) for n, column in enumerate(compiled.columns)]
+    types = [column.type for column in compiled.columns]
+    return columns, [tuple(as_text(cell, of) for cell, of in zip(row, types, strict=True)) for row in fetched]
 
 
 def _plain(types: list[str]) -> list[str]:
@@ -77,4 +93,20 @@ def _plain(types: list[str]) -> list[str]:
 
 
 def rows(sql: str, source: FakeSource | None = None) -> Rows:
-    return answer(sql, source)[1]
+    """The rows of a query in database ``db``. Raises QueryError."""
+    return query(sql, source)[1]
+
+
+def hive_ddl(sql: str) -> dict[str, str] | None:
+    """The parts of a statement of Hive's DDL, as ``table`` and ``location``; None for all other statements.
+
+    Raises QueryError for DDL that is not covered.
+    """
+    statement = ddl.find(sql, "db", glue=None)
+    return None if statement is None else statement.parts
+
+
+def functions_called(sql: str) -> set[str]:
+    """The names of all functions that a query calls, in lower case; ``cast`` for any cast. Raises QueryError."""
+    tree = parse(sql)
+    return {node.name.lower() for node in tree.find_all(exp.Anonymous)} | {"cast" for _ in tree.find_all(exp.Cast)}

@@ -1,5 +1,7 @@
 """The environment of a user whose settings redirect AWS and HTTP clients to another server."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
