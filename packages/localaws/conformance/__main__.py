@@ -87,7 +87,9 @@ def main(
     try:
         with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
             if arguments.record_functions:
-                return _record_functions(Path(folder), arguments.trino_command)
+                with started(Path(folder), arguments.trino_command) as environment:
+                    functions.record(environment)
+                return 0
             checks = [part for part in chosen if isinstance(part, Check)]
             failed = [check.name for check in checks if not check.passes(arguments.trino_command)]
             parts = [part for part in chosen if isinstance(part, Part)]
@@ -118,13 +120,6 @@ def _compare(folder: Path, trino_command: str, parts: Sequence[Part]) -> tuple[l
             results.append(Result(part.name, part.run(judge)))
             print(f"{part.name}: {len(results[-1].findings)} compared, {time.monotonic() - begun:.0f} s", flush=True)
         return results, environment.trino_version()
-
-
-def _record_functions(folder: Path, trino_command: str) -> int:
-    with started(folder, trino_command) as environment:
-        count = functions.record(environment)
-    print(f"Written to {functions.FILE.name}: {count} signatures")
-    return 0
 
 
 def _test_server(trino_command: str) -> bool:

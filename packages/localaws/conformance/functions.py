@@ -38,9 +38,9 @@ def _fetch(request: Request) -> dict[str, Any]:
         return dict(json.loads(response.read()))
 
 
-def record(environment: Environment) -> int:
-    """Write the signatures that Trino lists to the engine's file; returns how many there are."""
+def record(environment: Environment) -> None:
+    """Write the signatures that Trino lists to the engine's file."""
     lines = _listed(environment)
     title = f"# SHOW FUNCTIONS of Trino {environment.trino_version()}, written by `make functions`: do not edit."
     FILE.write_text("".join(f"{line}\n" for line in (title, *lines)), encoding="utf-8")
-    return len(lines)
+    print(f"Written to {FILE.name}: {len(lines)} signatures")

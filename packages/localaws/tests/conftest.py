@@ -1,7 +1,7 @@
 """The environment and the layers of all tests of the package.
 
 Fixtures: `aws` is the session's local AWS, `fresh_aws` the test's own. A test is of the layer `service` unless its file
-says `unit`.
+says `unit` or `trino`.
 """
 
 import pytest
@@ -14,7 +14,7 @@ isolate()
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.get_closest_marker("unit") is None:
+        if not any(item.get_closest_marker(layer) for layer in ("unit", "trino")):
             item.add_marker("service")
 
 
