@@ -311,12 +311,12 @@ def test_without_inheritance_a_partition_has_the_types_of_its_files(
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ('{"ts":1}\n{"ts":"1"}', "ts is int here and string there"),
+        ('{"ts":1}\n{"ts":"1"}', "ts is int in one record and string in another"),
         ('{"data":{"s_01":[1]}}', "data.s_01 is list [1]"),
-        ('{"data":{}}\n{"data":1}', "data is an object here and int there"),
-        ('{"data":1}\n{"data":{}}', "data is int here and an object there"),
-        ('{"ts":1}\nnot json', "line 2 is no JSON"),
-        ("[1]", "line 1 is no JSON object"),
+        ('{"data":{}}\n{"data":1}', "data is an object in one record and int in another"),
+        ('{"data":1}\n{"data":{}}', "data is int in one record and an object in another"),
+        ('{"ts":1}\nnot json', "line 2 is not JSON"),
+        ("[1]", "line 1 is not a JSON object"),
         ('{"ts":9223372036854775808}', "ts is int 9223372036854775808"),
     ],
 )

@@ -159,17 +159,17 @@ def test_rules_are_replaced_and_do_not_outlive_the_server(fresh_aws: LocalAws) -
         ({"service": "s3", "effect": {"error": 500, "delay_seconds": 1}}, "effect is an object with one of"),
         ({"service": "s3", "effect": {"error": 404}}, "error is 500, 503 or an object"),
         ({"service": "s3", "effect": {"error": {"code": "SlowDown"}}}, "an error has code, status"),
-        ({"service": "s3", "effect": {"error": {"code": 5, "status": 500}}}, "code and message are texts"),
+        ({"service": "s3", "effect": {"error": {"code": 5, "status": 500}}}, "code and message are strings"),
         ({"service": "s3", "effect": {"delay_seconds": "1"}}, "delay_seconds is a number"),
         ({"service": "athena", "effect": {"query": "explodes"}}, "effect query is one of fails, hangs"),
-        ({"service": "glue", "effect": {"query": "fails"}}, "effect query is one of service athena"),
+        ({"service": "glue", "effect": {"query": "fails"}}, "effect query belongs to service athena"),
         (
             {"service": "glue", "action": "StartJobRun", "effect": {"crawl": "FAILED"}},
-            "effect crawl is one of action StartCrawler",
+            "effect crawl belongs to action StartCrawler",
         ),
-        ({"service": "s3", "effect": THROTTLED, "times": -1}, "times is a number from 0 on"),
-        ({"service": "s3", "effect": THROTTLED, "after": True}, "after is a number from 0 on"),
-        ({"service": "s3", "effect": THROTTLED, "match": 1}, "match is a text"),
+        ({"service": "s3", "effect": THROTTLED, "times": -1}, "times is a number >= 0"),
+        ({"service": "s3", "effect": THROTTLED, "after": True}, "after is a number >= 0"),
+        ({"service": "s3", "effect": THROTTLED, "match": 1}, "match is a string"),
         ({"service": "s3", "effect": THROTTLED, "match": "a("}, "match 'a(': missing ), unterminated"),
     ],
 )
@@ -229,7 +229,7 @@ def test_a_query_fails_before_or_after_it_has_written(faults: LocalAws, athena: 
     sql = f"-- CREATE\n/* TABLE */ {ctas(athena, name)}"
 
     # when it runs, expect files only of one that fails after writing, a table of none
-    assert athena.failure(sql) == "GENERIC_INTERNAL_ERROR: A fault was asked for"
+    assert athena.failure(sql) == "GENERIC_INTERNAL_ERROR: An injected fault"
     assert len(athena.keys(f"{name}/")) == (2 if effect == "fails_after_writing" else 0)
     assert [table for table in tables(athena) if table.startswith(("made", "failed"))] == []
     assert faults.struck() == [1]
@@ -245,7 +245,7 @@ def test_what_writes_nothing_cannot_fail_after_it(faults: LocalAws, athena: Athe
 def test_hive_ddl_fails(faults: LocalAws, athena: AthenaClient) -> None:
     # given a statement that no engine runs, when it is to fail, expect that
     faults.inject({"service": "athena", "match": "SHOW", "effect": {"query": "fails"}})
-    assert athena.failure("SHOW TABLES") == "GENERIC_INTERNAL_ERROR: A fault was asked for"
+    assert athena.failure("SHOW TABLES") == "GENERIC_INTERNAL_ERROR: An injected fault"
 
 
 def test_a_query_hangs_until_it_is_stopped(faults: LocalAws, athena: AthenaClient) -> None:

@@ -41,7 +41,7 @@ def test_it_tells_how_it_is_used() -> None:
 def test_a_memory_that_is_no_size_is_named(tmp_path: Path, size: str) -> None:
     answer = localaws("--state", str(tmp_path), "--port", "0", "--query-memory", size)
     assert answer.returncode == 2
-    assert f"--query-memory: {size} is no size: write it as 2G or 500M" in answer.stderr
+    assert f"--query-memory: {size} is not a size: write it as 2G or 500M" in answer.stderr
 
 
 def test_it_starts_in_under_five_seconds(tmp_path: Path) -> None:

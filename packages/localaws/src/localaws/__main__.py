@@ -1,4 +1,4 @@
-"""Run the local AWS: python -m localaws --port 4566 --state .local/aws"""
+"""Run the local AWS: localaws --port 4566 --state .local/aws"""
 
 import argparse
 import asyncio
@@ -20,9 +20,9 @@ import yaml
 from localaws.environment import isolated
 from localaws.service import REGION
 
-HOST = "127.0.0.1"  # also where its own functions, jobs and queries reach it, wherever it listens
+HOST = "127.0.0.1"  # its own functions, jobs and queries use this address, wherever it listens
 EVERYWHERE = "0.0.0.0"
-# Method, path, query, status, bytes of the answer, range asked for, and the action of what is no S3.
+# Method, path, query, status, bytes of the response, requested range, and the action (of services other than S3).
 _ACCESS_LINE = "%(m)s %(U)s ?%(q)s %(s)s %(b)s %({range}i)s %({x-amz-target}i)s"
 
 
@@ -40,7 +40,7 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m localaws",
+        prog="localaws",
         description="A local AWS on 127.0.0.1: S3, IAM, CloudFormation, Lambda, Glue, Athena.",
     )
     parser.add_argument(
@@ -50,9 +50,9 @@ def parse_arguments() -> argparse.Namespace:
         help=f"address to listen on; {EVERYWHERE}, all addresses, is for containers alone ({HOST})",
     )
     parser.add_argument("--port", type=int, default=4566, help="port to listen on; 0 takes a free one (4566)")
-    parser.add_argument("--state", default=".local/aws", help="folder that keeps everything (.local/aws)")
+    parser.add_argument("--state", default=".local/aws", help="folder for all data (.local/aws)")
     parser.add_argument(
-        "--engine", default="duckdb", choices=["duckdb", "trino"], help="what runs Athena's queries (duckdb)"
+        "--engine", default="duckdb", choices=["duckdb", "trino"], help="engine of Athena's queries (duckdb)"
     )
     parser.add_argument(
         "--trino-url",
@@ -63,22 +63,22 @@ def parse_arguments() -> argparse.Namespace:
         "--query-memory",
         type=_bytes,
         default="2G",
-        help="what each query may take on DuckDB before it spills to disk, as 2G or 500M (2G)",
+        help="memory of each query on DuckDB before it spills to disk, as 2G or 500M (2G)",
     )
-    parser.add_argument("--faults", type=Path, help="file of faults to begin with, as docs/faults.md describes (none)")
-    parser.add_argument("--access-log", type=Path, help="file that gets a line for each request (none)")
+    parser.add_argument("--faults", type=Path, help="file of fault rules, as docs/faults.md describes them (none)")
+    parser.add_argument("--access-log", type=Path, help="file for one line per request (none)")
     parser.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
     return parser.parse_args()
 
 
 def _bytes(size: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]*[MG]", size):
-        raise argparse.ArgumentTypeError(f"{size} is no size: write it as 2G or 500M")
+        raise argparse.ArgumentTypeError(f"{size} is not a size: write it as 2G or 500M")
     return int(size[:-1]) * {"M": 10**6, "G": 10**9}[size[-1]]
 
 
 def lock_folder(state: Path) -> IO[str]:
-    """Take the state folder for this process: two servers in it would overwrite each other's state."""
+    """Lock the state folder: two servers would overwrite each other's state."""
     state.mkdir(parents=True, exist_ok=True)
     lock = (state / "lock").open("w")
     try:
@@ -103,13 +103,13 @@ def listen(host: str, port: int) -> socket.socket:
 
 def configure_ministack(port: int, endpoint: str, state: Path, log_level: str) -> None:
     """Set ministack's documented settings, which it reads at import, in an environment without the user's settings."""
-    temporary = state / "tmp"  # the code of functions that run; of no use to the next start
+    temporary = state / "tmp"  # the code of running functions; the next start does not need it
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
-    kept = isolated(temporary)
+    isolated_variables = isolated(temporary)
     os.environ.clear()
     os.environ.update(
-        kept,
+        isolated_variables,
         AWS_ENDPOINT_URL=endpoint,  # Lambdas get it, so they call back through this server
         AWS_ACCESS_KEY_ID="test",
         AWS_SECRET_ACCESS_KEY="test",
@@ -125,8 +125,8 @@ def configure_ministack(port: int, endpoint: str, state: Path, log_level: str) -
         S3_DATA_DIR=str(state / "s3"),
         LOG_LEVEL=log_level.upper(),
         LAMBDA_EXECUTOR="local",
-        AUTH="true",  # IAM is in force: see localaws/access.py
-        # Listeners of services that nobody asked for, one of them on all addresses.
+        AUTH="true",  # IAM is enforced: see localaws/access.py
+        # Listeners of services that are not needed, one of them on all addresses.
         SFTP_ENABLED="0",
         IOT_MTLS_ENABLED="0",
     )
@@ -135,7 +135,7 @@ def configure_ministack(port: int, endpoint: str, state: Path, log_level: str) -
 
 
 def access_logger(path: Path) -> logging.Logger:
-    """A logger of its own, for hypercorn's would have the level of all others."""
+    """A separate logger, because hypercorn's has the level of all loggers."""
     logger = logging.getLogger("localaws.requests")
     logger.setLevel(logging.INFO)
     logger.propagate = False
@@ -170,7 +170,7 @@ async def serve(listener: socket.socket, endpoint: str, state: Path, arguments: 
         except (OSError, InvalidRule) as error:
             sys.exit(f"--faults {arguments.faults}: {error}")
     print(f"Local AWS on {endpoint}, state in {state}", flush=True)
-    # The objects of imported modules are never garbage, but the collector spent a tenth of the CPU time on them.
+    # Imported modules are never garbage, but the collector spent a tenth of the CPU time on them.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     await hypercorn_serve(cast(Framework, app), config, shutdown_trigger=stop.wait)

@@ -1,9 +1,9 @@
-"""Who may do what: IAM, in force for every caller.
+"""IAM, enforced for every caller.
 
-ministack enforces it for what it answers (``AUTH=true``): signatures, roles, policies, conditions, AWS's own words of
-denial. Of Athena and Glue it knows too little: it takes one resource for a request, and often the wrong one. So what
-these two need stands here, as AWS's service authorization reference has it, and is decided by ministack's evaluator;
-then the request goes on with the root's rights. An action whose needs do not stand here is refused to all but the root.
+ministack enforces it for its own actions (``AUTH=true``): signatures, roles, policies, conditions, with AWS's messages.
+For Athena and Glue it checks a single resource per request, often the wrong one. Therefore, this module lists the
+resources of their actions, according to AWS's service authorization reference, and has ministack's evaluator decide;
+then the request continues with the root user's rights. Only the root user may call actions that are not listed.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsglue.html
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonathena.html
@@ -31,7 +31,7 @@ Body = dict[str, Any]
 
 SERVICES = {"AmazonAthena": "athena", "AWSGlue": "glue"}
 DENIED = ("AccessDenied", "AccessDeniedException")  # the codes of S3 and Glue
-_SESSION_SECONDS = 12 * 3600  # longer than anything that runs here under a role
+_SESSION_SECONDS = 12 * 3600  # longer than any job or crawl runs
 _SESSION_KEY = re.compile(rb"\bASIA[A-Z0-9]{12,}\b")
 _CATALOG = "catalog"
 
@@ -85,14 +85,13 @@ _OF_QUERY = {"GetQueryExecution", "GetQueryResults", "GetQueryRuntimeStatistics"
 
 
 class Access:
-    """Decides about requests to Athena and Glue. workgroup_of: of a query's id, None for an unknown one."""
+    """Authorizes requests to Athena and Glue. workgroup_of: the workgroup of a query's id, None for an unknown id."""
 
     def __init__(self, workgroup_of: Callable[[str], str | None]) -> None:
         self._workgroup_of = workgroup_of
 
     def check(self, target: str, caller: Caller, scope: Message, body: bytes) -> Body:
-        """The request, read. Raises ServiceError when its signature is wrong, it is not JSON, or its caller has not
-        the rights."""
+        """The request's document. Raises ServiceError for a wrong signature, invalid JSON, and missing rights."""
         prefix, _, action = target.partition(".")
         service = SERVICES[prefix]
         if not caller.access_key_id:
@@ -107,38 +106,38 @@ class Access:
         return document
 
     def _resources(self, service: str, action: str, body: Body) -> Sequence[str]:
-        """What the action is checked against: ARNs from their resource part on, or "*"."""
+        """The resources of an action: the resource parts of their ARNs, or "*"."""
         try:
             if service == "glue" and action in _GLUE:
                 return _GLUE[action](body)
             if service == "athena" and action in _OF_WORKGROUP:
                 return [f"workgroup/{body.get('WorkGroup', 'primary')}"]
             if service == "athena" and action in _OF_QUERY:
-                # Who asks for an unknown query is told so by the service.
+                # The service itself reports unknown queries.
                 return self._of_queries([body["QueryExecutionId"]])
             if service == "athena" and action == "BatchGetQueryExecution":
                 return self._of_queries(body["QueryExecutionIds"])
         except KeyError as missing:
-            raise ServiceError("InvalidInputException", f"{action} without {missing}") from missing
+            raise ServiceError("InvalidInputException", f"{action} needs {missing}") from missing
         raise ServiceError(
             "AccessDeniedException",
-            f"The local AWS does not know what rights {service}:{action} needs: it refuses it to all but the root",
+            f"The local AWS does not know the rights that {service}:{action} needs: only the root user may call it",
         )
 
     def _of_queries(self, queries: list[str]) -> Sequence[str]:
         """The workgroups of the queries that are known."""
-        return sorted({f"workgroup/{found}" for query in queries if (found := self._workgroup_of(query))})
+        return sorted({f"workgroup/{name}" for query in queries if (name := self._workgroup_of(query))})
 
 
 def is_root(caller: Caller | AwsClients) -> bool:
-    """Whether it is the account itself, who may do everything."""
+    """Whether it is the root user, who may do everything."""
     return bool(caller.access_key_id) and iam_evaluator.is_root_access_key(caller.access_key_id)
 
 
 def require(clients: AwsClients, action: str, arn: str) -> None:
-    """For what is done in a caller's stead, not with their credentials, which the store has.
+    """Check a right of the caller whose credentials `clients` has, for work that is done with the root user's.
 
-    action: as policies name it, s3:GetObject. Raises ServiceError when the caller may not do it.
+    action: as in policies, s3:GetObject. Raises ServiceError without the right.
     """
     set_request_account_id(ACCOUNT)
     set_request_region(REGION)
@@ -147,7 +146,7 @@ def require(clients: AwsClients, action: str, arn: str) -> None:
 
 
 def table_arns(clients: AwsClients, database: str, table: str) -> list[str]:
-    """What an action on a table is checked against."""
+    """The resources of an action on a table."""
     named = {"DatabaseName": database, "TableName": table}
     return [f"arn:aws:glue:{REGION}:{ACCOUNT}:{one}" for one in _GLUE["GetPartition"](named)]
 
@@ -162,7 +161,7 @@ def _enforce(key: str, action: str, region: str, arn: str) -> None:
 
 
 def as_root(scope: Message, clients: AwsClients) -> Message:
-    """The request in the root's name, whose signature ministack does not look at."""
+    """The request as the root user's, whose signature ministack does not check."""
     headers = []
     for name, value in scope["headers"]:
         if name.lower() == b"authorization":
@@ -173,7 +172,7 @@ def as_root(scope: Message, clients: AwsClients) -> Message:
 
 
 def acting_for(clients: AwsClients, caller: Caller) -> AwsClients:
-    """The store with the caller's own credentials. Raises ServiceError when they have expired meanwhile."""
+    """Clients with the caller's credentials. Raises ServiceError if these have expired meanwhile."""
     if is_root(caller):
         return clients
     credential = iam_evaluator.resolve_credential(caller.access_key_id, caller.account)
@@ -188,28 +187,28 @@ def acting_for(clients: AwsClients, caller: Caller) -> AwsClients:
 
 
 def under_role(clients: AwsClients, role: str, service: str, session: str) -> AwsClients:
-    """The store with a session of the role (a name or an ARN) that the service, glue.amazonaws.com, takes on.
+    """Clients with a session of the role (a name or an ARN), which the service, as glue.amazonaws.com, assumes.
 
-    Raises ServiceError when there is no such role, or it does not trust the service.
+    Raises ServiceError if the role does not exist or does not trust the service.
     """
     name = role.rpartition("/")[2]
     try:
-        found = clients.client("iam").get_role(RoleName=name)["Role"]
+        description = clients.client("iam").get_role(RoleName=name)["Role"]
     except ClientError as error:
         raise ServiceError("InvalidInputException", f"Role {role} cannot be found: {error}") from error
-    if not any(_trusts(statement, service) for statement in found["AssumeRolePolicyDocument"]["Statement"]):
+    if not any(_trusts(statement, service) for statement in description["AssumeRolePolicyDocument"]["Statement"]):
         raise ServiceError(
             "InvalidInputException",
             f"Service is unable to assume provided role {role}. Please verify role's TrustPolicy: {service} has to"
-            " be allowed sts:AssumeRole, without a condition for all that the local AWS knows",
+            " be allowed sts:AssumeRole; the local AWS covers no conditions there",
         )
     key, secret, token = f"ASIA{secrets.token_hex(8).upper()}", secrets.token_hex(20), secrets.token_hex(32)
-    account = found["Arn"].split(":")[4]
+    account = description["Arn"].split(":")[4]
     register_session(
         key,
         {
             "Arn": f"arn:aws:sts::{account}:assumed-role/{name}/{session}",
-            "UserId": f"{found['RoleId']}:{session}",
+            "UserId": f"{description['RoleId']}:{session}",
             "SecretAccessKey": secret,
             "SessionToken": token,
             "Expiration": time.time() + _SESSION_SECONDS,
@@ -221,7 +220,7 @@ def under_role(clients: AwsClients, role: str, service: str, session: str) -> Aw
 
 
 class Sessions:
-    """Sessions of roles, which outlive the process: who was given one has it until it expires."""
+    """Sessions of roles, which survive a restart until they expire."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
@@ -231,9 +230,9 @@ class Sessions:
             else:
                 records.delete("session", session["AccessKeyId"])
 
-    def keep(self, answer: bytes) -> None:
-        """Keep the session that an answer of STS gives, if it does; but none with a policy of its own."""
-        for key in {found.decode() for found in _SESSION_KEY.findall(answer)}:
+    def save(self, response: bytes) -> None:
+        """Store the session that a response of STS contains, except for sessions with a policy of their own."""
+        for key in {name.decode() for name in _SESSION_KEY.findall(response)}:
             credential = iam_evaluator.resolve_credential(key, ACCOUNT)
             principal = iam_evaluator.resolve_principal(key, ACCOUNT)
             if isinstance(credential, iam_evaluator.CredentialResolutionError):
@@ -269,7 +268,7 @@ def _several(value: Any) -> list[Any]:
 
 
 def _pin(caller: Caller, scope: Message, body: bytes) -> None:
-    """Tell ministack's evaluator of the request that it is asked about."""
+    """Give ministack's evaluator the request that it decides on."""
     set_request_account_id(caller.account)
     set_request_region(caller.region)
     iam_evaluator.pin_request_origin((scope.get("client") or ("127.0.0.1",))[0], True)

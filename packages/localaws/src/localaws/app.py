@@ -1,4 +1,4 @@
-"""The ASGI application: our services in front of ministack, and ministack's state on disk before it answers."""
+"""The ASGI application: our services in front of ministack, whose state is on disk before a response is sent."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ from localaws.service import ACCOUNT, REGION, AwsClients, Caller, Service, Servi
 
 HEALTH_PATH = "/_localaws/health"
 
-# ministack would answer these by pretence: refused where no service of ours has them.
+# ministack answers these with made-up data: they are refused unless one of our services handles them.
 STUBBED = frozenset(
     f"AmazonAthena.{action}"
     for action in (
@@ -63,7 +63,7 @@ class Catalog(Service):
         return answer
 
     def _matching(self, database: str, expression: str) -> list[dict[str, Any]]:
-        """The tables whose names match: on AWS a regular expression, which ministack takes for a glob."""
+        """The tables whose names match the regular expression; ministack treats it as a glob."""
         try:
             names = re.compile(expression)
         except re.error as error:
@@ -88,7 +88,7 @@ class Catalog(Service):
 
 
 class LocalAws:
-    """The application; `services` are ours, everything that they do not have is ministack's."""
+    """The application; ministack handles all actions that `services` do not have."""
 
     def __init__(
         self, services: Sequence[Service], clients: AwsClients, rights: access.Access, sessions: access.Sessions
@@ -108,7 +108,7 @@ class LocalAws:
         if scope["type"] != "http":
             await ministack(scope, receive, send)
             return
-        # The loopback stands for TLS: policies that refuse anything else hold, and are met.
+        # Requests over loopback count as TLS: policies that require it are enforced, and fulfilled.
         scope = {**scope, "headers": [*scope["headers"], (b"x-forwarded-proto", b"https")]}
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         target = headers.get("x-amz-target", "")
@@ -122,7 +122,7 @@ class LocalAws:
             await ministack(scope, receive, self._saving(scope, headers, send))
 
     async def _decide(self, target: str, headers: dict[str, str], scope: Message, receive: Receive, send: Send) -> None:
-        """Let Athena or Glue answer whom their rights allow it."""
+        """Check the caller's rights, then let Athena or Glue respond."""
         body, caller = await read(receive), _caller(headers)
         try:
             document = self._rights.check(target, caller, scope, body)
@@ -174,7 +174,7 @@ class LocalAws:
         await _respond_with(send, lambda: amender.amend(action, document, answer, caller))
 
     def _saving(self, scope: Message, headers: dict[str, str], send: Send) -> Send:
-        """A `send` that lets the answer out once what the request changed is on disk."""
+        """A `send` that saves what the request changed to disk before the response starts."""
         service = service_changed_by(scope["method"], scope["path"], headers)
         if service is None:
             return send
@@ -183,7 +183,7 @@ class LocalAws:
             if message["type"] == "http.response.start":
                 await self._saver.save(service)
             elif service == "sts":
-                await asyncio.to_thread(self._sessions.keep, message.get("body", b""))
+                await asyncio.to_thread(self._sessions.save, message.get("body", b""))
             await send(message)
 
         return saving
@@ -201,9 +201,9 @@ class LocalAws:
 
 
 def create_app(endpoint: str, state: Path, trino_url: str | None = None, query_memory: int = MEMORY_BYTES) -> Faults:
-    """The application with all services of ours; `endpoint` is its own URL, `state` its folder.
+    """The application with all our services; `endpoint` is its own URL, `state` its folder.
 
-    `trino_url` is the Trino that runs the queries; without one DuckDB does, with `query_memory` bytes for each.
+    `trino_url` is the Trino that runs the queries; without it DuckDB runs them, each with `query_memory` bytes.
     """
     cloudformation.register()
     clients = AwsClients(endpoint)
@@ -223,7 +223,7 @@ def _caller(headers: dict[str, str]) -> Caller:
 
 
 async def _respond_with(send: Send, answer: Callable[[], dict[str, Any]]) -> None:
-    """Send what `answer`, called in a worker thread, returns, or the error that it raises."""
+    """Send the document that `answer` returns, called in a worker thread, or the error that it raises."""
     try:
         await _respond(send, 200, await asyncio.to_thread(answer))
     except ServiceError as error:
@@ -242,4 +242,4 @@ async def _respond(send: Send, status: int, document: dict[str, Any], code: str 
 def _epoch_seconds(value: object) -> float:
     if isinstance(value, datetime):
         return value.timestamp()
-    raise TypeError(f"{type(value).__name__} has no form in JSON")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

@@ -23,7 +23,7 @@ async def read(receive: Receive) -> bytes:
 
 
 def replaying(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives a body which was read before, then what comes after it."""
+    """A `receive` that returns a body which was already read, then all later messages."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:
@@ -33,7 +33,7 @@ def replaying(body: bytes, receive: Receive) -> Receive:
 
 
 async def respond(send: Send, status: int, text: str, kind: str = "application/json", **headers: str) -> None:
-    """Send a whole answer of content type `kind`, with an id of the request as AWS gives it."""
+    """Send a whole response of content type `kind`, with a request id as AWS has it."""
     body = text.encode()
     headers |= {"content-type": kind, "content-length": str(len(body)), "x-amzn-requestid": str(uuid.uuid4())}
     encoded = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]

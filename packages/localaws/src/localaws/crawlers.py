@@ -1,4 +1,4 @@
-"""Glue crawlers that really crawl: they register the partition folders found below catalog tables."""
+"""Runs Glue crawlers: they register the partition folders below catalog tables."""
 
 import json
 import logging
@@ -21,12 +21,12 @@ from localaws.service import AwsClients, Caller, Service, ServiceError
 
 log = logging.getLogger("localaws.crawlers")
 
-PARTITIONS_PER_CALL = 100  # the most that BatchCreatePartition and BatchUpdatePartition take
+PARTITIONS_PER_CALL = 100  # the maximum of BatchCreatePartition and BatchUpdatePartition
 INHERITED = ("Columns", "InputFormat", "OutputFormat", "SerdeInfo")
 
 
 class CrawlError(Exception):
-    """Why a crawl cannot go on; the message becomes its ErrorMessage."""
+    """A crawl fails; the message becomes its ErrorMessage."""
 
 
 class Stopped(Exception):
@@ -34,10 +34,10 @@ class Stopped(Exception):
 
 
 class Crawlers(Service):
-    """Crawls and their history; the definitions of the crawlers are ministack's.
+    """Crawls and their history; ministack has the definitions of the crawlers.
 
-    Covered are catalog targets whose partitions inherit from their table, and those of JSON lines whose partitions
-    get the schema that the crawler infers; a crawl of anything else fails and says so.
+    Catalog targets are covered whose partitions inherit from their table or, for JSON lines, get the schema that the
+    crawler infers. A crawl of anything else fails with a message.
     """
 
     target = "AWSGlue"
@@ -119,13 +119,13 @@ class Crawlers(Service):
         return {}
 
     def _run(self, definition: dict[str, Any], record: dict[str, Any], clients: AwsClients, fault: str) -> None:
-        """Crawl. store: with the rights of the crawler's role."""
+        """Crawl. clients: with the rights of the crawler's role."""
         crawl = self._running[definition["Name"]]
         counts = {"TablesUpdated": 0, "PartitionsAdded": 0}
         state, error = "FAILED", "Internal error; the log of the local AWS has its traceback"
         try:
             if fault:
-                raise CrawlError("A fault was asked for")
+                raise CrawlError("An injected fault")
             for classifier in definition.get("Classifiers", []):
                 clients.client("glue").get_classifier(Name=classifier)
             for database, table in catalog_tables(definition):
@@ -138,8 +138,8 @@ class Crawlers(Service):
             state, error = "STOPPED", ""
         except (CrawlError, ClientError, BotoCoreError) as failure:
             error = str(failure)
-        finally:  # a crawl ends in a state whatever happens in its thread
-            crawl.state = "STOPPING"  # as on AWS, while the outcome is written down
+        finally:  # the crawl gets a final state, whatever happens in this thread
+            crawl.state = "STOPPING"  # as on AWS, while the outcome is recorded
             with self._lock:
                 self._end({**record, **counts}, state, error)
                 del self._running[definition["Name"]]
@@ -163,7 +163,7 @@ class Crawlers(Service):
         return crawler
 
     def _crawls(self, name: str, definition: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-        """The crawls of a crawler, oldest first; those of an earlier one of the same name left out."""
+        """The crawls of a crawler, oldest first, without those of an earlier crawler of the same name."""
         created = definition["CreationTime"] if definition else self._definition(name)["CreationTime"].timestamp()
         return [
             crawl
@@ -187,7 +187,7 @@ class Crawlers(Service):
 
 
 class Crawl:
-    """A crawl that runs."""
+    """A running crawl."""
 
     def __init__(self, record: dict[str, Any], thread: threading.Thread) -> None:
         self.record = record
@@ -209,16 +209,16 @@ class Crawl:
 
 
 def catalog_tables(crawler: dict[str, Any]) -> list[tuple[str, str]]:
-    """The (database, table) pairs that a crawler crawls. Raises CrawlError for a kind not covered."""
+    """The (database, table) pairs that a crawler crawls. Raises CrawlError for other kinds of targets."""
     name = crawler["Name"]
     other = [kind for kind, targets in crawler["Targets"].items() if targets and kind != "CatalogTargets"]
     if other:
         raise CrawlError(f"Crawler {name}: only catalog targets are covered, not {', '.join(other)}")
     policy = crawler.get("SchemaChangePolicy", {})
-    # What is not set means UPDATE_IN_DATABASE and DEPRECATE_IN_DATABASE on AWS.
+    # The defaults on AWS are UPDATE_IN_DATABASE and DEPRECATE_IN_DATABASE.
     for behavior in ("UpdateBehavior", "DeleteBehavior"):
         if policy.get(behavior) != "LOG":
-            raise CrawlError(f"Crawler {name}: the local AWS covers {behavior} LOG only; set it so")
+            raise CrawlError(f"Crawler {name}: the local AWS covers only {behavior} LOG: set it")
     return [
         (target["DatabaseName"], table)
         for target in crawler["Targets"].get("CatalogTargets", [])
@@ -227,17 +227,17 @@ def catalog_tables(crawler: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def inherits_from_table(crawler: dict[str, Any]) -> bool:
-    """Whether partitions get their table's columns and SerDe; AWS infers them anew where nothing is said."""
+    """Whether partitions get their table's columns and SerDe; by default AWS infers them for each partition."""
     configuration = json.loads(crawler.get("Configuration") or "{}")
     partitions = configuration.get("CrawlerOutput", {}).get("Partitions", {})
     return bool(partitions.get("AddOrUpdateBehavior") == "InheritFromTable")
 
 
 def _crawl_table(clients: AwsClients, database: str, name: str, crawl: "Crawl", inherit: bool) -> int:
-    """Register what is missing; the number of partitions touched.
+    """Register the missing partitions; returns the number of partitions added or updated.
 
-    With ``inherit`` they have the table's columns, and those that differ get them; else each that is missing
-    has the columns found in its files.
+    With ``inherit``, they get the table's columns, and so do registered partitions that differ; without it, a missing
+    partition gets the columns inferred from its files.
     """
     glue = clients.client("glue")
     table = glue.get_table(DatabaseName=database, Name=name)["Table"]
@@ -247,7 +247,7 @@ def _crawl_table(clients: AwsClients, database: str, name: str, crawl: "Crawl", 
     keys = [key["Name"] for key in table.get("PartitionKeys", [])]
     if not keys:
         _read_one(clients, location)
-        return 0  # its schema is declared and nothing else can be found
+        return 0  # its schema is declared, and there are no partitions
     known = {
         tuple(partition["Values"]): partition
         for page in glue.get_paginator("get_partitions").paginate(DatabaseName=database, TableName=name)
@@ -265,7 +265,7 @@ def _crawl_table(clients: AwsClients, database: str, name: str, crawl: "Crawl", 
             stale.append(_partition_input(table, values, location))
     for batch in _batches(missing):
         answer = glue.batch_create_partition(DatabaseName=database, TableName=name, PartitionInputList=batch)
-        # A partition that somebody else registered meanwhile is there, which is what was wanted.
+        # A partition may have been registered by another client meanwhile.
         _raise_errors(answer, database, name, but="AlreadyExistsException")
     for batch in _batches(stale):
         entries = [{"PartitionValueList": item["Values"], "PartitionInput": item} for item in batch]
@@ -277,7 +277,7 @@ def _crawl_table(clients: AwsClients, database: str, name: str, crawl: "Crawl", 
 def _partition_folders(
     clients: AwsClients, location: str, keys: list[str], crawl: "Crawl"
 ) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Values and URL of each folder `key=value/...` below the table's location, one level a key."""
+    """Values and URL of each folder `key=value/...` below the table's location, one level per key."""
     if not keys:
         yield (), location
         return
@@ -286,14 +286,14 @@ def _partition_folders(
             raise Stopped
         key, equals, value = folder.removesuffix("/").rpartition("/")[2].partition("=")
         if not equals or key.lower() != keys[0] or not value:
-            log.warning("%s left out: a folder %s=... was expected", folder, keys[0])
+            log.warning("%s was skipped: expected a folder %s=...", folder, keys[0])
             continue
         for values, leaf in _partition_folders(clients, folder, keys[1:], crawl):
             yield (unquote(value), *values), leaf
 
 
 def _folders(clients: AwsClients, location: str) -> Iterator[str]:
-    """The URLs of the folders right below the folder at `location`."""
+    """The URLs of the folders directly below the folder at `location`."""
     bucket, prefix = _bucket_and_prefix(location)
     pages = clients.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
     for page in pages:
@@ -302,12 +302,12 @@ def _folders(clients: AwsClients, location: str) -> Iterator[str]:
 
 
 def _read_one(clients: AwsClients, folder: str) -> bool:
-    """Whether the folder holds an object, of which the beginning is read, as a crawler does to classify it."""
+    """Whether the folder contains an object, whose first byte is read, as a crawler does to classify it."""
     bucket, prefix = _bucket_and_prefix(folder)
     client = clients.client("s3")
-    # Two keys tell: the first may be the empty object with which consoles mark a folder.
-    found = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=2)
-    for item in found.get("Contents", []):
+    # Two keys, because the first can be the empty object that represents a folder in the console.
+    listed = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=2)
+    for item in listed.get("Contents", []):
         if item["Key"] != prefix:
             client.get_object(Bucket=bucket, Key=item["Key"])["Body"].read(1)
             return True
@@ -315,10 +315,10 @@ def _read_one(clients: AwsClients, folder: str) -> bool:
 
 
 def _inferred(clients: AwsClients, table: dict[str, Any], folder: str) -> list[dict[str, str]]:
-    """The columns of a partition as its files spell them."""
+    """The columns of a partition, inferred from its files."""
     if table["StorageDescriptor"].get("SerdeInfo", {}).get("SerializationLibrary") != OPENX_JSON:
         raise CrawlError(
-            f"Table {table['Name']}: a schema is inferred here for JSON lines alone; set"
+            f"Table {table['Name']}: the local AWS infers schemas for JSON lines only; set"
             " CrawlerOutput.Partitions.AddOrUpdateBehavior to InheritFromTable in the crawler's Configuration"
         )
     bucket, prefix = _bucket_and_prefix(folder)
@@ -330,13 +330,13 @@ def _inferred(clients: AwsClients, table: dict[str, Any], folder: str) -> list[d
             line for key in keys for line in client.get_object(Bucket=bucket, Key=key)["Body"].iter_lines()
         )
     except CannotInfer as error:
-        raise CrawlError(f"{folder}: no schema can be inferred here: {error}") from error
+        raise CrawlError(f"{folder}: the local AWS cannot infer the schema: {error}") from error
 
 
 def _partition_input(
     table: dict[str, Any], values: tuple[str, ...], location: str, columns: list[dict[str, str]] | None = None
 ) -> dict[str, Any]:
-    """columns: those found in its files, None for the table's."""
+    """columns: None for the table's columns."""
     parameters = table.get("Parameters", {})
     storage = {**table["StorageDescriptor"], "Location": location}
     return {

@@ -1,7 +1,7 @@
-"""Faults on request: what goes wrong on AWS now and then goes wrong here by rule. docs/faults.md describes the rules.
+"""Fault injection: failures that occur on AWS now and then, by rule. docs/faults.md describes the rules.
 
-`Faults` stands in front of the application and judges each request. Errors, delays and time-outs it answers itself;
-of the other effects it tells the service that handles the request, which asks for them by `injected`.
+`Faults` wraps the application and matches each request. It responds itself with errors, delays and time-outs; the
+service that handles the request looks up the other effects with `injected`.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from localaws.service import AwsClients
 PATH = "/_localaws/faults"
 SERVICES = ("athena", "glue", "s3", "lambda")
 FIELDS = {"name", "service", "action", "match", "effect", "times", "after"}
-# The effects that have one request to strike: its service and action, and what the effect may be.
+# The effects that apply to one action: its service, its name, and the values of the effect.
 BOUND = {
     "query": ("athena", "StartQueryExecution", ("fails", "hangs", "fails_after_writing", "two_files")),
     "lambda": ("lambda", "Invoke", ("times_out",)),
@@ -38,17 +38,17 @@ _effect: ContextVar[dict[str, Any]] = ContextVar("effect")
 
 
 def injected(kind: str) -> str:
-    """The effect of this kind (a key of BOUND) that the request being handled is to have; "" for none."""
+    """The effect of this kind (a key of BOUND) on the current request; "" for none."""
     return str(_effect.get({}).get(kind, ""))
 
 
 class InvalidRule(ValueError):
-    """The rules are none; the message names the rule and what is wrong with it."""
+    """The message names the invalid rule and the reason."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """words: all texts of a JSON request, name and payload of an invocation, or bucket/key?query of S3."""
+    """words: all strings of a JSON request, name and payload of an invocation, or bucket/key?query of S3."""
 
     service: str
     action: str
@@ -58,77 +58,77 @@ class Request:
 
 @dataclass
 class FaultRule:
-    """given: the rule as it came; seen, struck: how many requests it has met, and how many it has struck."""
+    """source: the rule as JSON; seen, struck: how many requests it has matched, and how many it has struck."""
 
-    given: dict[str, Any]
+    source: dict[str, Any]
     match: re.Pattern[str]
     seen: int = 0
     struck: int = 0
 
     @classmethod
-    def parse(cls, given: Any, two_files: bool) -> "FaultRule":
-        """two_files: whether the engine can have that effect. Raises InvalidRule."""
-        _check(isinstance(given, dict), "a rule is an object")
-        unknown = given.keys() - FIELDS
+    def parse(cls, source: Any, two_files: bool) -> "FaultRule":
+        """two_files: whether the engine supports that effect. Raises InvalidRule."""
+        _check(isinstance(source, dict), "a rule is an object")
+        unknown = source.keys() - FIELDS
         _check(not unknown, f"unknown: {', '.join(sorted(unknown))}; a rule has {', '.join(sorted(FIELDS))}")
-        _check(given.get("service") in SERVICES, f"service is one of {', '.join(SERVICES)}")
+        _check(source.get("service") in SERVICES, f"service is one of {', '.join(SERVICES)}")
         for field in ("name", "action", "match"):
-            _check(isinstance(given.get(field, ""), str), f"{field} is a text")
+            _check(isinstance(source.get(field, ""), str), f"{field} is a string")
         for field in ("times", "after"):
-            number = given.get(field, 0)
-            _check(type(number) is int and number >= 0, f"{field} is a number from 0 on")
-        _check_effect(given, two_files)
+            number = source.get(field, 0)
+            _check(type(number) is int and number >= 0, f"{field} is a number >= 0")
+        _check_effect(source, two_files)
         try:
-            return cls(given, re.compile(given.get("match", "")))
+            return cls(source, re.compile(source.get("match", "")))
         except re.error as error:
-            raise InvalidRule(f"match {given['match']!r}: {error}") from error
+            raise InvalidRule(f"match {source['match']!r}: {error}") from error
 
     def strikes(self, request: Request) -> bool:
-        """Whether it is this request's turn; counts it."""
-        ((kind, value),) = self.given["effect"].items()
-        action = BOUND[kind][1] if kind in BOUND else self.given.get("action", "*")
-        if request.service != self.given["service"] or action not in ("*", request.action):
+        """Whether the rule strikes this request, which is counted."""
+        ((kind, value),) = self.source["effect"].items()
+        action = BOUND[kind][1] if kind in BOUND else self.source.get("action", "*")
+        if request.service != self.source["service"] or action not in ("*", request.action):
             return False
         if kind == "query" and not re.search(_STATEMENTS.get(value, ""), request.sql):
             return False
-        if not self.match.search(request.words) or self.struck == self.given.get("times"):
+        if not self.match.search(request.words) or self.struck == self.source.get("times"):
             return False
         self.seen += 1
-        strikes: bool = self.seen > self.given.get("after", 0)
+        strikes: bool = self.seen > self.source.get("after", 0)
         self.struck += strikes
         return strikes
 
 
-def _check(right: bool, message: str) -> None:
-    if not right:
+def _check(valid: bool, message: str) -> None:
+    if not valid:
         raise InvalidRule(message)
 
 
-def _check_effect(given: dict[str, Any], two_files: bool) -> None:
-    effect = given.get("effect")
+def _check_effect(source: dict[str, Any], two_files: bool) -> None:
+    effect = source.get("effect")
     kinds = ("error", "delay_seconds", *BOUND)
     if not isinstance(effect, dict) or len(effect) != 1 or next(iter(effect)) not in kinds:
         raise InvalidRule(f"effect is an object with one of {', '.join(kinds)}")
     ((kind, value),) = effect.items()
     if kind == "delay_seconds":
-        _check(type(value) in (int, float) and value >= 0, "delay_seconds is a number from 0 on")
+        _check(type(value) in (int, float) and value >= 0, "delay_seconds is a number >= 0")
     elif kind == "error" and isinstance(value, dict):
         fields = {"code", "status", "message"}
-        right = {"code", "status"} <= value.keys() <= fields and type(value["status"]) is int
-        _check(right and 400 <= value["status"] <= 599, "an error has code, status (400 to 599) and perhaps message")
-        _check(all(isinstance(value.get(one, ""), str) for one in ("code", "message")), "code and message are texts")
+        complete = {"code", "status"} <= value.keys() <= fields and type(value["status"]) is int
+        _check(complete and 400 <= value["status"] <= 599, "an error has code, status (400 to 599), maybe message")
+        _check(all(isinstance(value.get(one, ""), str) for one in ("code", "message")), "code and message are strings")
     elif kind == "error":
         _check(type(value) is int and value in CODES, "error is 500, 503 or an object with code and status")
     else:
         service, action, values = BOUND[kind]
-        _check(given["service"] == service, f"effect {kind} is one of service {service}")
-        _check(given.get("action", "*") in ("*", action), f"effect {kind} is one of action {action}")
+        _check(source["service"] == service, f"effect {kind} belongs to service {service}")
+        _check(source.get("action", "*") in ("*", action), f"effect {kind} belongs to action {action}")
         _check(value in values, f"effect {kind} is one of {', '.join(values)}")
         _check(value != "two_files" or two_files, "effect two_files needs the DuckDB engine")
 
 
 class Faults:
-    """The application with its rules in front, as an ASGI application; the rules are in memory alone."""
+    """The application behind its fault rules, as an ASGI application; the rules are only in memory."""
 
     def __init__(self, app: App, clients: AwsClients, two_files: bool) -> None:
         self._app = app
@@ -138,14 +138,14 @@ class Faults:
         self._invocations: set[asyncio.Task[None]] = set()
 
     def load(self, text: str | bytes) -> None:
-        """Take the rules of a JSON list instead of those that there were. Raises InvalidRule, and keeps those."""
+        """Replace all rules by those of a JSON list. Raises InvalidRule, and changes nothing."""
         try:
-            given = json.loads(text)
+            source = json.loads(text)
         except ValueError as error:
             raise InvalidRule(f"not JSON: {error}") from error
-        _check(isinstance(given, list), "expected a list of rules")
+        _check(isinstance(source, list), "expected a list of rules")
         rules = []
-        for number, one in enumerate(given, 1):
+        for number, one in enumerate(source, 1):
             try:
                 rules.append(FaultRule.parse(one, self._two_files))
             except InvalidRule as error:
@@ -171,7 +171,7 @@ class Faults:
             self._rules = []
         elif method != "GET":
             status, document = 405, {"message": "GET, PUT or DELETE"}
-        rules = [{**rule.given, "struck": rule.struck} for rule in self._rules]
+        rules = [{**rule.source, "struck": rule.struck} for rule in self._rules]
         await respond(send, status, json.dumps(document or rules))
 
     async def _judge(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -186,9 +186,9 @@ class Faults:
         if request is None or rule is None:
             await self._app(scope, receive, send)
             return
-        effect = rule.given["effect"]
+        effect = rule.source["effect"]
         if "error" in effect:
-            await read(receive)  # who sends a large body listens only then
+            await read(receive)  # some clients read the response only after they have sent the whole body
             await _refuse(service, scope["method"], effect["error"], send)
         elif "lambda" in effect:
             await self._time_out(request, scope, body, send)
@@ -201,7 +201,7 @@ class Faults:
                 _effect.reset(token)
 
     async def _time_out(self, request: Request, scope: Message, body: bytes, send: Send) -> None:
-        """Answer as AWS does when a function's time is up, while it works on until the server ends it."""
+        """Respond as AWS does when a function has timed out, while the function runs on until the server stops."""
         name = request.words.partition("\n")[0]
         client = self._clients.client("lambda")
         configuration = await asyncio.to_thread(client.get_function_configuration, FunctionName=name)
@@ -209,10 +209,10 @@ class Faults:
         async def never() -> Message:
             return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
 
-        async def unheard(message: Message) -> None:
+        async def discard(message: Message) -> None:
             pass
 
-        invocation = asyncio.ensure_future(self._app(scope, replaying(body, never), unheard))
+        invocation = asyncio.ensure_future(self._app(scope, replaying(body, never), discard))
         self._invocations.add(invocation)
         invocation.add_done_callback(self._invocations.discard)
         text = f"{uuid.uuid4()} Task timed out after {configuration['Timeout']:.2f} seconds"
@@ -222,7 +222,7 @@ class Faults:
 
 
 def _request(service: str, scope: Message, headers: dict[str, str], body: bytes) -> Request | None:
-    """What rules look at; None for a request that none can strike."""
+    """The parts of a request that rules match; None for a request that no rule can strike."""
     if service == "s3":
         query = scope["query_string"].decode("latin-1")
         place = unquote(scope["path"]).removeprefix("/") + (f"?{unquote(query)}" if query else "")
@@ -253,5 +253,5 @@ def _texts(value: Any) -> list[str]:
 async def _refuse(service: str, method: str, error: Any, send: Send) -> None:
     if isinstance(error, int):
         error = {"code": (S3_CODES if service == "s3" else CODES)[error], "status": error}
-    message = error.get("message", "A fault was asked for")
+    message = error.get("message", "An injected fault")
     await refuse(service, method, error["code"], message, error["status"], send)

@@ -1,7 +1,6 @@
-"""The schema that a crawler makes out for itself where it is not told to inherit the table's: JSON lines alone.
+"""The schema that a crawler infers if it does not inherit the table's; JSON lines only.
 
-Each file of numbers that happen to be whole gives another type than the next: why declared tables are crawled with
-InheritFromTable.
+A file whose numbers happen to be whole gets other types than the next file: a reason for InheritFromTable.
 """
 
 import json
@@ -12,33 +11,33 @@ _INT = range(-(2**31), 2**31)
 _BIGINT = range(-(2**63), 2**63)
 _NUMBERS = ("int", "bigint", "double")
 
-# A type as found: a Hive name, or of a struct its fields.
-Found = str | dict[str, "Found"]
+# An inferred type: a Hive type, or the fields of a struct.
+Inferred = str | dict[str, "Inferred"]
 
 
 class CannotInfer(ValueError):
-    """The records have a shape whose type on AWS is not known here; the message names the field."""
+    """AWS's type for the records is not known here; the message names the field."""
 
 
 def columns_of(lines: Iterable[bytes]) -> list[dict[str, str]]:
     """Name and Hive type of each field of JSON objects, one a line, in the order in which fields first appear.
 
-    Raises CannotInfer for what is not objects of numbers, strings, booleans and objects of these, and for a field
-    that is of one kind here and of another there.
+    Raises CannotInfer for anything but objects of numbers, strings, booleans and objects of these, and for a field
+    with values of different kinds.
     """
-    fields: dict[str, Found] = {}
+    fields: dict[str, Inferred] = {}
     for number, line in enumerate(filter(bytes.strip, lines), 1):
         try:
             record = json.loads(line)
         except ValueError as error:
-            raise CannotInfer(f"line {number} is no JSON: {error}") from error
+            raise CannotInfer(f"line {number} is not JSON: {error}") from error
         if not isinstance(record, dict):
-            raise CannotInfer(f"line {number} is no JSON object")
+            raise CannotInfer(f"line {number} is not a JSON object")
         _merge(fields, record, "")
-    return [{"Name": name, "Type": _spelled(found)} for name, found in fields.items()]
+    return [{"Name": name, "Type": _hive_type(inferred)} for name, inferred in fields.items()]
 
 
-def _merge(fields: dict[str, Found], record: dict[str, Any], path: str) -> None:
+def _merge(fields: dict[str, Inferred], record: dict[str, Any], path: str) -> None:
     for key, value in record.items():
         name, where = key.lower(), f"{path}{key}"
         if value is None:
@@ -46,11 +45,11 @@ def _merge(fields: dict[str, Found], record: dict[str, Any], path: str) -> None:
         if isinstance(value, dict):
             members = fields.setdefault(name, {})
             if isinstance(members, str):
-                raise CannotInfer(f"{where} is {members} here and an object there")
+                raise CannotInfer(f"{where} is {members} in one record and an object in another")
             _merge(members, value, f"{where}.")
         else:
-            found = _type(value, where)
-            fields[name] = _wider(fields.get(name, found), found, where)
+            inferred = _type(value, where)
+            fields[name] = _wider(fields.get(name, inferred), inferred, where)
 
 
 def _type(value: Any, where: str) -> str:
@@ -66,15 +65,17 @@ def _type(value: Any, where: str) -> str:
     raise CannotInfer(f"{where} is {type(value).__name__} {value!r:.40}")
 
 
-def _wider(one: Found, other: str, where: str) -> str:
+def _wider(one: Inferred, other: str, where: str) -> str:
     if one == other:
         return other
     if one in _NUMBERS and other in _NUMBERS:
         return max(str(one), other, key=_NUMBERS.index)
-    raise CannotInfer(f"{where} is {'an object' if isinstance(one, dict) else one} here and {other} there")
+    raise CannotInfer(
+        f"{where} is {'an object' if isinstance(one, dict) else one} in one record and {other} in another"
+    )
 
 
-def _spelled(found: Found) -> str:
-    if isinstance(found, str):
-        return found
-    return f"struct<{','.join(f'{name}:{_spelled(member)}' for name, member in found.items())}>"
+def _hive_type(inferred: Inferred) -> str:
+    if isinstance(inferred, str):
+        return inferred
+    return f"struct<{','.join(f'{name}:{_hive_type(member)}' for name, member in inferred.items())}>"

@@ -1,6 +1,6 @@
-"""Invocations of functions: ministack's, but a handler's error goes by the name of its class, as on AWS.
+"""Invocations of functions by ministack, with the class of a handler's exception as the error type, as on AWS.
 
-ministack says "Runtime.HandlerError" whatever was raised. The name stands at the end of the log, in the traceback.
+ministack reports "Runtime.HandlerError" for any exception. The class is at the end of the log, in the traceback.
 """
 
 import base64
@@ -14,8 +14,8 @@ _LOG_TYPE, _LOG = b"x-amz-log-type", b"x-amz-log-result"
 
 
 async def invoke(ministack: App, scope: Message, receive: Receive, send: Send) -> None:
-    """Let ministack answer, with the log's tail at hand, which the caller gets only if they asked for it."""
-    asked = dict(scope["headers"]).get(_LOG_TYPE, b"").lower() == b"tail"
+    """Let ministack invoke the function and return its log, which the caller gets only if they requested it."""
+    log_requested = dict(scope["headers"]).get(_LOG_TYPE, b"").lower() == b"tail"
     others = [(name, value) for name, value in scope["headers"] if name != _LOG_TYPE]
     messages: list[Message] = []
 
@@ -28,7 +28,7 @@ async def invoke(ministack: App, scope: Message, receive: Receive, send: Send) -
     start, body = messages[0], b"".join(message.get("body", b"") for message in messages[1:])
     headers = {name.lower(): value for name, value in start["headers"]}
     log = base64.b64decode(headers[_LOG]).decode(errors="replace") if _LOG in headers else ""
-    if not asked:
+    if not log_requested:
         headers.pop(_LOG, None)
     if b"x-amz-function-error" in headers:
         body = _named(body, log)
@@ -38,7 +38,7 @@ async def invoke(ministack: App, scope: Message, receive: Receive, send: Send) -
 
 
 def _named(body: bytes, log: str) -> bytes:
-    """The error with the class that the log's traceback names before the same message; as it is without one."""
+    """The error, with the exception class that precedes the same message in the log's traceback, if any."""
     error = json.loads(body)
     if not isinstance(error, dict) or error.get("errorType") != "Runtime.HandlerError":
         return body

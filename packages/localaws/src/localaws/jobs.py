@@ -1,4 +1,4 @@
-"""Glue jobs that really run: the script in a process of its own, with the arguments that Glue gives it."""
+"""Runs Glue jobs: the script in its own process, with the arguments that Glue passes."""
 
 import logging
 import os
@@ -31,8 +31,8 @@ ACTIVE = ("STARTING", "RUNNING", "STOPPING")
 DEFAULT_TIMEOUT = 2880  # minutes
 LOG_GROUPS = {"pythonshell": "/aws-glue/python-jobs", "glueetl": "/aws-glue/jobs"}
 
-# Runs the script as its only child and ends the whole process group as soon as its standard input closes. It
-# closes when the server dies, however it dies, so no script outlives its server.
+# Runs the script as its only child and kills the whole process group when its standard input closes. That happens
+# whenever the server ends, even by SIGKILL, so no script outlives its server.
 GUARD = """
 import os, signal, subprocess, sys, threading
 script = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
@@ -46,10 +46,10 @@ os._exit(status if status >= 0 else 128 - status)
 
 
 class Jobs(Service):
-    """Job runs; the definitions of the jobs are ministack's, which forgets how many runs may go at once.
+    """Job runs. ministack has the definitions of the jobs, except for the maximum number of concurrent runs.
 
-    Python shell and Spark jobs both run as plain Python of this environment: a script that needs awsglue or
-    pyspark fails with its ImportError.
+    Python shell and Spark jobs both run as plain Python in this environment: a script that needs awsglue or
+    pyspark fails with an ImportError.
     """
 
     target = "AWSGlue"
@@ -144,7 +144,7 @@ class Jobs(Service):
             self._records.put("job run", record["Id"], record)
             run = Run(record)
             if fault := injected("job"):
-                run.end(fault, None if fault == "STOPPED" else "A fault was asked for")
+                run.end(fault, None if fault == "STOPPED" else "An injected fault")
             run.thread = threading.Thread(target=self._run, args=(job, run, arguments, clients))
             self._processes[record["Id"]] = run
             run.thread.start()
@@ -171,12 +171,12 @@ class Jobs(Service):
         return {"SuccessfulSubmissions": successful, "Errors": errors}
 
     def _run(self, job: dict[str, Any], run: "Run", arguments: dict[str, str], clients: AwsClients) -> None:
-        """Run the script. store: with the rights of the job's role."""
+        """Run the script. clients: with the rights of the job's role."""
         folder = self._folder / run.record["Id"]
         state: str = "FAILED"
         error: str | None = "Internal error; the log of the local AWS has its traceback"
         try:
-            if run.outcome:  # decided before it began
+            if run.outcome:  # set before the start
                 state, error = run.outcome
                 return
             folder.mkdir(parents=True)
@@ -185,13 +185,13 @@ class Jobs(Service):
             state, error = self._execute(run, argv, folder, clients)
         except (ClientError, BotoCoreError, OSError, ValueError) as failure:
             error = str(failure)
-        finally:  # a run ends in a state whatever happens in its thread
+        finally:  # the run gets a final state, whatever happens in this thread
             with self._lock:
                 self._end(run.record, state, error)
                 del self._processes[run.record["Id"]]
 
     def _execute(self, run: "Run", argv: list[str], folder: Path, clients: AwsClients) -> tuple[str, str | None]:
-        """Run the script until it ends, is stopped or times out; the state of the run and its error."""
+        """Run the script until it ends, is stopped or times out; returns the state of the run and its error."""
         with (folder / "output.log").open("wb") as output, (folder / "error.log").open("wb") as errors:
             run.start(
                 [sys.executable, "-c", GUARD, sys.executable, *argv],
@@ -234,7 +234,7 @@ class Jobs(Service):
         return job
 
     def _max_concurrent_runs(self, name: str) -> int:
-        """MaxConcurrentRuns, from the request or else the template that made the job; else 1, as on AWS."""
+        """MaxConcurrentRuns from the request or the template that created the job; by default 1, as on AWS."""
         known = (self._records.get("job", name) or {}).get("ExecutionProperty")
         if known is None:
             known = self._declared(name).get("ExecutionProperty") or {}
@@ -247,7 +247,7 @@ class Jobs(Service):
         return limit
 
     def _declared(self, name: str) -> dict[str, Any]:
-        """The job's properties in the template of its stack; none when no stack made it."""
+        """The job's properties in the template of its stack; {} if no stack created it."""
         formation = self._clients.client("cloudformation")
         for page in formation.get_paginator("describe_stacks").paginate():
             for stack in page["Stacks"]:
@@ -257,9 +257,9 @@ class Jobs(Service):
         return {}
 
 
-@lru_cache(maxsize=16)  # whoever follows a job asks for it again and again
+@lru_cache(maxsize=16)  # clients poll the job
 def _jobs_of_stack(clients: AwsClients, stack: str, changed: datetime) -> dict[str, dict[str, Any]]:
-    """Properties of a stack's jobs by their names, as its template has had them since it was changed."""
+    """Properties of a stack's jobs by their names, from its template of the time `changed`."""
     formation = clients.client("cloudformation")
     resources = formation.describe_stack_resources(StackName=stack)["StackResources"]
     names = {
@@ -298,7 +298,7 @@ def _environment(clients: AwsClients) -> dict[str, str]:
 
 
 class Run:
-    """A run's process, and what was decided about its end before it ended by itself."""
+    """The process of a run, and its outcome if it was stopped."""
 
     thread: threading.Thread
 
@@ -315,7 +315,7 @@ class Run:
                     command,
                     cwd=folder,
                     env=environment,
-                    stdin=subprocess.PIPE,  # its end tells the guard that the server is gone
+                    stdin=subprocess.PIPE,  # it closes when the server ends
                     stdout=output,
                     stderr=errors,
                     start_new_session=True,
@@ -325,7 +325,7 @@ class Run:
         return self.outcome is not None
 
     def wait(self, timeout: float) -> int:
-        """The script's exit status; after `timeout` seconds the run is ended with TIMEOUT."""
+        """The script's exit status; after `timeout` seconds the run is killed with the state TIMEOUT."""
         if self._process is None:
             return 0
         try:
@@ -335,12 +335,12 @@ class Run:
             status = self._process.wait()
         assert self._process.stdin is not None
         self._process.stdin.close()
-        # What the script started must not outlive it.
+        # Processes that the script started must not outlive it.
         self._kill()
         return status
 
     def end(self, state: str, error: str | None = None) -> None:
-        """Kill the script and all that it started; the run ends in `state` unless that was decided before."""
+        """Kill the script and its child processes; the run gets this state unless it already has an outcome."""
         with self._lock:
             self.outcome = self.outcome or (state, error)
             self._kill()
@@ -349,11 +349,11 @@ class Run:
         if self._process is not None:
             try:
                 os.killpg(self._process.pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):  # macOS gives the second for a group that has ended
+            except (ProcessLookupError, PermissionError):  # the second on macOS, for a group that has ended
                 return
 
 
-# YAML with CloudFormation's short forms (!Ref, !Sub, ...), which are read as their bare values.
+# YAML with CloudFormation's short forms (!Ref, !Sub, ...), which are read as plain values.
 TemplateLoader: Any = type("TemplateLoader", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})
 
 
@@ -369,10 +369,9 @@ TemplateLoader.add_multi_constructor("!", _short_form)
 
 
 def script_arguments(job: dict[str, Any], run_id: str, arguments: dict[str, str]) -> list[str]:
-    """sys.argv[1:] as Glue gives it: all arguments, those of Glue's own included.
+    """sys.argv[1:] as Glue passes it: all arguments, including Glue's own.
 
-    One without a value is its name alone. Spark jobs also learn their ids and the name of the job; Python
-    shell jobs do not.
+    An argument without a value is only its name. Spark jobs also get their ids and the name of the job.
     """
     argv = [part for name, value in arguments.items() for part in (name, value) if part != ""]
     if job["Command"]["Name"] == "glueetl":
@@ -381,7 +380,7 @@ def script_arguments(job: dict[str, Any], run_id: str, arguments: dict[str, str]
 
 
 def error_message(stderr: str, status: int) -> str:
-    """A failed run's ErrorMessage as Glue words it: the exception's line, or the exit status without one."""
+    """A failed run's ErrorMessage as Glue has it: the line of the exception, or else the exit status."""
     lines = [line for line in stderr.splitlines() if line.strip()]
     for number, line in reversed(list(enumerate(lines))):
         if line.startswith("Traceback (most recent call last)"):

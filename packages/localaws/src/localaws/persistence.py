@@ -1,6 +1,6 @@
-"""ministack's state on disk after every change: ministack itself saves it only when it stops cleanly.
+"""Saves ministack's state after every change; ministack itself saves it only when it stops cleanly.
 
-Objects need none of this: with S3_PERSIST ministack writes them and their metadata to files before it answers.
+Objects do not need this: with S3_PERSIST, ministack writes them and their metadata to files before it responds.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ S3_CONTROL_PATH = "/v20180820/"
 
 
 def service_changed_by(method: str, path: str, headers: dict[str, str]) -> str | None:
-    """The service, as ministack's registry names it, whose state must be on disk before the request's answer.
+    """The service, by its name in ministack's registry, whose state must be saved before the response is sent.
 
-    All requests count that may have changed something: all but plain reads and S3 objects, which are files.
+    These are all requests that can change something: all but reads and S3 objects, which are files.
     """
     action = headers.get("x-amz-target", "").rpartition(".")[2]
     if method in ("GET", "HEAD", "OPTIONS") or action.startswith(READ_PREFIXES):
@@ -41,11 +41,11 @@ class StateSaver:
         self._stacks = b""
 
     async def save(self, service: str) -> None:
-        """Return once all that the service had changed before the call is on disk. Raises OSError."""
+        """Return when all that the service had changed before the call is on disk. Raises OSError."""
         if service != "cloudformation":
             await self._save_all([service])
             return
-        # It provisions in the background and in all services, and its own state tells of each step.
+        # It provisions resources of all services in the background, and its own state changes with each step.
         get_state = _get_state("cloudformation")
         stacks = await asyncio.to_thread(lambda: pickle.dumps(_consistent(get_state))) if get_state else b""
         if stacks != self._stacks:
@@ -78,7 +78,7 @@ def _state_keys(services: Iterable[str]) -> set[str]:
 
 
 def _get_state(key: str) -> Callable[[], dict[str, Any]] | None:
-    """The function with which the service gives its state; None while ministack has not loaded the service."""
+    """The function that returns the service's state; None while ministack has not loaded the service."""
     modules = {entry.get("state_key", entry["module"]): entry["module"] for entry in SERVICE_REGISTRY.values()}
     module = sys.modules.get(f"ministack.services.{modules.get(key, key)}")
     return getattr(module, "get_state", None)
@@ -90,13 +90,13 @@ def _save_state(key: str) -> None:
     path = Path(STATE_DIR, f"{key}.json")
     before = path.stat().st_ino if path.exists() else None
     save_state(key, _consistent(get_state))
-    # save_state logs what goes wrong and returns; only a file that was replaced was saved.
+    # save_state logs errors and returns: the state is saved only if its file was replaced.
     if not path.exists() or path.stat().st_ino == before:
         raise OSError(f"The state of {key} could not be saved to {path}; the log says why. Is the disk full?")
 
 
 def _consistent(get_state: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The state, copied again when another thread changed it during the copy."""
+    """The state, copied again if another thread changed it during the copy."""
     while True:
         try:
             return get_state()

@@ -1,4 +1,4 @@
-"""Our services' own records (query executions, job runs, crawls): JSON documents in one SQLite file."""
+"""Records of our services (query executions, job runs, crawls): JSON documents in one SQLite file."""
 
 import json
 import sqlite3
@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS record (
 
 
 class Records:
-    """Documents by kind and id. What `put` has returned from survives the death of the process."""
+    """Documents by kind and id. A document survives a crash of the process once `put` has returned."""
 
     def __init__(self, path: Path) -> None:
         self.folder = path.parent
@@ -26,12 +26,12 @@ class Records:
         self._lock = threading.Lock()
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA journal_mode = WAL")
-        # A commit waits for the write, not for the disk: it outlives the process, not a power cut.
+        # A commit waits for the write, not for the disk: it survives a crash of the process, not a power failure.
         self._database.execute("PRAGMA synchronous = NORMAL")
         self._database.execute(SCHEMA)
 
     def put(self, kind: str, id: str, document: dict[str, Any]) -> None:
-        """Store the document, instead of an earlier one of this kind and id if there is one."""
+        """Store the document; replaces an earlier one of this kind and id."""
         with self._lock:
             self._database.execute(
                 "INSERT INTO record (kind, id, document) VALUES (?, ?, ?)"
@@ -40,13 +40,13 @@ class Records:
             )
 
     def get(self, kind: str, id: str) -> dict[str, Any] | None:
-        """The document, or None where there is none."""
+        """The document, or None."""
         with self._lock:
             row = self._database.execute("SELECT document FROM record WHERE kind = ? AND id = ?", (kind, id)).fetchone()
         return None if row is None else json.loads(row[0])
 
     def list(self, kind: str) -> list[dict[str, Any]]:
-        """All documents of the kind, in the order in which they were first put."""
+        """All documents of the kind, in the order in which they were first stored."""
         with self._lock:
             rows = self._database.execute(
                 "SELECT document FROM record WHERE kind = ? ORDER BY number", (kind,)
@@ -54,11 +54,11 @@ class Records:
         return [json.loads(document) for (document,) in rows]
 
     def delete(self, kind: str, id: str) -> None:
-        """Forget the document, if there is one."""
+        """Delete the document, if it exists."""
         with self._lock:
             self._database.execute("DELETE FROM record WHERE kind = ? AND id = ?", (kind, id))
 
     def close(self) -> None:
-        """Close the file; the records stay."""
+        """Close the file."""
         with self._lock:
             self._database.close()

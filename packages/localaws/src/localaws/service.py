@@ -1,4 +1,4 @@
-"""What all services of our own share: their interface, their error, who calls, and clients to the store."""
+"""The interface of our services, their error, the caller of a request, and the clients that services use."""
 
 from __future__ import annotations  # localaws.testing imports this module, on Python 3.9, too
 
@@ -15,7 +15,7 @@ REGION = "us-east-1"
 
 
 class ServiceError(Exception):
-    """An error that goes to the caller as AWS words it: a code, a message and an HTTP status."""
+    """An error for the caller, as AWS reports it: a code, a message and an HTTP status."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -35,7 +35,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class AwsClients:
-    """Where our services find S3 and the Glue catalog: at the server's own endpoint, over AWS's protocols."""
+    """Credentials with which our services call S3, the Glue catalog and others, at the server's own endpoint."""
 
     endpoint: str
     access_key_id: str = "test"
@@ -43,14 +43,14 @@ class AwsClients:
     session_token: str | None = None
 
     def client(self, service: str) -> Any:
-        """A boto3 client of `service` ("s3", "glue", ...) that retries nothing: what fails here stays so."""
-        with _making:
+        """A boto3 client of `service` ("s3", "glue", ...) without retries: a local failure is not transient."""
+        with _creation:
             return _client(self, service)
 
 
-# Sessions of roles come and go, and each has clients of its own; they share what botocore has read.
-_session: Any = boto3.session.Session()  # whose stubs know services by literal names alone
-_making = threading.Lock()  # for clients are thread-safe, but not their making
+# Each session of a role has clients of its own; all share the service models that botocore has loaded.
+_session: Any = boto3.session.Session()  # Any: its stubs know services by literal names only
+_creation = threading.Lock()  # clients are thread-safe, their creation is not
 
 
 @lru_cache(maxsize=128)
@@ -68,15 +68,15 @@ def _client(clients: AwsClients, service: str) -> Any:
             s3={"addressing_style": "path"},
         ),
     )
-    _ = client.exceptions  # made on first use: two threads at once would each look for classes of their own
+    _ = client.exceptions  # created on first use: two threads at once would create different classes
     return client
 
 
 class Service:
-    """A service that speaks AWS JSON 1.1, or a part of one.
+    """A service with the protocol AWS JSON 1.1, or a part of one.
 
-    `target` is the prefix of its X-Amz-Target header. It answers `actions` itself; ministack answers `amended`
-    ones first and this service corrects the answer.
+    `target` is the prefix of its X-Amz-Target header. It handles `actions` itself; of the `amended` actions, it
+    corrects ministack's response.
     """
 
     target: ClassVar[str]
@@ -84,15 +84,15 @@ class Service:
     amended: ClassVar[frozenset[str]] = frozenset()
 
     def handle(self, action: str, body: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Answer one of `actions`, in a worker thread.
+        """Handle one of `actions`, in a worker thread.
 
-        The answer is JSON; a datetime in it goes out as epoch seconds. Raises ServiceError.
+        Returns a JSON document, in which a datetime stands for epoch seconds. Raises ServiceError.
         """
-        raise ServiceError("UnknownOperationException", f"The local AWS does not answer {self.target}.{action}")
+        raise ServiceError("UnknownOperationException", f"The local AWS does not cover {self.target}.{action}")
 
     def amend(self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Correct ministack's successful answer to the request `body`; called in a worker thread."""
+        """Correct ministack's successful response to the request `body`; called in a worker thread."""
         return answer
 
     def close(self) -> None:
-        """Stop what runs in the background. The server answers no more requests by then."""
+        """Stop background work. The server has stopped accepting requests by then."""

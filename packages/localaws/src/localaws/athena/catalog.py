@@ -12,7 +12,7 @@ from typing import Any
 from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.types import Type, from_hive
 
-# Names of SerDes, by which objects are read.
+# Names of SerDes.
 PARQUET = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
 OPENX_JSON = "org.openx.data.jsonserde.JsonSerDe"
 OPEN_CSV = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
@@ -20,7 +20,7 @@ TEXT = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
 
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"  # Hive's value of a partition whose key is NULL
 
-Values = tuple[str, ...]  # of a partition: texts in the order of the keys
+Values = tuple[str, ...]  # of a partition, in the order of the keys
 
 _VIEW = re.compile(r"/\* Presto View: (\S+) \*/")
 
@@ -98,8 +98,8 @@ class Catalog:
     def partitions(self, table: Table) -> list[Partition]:
         """Registered partitions, or those of a partition projection over dates.
 
-        Raises QueryError where a partition was registered with other column types
-        (HIVE_PARTITION_SCHEMA_MISMATCH), or a value that its key cannot have (HIVE_INVALID_PARTITION_VALUE).
+        Raises QueryError if a partition was registered with other column types (HIVE_PARTITION_SCHEMA_MISMATCH), or
+        with an invalid value of its key (HIVE_INVALID_PARTITION_VALUE).
         """
         if table.parameters.get("projection.enabled") == "true":
             return _projected(table)
@@ -111,7 +111,7 @@ class Catalog:
         return found
 
     def registered(self, table: Table, partitions: Collection[Values]) -> dict[Values, str]:
-        """The locations of those among at most 1,000 partitions that are registered. Raises as ``partitions``."""
+        """The locations of the registered partitions among at most 1,000. Raises the errors of ``partitions``."""
         if not partitions:
             return {}
         answer = self.glue.batch_get_partition(
@@ -123,7 +123,7 @@ class Catalog:
         return {one.values: one.location for one in found}
 
     def register(self, database: str, name: str, partitions: Mapping[Values, str]) -> None:
-        """Adds at most 100 partitions, at these locations. Raises QueryError, and then it has added none."""
+        """Adds at most 100 partitions with these locations. Raises QueryError; then it has added none."""
         if not partitions:
             return
         place = {"DatabaseName": database, "TableName": name}
@@ -148,7 +148,7 @@ def _columns(columns: list[dict[str, Any]]) -> tuple[Column, ...]:
 
 
 def folder(location: str, keys: Sequence[Column], values: Values) -> str:
-    """A partition's own place below its table's: ``s3://…/dt=2019-12-21/``."""
+    """A partition's location below its table's: ``s3://…/dt=2019-12-21/``."""
     return location + "".join(f"{key.name}={value}/" for key, value in zip(keys, values, strict=True))
 
 

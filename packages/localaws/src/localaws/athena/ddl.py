@@ -24,7 +24,7 @@ _SPEC_ITEM = re.compile(r"\s*`?(\w+)`?\s*=\s*'([^']*)'\s*(?:,|$)")
 
 @dataclass(frozen=True)
 class Ddl:
-    """One statement against a caller's catalog; ``run`` and ``cancel`` as an engine's statements have them."""
+    """One statement on a caller's catalog; ``run`` and ``cancel`` are those of `engine.Running`."""
 
     action: Callable[[Catalog, str, dict[str, str]], Outcome]
     catalog: Catalog
@@ -36,11 +36,11 @@ class Ddl:
         return self.action(self.catalog, database, self.parts)
 
     def cancel(self) -> None:
-        """A change of the catalog is one request: there is nothing to stop."""
+        """A change of the catalog is one request, which cannot be stopped."""
 
 
 def find(sql: str, database: str, glue: Any) -> Ddl | None:
-    """The statement, when it is Hive DDL; None when it is the engine's.
+    """The statement, if it is Hive's DDL; None for statements of the engine.
 
     Raises QueryError for DDL that is not covered.
     """

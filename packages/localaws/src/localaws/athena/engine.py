@@ -1,4 +1,4 @@
-"""The one interface behind which a query engine sits."""
+"""The interface of query engines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,9 +9,9 @@ from localaws.athena.catalog import Column
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a statement gave.
+    """The result of a statement.
 
-    rows: cells as Athena's texts, None for NULL; columns is empty for a statement without a result, a CTAS.
+    rows: cells as Athena writes them, None for NULL; columns: empty for a statement without a result, as a CTAS.
     files: the objects that a CTAS or UNLOAD wrote, None for other statements.
     """
 
@@ -23,16 +23,16 @@ class Outcome:
 
 
 class Running(Protocol):
-    """One statement on its way. ``run`` is called once, in a thread of its own; ``cancel`` from any other."""
+    """One statement. ``run`` is called once, in its own thread; ``cancel`` from any other thread."""
 
     def run(self) -> Outcome:
-        """Raises QueryError when the statement fails, Cancelled when it was stopped."""
+        """Raises QueryError if the statement fails, Cancelled if it was stopped."""
 
     def cancel(self) -> None: ...
 
 
 class Engine(Protocol):
-    """Runs queries, CREATE TABLE AS and views against the catalog and the objects of one store."""
+    """Runs queries, CREATE TABLE AS and CREATE VIEW on the catalog and objects of one account."""
 
     def statement(self, sql: str, database: str, clients: Any, max_bytes: int | None = None) -> Running:
-        """One statement, cancelled when it would scan more than ``most_bytes``. Raises QueryError."""
+        """One statement, which is cancelled if it would scan more than ``max_bytes``. Raises QueryError."""

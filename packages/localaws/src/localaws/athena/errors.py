@@ -1,8 +1,8 @@
-"""Errors of queries, worded and coded as Athena's StateChangeReason has them."""
+"""Errors of queries, with the codes and messages of Athena's StateChangeReason."""
 
 
 class QueryError(Exception):
-    """A statement that fails: ``CODE: message``, the code being Trino's, Hive's or Athena's."""
+    """A statement fails: ``CODE: message``, where the code is Trino's, Hive's or Athena's."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -10,24 +10,24 @@ class QueryError(Exception):
         self.message = message
 
     def at(self, place: str) -> "QueryError":
-        """The error with the place of its fault, ``line 1:8: ``, unless it has one or is our refusal."""
+        """The error with a position, ``line 1:8: ``, unless it has one or reports an unsupported construct."""
         if self.message.startswith("line ") or self.code == "NOT_SUPPORTED":
             return self
         return QueryError(self.code, place + self.message)
 
 
-# Why a query ends that would scan more than its workgroup's BytesScannedCutoffPerQuery.
+# The reason if a query would scan more than its workgroup's BytesScannedCutoffPerQuery.
 SCAN_LIMIT = "Bytes scanned limit was exceeded"
 
 
 class Cancelled(Exception):
-    """The statement was stopped: by StopQueryExecution, or by a limit that the text names."""
+    """The statement was stopped by StopQueryExecution, or by a limit that the message names."""
 
     def __init__(self, reason: str = "Query was cancelled by the user") -> None:
         super().__init__(reason)
 
 
 def not_supported(what: str) -> QueryError:
-    """What the DuckDB engine isn't known to answer as Athena does, it refuses."""
+    """The error for a construct that the DuckDB engine is not known to execute as Athena does."""
     message = f"{what} is not covered by the local DuckDB engine; run it with the Trino engine"
     return QueryError("NOT_SUPPORTED", message)

@@ -1,4 +1,4 @@
-"""Faults of queries, on request: what localaws/faults.py injects under "query"."""
+"""Injected faults of queries: the effects "query" of localaws/faults.py."""
 
 import threading
 import uuid
@@ -16,19 +16,19 @@ from localaws.athena.statements import tokens_of
 
 
 def breaking(engine: Engine, fault: str) -> Engine:
-    """The engine whose CREATE TABLE AS has the fault, if the fault is one of writing; else the engine."""
+    """The engine with the fault, if it is a fault of CREATE TABLE AS; otherwise the engine itself."""
     if fault == "two_files" and isinstance(engine, DuckEngine):
         return replace(engine, files_of_bucket=2)
     return _Orphaning(engine) if fault == "fails_after_writing" else engine
 
 
 def broken(running: Running, fault: str) -> Running:
-    """What is run instead of the statement, if it is to fail or to hang; else the statement."""
+    """A statement that fails or hangs, if that is the fault; otherwise the statement itself."""
     return _Fails() if fault == "fails" else _Hangs() if fault == "hangs" else running
 
 
 def _failure() -> QueryError:
-    return QueryError("GENERIC_INTERNAL_ERROR", "A fault was asked for")
+    return QueryError("GENERIC_INTERNAL_ERROR", "An injected fault")
 
 
 class _Fails:
@@ -36,7 +36,7 @@ class _Fails:
         raise _failure()
 
     def cancel(self) -> None:
-        """It ends at once anyway."""
+        """It ends at once."""
 
 
 class _Hangs:
@@ -53,7 +53,7 @@ class _Hangs:
 
 @dataclass(frozen=True)
 class _Orphaning:
-    """An engine whose CREATE TABLE AS writes all files, for a table that nobody knows and that does not stay."""
+    """An engine whose CREATE TABLE AS writes all files, for a table with another name, which is dropped."""
 
     engine: Engine
 

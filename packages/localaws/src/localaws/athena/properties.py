@@ -1,4 +1,4 @@
-"""The ``WITH (name = value, …)`` of CREATE TABLE AS and UNLOAD, word by word where it stands in the text."""
+"""The tokens of ``WITH (name = value, …)`` in CREATE TABLE AS and UNLOAD."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Property:
 
 
 def properties(tokens: Sequence[Token], start: int) -> tuple[list[Property], int]:
-    """The properties from the token `start` on, and where the closing parenthesis is."""
+    """The properties from the token `start` on, and the index of the closing parenthesis."""
     found, depth, first = [], 0, start
     for at in range(start, len(tokens)):
         kind = tokens[at].token_type
@@ -49,7 +49,7 @@ def properties(tokens: Sequence[Token], start: int) -> tuple[list[Property], int
 
 
 def after_name(tokens: Sequence[Token], start: int) -> int:
-    """The place after a name of one to three parts."""
+    """The index after a name of one to three parts."""
     at = start + 1
     while at < len(tokens) and tokens[at].token_type == TokenType.DOT:
         at += 2
@@ -57,7 +57,7 @@ def after_name(tokens: Sequence[Token], start: int) -> int:
 
 
 def unexpected(tokens: Sequence[Token], at: int, expected: str) -> QueryError:
-    """The error of a statement that goes on, or ends, otherwise than expected."""
+    """The error of a statement with an unexpected token or end."""
     token = tokens[min(at, len(tokens) - 1)]
     found = token.text if at < len(tokens) else "<EOF>"
     return QueryError("SYNTAX_ERROR", f"{place(token)}: mismatched input '{found}'. Expecting: {expected}")

@@ -1,4 +1,4 @@
-"""The files of Athena's results: the same for every query engine, and read a page at a time.
+"""The files of Athena's results, the same for every query engine. They are read page by page.
 
 https://docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.html
 """
@@ -22,7 +22,7 @@ _PRECISIONS = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19, "double
 
 
 def write(clients: AwsClients, document: dict[str, Any], outcome: Outcome, is_ddl: bool) -> str:
-    """The result's file; gives its location, which a statement without a result has, too, but no file."""
+    """Write the result's file; returns its location. A statement without a result has a location, but no file."""
     suffix = ".txt" if is_ddl else ".csv" if outcome.columns else ""
     folder = "tables/" if outcome.files is not None and outcome.statement_type == "DDL" else ""
     location = f"{document['ResultConfiguration']['OutputLocation']}{folder}{document['QueryExecutionId']}{suffix}"
@@ -39,14 +39,15 @@ def _put(clients: AwsClients, location: str, text: bytes) -> None:
 
 
 def page(clients: AwsClients, location: str, begin: int, max_rows: int) -> tuple[Rows, int | None]:
-    """The rows from a byte of the file on, ``most`` at most, and the byte at which the next page begins, if there is
-    one. Raises ClientError when the file cannot be read.
+    """At most ``max_rows`` rows from a byte of the file on, and the byte at which the next page begins, if any.
+
+    Raises ClientError if the file cannot be read.
     """
     bucket, _, key = location.removeprefix("s3://").partition("/")
     try:
         answer = clients.client("s3").get_object(Bucket=bucket, Key=key, Range=f"bytes={begin}-")
     except ClientError as error:
-        if error.response["Error"]["Code"] == "InvalidRange":  # a list without lines is an empty file
+        if error.response["Error"]["Code"] == "InvalidRange":  # an empty file
             return [], None
         raise
     data: bytes = answer["Body"].read()
@@ -77,7 +78,7 @@ def column_info(column: Column, is_ddl: bool) -> dict[str, Any]:
 
 
 def _as_csv(outcome: Outcome) -> bytes:
-    """Every value in quotes, NULL as nothing at all; the first line names the columns."""
+    """Every value in quotes, NULL as an empty field; the first line has the names of the columns."""
     names: Sequence[str | None] = [column.name for column in outcome.columns]
     lines = (",".join(map(_quoted, row)) for row in (names, *outcome.rows))
     return "".join(f"{line}\n" for line in lines).encode()
@@ -88,7 +89,7 @@ def _quoted(cell: str | None) -> str:
 
 
 def _csv_rows(data: bytes, max_rows: int) -> tuple[Rows, int]:
-    """The first rows of a CSV file, ``most`` at most, and how many bytes they take."""
+    """At most ``max_rows`` rows of a CSV file, and their length in bytes."""
     rows: Rows = []
     row: list[str | None] = []
     for match in _CELL.finditer(data):
@@ -108,6 +109,6 @@ def _as_lines(rows: Sequence[Sequence[str | None]]) -> bytes:
 
 
 def _line_rows(data: bytes, max_rows: int) -> tuple[Rows, int]:
-    """The first rows of such a file, ``most`` at most, and how many bytes they take."""
+    """At most ``max_rows`` rows of such a file, and their length in bytes."""
     lines = data.split(b"\n")[:-1][:max_rows]
     return [list(line.decode().split("\t")) for line in lines], sum(len(line) + 1 for line in lines)

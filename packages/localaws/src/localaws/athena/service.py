@@ -1,4 +1,4 @@
-"""Athena's API for query executions: start, follow, stop, list, read. Workgroups and catalogs are ministack's.
+"""Athena's API for query executions: start, poll, stop, list, read. Workgroups and catalogs are ministack's.
 
 https://docs.aws.amazon.com/athena/latest/APIReference/API_Operations.html
 """
@@ -36,7 +36,8 @@ _MAX_RESULTS = 1000
 class _Execution:
     """A query that has not ended.
 
-    store: with its caller's rights; fault: it is to have; statement: once it runs; stopped: it was asked to stop.
+    clients: with the caller's rights; fault: the injected fault, or ""; statement: once it runs; stopped: a stop was
+    requested.
     """
 
     document: dict[str, Any]
@@ -48,7 +49,7 @@ class _Execution:
 
 
 class Athena(Service):
-    """Query executions, each in a thread. Their records outlive the process; what ran then has failed."""
+    """Query executions, each in a thread. Records survive a restart, after which unfinished queries have failed."""
 
     target: ClassVar[str] = "AmazonAthena"
     actions: ClassVar[frozenset[str]] = frozenset(
@@ -93,9 +94,9 @@ class Athena(Service):
         return handlers[action](body)
 
     def amend(self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Say of each workgroup whether it overrides the client's settings, as AWS does: by default it doesn't.
+        """Add whether the workgroup overrides the client's settings, as AWS does; by default it does not.
 
-        And its cutoff is a number, which ministack takes from a template's parameter as a text.
+        Its cutoff is a number on AWS, while ministack returns the string of a template's parameter.
         """
         configuration = answer["WorkGroup"].setdefault("Configuration", {})
         configuration.setdefault("EnforceWorkGroupConfiguration", False)
@@ -104,7 +105,7 @@ class Athena(Service):
         return answer
 
     def close(self) -> None:
-        """Stops what is running and waits for it."""
+        """Stop all running queries and wait for them."""
         with self.lock:
             running = list(self.executions)
         for execution_id in running:
@@ -119,7 +120,7 @@ class Athena(Service):
         return None if document is None else str(document["WorkGroup"])
 
     def _start(self, body: dict[str, Any], clients: AwsClients) -> dict[str, Any]:
-        """store: with the caller's rights, under which the query reads and writes."""
+        """clients: with the caller's rights, with which the query reads and writes."""
         sql = body.get("QueryString", "")
         if not sql.strip():
             raise _invalid("Query string cannot be empty")
@@ -167,10 +168,10 @@ class Athena(Service):
         with self.lock:
             execution = self.executions.get(execution_id)
             if execution is None:
-                return  # ended: stopping it again changes nothing
+                return  # it has ended
             execution.stopped = True
             statement = execution.statement
-            if execution.future is not None and execution.future.cancel():  # no thread has begun with it
+            if execution.future is not None and execution.future.cancel():  # it has not started
                 self._finish(execution.document, "CANCELLED", str(Cancelled()))
                 del self.executions[execution_id]
         if statement is not None:
@@ -187,10 +188,10 @@ class Athena(Service):
         except Cancelled as error:
             self._finish(document, "CANCELLED", str(error))
         except (ClientError, BotoCoreError) as error:
-            # The catalog or the store said no to the query: Athena shows its words.
-            self._finish(document, "FAILED", _said_no(error))
+            # The catalog or S3 refused the request: Athena shows the message.
+            self._finish(document, "FAILED", _refusal(error))
         except Exception as error:
-            # A defect of ours must not leave the query RUNNING for ever; it stays visible in the log.
+            # A defect must not leave the query RUNNING forever; the log has the traceback.
             log.exception("query %s: %s", document["QueryExecutionId"], document["Query"])
             self._finish(document, "FAILED", f"GENERIC_INTERNAL_ERROR: {type(error).__name__}: {error}")
         finally:
@@ -204,11 +205,11 @@ class Athena(Service):
             document["Query"],
             document["QueryExecutionContext"].get("Database", "default").lower(),
         )
-        if configuration.get("EnforceWorkGroupConfiguration") and _places_table(sql):
+        if configuration.get("EnforceWorkGroupConfiguration") and _has_external_location(sql):
             raise QueryError("INVALID_TABLE_PROPERTY", _ENFORCED)
         cutoff = configuration.get("BytesScannedCutoffPerQuery")
         parameters = document.get("ExecutionParameters", [])
-        # Hive's quotes about the database, which awswrangler's describe_table writes, are Hive DDL's alone.
+        # Only Hive's DDL has the quotes around the database that awswrangler's describe_table writes.
         clients = execution.clients
         _open_default_database(clients)
         statement = ddl.find(sql, database.strip("`"), clients.client("glue"))
@@ -318,7 +319,7 @@ class Athena(Service):
 
 
 def _find_bucket(clients: AwsClients, output: str) -> None:
-    """Look for the bucket of the results, as Athena does with its caller's rights before anything else."""
+    """Check the bucket of the results, as Athena does first, with the caller's rights."""
     bucket = output.removeprefix("s3://").partition("/")[0]
     try:
         clients.client("s3").get_bucket_location(Bucket=bucket)
@@ -327,7 +328,7 @@ def _find_bucket(clients: AwsClients, output: str) -> None:
 
 
 def _open_default_database(clients: AwsClients) -> None:
-    """Ask for the database ``default``, as Athena does before every query, whether there is one or not.
+    """Get the database ``default``, as Athena does before every query, whether it exists or not.
 
     https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html
     """
@@ -336,16 +337,17 @@ def _open_default_database(clients: AwsClients) -> None:
         glue.get_database(Name="default")
 
 
-def _said_no(error: ClientError | BotoCoreError) -> str:
+def _refusal(error: ClientError | BotoCoreError) -> str:
     if isinstance(error, ClientError) and error.response["Error"]["Code"] in DENIED:
         return f"Insufficient permissions to execute the query. {error}"
     return f"GENERIC_INTERNAL_ERROR: {error}"
 
 
 def _output_location(body: dict[str, Any], configuration: dict[str, Any]) -> str:
-    own = configuration.get("ResultConfiguration", {}).get("OutputLocation")
-    asked = body.get("ResultConfiguration", {}).get("OutputLocation")
-    location = own if own and (configuration.get("EnforceWorkGroupConfiguration") or not asked) else asked
+    default = configuration.get("ResultConfiguration", {}).get("OutputLocation")
+    requested = body.get("ResultConfiguration", {}).get("OutputLocation")
+    enforced = configuration.get("EnforceWorkGroupConfiguration")
+    location = default if default and (enforced or not requested) else requested
     if not location:
         raise _invalid(
             "No output location provided. An output location is required either through the Workgroup result"
@@ -371,7 +373,7 @@ _ENFORCED = (
 )
 
 
-def _places_table(sql: str) -> bool:
+def _has_external_location(sql: str) -> bool:
     words = _words(sql)
     return words[:2] == ["create", "table"] and "external_location" in words[: words.index("as")]
 

@@ -1,10 +1,10 @@
-"""What Athena itself does with a statement before and after an engine runs it, the same for every engine.
+"""Athena's handling of statements before and after an engine runs them, the same for every engine.
 
-- ExecutionParameters take the places of the question marks:
+- ExecutionParameters replace the question marks:
   https://docs.aws.amazon.com/athena/latest/ug/querying-with-prepared-statements.html
-- A CREATE TABLE AS without a place of its own gets one below the result location:
+- A CREATE TABLE AS without a location gets one below the result location:
   https://docs.aws.amazon.com/athena/latest/ug/ctas-considerations-limitations.html
-- UNLOAD is a CREATE TABLE AS whose table does not stay: https://docs.aws.amazon.com/athena/latest/ug/unload.html
+- UNLOAD is a CREATE TABLE AS whose table is dropped: https://docs.aws.amazon.com/athena/latest/ug/unload.html
 """
 
 import re
@@ -23,7 +23,7 @@ from localaws.athena.properties import after_name, place, properties, unexpected
 
 _PARAMETERISED = ("SELECT", "WITH", "VALUES", "TABLE", "(", "INSERT", "UNLOAD")
 _UNLOAD_PROPERTIES = ("format", "compression", "partitioned_by", "field_delimiter")
-_PLACE = re.compile(r"line (\d+):(\d+)")
+_POSITION = re.compile(r"line (\d+):(\d+)")
 _LITERAL = re.compile(
     r"""(?P<negative>-\s*)?\d+(\.\d*)?(E[+-]?\d+)?
     | ((DATE|TIME|TIMESTAMP|DECIMAL|X)\s*)?'([^']|'')*'
@@ -34,7 +34,7 @@ _LITERAL = re.compile(
 
 @dataclass(frozen=True)
 class Edited:
-    """A text of which parts (first character, end, replacement) were replaced, in their order."""
+    """A text with replaced parts (first character, end, replacement), in their order."""
 
     original: str
     edits: Sequence[tuple[int, int, str]] = ()
@@ -46,18 +46,18 @@ class Edited:
         return "".join(parts) + self.original[ends[-1] :]
 
     def in_original(self, error: QueryError) -> QueryError:
-        """The error with the place that the edited text's ``line 1:8`` has in the original."""
-        found = _PLACE.match(error.message)
-        if found is None or not self.edits:
+        """The error with its position in the edited text, ``line 1:8``, changed to that in the original."""
+        match = _POSITION.match(error.message)
+        if match is None or not self.edits:
             return error
         lines = self.text.split("\n")
-        offset = sum(len(line) + 1 for line in lines[: int(found[1]) - 1]) + int(found[2]) - 1
+        offset = sum(len(line) + 1 for line in lines[: int(match[1]) - 1]) + int(match[2]) - 1
         before = self.original[: self._origin(offset)]
-        there = f"line {before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
-        return QueryError(error.code, there + error.message[found.end() :])
+        position = f"line {before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
+        return QueryError(error.code, position + error.message[match.end() :])
 
     def _origin(self, offset: int) -> int:
-        """Where a character of the edited text was; one of a replacement where that begins."""
+        """The original position of a character of the edited text; for a replacement, its beginning."""
         moved = 0
         for first, end, new in self.edits:
             if offset < first + moved:
@@ -70,10 +70,10 @@ class Edited:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A statement as an engine is to run it.
+    """A statement for an engine.
 
-    writes: the folder of the files that it writes, "" for none of its own; table: whether it makes a table there
-    (a CREATE TABLE AS); temporary: the table to be dropped when it ran (an UNLOAD), "" for none.
+    writes: the folder that it writes files to, or ""; table: whether it creates a table there (CREATE TABLE AS);
+    temporary: the table to drop afterwards (UNLOAD), or "".
     """
 
     sql: Edited
@@ -82,7 +82,7 @@ class Prepared:
     temporary: str = ""
 
     def on(self, engine: Engine, database: str, clients: Any, max_bytes: int | None) -> "Statement":
-        """The statement on its way to the engine. Raises QueryError."""
+        """The statement on an engine. Raises QueryError."""
         try:
             running = engine.statement(self.sql.text, database, clients, max_bytes)
         except QueryError as error:
@@ -92,7 +92,7 @@ class Prepared:
 
 @dataclass
 class Statement:
-    """What an engine runs, and what is left to do when it has."""
+    """A statement on an engine, and the work after it."""
 
     prepared: Prepared
     running: Running
@@ -103,7 +103,7 @@ class Statement:
         self.running.cancel()
 
     def run(self) -> Outcome:
-        """Raises QueryError, with places in the user's own text, and Cancelled."""
+        """Raises QueryError, with positions in the user's text, and Cancelled."""
         try:
             outcome = self.running.run()
         except QueryError as error:
@@ -118,20 +118,20 @@ class Statement:
     def _drop(self) -> None:
         glue = self.clients.client("glue")
         if self.prepared.temporary:
-            with suppress(glue.exceptions.EntityNotFoundException):  # where the statement failed
+            with suppress(glue.exceptions.EntityNotFoundException):  # if the statement failed
                 glue.delete_table(DatabaseName=self.database, Name=self.prepared.temporary)
 
     def _files(self) -> list[str]:
-        """What lies in the folder, which had to be empty before."""
+        """All objects in the folder, which had to be empty before."""
         bucket, _, prefix = self.prepared.writes.removeprefix("s3://").partition("/")
         pages = self.clients.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         return [f"s3://{bucket}/{item['Key']}" for page in pages for item in page.get("Contents", [])]
 
 
 def prepare(sql: str, parameters: Sequence[str], folder: str, execution_id: str) -> Prepared:
-    """The statement with its parameters; `folder`, s3://…/, is for a table without a place of its own.
+    """The statement with its parameters; `folder`, s3://…/, is for a table without a location.
 
-    Raises QueryError for parameters that do not fit, and for an UNLOAD that is none.
+    Raises QueryError for wrong parameters, and for an invalid UNLOAD.
     """
     tokens = tokens_of(sql)
     words = [token.text.upper() for token in tokens]
@@ -146,7 +146,7 @@ def prepare(sql: str, parameters: Sequence[str], folder: str, execution_id: str)
 
 
 def tokens_of(sql: str) -> list[Token]:
-    """The statement's words; none for a text that does not end, about which the engine says more."""
+    """The statement's tokens; none for a text with an unclosed quote, which the engine reports."""
     try:
         tokens = Dialect.get_or_raise("trino").tokenize(sql)
     except TokenError:
@@ -165,7 +165,7 @@ def not_parameterised() -> QueryError:
 
 def _with_parameters(tokens: Sequence[Token], parameters: Sequence[str]) -> list[tuple[int, int, str]]:
     if not parameters and any(token.token_type == TokenType.MATCH_RECOGNIZE for token in tokens):
-        return []  # a question mark in its patterns is no parameter
+        return []  # a question mark in its patterns is not a parameter
     marks = [token for token in tokens if token.token_type == TokenType.PLACEHOLDER]
     if len(marks) != len(parameters):
         raise QueryError(
@@ -179,13 +179,13 @@ def _with_parameters(tokens: Sequence[Token], parameters: Sequence[str]) -> list
 
 
 def _literal(number: int, text: str) -> str:
-    """The parameter, when it is a single literal: nothing of it may become part of the statement's syntax."""
+    """The parameter, if it is a single literal: it must not change the statement's syntax."""
     found = _LITERAL.fullmatch(text.strip())
     if found is None:
         raise QueryError(
             "NOT_SUPPORTED",
-            f"execution parameter {number}, {text}, is not a literal, which is all that the local AWS covers;"
-            " a string stands in single quotes",
+            f"execution parameter {number}, {text}, is not a literal: the local AWS covers no other"
+            " parameters; a string needs single quotes",
         )
     return f"({found[0]})" if found["negative"] else found[0]
 
@@ -203,10 +203,10 @@ def _create_table(
         location = ""
         insert = (tokens[at].start, f"WITH ({_external_location(folder)}) ")
     else:
-        return Prepared(Edited(sql, edits))  # the engine says what is wrong
+        return Prepared(Edited(sql, edits))  # the engine reports the error
     if not location:
         edits = sorted([(insert[0], *insert), *edits])
-    # A table that exists already is left as it is: what lies in its folder was not written now.
+    # IF NOT EXISTS: the folder of an existing table does not have new files.
     writes = folder if not location else "" if if_not_exists else _folder(location)
     return Prepared(Edited(sql, edits), writes, table=True)
 
@@ -244,7 +244,7 @@ def _expect(tokens: Sequence[Token], at: int, kind: TokenType, expected: str) ->
 
 
 def _closing(tokens: Sequence[Token], at: int) -> int:
-    """Where the parenthesis that opens there is closed."""
+    """The index of the closing parenthesis."""
     depth = 0
     for number, token in enumerate(tokens[at:], at):
         depth += (token.token_type == TokenType.L_PAREN) - (token.token_type == TokenType.R_PAREN)

@@ -1,4 +1,4 @@
-"""How Athena spells values, the same for every query engine."""
+"""Athena's notation of values, the same for every query engine."""
 
 from decimal import Decimal
 
@@ -12,7 +12,7 @@ def java_double(number: float) -> str:
     if number == 0 or 1e-3 <= abs(number) < 1e7:
         text = f"{Decimal(repr(number)):f}"
         return text if "." in text else f"{text}.0"
-    # Java writes at least two digits, and takes the nearest ones: 4.9E-324, although 5E-324 would be enough.
+    # Java writes at least two digits, the closest ones: 4.9E-324, although 5E-324 would be enough.
     two = f"{number:.1e}"
     sign, digits, exponent = Decimal(two if float(two) == number else repr(number)).normalize().as_tuple()
     text = "".join(map(str, digits))

@@ -1,8 +1,8 @@
 """Runs statements on a Trino server, the engine that Athena version 3 is built on.
 
-The server's Glue metastore and S3 have to be this local AWS (see ops/trino.py). A statement goes to it as it
-is written but for what only Athena spells: compression is a property of Athena's tables, but of Trino's
-session. What only Trino has (statements, table properties, clauses of views) is refused.
+The server's Glue metastore and S3 must be this local AWS. It gets statements as they are, except for Athena's own
+syntax: compression is a property of tables in Athena, and of the session in Trino. Constructs that only Trino has
+(statements, table properties, clauses of views) are refused.
 """
 
 import base64
@@ -24,7 +24,7 @@ from trino.exceptions import HttpError, TrinoConnectionError, TrinoQueryError
 from localaws.access import is_root, require, table_arns
 from localaws.athena.catalog import Catalog, Column
 from localaws.athena.engine import Outcome
-from localaws.athena.errors import Cancelled, QueryError
+from localaws.athena.errors import SCAN_LIMIT, Cancelled, QueryError
 from localaws.athena.properties import after_name, place, properties, unexpected
 from localaws.athena.statements import Edited
 from localaws.athena.text import java_double
@@ -39,10 +39,10 @@ _KEPT_PROPERTIES = {"format", "external_location", "partitioned_by", "bucketed_b
 _COMPRESSIONS = {"write_compression": None, "parquet_compression": "PARQUET", "orc_compression": "ORC"}
 _FORMATS = ("PARQUET", "ORC", "AVRO", "JSON", "TEXTFILE")
 _CODECS = ("NONE", "SNAPPY", "GZIP", "ZSTD", "LZ4")
-# A writer of its own for each thread would each have that limit of 100 partitions and buckets.
+# With a writer per thread, each writer would have the limit of 100 partitions and buckets.
 _ONE_WRITER = {"task_min_writer_count": "1", "task_max_writer_count": "1"}
 _EXPLAIN_IO = "EXPLAIN (TYPE IO, FORMAT JSON) "
-_REQUEST_SECONDS = 60  # for one request of many: an answer is due within a second, if only "go on asking"
+_REQUEST_SECONDS = 60  # of one request; Trino responds within a second, even if only with "keep polling"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class TrinoEngine:
 
 
 class TrinoStatement:
-    """One statement in a session of its own, whose clock is UTC as on Athena."""
+    """One statement in its own session, whose time zone is UTC as on Athena."""
 
     def __init__(self, url: str, translated: "Translated", database: str, clients: Any, max_bytes: int | None) -> None:
         self.url = url
@@ -68,7 +68,7 @@ class TrinoStatement:
         self.cancelled = threading.Event()
 
     def cancel(self) -> None:
-        """Takes effect with the next answer of the server, which is due within a second."""
+        """Takes effect with the next response of the server, within a second."""
         self.cancelled.set()
 
     def run(self) -> Outcome:
@@ -80,17 +80,17 @@ class TrinoStatement:
         try:
             columns = self._send(Translated(f"SELECT * FROM (\n{view.query}\n) LIMIT 0", "DML")).columns
         except QueryError:
-            return self._send(self.translated)  # fails too, and says where in the user's own text
-        # Types that Hive does not have are an error here, before anything is made.
+            return self._send(self.translated)  # fails, too, with the position in the user's text
+        # Types that Hive does not have are an error here, before anything is created.
         declared = [{"Name": column.name, "Type": column.type.hive} for column in columns]
         outcome = self._send(self.translated)
         self._declare(view.database or self.database, view.name, declared)
         return outcome
 
     def _require_rights(self) -> None:
-        """See that the caller may do what the statement will: the server itself has the root's rights.
+        """Check that the caller has the rights that the statement needs: the server itself has the root user's.
 
-        Raises QueryError where they may not, and for a statement that cannot be planned.
+        Raises QueryError without the rights, and for a statement that cannot be planned.
         """
         explained = Edited(self.translated.explained, [(0, 0, _EXPLAIN_IO)])
         try:
@@ -132,7 +132,7 @@ class TrinoStatement:
             require(self.clients, "glue:CreateTable", arn)
 
     def _declare(self, database: str, view: str, columns: list[dict[str, str]]) -> None:
-        """Give the catalog the view's columns, as Athena does: Trino leaves there one that is called dummy."""
+        """Write the view's columns to the catalog, as Athena does: Trino writes a column called dummy."""
         glue = self.clients.client("glue")
         table = glue.get_table(DatabaseName=database, Name=view)["Table"]
         kept = ("Name", "TableType", "Parameters", "ViewOriginalText", "ViewExpandedText", "StorageDescriptor")
@@ -151,7 +151,7 @@ class TrinoStatement:
             properties=dict(translated.session),
         )
         with requests.Session() as http:
-            http.trust_env = False  # a proxy of the user's has no part in this
+            http.trust_env = False  # never use the user's proxies
             request = TrinoRequest(
                 address.hostname or "",
                 address.port or 80,
@@ -174,21 +174,21 @@ class TrinoStatement:
             except (TrinoConnectionError, HttpError, requests.RequestException) as error:
                 raise QueryError(
                     "GENERIC_INTERNAL_ERROR",
-                    f"Trino at {self.url} does not answer, start it or name another by --trino-url: {error}",
+                    f"Trino at {self.url} does not answer, start it, or set --trino-url: {error}",
                 ) from error
 
     def _check(self, stats: dict[str, Any]) -> None:
-        """Called with each answer of the server."""
+        """Called with each response of the server."""
         if self.cancelled.is_set():
             raise Cancelled
         if self.max_bytes is not None and _scanned_bytes(stats) > self.max_bytes:
-            raise Cancelled("Bytes scanned limit was exceeded")
+            raise Cancelled(SCAN_LIMIT)
 
 
 def _outcome(query: TrinoQuery, statement_type: str) -> Outcome:
     found = list(query.execute())
     scanned = _scanned_bytes(query.stats)
-    if query.update_type is not None:  # it made or filled a table: the row that tells so is Trino's own
+    if query.update_type is not None:  # it created or filled a table: Trino's row count is not part of Athena's result
         return Outcome((), (), scanned, statement_type)
     columns = tuple(Column(one["name"], type_of(one["typeSignature"])) for one in query.columns or ())
     types = [column.type for column in columns]
@@ -197,13 +197,13 @@ def _outcome(query: TrinoQuery, statement_type: str) -> Outcome:
 
 
 def _scanned_bytes(stats: dict[str, Any]) -> int:
-    """What was read from S3, as it lies there, without what went from one stage of the query to the next."""
+    """The bytes read from S3, without those exchanged between the stages of the query."""
     return int(stats["physicalInputBytes"])
 
 
 @dataclass(frozen=True)
 class View:
-    """What CREATE VIEW makes; database is "" where it isn't named."""
+    """The view of a CREATE VIEW; database is "" if it is not named."""
 
     database: str
     name: str
@@ -212,23 +212,23 @@ class View:
 
 @dataclass(frozen=True)
 class Translated:
-    """A statement as Trino wants it, line by line where it was, and the session that it needs."""
+    """A statement for Trino, with the same positions, and its session properties."""
 
     sql: str
     statement_type: str
     session: dict[str, str] = field(default_factory=dict)
     view: View | None = None
-    location: str = ""  # of the table that it makes
-    query: str = ""  # what an EXPLAIN explains
+    location: str = ""  # of the table that it creates
+    query: str = ""  # the query of an EXPLAIN
 
     @property
     def explained(self) -> str:
-        """What can be asked for the tables that it reads and writes."""
+        """The statement to EXPLAIN for the tables that it reads and writes."""
         return self.view.query if self.view else self.query or self.sql
 
     @classmethod
     def of(cls, sql: str) -> "Translated":
-        """Raises QueryError for what Athena does not have."""
+        """Raises QueryError for statements that Athena does not have."""
         try:
             tokens = Dialect.get_or_raise("trino").tokenize(sql)
         except TokenError as error:
@@ -252,7 +252,7 @@ class Translated:
 
 
 def _query(sql: str) -> str:
-    """The statement, when it is a query; nothing else can be explained, for ANALYZE runs what it explains."""
+    """The statement, if it is a query. Nothing else can be explained, because ANALYZE runs the statement."""
     translated = Translated.of(sql)
     if translated != Translated(translated.sql, "DML"):
         raise _not_covered("EXPLAIN of other than a query")
@@ -270,7 +270,7 @@ def _create_view(sql: str, tokens: Sequence[Token]) -> Translated:
 
 
 def _create_table(sql: str, tokens: Sequence[Token]) -> Translated:
-    """A CREATE TABLE AS with Athena's properties: those that Trino does not know become blanks."""
+    """A CREATE TABLE AS with Athena's properties: those that Trino does not have become blanks."""
     if_not_exists = [token.text.upper() for token in tokens[2:5]] == ["IF", "NOT", "EXISTS"]
     at = after_name(tokens, 5 if if_not_exists else 2)
     if [token.token_type for token in tokens[at : at + 2]] != [TokenType.WITH, TokenType.L_PAREN]:
@@ -307,7 +307,7 @@ def _not_covered(what: str) -> QueryError:
 
 
 def _blank(sql: str, start: int, end: int, kept: Sequence[tuple[int, int]]) -> str:
-    """The text with blanks from `start` to `end` but for the spans kept; lines and columns stay."""
+    """The text with blanks from `start` to `end`, except for some spans; positions do not change."""
     text = list(re.sub(r"[^\n]", " ", sql[start:end]))
     for first, last in kept:
         text[first - start : last - start] = sql[first:last]
@@ -315,7 +315,7 @@ def _blank(sql: str, start: int, end: int, kept: Sequence[tuple[int, int]]) -> s
 
 
 def type_of(signature: dict[str, Any]) -> Type:
-    """The type that Trino's protocol describes so: ``{"rawType": "decimal", "arguments": [...]}``."""
+    """The type that Trino's protocol describes as ``{"rawType": "decimal", "arguments": [...]}``."""
     name, arguments = signature["rawType"], [one["value"] for one in signature["arguments"]]
     if name == "row":
         fields = (
@@ -331,7 +331,7 @@ def type_of(signature: dict[str, Any]) -> Type:
 
 
 def as_text(cell: Any, of: Type) -> str | None:
-    """A value of Trino's JSON as Athena's result files write it; dates and decimals come as texts."""
+    """A value of Trino's JSON as Athena's result files write it; dates and decimals are strings there."""
     if cell is None:
         return None
     if isinstance(cell, bool):

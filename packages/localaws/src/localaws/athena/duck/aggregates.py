@@ -15,15 +15,15 @@ from localaws.athena.errors import QueryError, not_supported
 
 
 class Aggregates(ABC):
-    """The part of the translation of expressions that is about many rows."""
+    """The part of the translation of expressions that handles aggregates and window functions."""
 
     @abstractmethod
     def expression(self, node: exp.Expr, scope: Scope) -> Value:
-        """One expression. Raises QueryError, saying where in the statement the fault is."""
+        """Translates an expression. Raises QueryError with the position of the error in the statement."""
 
     @abstractmethod
     def boolean(self, node: exp.Expr, scope: Scope, what: str) -> Value:
-        """A condition; ``what`` names it in the error of one that is of another type."""
+        """Translates a condition; ``what`` names it in the error for another type."""
 
     def sort_keys(self, order: exp.Expr, key: Callable[[exp.Expr], Value]) -> str:
         """The keys of an ORDER BY, each translated by ``key``."""
@@ -90,7 +90,7 @@ class Aggregates(ABC):
             if name not in of_kind("scalar"):
                 raise QueryError("FUNCTION_NOT_FOUND", f"Function '{name}' not registered")
             raise QueryError("FUNCTION_NOT_WINDOW", f"Not a window function: {name}")
-        # Its arguments and keys are the rows that the query's grouping leaves, so they may hold aggregates.
+        # Its arguments and keys are evaluated after the grouping, so they can contain aggregates.
         inner = replace(scope, inside="window specification")
         parts = []
         if node.args.get("partition_by"):
@@ -105,7 +105,7 @@ class Aggregates(ABC):
 
 
 def is_aggregate(node: exp.Expr) -> bool:
-    """Whether a node calls an aggregate that is no window function."""
+    """Whether a node calls an aggregate, but not as a window function."""
     if not isinstance(node, exp.Anonymous) or node.name.lower() not in of_kind("aggregate"):
         return False
     call = node.parent if isinstance(node.parent, exp.Filter) and node.parent.this is node else node

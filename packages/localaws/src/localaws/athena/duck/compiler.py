@@ -21,7 +21,7 @@ CATALOG = "awsdatacatalog"
 class Compiler(Expressions):
     """Translates the queries of one statement.
 
-    database: where tables without one are looked for; views: those being expanded, which must not recur.
+    database: the database of unqualified names; views: those being expanded, which must not recur.
     """
 
     def __init__(self, source: Source, text: str, database: str, views: tuple[str, ...] = ()) -> None:
@@ -175,7 +175,7 @@ class Compiler(Expressions):
         return replace(query, order=order, bounds=bounds)
 
     def _order_key(self, node: exp.Expr, query: Query, scope: Scope, distinct: bool) -> Value:
-        """One key. Names mean columns of the result first, those of FROM next."""
+        """One key. Names refer to columns of the result first, then to those of FROM."""
         position = _position(node)
         if position is not None:
             self._check_position(node, position, len(query.columns), "ORDER BY")
@@ -200,7 +200,7 @@ class Compiler(Expressions):
         for key in group.expressions:
             position = _position(key)
             if position is not None:
-                # of `*` and `t.*`; that of count(*) is no column
+                # `*` and `t.*`; the star of count(*) is not a column
                 if any(isinstance(star.parent, (exp.Select, exp.Column)) for star in node.find_all(exp.Star)):
                     raise not_supported("GROUP BY a position beside *")
                 self._check_position(key, position, len(node.expressions), "GROUP BY")
@@ -262,7 +262,7 @@ class Compiler(Expressions):
     def _from(
         self, node: exp.Select, conditions: Sequence[exp.Expr], outer: Scope | None
     ) -> tuple[str, tuple[Field, ...]]:
-        """DuckDB's FROM clause, and what it brings into scope; the conditions of WHERE prune partitions."""
+        """DuckDB's FROM clause, and its scope; the conditions of WHERE prune partitions."""
         from_ = node.args.get("from_")
         if from_ is None:
             return "", ()
@@ -397,7 +397,7 @@ class Compiler(Expressions):
 
 
 def _position(node: exp.Expr) -> int | None:
-    """The number of a key that is one: ``2``, ``-1``."""
+    """The position that a key is: ``2``, ``-1``; None for other keys."""
     sign = -1 if isinstance(node, exp.Neg) else 1
     literal = node.this if isinstance(node, exp.Neg) else node
     if isinstance(literal, exp.Literal) and not literal.is_string and literal.this.isdigit():
@@ -410,7 +410,7 @@ def _named(alias: exp.TableAlias | None, name: str) -> str:
 
 
 def _reads_only(node: exp.Expr, keys: set[str], relation: str) -> bool:
-    """Whether a condition is over this relation's partition keys alone, and nothing that needs a scan."""
+    """Whether a condition reads only partition keys of this relation, so that it needs no scan."""
     columns = list(node.find_all(exp.Column))
     return (
         bool(columns)

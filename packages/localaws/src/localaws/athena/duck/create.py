@@ -1,4 +1,4 @@
-"""What CREATE TABLE AS and CREATE VIEW leave behind: objects and entries of the catalog."""
+"""CREATE TABLE AS and CREATE VIEW: write objects and entries of the catalog."""
 
 import base64
 import json
@@ -36,7 +36,7 @@ class CtasProperties:
 
     @classmethod
     def of(cls, node: exp.Expr | None) -> "CtasProperties":
-        """Raises QueryError for a property that is not covered, or a value that is none of its."""
+        """Raises QueryError for a property that is not covered, and for an invalid value."""
         given: dict[str, Any] = {}
         for one in node.expressions if node is not None else []:
             name, value = _property(one)
@@ -66,7 +66,7 @@ class CtasProperties:
         return properties
 
     def split(self, columns: Sequence[Column]) -> tuple[list[Column], list[Column]]:
-        """The columns in the files and those of the partition; the latter must come last in the query."""
+        """The columns in the files, and the partition keys, which must be the last columns of the query."""
         names = [column.name for column in columns]
         for name in self.partitioned_by + self.bucketed_by:
             if name not in names:
@@ -90,7 +90,7 @@ class CtasProperties:
 
 @dataclass(frozen=True)
 class Target:
-    """The table (with properties) or view (without) that a statement makes."""
+    """The table (with properties) or view (without) that a statement creates."""
 
     database: str
     name: str
@@ -112,7 +112,7 @@ class Target:
 
 
 def view(catalog: Catalog, target: Target, query: Query, sql: str, replaces: bool) -> None:
-    """Makes the view, which keeps the words it was written in. Raises QueryError TABLE_ALREADY_EXISTS."""
+    """Creates the view, with its original text. Raises QueryError TABLE_ALREADY_EXISTS."""
     columns = _checked(query.columns)
     definition = {
         "originalSql": _after_as(sql),
@@ -154,8 +154,8 @@ def table(
 ) -> None:
     """Writes the query's rows, then registers the table and its partitions.
 
-    files_of_bucket: how many files the only bucket of a table is written to; of several each is one file.
-    Raises QueryError, and then nothing is registered; objects may stay behind, as on Athena.
+    files_of_bucket: the number of files of the only bucket of a table; each of several buckets is one file.
+    Raises QueryError; then nothing is registered, but objects can remain, as on Athena.
     """
     properties = target.properties
     assert properties is not None
@@ -206,7 +206,7 @@ def _write(
     keys: Sequence[Column],
     files_of_bucket: int,
 ) -> dict[Values, str]:
-    """Writes the query's rows; gives the partitions' locations."""
+    """Writes the query's rows; returns the partitions' locations."""
     location = properties.location
     texts = (f'{in_file(f"q.c{number}", of.type)} AS "{of.name}"' for number, of in enumerate([*columns, *keys], 1))
     rows = f"SELECT {', '.join(texts)} FROM ({query.written}) AS q"
@@ -226,7 +226,7 @@ def _write(
 
 
 def _checked(columns: Sequence[Column]) -> list[Column]:
-    """The columns by names that a catalog can have."""
+    """The columns, if a catalog can have their names and types. Raises QueryError."""
     seen: set[str] = set()
     for number, column in enumerate(columns, 1):
         name = column.name.lower()
@@ -250,7 +250,7 @@ def _already_exists(target: Target) -> QueryError:
 
 
 def _property(node: exp.Expr) -> tuple[str, Any]:
-    """Name and value of one property: a text, or several."""
+    """Name and value of one property: a string, or several."""
     if isinstance(node, exp.FileFormatProperty):
         return "format", node.this.name
     if isinstance(node, exp.PartitionedByProperty):

@@ -37,9 +37,9 @@ _INTERRUPT_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class DuckEngine:
-    """threads and memory (bytes) bound each statement; what does not fit spills to a folder below ``spill``.
+    """threads and memory (bytes): limits of each statement, which spills to a folder below ``spill``.
 
-    files_of_bucket: how many files the only bucket of a table is written to. Athena promises "one or more".
+    files_of_bucket: the number of files of a table's only bucket. Athena guarantees "one or more".
     """
 
     spill: Path
@@ -52,7 +52,7 @@ class DuckEngine:
 
 
 class DuckStatement:
-    """One statement with a DuckDB of its own, so that nothing but objects and catalog is shared."""
+    """One statement with its own DuckDB, so that statements share only objects and the catalog."""
 
     def __init__(self, engine: DuckEngine, sql: str, database: str, clients: Any, max_bytes: int | None) -> None:
         self.engine = engine
@@ -68,7 +68,7 @@ class DuckStatement:
     def cancel(self) -> None:
         """Returns when the statement has ended."""
         self.cancelled.set()
-        while not self.ended.wait(_INTERRUPT_SECONDS):  # DuckDB forgets an interrupt that comes between two queries
+        while not self.ended.wait(_INTERRUPT_SECONDS):  # DuckDB ignores an interrupt between two queries
             with suppress(duckdb.ConnectionException):
                 if self.connection is not None:
                     self.connection.interrupt()
@@ -144,23 +144,23 @@ class DuckStatement:
 
 
 def connect(engine: DuckEngine, clients: Any, spill: str) -> duckdb.DuckDBPyConnection:
-    """A DuckDB in memory that reads and writes the store's objects."""
+    """A DuckDB in memory that reads and writes objects of S3."""
     connection = duckdb.connect(
         config={
             "threads": engine.threads,
             "memory_limit": f"{engine.memory}B",
             "temp_directory": spill,
-            # Trino keeps no order but that of ORDER BY either; and what keeps none needs less time and memory.
+            # Trino, too, has no order except with ORDER BY; without it, DuckDB needs less time and memory.
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
-            # To check its signature takes longer than most statements; the package's hash is in the lock.
+            # Checking its signature takes longer than most statements; the lock has the package's hash.
             "allow_unsigned_extensions": True,
         }
     )
     connection.execute(f"LOAD {quote(str(_HTTPFS))}")
     connection.execute("SET TimeZone = 'UTC'")
-    # As on Athena, the right side of a join is held in memory: DuckDB has no estimate of the rows of text files.
+    # As on Athena, the right side of a join is in memory: DuckDB cannot estimate the rows of text files.
     connection.execute("SET disabled_optimizers = 'build_side_probe_side'")
     # A statement reads an object's head and footer once, however often it names the table.
     connection.execute("SET enable_http_metadata_cache = true; SET parquet_metadata_cache = true")
@@ -174,9 +174,9 @@ def connect(engine: DuckEngine, clients: Any, spill: str) -> duckdb.DuckDBPyConn
 
 
 _OWN_ERROR = re.compile(r"\b([A-Z][A-Z_]{4,}): (.*)")
-# DuckDB's error repeats the line before it says what is wrong with it.
+# DuckDB's error repeats the line before the reason.
 _LINE_TOO_LONG = re.compile(r"^Maximum line size of (\d+) bytes exceeded.*?^ *file = (\S+)$", re.DOTALL | re.MULTILINE)
-_FORBIDDEN = re.compile(r"(?:http://[^/]+|s3:/)/([^\s?':]+).*\b403\b", re.DOTALL)  # reading, or writing
+_FORBIDDEN = re.compile(r"(?:http://[^/]+|s3:/)/([^\s?':]+).*\b403\b", re.DOTALL)  # when reading, or when writing
 _CODES: list[tuple[type[duckdb.Error], str, str]] = [
     (duckdb.InvalidInputException, "More than one row returned", "SUBQUERY_MULTIPLE_ROWS"),
     (duckdb.OutOfRangeException, "", "NUMERIC_VALUE_OUT_OF_RANGE"),
@@ -187,7 +187,7 @@ _CODES: list[tuple[type[duckdb.Error], str, str]] = [
 
 
 def as_query_error(error: duckdb.Error) -> QueryError:
-    """What went wrong while running, under Trino's code for it; what Trino is not known to refuse, we do."""
+    """A runtime error with Trino's code; NOT_SUPPORTED if Trino is not known to fail, too."""
     text = str(error).strip()
     own = _OWN_ERROR.search(text)
     if own:

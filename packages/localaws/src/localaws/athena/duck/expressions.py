@@ -1,7 +1,7 @@
 """Translates Trino's expressions into DuckDB's, name by name and type by type.
 
-Every construct is translated on purpose: one that has no branch here, or an argument of one that a branch does
-not read, is refused. So the engine never runs what it does not understand.
+Every construct is translated explicitly. A construct without a branch here is refused, and so is an argument that
+a branch does not read. So the engine never runs a construct that it does not cover.
 """
 
 import re
@@ -47,7 +47,7 @@ from localaws.athena.types import (
 
 
 class Expressions(Aggregates, Lambdas, Tries):
-    """Translates the expressions of one statement, whose text tells line and column of what is at fault."""
+    """Translates the expressions of one statement; errors have line and column of its text."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -60,8 +60,8 @@ class Expressions(Aggregates, Lambdas, Tries):
         try:
             if scope.groups and not any(_reads_rows(one) for one in own_nodes(node)):
                 whole = self._translated(node, scope.ungrouped())
-                if whole.sql in scope.groups:  # the parts of a grouping key need not be keys
-                    return replace(whole, encoded="")  # of which the key's text is no part
+                if whole.sql in scope.groups:  # the parts of a grouping key need not be grouping keys
+                    return replace(whole, encoded="")  # whose text does not contain the key's
             return self._translated(node, scope)
         except QueryError as error:
             raise error.at(location(node, self.text)) from None
@@ -86,7 +86,7 @@ class Expressions(Aggregates, Lambdas, Tries):
         name, relation = name_of(node.this), node.table.lower()
         if name.startswith("$") and name != "$path":
             raise not_supported(f'the hidden column "{name}"')
-        if not relation and scope.parameter(name):  # in another case than the lambda has it
+        if not relation and scope.parameter(name):  # in another case than in the lambda
             return self.parameter(node.this, scope)
         found = scope.find(name, relation)
         if len(found) > 1:
@@ -156,7 +156,7 @@ class Expressions(Aggregates, Lambdas, Tries):
             return Value(f"DATE {quote(text)}", DATE, literal=text)
         if of.name == "timestamp" and not node.args["to"].expressions:
             found = re.fullmatch(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(?:\.(\d{1,3}))?", text)
-            if found:  # as precise as it is written
+            if found:  # its digits decide on the precision
                 return Value(f"TIMESTAMP {quote(text)}", Type("timestamp", (len(found[1] or ""),)), literal=text)
         raise not_supported(f"the literal {shown(node.args['to'])} '{text}'")
 
@@ -213,8 +213,8 @@ class Expressions(Aggregates, Lambdas, Tries):
         text = distinct(self.expression(node.this, scope), self.expression(node.expression, scope))
         return Value(f"(NOT {text})" if isinstance(node, exp.NullSafeEQ) else f"({text})", BOOLEAN)
 
-    # What Trino tells apart gets a text of its own, for by its text a grouping key is known again: hence the
-    # parentheses around what could be written in another way.
+    # Grouping keys are compared by their texts, so expressions that differ in Trino must have different texts: hence
+    # the parentheses around expressions that could also be written without.
 
     def _in(self, node: exp.In, scope: Scope) -> Value:
         only(node, "this", "expressions")
@@ -265,7 +265,7 @@ class Expressions(Aggregates, Lambdas, Tries):
                 tests.append(self.boolean(branch.this, scope, "CASE WHEN clause"))
             else:
                 value = self.expression(branch.this, scope)
-                if value.sql == operand.sql and value.literal is None:  # there NULL is NULL's equal to Trino
+                if value.sql == operand.sql and value.literal is None:  # here, NULL equals NULL in Trino
                     raise not_supported(shown(node))
                 tests.append(value)
             results.append(self.expression(branch.args["true"], scope))
@@ -316,7 +316,7 @@ class Expressions(Aggregates, Lambdas, Tries):
 
 
 def _as_one_type(values: Sequence[Value], what: str) -> list[Value]:
-    """The values as the type that all coerce to, in which Trino compares them."""
+    """The values as their common type, in which Trino compares them."""
     to = common_type([value.type for value in values], what)
     return [coerce(value, to) for value in values]
 

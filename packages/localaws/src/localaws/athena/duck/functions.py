@@ -1,7 +1,7 @@
-"""Functions that the engine answers as Trino does, each with its DuckDB spelling.
+"""Functions with the same results as in Trino, and their translations.
 
-What stands in no table here is refused: as Trino refuses it, where it has no such function (`signatures`).
-Where DuckDB's own function differs from Trino's (https://trino.io/docs/current/functions.html), the spelling says so.
+All other functions are refused, with Trino's error if Trino does not have them (`signatures`). The translation accounts
+for differences between DuckDB's functions and Trino's (https://trino.io/docs/current/functions.html).
 """
 
 from collections.abc import Callable, Sequence
@@ -43,10 +43,10 @@ _ASCII = "CASE WHEN strlen({0}) = length({0}) THEN {1}({0}) WHEN {0} IS NOT NULL
     "the case of letters beyond ASCII"
 )
 
-_ROUND = "CASE WHEN {{0}} = 0 THEN CAST(0 AS DOUBLE) ELSE {} END"  # -0.0 loses its sign in Trino
+_ROUND = "CASE WHEN {{0}} = 0 THEN CAST(0 AS DOUBLE) ELSE {} END"  # Trino drops the sign of -0.0
 
-# Arguments, result, DuckDB's text. "integers" is any integer type, "numbers" any number, as double; a result of
-# None is the type of the first argument.
+# Arguments, result, DuckDB's text. "integers": any integer type; "numbers": any number, as double; a result of None:
+# the type of the first argument.
 _SCALARS: dict[str, list[tuple[tuple[str, ...], Type | None, str]]] = {
     "abs": [(("double",), None, "abs({0})"), (("integers",), None, "abs({0})")],
     "ceil": [(("double",), None, "ceil({0})"), (("integers",), None, "({0})")],
@@ -79,7 +79,7 @@ _SCALARS: dict[str, list[tuple[tuple[str, ...], Type | None, str]]] = {
 
 
 def scalar(name: str, arguments: Sequence[Value]) -> Value:
-    """A call of a function of single values."""
+    """A call of a scalar function."""
     check(name, [argument.type for argument in arguments])
     if name in _FORMS:
         count, translate = _FORMS[name]
@@ -99,7 +99,7 @@ def _refused(name: str, arguments: Sequence[Value]) -> QueryError:
 
 
 def _bind(wanted: Sequence[str], arguments: Sequence[Value]) -> list[str] | None:
-    """The arguments' texts when they fit a signature; what another of Trino's may want does not widen."""
+    """The arguments' texts if they fit a signature. Other signatures of Trino's do not cause a coercion."""
     if len(wanted) != len(arguments):
         return None
     texts = []
@@ -159,11 +159,11 @@ def _date_trunc(arguments: Sequence[Value]) -> Value:
     return Value(f"CAST(date_trunc('{name}', {value.sql}) AS {value.type.duck})", value.type)
 
 
-# Seconds to the year 5138; Trino's own limit lies beyond, and so do the years of five digits.
+# Seconds to the year 5138; Trino's limit is higher, and so are years with five digits.
 _LAST_SECOND = 10**11
 
 
-# What Trino's own type has room for: 2^51 milliseconds.
+# The range of Trino's type: 2^51 milliseconds.
 _MAX_SECONDS = 2**51 // 1000
 
 
@@ -178,7 +178,7 @@ def _from_unixtime(arguments: Sequence[Value], tried: bool = False) -> Value:
         f" THEN timezone('UTC', make_timestamp({whole} * 1000000)){never}"
         f" WHEN {whole} IS NOT NULL THEN {refuse('a time so far away')} END"
     )
-    return zoned(instant, zone.sql, refuse("the time zone of a value"))  # which even TRY does not catch
+    return zoned(instant, zone.sql, refuse("the time zone of a value"))  # TRY does not catch it
 
 
 def _unknown_zone(zone: Value, tried: bool) -> str:
@@ -194,12 +194,12 @@ def _at_timezone(arguments: Sequence[Value], tried: bool = False) -> Value:
     return zoned(instant.sql, zone.sql, _unknown_zone(zone, tried))
 
 
-# The years for which local times were seen to be the same instants; before 1970 the zones' own histories part.
+# The years for which both have the same offsets; before 1970 their time zone data differ.
 _CLOCKS = "BETWEEN TIMESTAMP '1970-01-02 00:00:00' AND TIMESTAMP '2037-12-30 23:59:59.999'"
 
 
 def _with_timezone(arguments: Sequence[Value], tried: bool = False) -> Value:
-    """The instant of a local time; of one that the clocks leave out, as if they had not changed yet."""
+    """The instant of a local time; local times that are skipped have the offset before the change."""
     local, zone = arguments
     if local.type.name not in ("date", "timestamp") or zone.type.name != "varchar":
         raise _refused("with_timezone", arguments)
@@ -226,7 +226,7 @@ def _to_unixtime(arguments: Sequence[Value]) -> Value:
     return Value(f"(epoch_ms({instant.sql}) / 1000e0)", DOUBLE)
 
 
-# What TRY covers, by its translation under it.
+# The functions that TRY covers, with their translations there.
 TRIED: dict[str, Callable[[Sequence[Value]], Value]] = {
     "at_timezone": partial(_at_timezone, tried=True),
     "from_unixtime": partial(_from_unixtime, tried=True),
@@ -240,7 +240,7 @@ STRICT |= texts.FORMS.keys()
 
 
 def _regexp_extract(arguments: Sequence[Value]) -> Value:
-    """A group of the first match, where it has one whenever it matches at all."""
+    """A group of the first match, if the group takes part in every match."""
     text, pattern, group = arguments
     if text.type.name != "varchar" or pattern.type.name != "varchar" or pattern.literal is None:
         raise _refused("regexp_extract", arguments)
@@ -253,7 +253,7 @@ def _regexp_extract(arguments: Sequence[Value]) -> Value:
 
 
 def _slice(arguments: Sequence[Value]) -> Value:
-    """Some elements, counted from the first."""
+    """A part of an array; positions are counted from the first element only."""
     values, start, length = arguments
     first, count = (int(one.literal or -1) if one.type == INTEGER else -1 for one in (start, length))
     if values.type.name != "array" or first < 1 or count < 0:
@@ -266,7 +266,7 @@ def _array_join(arguments: Sequence[Value]) -> Value:
     values, between = arguments
     if values.type.name != "array" or values.type.fields[0][1].name != "varchar" or between.literal is None:
         raise _refused("array_join", arguments)
-    joined = f"array_to_string({values.sql}, {between.sql})"  # NULL without elements
+    joined = f"array_to_string({values.sql}, {between.sql})"  # of no elements: NULL
     return Value(f"CASE WHEN {values.sql} IS NOT NULL THEN coalesce({joined}, '') END", VARCHAR)
 
 
@@ -296,7 +296,7 @@ def _extreme(name: str, arguments: Sequence[Value]) -> Value:
     )
 
 
-# How many arguments (0: two or more), and the translation.
+# The number of arguments (0: two or more), and the translation.
 _FORMS: dict[str, tuple[int, Callable[[Sequence[Value]], Value]]] = {
     "array_join": (2, _array_join),
     "at_timezone": (2, _at_timezone),
@@ -335,7 +335,7 @@ def ranking(name: str, arguments: Sequence[Value], over: str) -> Value:
 def aggregate(name: str, arguments: Sequence[Value], distinct: bool, suffix: str, order: str = "") -> Value:
     """An aggregate. suffix: DuckDB's text after the call (FILTER, OVER); order: by its one argument."""
     check(name, [argument.type for argument in arguments])
-    if order or name == "array_agg":  # in no order its elements come as they will
+    if order or name == "array_agg":  # without ORDER BY, the order of its elements is undefined
         if not order or name != "array_agg" or suffix.startswith(" OVER") or arguments[0].type.is_float:
             raise _refused(name, arguments)
         ordered = f"{'DISTINCT ' if distinct else ''}{arguments[0].sql} ORDER BY {order}"
@@ -355,7 +355,7 @@ def aggregate(name: str, arguments: Sequence[Value], distinct: bool, suffix: str
     if name in ("min", "max") and of.name in COMPARABLE:
         if not of.is_float:
             return Value(call(name, argument.sql), of)
-        nan = call("bool_or", f"isnan({argument.sql})")  # whose place among the others is not known to be Trino's
+        nan = call("bool_or", f"isnan({argument.sql})")  # its position among the others may differ from Trino's
         return Value(f"CASE WHEN {nan} THEN {refuse(f'{name} over NaN')} ELSE {call(name, argument.sql)} END", of)
     if name == "count_if" and of == BOOLEAN and not distinct:
         return Value(f"coalesce(CAST({call(name, argument.sql)} AS BIGINT), 0)", BIGINT)
@@ -371,7 +371,7 @@ def aggregate(name: str, arguments: Sequence[Value], distinct: bool, suffix: str
 
 
 def _decimal_sum(total: str, scale: int) -> str:
-    """The sum, of 38 digits at most: DuckDB has room for a few sums of 39."""
+    """The sum, with at most 38 digits: DuckDB also returns some sums of 39 digits."""
     digits = "9" * 38
     most = f"{digits[: 38 - scale]}.{digits[:scale]}" if scale else digits
     overflow = fail("NUMERIC_VALUE_OUT_OF_RANGE", "Decimal overflow")
@@ -379,7 +379,7 @@ def _decimal_sum(total: str, scale: int) -> str:
 
 
 def _integer_sum(argument: Value, call: Callable[[str, str], str]) -> str:
-    """The sum as bigint. Trino fails on the way already, in some orders of rows: such sums are refused."""
+    """The sum as bigint. Sums that overflow in Trino for some orders of the rows are refused."""
     total = call("sum", argument.sql)
     if argument.type != BIGINT:
         return f"CAST({total} AS BIGINT)"

@@ -1,4 +1,4 @@
-"""What INSERT INTO adds to a table: objects beside those that are there, and new partitions.
+"""INSERT INTO: adds objects and new partitions to a table.
 
 Sources: https://docs.aws.amazon.com/athena/latest/ug/insert-into.html, Trino's StatementAnalyzer.visitInsert
 """
@@ -19,7 +19,7 @@ from localaws.athena.duck.write import COMPRESSIONS, FILES, Writer, check_keys
 from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.types import Type, common
 
-# Of other types it is not known which Trino would take for which.
+# For other types, Trino's coercions are not known.
 _PLAIN = ("unknown", "boolean", "decimal", "double", "varchar", "varbinary", "date", "timestamp")
 
 
@@ -32,9 +32,9 @@ def insert(
     compiled: Callable[[exp.Expr], Query],
     check_cancelled: Callable[[], None],
 ) -> None:
-    """Writes the rows of the statement's query, then registers the partitions that are new.
+    """Writes the rows of the statement's query, then registers new partitions.
 
-    Raises QueryError, and then nothing is registered, and what was written is gone, where the caller may delete it.
+    Raises QueryError; then nothing is registered, and the written objects are deleted, if the caller may delete them.
     """
     only(node, "this", "expression")
     place = node.this.this if isinstance(node.this, exp.Schema) else node.this
@@ -44,7 +44,7 @@ def insert(
     database, name = place.db.lower() or database, name_of(place.this)
     try:
         table = catalog.find(database, name)
-    except QueryError:  # of an unknown database, Trino says as much
+    except QueryError:  # Trino has the same error for an unknown database
         table = None
     if table is not None and table.view_sql is not None:
         raise QueryError("NOT_SUPPORTED", "line 1:1: Inserting into views is not supported")
@@ -72,7 +72,7 @@ def insert(
 
 
 def _compression(table: Table) -> str:
-    """What the files are compressed with. Raises QueryError for a table that cannot be written to."""
+    """The compression of the files. Raises QueryError for a table that cannot be written to."""
     if table.buckets:
         raise QueryError("NOT_SUPPORTED", f"INSERT INTO is not supported on bucketed tables: {table}")
     if table.serde != PARQUET or not table.location.startswith("s3://"):
@@ -87,7 +87,7 @@ def _compression(table: Table) -> str:
 
 
 def _named(into: exp.Expr, columns: Sequence[Column]) -> list[str]:
-    """The columns that the statement fills: those it names, else all."""
+    """The columns that the statement fills: those it names, or all."""
     if not isinstance(into, exp.Schema):
         return [column.name for column in columns]
     known, names = {column.name for column in columns}, []
@@ -103,7 +103,7 @@ def _named(into: exp.Expr, columns: Sequence[Column]) -> list[str]:
 
 
 def _rows(query: Query, columns: Sequence[Column], names: Sequence[str]) -> str:
-    """DuckDB's text of the query's rows as the table's columns: cast where types differ, NULL where not named."""
+    """DuckDB's text of the query's rows as the table's columns, with casts; NULL for columns that are not filled."""
     types = {column.name: column.type for column in columns}
     into, given = [types[name] for name in names], [column.type for column in query.columns]
     if len(into) != len(given) or not all(map(_fits, given, into)):
@@ -121,7 +121,7 @@ def _rows(query: Query, columns: Sequence[Column], names: Sequence[str]) -> str:
 
 
 def _fits(given: Type, into: Type) -> bool:
-    """Whether a column takes the values of a type: where both coerce to a third, as Trino has it."""
+    """Whether a column accepts values of a type: Trino requires that both coerce to a common type."""
     if common(given, into) is not None:
         return True
     for of in (given, into):

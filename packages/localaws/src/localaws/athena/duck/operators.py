@@ -1,7 +1,7 @@
-"""Values with Trino's types, and the operators and casts that the engine answers as Trino does.
+"""Values with Trino's types, and operators and casts with the same results as in Trino.
 
-A combination of types that has no branch here is refused. Where DuckDB's own operator differs from Trino's
-(https://trino.io/docs/current/functions.html), the spelling says so.
+A combination of types without a branch here is refused. The translation accounts for differences between DuckDB's
+operators and Trino's (https://trino.io/docs/current/functions.html).
 """
 
 import re
@@ -59,7 +59,7 @@ REFUSAL = "error('NOT_SUPPORTED"  # the beginning of the text that `refuse` retu
 
 
 def refuse(what: str) -> str:
-    """DuckDB's text for a value that the engine is not known to treat as Trino does."""
+    """DuckDB's text for a value that the engine is not known to handle as Trino does."""
     error = not_supported(what)
     return f"error({quote(str(error))})"
 
@@ -69,7 +69,7 @@ def coerce(value: Value, to: Type) -> Value:
     if value.type == to or value.type.name == to.name == "varchar":
         return Value(value.sql, to, literal=value.literal)
     if value.type.name == "decimal" and to.is_float and value.type.args[0] > 15:
-        raise not_supported(f"{value.type} as double")  # more digits than a double is sure to hold
+        raise not_supported(f"{value.type} as double")  # more digits than a double can hold
     return Value(f"CAST({value.sql} AS {to.duck})", to, literal=value.literal)
 
 
@@ -109,7 +109,7 @@ def check_key(of: Type, clause: str) -> None:
 
 
 def common_type(types: Sequence[Type], what: str) -> Type:
-    """The type that all coerce to. Raises QueryError TYPE_MISMATCH, naming ``what`` they belong to."""
+    """The type that all coerce to. Raises QueryError TYPE_MISMATCH, whose message names ``what``."""
     to = types[0]
     for of in types[1:]:
         joined = common(to, of)
@@ -169,7 +169,7 @@ COMPARABLE = frozenset(
 
 
 def comparison(operator: str, left: Value, right: Value) -> Value:
-    """``= <> < <= > >=``. NaN equals nothing and stands in no order, unlike in DuckDB."""
+    """``= <> < <= > >=``. Unlike in DuckDB, all comparisons with NaN but <> are false."""
     to = common(left.type, right.type)
     if to is None:
         raise QueryError("TYPE_MISMATCH", f"Cannot apply operator: {left.type} {operator} {right.type}")
@@ -186,7 +186,7 @@ def comparison(operator: str, left: Value, right: Value) -> Value:
 
 
 def distinct(left: Value, right: Value) -> str:
-    """DuckDB's text of ``left IS DISTINCT FROM right``: NULL is NULL's equal here, and NaN NaN's."""
+    """DuckDB's text of ``left IS DISTINCT FROM right``: here NULL equals NULL, and NaN equals NaN."""
     to = common(left.type, right.type)
     if to is None:
         raise QueryError("TYPE_MISMATCH", f"Cannot check if {left.type} is identical to {right.type}")
@@ -196,11 +196,11 @@ def distinct(left: Value, right: Value) -> str:
 
 
 def sort_key(value: Value, descending: bool, nulls_first: bool) -> str:
-    """One key of an ORDER BY. NULLs come last in both directions, unless told otherwise."""
+    """One key of an ORDER BY. By default, NULLs are last in both directions."""
     if value.type.name not in COMPARABLE:
         raise not_supported(f"ORDER BY of {value.type}")
     if value.type.is_float and nulls_first:
-        raise not_supported("NULLS FIRST of a double")  # Trino then takes NaN for the least, DuckDB never does
+        raise not_supported("NULLS FIRST of a double")  # here NaN is the smallest value in Trino, but not in DuckDB
     direction, nulls = "DESC" if descending else "ASC", "FIRST" if nulls_first else "LAST"
     return f"{partition_key(value)} {direction} NULLS {nulls}"
 
@@ -213,8 +213,8 @@ def partition_key(value: Value) -> str:
 
 # Casts
 
-# By type: texts that are one value to Trino and DuckDB alike, whatever blanks stand around them, and texts that may
-# be a value to Trino alone. Any other is none. Java drops control characters and reads the digits of all scripts.
+# By type: texts that Trino and DuckDB read as the same value, with blanks around them, and texts that perhaps only
+# Trino reads as a value. All other texts are invalid. Java drops control characters and reads digits of all scripts.
 _BLANKS = "\t\n\x0b\f\r "
 _CONTROLS = r"(?s:.*[\x00-\x08\x0e-\x1f].*)"
 _TEXTS = {
@@ -233,7 +233,7 @@ _NAMES = {"integer": "INT"}
 
 
 def cast(value: Value, to: Type, tried: bool = False) -> Value:
-    """``CAST(value AS to)``, with Trino's rounding, range checks and text forms; tried: NULL where it fails."""
+    """``CAST(value AS to)``, with Trino's rounding, range checks and text forms; tried: NULL if it fails."""
     source, sql = value.type, value.sql
     if source == to:
         duck = f"({sql})"  # another text than the bare value: it is another grouping key
@@ -295,7 +295,7 @@ def _cast_text(sql: str, to: Type, tried: bool) -> str:
     )
 
 
-# A decimal of more digits is a long one to Trino, which casts it in another way.
+# Trino casts decimals with more digits in another way.
 _SHORT_DECIMAL = 18
 
 
@@ -323,7 +323,7 @@ def _cast_number(value: Value, to: Type, tried: bool) -> str:
     if source.is_float and to.is_integer:
         narrowed = f"round({sql})"  # half away from zero; DuckDB's cast rounds half to even
     elif source.is_float:
-        narrowed = named(f"CAST({sql} AS VARCHAR)", '"$t"', _WITHOUT_EXPONENT)  # its shortest text, half up
+        narrowed = named(f"CAST({sql} AS VARCHAR)", '"$t"', _WITHOUT_EXPONENT)  # rounds its shortest text, half up
     else:
         narrowed = sql
     wrong = "NULL" if tried else f"error('{code}: Cannot cast ' || CAST({sql} AS VARCHAR) || ' to {to}')"
@@ -331,7 +331,7 @@ def _cast_number(value: Value, to: Type, tried: bool) -> str:
 
 
 def _local_time(value: Value) -> str:
-    """The wall clock's time of a timestamp with time zone."""
+    """The local time of a timestamp with time zone."""
     if not value.zone:
         raise not_supported("a timestamp with time zone of this origin")
     return f"timezone({value.zone}, {value.sql})"

@@ -1,13 +1,13 @@
-"""Regular expressions that mean the same to Trino's Joni and to DuckDB's RE2, read by a grammar of their own.
+"""Translates regular expressions of Trino's Joni to DuckDB's RE2.
 
-Trino's syntax: https://trino.io/docs/current/functions/regexp.html. What this grammar does not know, is refused.
+Trino's syntax: https://trino.io/docs/current/functions/regexp.html. Syntax that this parser does not cover is refused.
 """
 
 import re
 
 from localaws.athena.errors import not_supported
 
-# What DuckDB reads for the classes: Joni's are ASCII, and its \s has one character more than RE2's.
+# The classes in RE2: Joni's are ASCII, and its \s has one character more than RE2's.
 _CLASSES = {"d": "0-9", "w": "0-9A-Za-z_", "s": r"\t-\r "}
 _CONTROLS = frozenset("tnr")
 _QUANTIFIER = re.compile(r"[*+?]\??|\{(\d{1,2})(?:,(\d{1,2})?)?\}")
@@ -41,7 +41,7 @@ class Pattern:
         return found
 
     def _alternatives(self, depth: int, always: bool) -> tuple[str, bool]:
-        """Branches up to the end or the closing parenthesis, and whether they can match nothing."""
+        """Branches up to the end or the closing parenthesis, and whether they can match an empty string."""
         first = len(self.groups)
         branches = [self._branch(depth, always)]
         while self._take("|"):
@@ -81,7 +81,7 @@ class Pattern:
         return "".join(texts), empty
 
     def _atom(self, depth: int, always: bool) -> tuple[str, bool, bool]:
-        """One character, class or group; whether it can match nothing, and whether it may be repeated."""
+        """One character, class or group; whether it can match an empty string, and whether it can be repeated."""
         character = self.text[self.place]
         self.place += 1
         if character == "(":

@@ -1,4 +1,4 @@
-"""The tables of a query: their registered partitions, pruned, and the objects of these."""
+"""The tables of a query: their registered partitions, pruned, and the objects of the partitions."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,24 +13,24 @@ from localaws.athena.duck.operators import quote
 from localaws.athena.duck.serdes import READERS
 from localaws.athena.errors import QueryError, not_supported
 
-_WHOLE_SHARE = 1 / 8  # of a statement's memory: what objects may take as a whole
-_GLOB = re.compile(r"[*?\[]")  # DuckDB takes a location with one of these for a pattern
+_WHOLE_SHARE = 1 / 8  # the share of a statement's memory for whole objects
+_GLOB = re.compile(r"[*?\[]")  # DuckDB treats a location with one of these as a pattern
 
 
 class TableSource:
-    """The tables of one query: finds them, lists their objects, counts the bytes that the query scans."""
+    """Finds the tables of one query, lists their objects, and counts the bytes that the query scans."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: Catalog, s3: Any) -> None:
         self.connection = connection
         self.catalog = catalog
         self._scanned: list[tuple[str, Table, list[tuple[str, int]]]] = []  # alias, table, objects with their sizes
-        # A statement sees one state of a table and its objects, and asks for it once, however often it names the table.
+        # A statement sees one state of a table and its objects, and gets it once, however often it names the table.
         self.table = cache(catalog.find)
         self._partitions = cache(self._registered)
         self._objects = cache(lambda location: list(objects(s3, location)))
 
     def scan(self, table: Table, alias: str, conditions: Sequence[str], hidden_path: bool) -> str:
-        """DuckDB's text for the rows of the partitions that meet all conditions, as relation ``alias``."""
+        """DuckDB's text for the rows of the partitions that fulfil all conditions, as relation ``alias``."""
         if table.parameters.get("classification") == "xml":
             raise QueryError(
                 "HIVE_INVALID_METADATA", f"Hive metadata for table {table.name} is invalid: XML is not read"
@@ -63,20 +63,20 @@ class TableSource:
         return f"(SELECT {', '.join(texts)} FROM ({rows}) AS r{joins}) AS {alias}"
 
     def read_whole(self, memory: int) -> None:
-        """Has DuckDB get each object in one request, where all together are small beside the ``memory``, in bytes.
+        """Makes DuckDB get each object in one request if all objects are small compared with ``memory``, in bytes.
 
-        Else it asks for each column of each row group, and ministack reads the whole object for each such request.
+        Otherwise it sends a request for each column of each row group, and ministack reads the whole object each time.
         """
         tables = [files for _, table, files in self._scanned if table.serde == PARQUET]  # others have been copied
         total = sum({location: size for files in tables for location, size in files}.values())
         whole = total if total <= memory * _WHOLE_SHARE else 0
-        # DuckDB does not count what it has got that way.
+        # DuckDB does not count these bytes.
         self.connection.execute(f"SET force_download = {whole > 0}; SET memory_limit = '{memory - whole}B'")
 
     def scanned_bytes(self, sql: str) -> int:
-        """What Athena would bill for the query that DuckDB's text says: of Parquet the columns that it names alone.
+        """The bytes that Athena would bill for a query in DuckDB's SQL: of Parquet, only the columns that it names.
 
-        Rows that are skipped by their statistics count, too.
+        Row groups that are skipped by their statistics count, too.
         """
         total = 0
         for alias, table, files in self._scanned:
@@ -87,7 +87,7 @@ class TableSource:
             if named and files:
                 found = self.connection.execute(
                     "SELECT sum(total_compressed_size) FROM parquet_metadata(?)"
-                    # the keys and the values of a map have paths below its own
+                    # the keys and the values of a map have paths below the map's
                     " WHERE list_contains(?, lower(split_part(path_in_schema, ', ', 1)))",
                     [sorted({location for location, _ in files}), named],
                 ).fetchone()
@@ -118,12 +118,12 @@ class TableSource:
         except duckdb.InterruptException:
             raise
         except duckdb.Error:
-            return partitions  # a condition that fails on some value fails, or not, when rows are read
+            return partitions  # if a condition fails for some value, it is left to the scan
         return [partitions[number] for (number,) in sorted(met)]
 
 
 def objects(s3: Any, location: str) -> Iterator[tuple[str, int]]:
-    """Location and size of each object in a folder that Hive reads: none that begins with ``_`` or ``.``."""
+    """Location and size of each object that Hive reads in a folder: not those that begin with ``_`` or ``.``."""
     bucket, _, prefix = location.removeprefix("s3://").partition("/")
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", []):

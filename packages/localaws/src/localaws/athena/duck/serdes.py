@@ -1,4 +1,4 @@
-"""Reading objects in place: Parquet, JSON lines, CSV and plain lines, by the rules of their SerDes."""
+"""Reads objects in place: Parquet, JSON lines, CSV and plain lines, by the rules of their SerDes."""
 
 import csv
 import json
@@ -189,7 +189,7 @@ def _text(connection: duckdb.DuckDBPyConnection, table: Table, locations: list[s
     delimiter = table.serde_parameters.get("field.delim", "\x01")
     if len(table.columns) != 1 or delimiter not in ("\x01", "\\001") or table.columns[0].type != VARCHAR:
         raise not_supported(f"{table}, a text table of more than one string column")
-    line = "nullif(split_part(line, '\x01', 1), '\\N')"  # what comes after a delimiter is no column's
+    line = "nullif(split_part(line, '\x01', 1), '\\N')"  # the text after a delimiter belongs to no column
     return f'SELECT {line} AS "{table.columns[0].name}", "$path" FROM ({_lines(connection, locations)})'
 
 
@@ -225,10 +225,10 @@ def opencsv_line(line: str, width: int) -> list[str | None]:
 
 
 def _json(connection: duckdb.DuckDBPyConnection, table: Table, locations: list[str]) -> str:
-    """OpenX JSON with ``ignore.malformed.json``: what is no JSON is a row of NULLs.
+    """OpenX JSON with ``ignore.malformed.json``: a line that is not JSON is a row of NULLs.
 
-    A line of the columns in declared order, in the plainest JSON, goes straight to DuckDB's parser; any other
-    is first read by the SerDe's own rules (``openx_line``).
+    DuckDB's parser reads lines of plain JSON with the columns in declared order; all other lines are first converted
+    by the SerDe's rules (``openx_line``).
     """
     if table.serde_parameters.get("ignore.malformed.json") != "true":
         raise not_supported(f"{table}, a JSON table without ignore.malformed.json")
@@ -266,12 +266,11 @@ def _plain_pattern(fields: tuple[tuple[str, Type], ...]) -> str:
 
 
 def openx_line(line: str, fields: tuple[tuple[str, Type], ...]) -> str | None:
-    """One line by the OpenX SerDe's rules as JSON of just the declared fields; None where it is no object.
+    """JSON of the declared fields only, by the OpenX SerDe's rules; None for a line that is not an object.
 
-    Text after the object is ignored, keys match in any case and the last of several wins, an array fills a
-    struct by position, a number may stand in quotes, a fraction is cut off for an integer, another text for a
-    number is NULL. Raises QueryError for an object in other than JSON's own syntax, of which the SerDe takes
-    some, and for an array.
+    Text after the object is ignored; keys are case-insensitive, and the last of several wins; an array fills a struct
+    by position; a number can be in quotes; an integer drops the fraction; other strings for a number are NULL. Raises
+    QueryError for an array, and for syntax other than JSON's, some of which the SerDe accepts.
     """
     text = line.strip()
     if not text.startswith(("{", "[")):
@@ -279,7 +278,7 @@ def openx_line(line: str, fields: tuple[tuple[str, Type], ...]) -> str | None:
     try:
         document, _ = _DECODER.raw_decode(text)
     except ValueError:
-        if _is_cut_off(text):
+        if _is_truncated(text):
             return None
         raise not_supported(f"the JSON line {text[:80]!r}") from None
     if not isinstance(document, dict):
@@ -290,8 +289,8 @@ def openx_line(line: str, fields: tuple[tuple[str, Type], ...]) -> str | None:
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"?')
 
 
-def _is_cut_off(text: str) -> bool:
-    """Whether an object does not end, in whatever syntax; where there may be other quotes or comments, it may."""
+def _is_truncated(text: str) -> bool:
+    """Whether an object certainly does not end; not certain with other quotes or comments than JSON's."""
     bare = _STRING.sub("", text)
     depths = accumulate((char == "{") - (char == "}") for char in bare)
     return all(depths) and not re.search("['/#]", bare)
@@ -370,7 +369,7 @@ _JAVA_NUMBER = re.compile(rf"\s*(?:{_NUMBER}[dDfF]?|[+-]?0[xX].*|[+-]?(?:NaN|Inf
 
 
 def _number(text: str) -> int | float | None:
-    """A number in quotes; None where it is none. What only Java takes for one is refused."""
+    """A number in quotes; None for other strings. Strings that only Java reads as a number are refused."""
     if re.fullmatch(_NUMBER, text):
         return int(text) if text.lstrip("+-").isdigit() else float(text)
     if _JAVA_NUMBER.fullmatch(text):

@@ -1,4 +1,4 @@
-"""The functions that Trino has, as its own SHOW FUNCTIONS lists them, and which calls of them it certainly refuses."""
+"""Trino's functions, from its SHOW FUNCTIONS, and the calls that Trino certainly refuses."""
 
 import re
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ from localaws.athena.types import UNKNOWN, Type, common
 
 FILE = Path(__file__).with_name("trino_functions.tsv")
 
-# Trino's names of what it parses as syntax, not as a function.
+# Trino's names of functions that it parses as special syntax.
 _SYNTAX = frozenset(
     {"coalesce", "nullif", "try", "row", "grouping", "extract", "trim", "substring", "position", "normalize"}
     | {"listagg", "format", "json_array", "json_exists", "json_object", "json_query", "json_value"}
 )
-# Functions of any number of arguments, which the list shows with one or two.
+# Functions with any number of arguments, which are listed with one or two.
 VARIADIC = frozenset({"concat", "concat_ws", "greatest", "least", "map_concat"})
 
-# What a value of a type becomes where another is wanted, beside itself (io.trino.type.TypeCoercion).
+# The types that a type coerces to (io.trino.type.TypeCoercion).
 _COERCIONS = {
     "tinyint": "smallint integer bigint decimal real double",
     "smallint": "integer bigint decimal real double",
@@ -47,7 +47,7 @@ class Signature(NamedTuple):
 
 @cache
 def signatures() -> dict[str, list[Signature]]:
-    """All by name."""
+    """All signatures by name."""
     found: dict[str, list[Signature]] = {}
     for line in FILE.read_text(encoding="utf-8").splitlines()[1:]:
         name, result, arguments, kind, _ = line.split("\t")
@@ -62,9 +62,9 @@ def of_kind(kind: str) -> frozenset[str]:
 
 
 def check(name: str, types: Sequence[Type]) -> None:
-    """Raises QueryError FUNCTION_NOT_FOUND for a name, or for arguments, that Trino has no function for.
+    """Raises QueryError FUNCTION_NOT_FOUND if Trino certainly has no such function, or none for these arguments.
 
-    It has none for sure: where a type variable or a type that the engine does not know is at stake, nothing is said.
+    That is not certain with type variables, and with types that the engine does not cover.
     """
     if name in _SYNTAX:
         return
@@ -82,7 +82,7 @@ def _may_take(wanted: Sequence[str], given: Sequence[Type]) -> bool:
 
 
 def _may_be(wanted: str, given: Type, bound: dict[str, Type]) -> bool:
-    """Whether a value may become what is wanted; ``bound``: what the type variables stand for so far."""
+    """Whether a type may coerce to the required one; ``bound``: the known values of type variables."""
     base = base_of(wanted)
     if given == UNKNOWN:
         return True
@@ -106,7 +106,7 @@ def base_of(written: str) -> str:
 
 
 def _parts(text: str) -> tuple[str, ...]:
-    """What commas part, but for those in parentheses."""
+    """The parts between commas outside of parentheses."""
     depth, parts = 0, [""] if text else []
     for character in text:
         depth += (character == "(") - (character == ")")

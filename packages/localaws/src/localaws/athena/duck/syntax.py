@@ -1,4 +1,4 @@
-"""Reads a statement: Trino's own grammar decides what is one, sqlglot makes the tree."""
+"""Parses statements: Trino's own grammar validates them, sqlglot builds the tree."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ from localaws.athena.types import BIGINT, BOOLEAN, DATE, DOUBLE, INTEGER, JSON, 
 
 
 class TypedLiteral(exp.Expression):
-    """``DATE '2019-12-21'``: unlike a cast, its text decides on its type."""
+    """``DATE '2019-12-21'``: unlike with a cast, the type depends on the text."""
 
     arg_types: ClassVar = {"this": True, "to": True}
 
@@ -35,12 +35,12 @@ class UnaryPlus(exp.Unary):
 
 
 class _TrinoAsWritten(Trino):
-    """Trino's syntax with functions under the names they are written with, and with Trino's precedence."""
+    """Trino's syntax, with the original names of functions, and with Trino's precedence."""
 
     class Parser(TrinoParser):
         FUNCTIONS: ClassVar[dict[str, Callable[..., exp.Expr]]] = {}
         FUNCTION_PARSERS: ClassVar = {name: TrinoParser.FUNCTION_PARSERS[name] for name in ("CAST", "TRY_CAST")}
-        # sqlglot binds % like + and -.
+        # sqlglot gives % the precedence of + and -.
         TERM: ClassVar = {TokenType.PLUS: exp.Add, TokenType.DASH: exp.Sub}
         FACTOR: ClassVar = {TokenType.STAR: exp.Mul, TokenType.SLASH: exp.Div, TokenType.MOD: exp.Mod}
         UNARY_PARSERS: ClassVar = {
@@ -54,7 +54,7 @@ class _TrinoAsWritten(Trino):
 
         def expression(self, instance: Any, token: Word | None = None, comments: Any = None) -> Any:
             node = super().expression(instance, token, comments)
-            node.meta["last"] = self._prev.end  # where an operator's left side ends the operator begins
+            node.meta["last"] = self._prev.end  # an operator begins after its left operand
             return node
 
     class Generator(TrinoGenerator):
@@ -66,7 +66,7 @@ class _TrinoAsWritten(Trino):
 
 
 def tokens(sql: str) -> list[Word]:
-    """The statement's words. Raises QueryError SYNTAX_ERROR for a text or comment that does not end."""
+    """The statement's tokens. Raises QueryError SYNTAX_ERROR for an unclosed string or comment."""
     try:
         return Trino().tokenize(sql)
     except sqlglot.TokenError as error:
@@ -88,8 +88,8 @@ def parse(sql: str) -> exp.Expr:
         raise not_supported(f"this syntax ({str(error).splitlines()[0]})") from None
 
 
-# The grammar sees a statement as a sequence of token kinds. It takes ten times as long as its lexer, and the statements
-# of two days differ only in names and literals. So the accepted sequences are cached, in the folder of the bytecode.
+# The parser sees a statement as a sequence of token types. It takes ten times as long as the lexer, and repeated
+# statements differ only in names and literals. So the accepted sequences are cached, in the folder of the bytecode.
 CACHE = Path(__file__).parent / "__pycache__" / f"accepted-{version('trino-query-parser')}.txt"
 
 
@@ -103,7 +103,7 @@ def _accepted() -> set[str]:
 
 def _accept(digest: str) -> None:
     _accepted().add(digest)
-    with suppress(OSError):  # as Python does with bytecode that it cannot write
+    with suppress(OSError):  # as Python does if it cannot write bytecode
         CACHE.parent.mkdir(exist_ok=True)
         with CACHE.open("a") as file:
             file.write(f"{digest}\n")
@@ -123,7 +123,7 @@ def _as_trino_says(message: str) -> str:
 
 
 def location(node: exp.Expr, text: str) -> str:
-    """``line 1:8: ``: where an operator stands, else the node's first word; "" where that is not known."""
+    """``line 1:8: ``: the position of an operator, or else of the node's first token; "" if it is not known."""
     if isinstance(node, exp.Binary):
         ends = _positions(node.this, "last") or _positions(node.this, "end")
         after = max(ends, default=-1) + 1
@@ -141,24 +141,24 @@ def _positions(node: exp.Expr, name: str) -> list[int]:
 
 
 def only(node: exp.Expr, *known: str) -> None:
-    """Refuses a node that carries anything but the arguments which its translation reads."""
+    """Raises QueryError for a node with arguments that its translation does not read."""
     for name, value in node.args.items():
         if name not in known and value not in (None, False, [], ""):
             raise not_supported(f"{name.strip('_').upper()} ({shown(node)})")
 
 
 def shown(node: exp.Expr) -> str:
-    """The node's own words, near enough, and not too many of them."""
+    """The node's SQL, shortened, for messages."""
     return node.sql(dialect=_TrinoAsWritten, comments=False, normalize_functions=False)[:60]
 
 
 def own_nodes(node: exp.Expr) -> Iterator[exp.Expr]:
-    """The node and what is below it, but nothing of subqueries."""
+    """The node and its descendants, without those in subqueries."""
     return node.walk(prune=lambda one: one is not node and isinstance(one, exp.Query))
 
 
 def conjuncts(node: exp.Expr) -> list[exp.Expr]:
-    """The conditions of which all must hold."""
+    """The conditions that AND combines."""
     if isinstance(node, exp.Paren):
         return conjuncts(node.this)
     if isinstance(node, exp.And):
@@ -167,7 +167,7 @@ def conjuncts(node: exp.Expr) -> list[exp.Expr]:
 
 
 def name_of(node: exp.Expr) -> str:
-    """An identifier as names compare: Trino ignores case, quoted or not."""
+    """An identifier for comparisons: Trino ignores case, even in quotes."""
     return node.name.lower()
 
 

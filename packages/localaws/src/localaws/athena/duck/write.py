@@ -18,12 +18,12 @@ from localaws.athena.duck.serdes import add_function
 from localaws.athena.errors import QueryError, not_supported
 
 COMPRESSIONS = ("SNAPPY", "GZIP", "ZSTD")
-# Athena's limit of partitions × buckets that one statement writes.
+# Athena's maximum of partitions × buckets per statement.
 MAX_WRITERS = 100
-# A table without buckets and partitions has so many files; DuckDB's row groups have so many rows.
+# The number of files of a table without buckets and partitions; the number of rows of DuckDB's row groups.
 FILES = 2
 _ROW_GROUP = 122_880
-# Types whose text in a folder's name is known, and texts that stand there as they are.
+# Types whose text in a folder's name is known, and texts that are not escaped there.
 _KEY_TYPES = ("tinyint", "smallint", "integer", "bigint", "varchar", "date")
 _KEY_TEXT = re.compile(rf"[\w.-]+|{NULL_PARTITION}", re.ASCII)
 
@@ -38,29 +38,29 @@ class Writer:
     connection: duckdb.DuckDBPyConnection
     s3: Any
     compression: str
-    # Named as Hive names buckets, which tells Trino whose rows are in a file where another bucket has none.
+    # Named as Hive names buckets, so that Trino knows the bucket of a file although empty buckets have none.
     name: str = field(default_factory=lambda: f"000000_0_{uuid.uuid4().hex[:12]}")
     used: list[str] = field(default_factory=list)  # the folders written to
 
     def held(self, rows: str) -> str:
-        """The rows, computed: what fails with them fails here, before anything is written."""
+        """The rows in a temporary table: errors occur here, before anything is written."""
         self.connection.execute(f"CREATE TEMP TABLE held AS {rows}")
         return "SELECT * FROM held"
 
     def file(self, rows: str, target: str) -> None:
-        """Writes one object, or none without rows: deleting an empty one would need a permission."""
+        """Writes one object; none without rows, because deleting an empty object would need a permission."""
         self.used.append(target.rpartition("/")[0] + "/")
         self._copy(rows, target, ", WRITE_EMPTY_FILE false")
 
     def files(self, rows: str, location: str, count: int) -> None:
-        """``count`` objects; a row lies in any, as on Athena: nobody shall take them for one, or for the order."""
+        """Writes ``count`` objects. As on Athena, there can be several, and rows are in no order."""
         self.used.append(location)
         numbered = f'SELECT *, row_number() OVER () % {count} AS "$file" FROM ({rows})'
         names = f"OVERWRITE_OR_IGNORE, HIVE_FILE_PATTERN false, FILENAME_PATTERN '{self.name}_{{i}}'"
         self._copy(numbered, location.rstrip("/"), f', PARTITION_BY ("$file"), {names}')
 
     def folders(self, rows: str, location: str, keys: Sequence[Column]) -> dict[Values, str]:
-        """Each partition in one object or several, as they come; locations by partition values."""
+        """Writes each partition to one or more objects; returns locations by partition values."""
         names = ", ".join(f'"{key.name}"' for key in keys)
         self._copy(rows, location.rstrip("/"), f", PARTITION_BY ({names}), FILENAME_PATTERN '{self.name}_{{i}}'")
         found = {}
@@ -71,27 +71,27 @@ class Writer:
         return found
 
     def values(self, rows: str, keys: Sequence[Column]) -> list[Values]:
-        """The partitions that the rows belong to. Raises QueryError for too many, or one that is not covered."""
+        """The partitions of the rows. Raises QueryError if there are too many, or one is not covered."""
         texts = f"SELECT DISTINCT {', '.join(map(_text, keys))} FROM ({rows}) ORDER BY ALL LIMIT {MAX_WRITERS + 1}"
         found = self.connection.execute(texts).fetchall()
         _check_partitions(found, keys)
         return found
 
     def partitions(self, rows: str, keys: Sequence[Column], places: Mapping[Values, str]) -> None:
-        """Each partition in one object at its place. The rows are read once for each: they should be held."""
+        """Writes each partition to one object. The rows are read once per partition: see ``held``."""
         names = ", ".join(f'"{key.name}"' for key in keys)
         for values, location in places.items():
             of_one = " AND ".join(f"{_text(key)} = {quote(value)}" for key, value in zip(keys, values, strict=True))
             self.file(f"SELECT * EXCLUDE ({names}) FROM ({rows}) WHERE {of_one}", f"{location}{self.name}.parquet")
 
     def buckets(self, rows: str, location: str, by: Sequence[str], count: int) -> None:
-        """An object for each bucket."""
+        """Writes an object for each bucket."""
         parts = [rows] if count == 1 else self._buckets(rows, by, count)
         for number, part in enumerate(parts):
             self.file(part, f"{location}{number:06}{self.name[6:]}.parquet")
 
     def _buckets(self, rows: str, by: Sequence[str], count: int) -> list[str]:
-        """The rows of each, in the order that they come in."""
+        """The rows of each bucket, in their order."""
         name = f'"{by[0]}"'
         self.connection.execute("SET preserve_insertion_order = true")
         self.connection.execute(f"CREATE TEMP TABLE rows AS {rows}")
@@ -110,13 +110,13 @@ class Writer:
         ]
 
     def _copy(self, rows: str, target: str, options: str) -> None:
-        self.connection.execute(f"SET partitioned_write_flush_threshold = {_ROW_GROUP}")  # bounds what is in memory
+        self.connection.execute(f"SET partitioned_write_flush_threshold = {_ROW_GROUP}")  # bounds the memory
         self.connection.execute(
             f"COPY ({rows}) TO {quote(target)} (FORMAT parquet, COMPRESSION {self.compression}{options})"
         )
 
     def undo(self) -> None:
-        """Removes what ``file`` and ``files`` wrote, where the caller may."""
+        """Deletes the objects that ``file`` and ``files`` wrote, if the caller may delete them."""
         for location in self.used:
             bucket, _, prefix = location.removeprefix("s3://").partition("/")
             with suppress(ClientError):
@@ -134,7 +134,7 @@ def hive_bucket(text: str, count: int) -> int:
 
 
 def _text(key: Column) -> str:
-    """DuckDB's text of a key's value as a folder's name has it."""
+    """DuckDB's text of a key's value in a folder's name."""
     return f"coalesce(CAST(\"{key.name}\" AS VARCHAR), '{NULL_PARTITION}')"
 
 
