@@ -7,7 +7,6 @@ import sys
 
 from conformance.__main__ import main, run_tests
 from conformance.report import Check, Part
-
 from ops.settings import ROOT
 from tests.sql import own_sql
 from tests.sql.trino import TRINO_COMMAND

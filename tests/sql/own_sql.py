@@ -13,11 +13,11 @@ from string import Template
 from typing import Any
 
 import pyarrow as pa
+
 from conformance.compare import Finding, Verdict
 from conformance.data import INF, NAN, parquet
 from conformance.environment import BUCKET, ENGINES, TRINO
 from conformance.judge import Judge
-
 from localaws.testing.sql import functions_called, hive_ddl
 from ops.settings import ROOT
 from ops.templates import load
@@ -189,7 +189,7 @@ def _published(judge: Judge, asked: set[str]) -> Iterator[Finding]:
         text = sql.statement(STATEMENTS / "publish", name, table="usage_cost", day=DAY, location=location)
         assert hive_ddl(text), f"{name} is no longer Hive's DDL"
         texts = dict.fromkeys(ENGINES, text)
-        yield judge.compare_made("publish", f"publish/{name}", texts, "usage_cost")
+        yield judge.compare_created("publish", f"publish/{name}", texts, "usage_cost")
         yield judge.compare("publish", "SELECT * FROM usage_cost")
 
 
@@ -222,7 +222,7 @@ def _making(judge: Judge, asked: set[str], name: str, table: str, **values: str 
     for engine in ENGINES:
         location = f"s3://{BUCKET}/own/{table}/{engine}/"
         texts[engine] = sql.statement(STATEMENTS, name, **{"table": table, "location": location, **values})
-    yield judge.compare_made(name.partition("/")[0], name, texts, table)
+    yield judge.compare_created(name.partition("/")[0], name, texts, table)
     judge.adopt(table)
 
 

@@ -19,7 +19,6 @@ from conformance import corpus, crossing_files, data, functions, random_statemen
 from conformance.environment import started, wait_for_a_node
 from conformance.judge import judging
 from conformance.report import Check, Part, Result, document, for_terminal
-
 from localaws.testing import StartFailed
 
 PACKAGE = Path(__file__).parents[1]

@@ -1,4 +1,4 @@
-"""Answers of two engines to one statement, and what to think of them. Trino is right by definition."""
+"""Compares the answers of two engines to one statement. Trino is right by definition."""
 
 import enum
 import math
@@ -37,21 +37,20 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What an engine gave for a statement: an outcome, or the error that it raised."""
+    """The answer of an engine to a statement: an outcome or an error."""
 
     outcome: Outcome | None
     error: BaseException | None
 
     @classmethod
-    def of(cls, future: "Future[Outcome]") -> "Answer":
-        """Waits for it."""
+    def wait(cls, future: "Future[Outcome]") -> "Answer":
         error = future.exception()
         return cls(None if error else future.result(), error)
 
     @property
     def code(self) -> str:
-        """Of the refusal, as Athena's API tells it; "" for an outcome and for a defect."""
-        if isinstance(self.error, ClientError):  # the catalog's or the store's own words
+        """The code of the error in Athena's API; "" for an outcome and for a defect."""
+        if isinstance(self.error, ClientError):  # an error of the catalog or S3
             return "GENERIC_INTERNAL_ERROR"
         return self.error.code if isinstance(self.error, QueryError) else ""
 
@@ -67,7 +66,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Finding:
-    """One comparison. difference: where the answers part, when they do; no answers where no statement was asked."""
+    """One comparison. difference: of the answers, if any; no answers if no statement was run."""
 
     topic: str
     statement: str
@@ -77,16 +76,16 @@ class Finding:
     difference: str = ""
 
 
-class TrinoUnwell(Exception):
-    """The judge gave no judgement: the server is gone, or not ready."""
+class TrinoUnavailable(Exception):
+    """The Trino server does not respond, or is not ready."""
 
 
 def judged(topic: str, statement: str, duckdb: Answer, trino: Answer) -> Finding:
-    """Raises TrinoUnwell when there is no answer of Trino's to compare with."""
+    """The finding for two answers. Raises TrinoUnavailable if there is no answer of Trino."""
     if trino.error is not None and (not trino.code or trino.code in ("NO_NODES_AVAILABLE", "SERVER_STARTING_UP")):
-        raise TrinoUnwell(f"{statement}: {trino}") from trino.error
+        raise TrinoUnavailable(f"{statement}: {trino}") from trino.error
     if trino.code == "GENERIC_INTERNAL_ERROR" and "does not answer" in str(trino.error):
-        raise TrinoUnwell(str(trino.error)) from trino.error
+        raise TrinoUnavailable(str(trino.error)) from trino.error
     difference = ""
     if duckdb.error is not None and not duckdb.code:
         verdict = Verdict.BROKEN
@@ -114,37 +113,37 @@ def is_ordered(statement: str) -> bool:
     return False
 
 
-def outcomes_differ(ours: Outcome, theirs: Outcome, ordered: bool) -> str:
-    """Where two outcomes differ, as ``ours <> theirs``; "" where they are equal."""
-    columns = [[(one.name, one.type) for one in outcome.columns] for outcome in (ours, theirs)]
+def outcomes_differ(duckdb: Outcome, trino: Outcome, ordered: bool) -> str:
+    """The difference of two outcomes, as ``DuckDB's <> Trino's``; "" if they are equal."""
+    columns = [[(one.name, one.type) for one in outcome.columns] for outcome in (duckdb, trino)]
     if columns[0] != columns[1]:
-        told = (", ".join(f"{name} {of}" for name, of in one) for one in columns)
-        return "columns " + " <> ".join(told)
-    if ours.statement_type != theirs.statement_type:
-        return f"statement type {ours.statement_type} <> {theirs.statement_type}"
-    return rows_differ(ours.rows, theirs.rows, [column.type for column in ours.columns], ordered)
+        texts = (", ".join(f"{name} {type_}" for name, type_ in one) for one in columns)
+        return "columns " + " <> ".join(texts)
+    if duckdb.statement_type != trino.statement_type:
+        return f"statement type {duckdb.statement_type} <> {trino.statement_type}"
+    return rows_differ(duckdb.rows, trino.rows, [column.type for column in duckdb.columns], ordered)
 
 
-def rows_differ(ours: Sequence[Row], theirs: Sequence[Row], types: Sequence[Type], ordered: bool) -> str:
-    """Where two results differ; without order, as multisets. Doubles may differ by 1e-9 of themselves."""
-    if len(ours) != len(theirs):
-        return f"{len(ours)} rows <> {len(theirs)} rows"
-    floats = [has_floats(of) for of in types]
+def rows_differ(duckdb: Sequence[Row], trino: Sequence[Row], types: Sequence[Type], ordered: bool) -> str:
+    """The difference of two results; without order, as multisets. Doubles may differ by a relative 1e-9."""
+    if len(duckdb) != len(trino):
+        return f"{len(duckdb)} rows <> {len(trino)} rows"
+    floats = [has_floats(type_) for type_ in types]
     if not ordered:
-        ours, theirs = (sorted(rows, key=lambda row: _sort_key(row, floats)) for rows in (ours, theirs))
-    for number, (our_row, their_row) in enumerate(zip(ours, theirs, strict=True), 1):
-        for our, their, is_float in zip(our_row, their_row, floats, strict=True):
-            if our != their and not (is_float and _close(our, their)):
-                return f"row {number}: {list(our_row)} <> {list(their_row)}"
+        duckdb, trino = (sorted(rows, key=lambda row: _sort_key(row, floats)) for rows in (duckdb, trino))
+    for number, (left_row, right_row) in enumerate(zip(duckdb, trino, strict=True), 1):
+        for left, right, is_float in zip(left_row, right_row, floats, strict=True):
+            if left != right and not (is_float and _close(left, right)):
+                return f"row {number}: {list(left_row)} <> {list(right_row)}"
     return ""
 
 
-def has_floats(of: Type) -> bool:
-    return of.name in ("double", "float") or any(has_floats(inner) for _, inner in of.fields)
+def has_floats(type_: Type) -> bool:
+    return type_.name in ("double", "float") or any(has_floats(inner) for _, inner in type_.fields)
 
 
 def _sort_key(row: Row, floats: Sequence[bool]) -> tuple[object, ...]:
-    """By what must be equal first, so that two doubles that differ in the last digit sort alike."""
+    """Exact cells first, so that rows with doubles that differ in the last digit have the same order."""
     exact = tuple((cell is not None, cell or "") for cell, is_float in zip(row, floats, strict=True) if not is_float)
     close = tuple(_number(cell) for cell, is_float in zip(row, floats, strict=True) if is_float)
     return exact, close
@@ -153,21 +152,21 @@ def _sort_key(row: Row, floats: Sequence[bool]) -> tuple[object, ...]:
 def _number(cell: str | None) -> tuple[int, float, str]:
     if cell is None or cell == "NaN":
         return 2 + (cell is None), 0.0, ""
-    found = _NUMBER.fullmatch(cell)
-    return (0, float(cell), "") if found else (1, 0.0, cell)
+    match = _NUMBER.fullmatch(cell)
+    return (0, float(cell), "") if match else (1, 0.0, cell)
 
 
-def _close(ours: str | None, theirs: str | None) -> bool:
-    if ours is None or theirs is None:
+def _close(duckdb: str | None, trino: str | None) -> bool:
+    if duckdb is None or trino is None:
         return False
-    our_parts, their_parts = _NUMBER.split(ours), _NUMBER.split(theirs)
-    if len(our_parts) != len(their_parts) or our_parts[::2] != their_parts[::2]:
+    left_parts, right_parts = _NUMBER.split(duckdb), _NUMBER.split(trino)
+    if len(left_parts) != len(right_parts) or left_parts[::2] != right_parts[::2]:
         return False
-    pairs = zip(our_parts[1::2], their_parts[1::2], strict=True)
-    return all(our == their or _near(float(our), float(their)) for our, their in pairs)
+    pairs = zip(left_parts[1::2], right_parts[1::2], strict=True)
+    return all(left == right or _is_close(float(left), float(right)) for left, right in pairs)
 
 
-def _near(our: float, their: float) -> bool:
-    if not (our or their):
-        return False  # 0.0 and -0.0 are two texts
-    return math.isclose(our, their, rel_tol=RELATIVE_TOLERANCE)
+def _is_close(left: float, right: float) -> bool:
+    if not (left or right):
+        return False  # 0.0 and -0.0 differ
+    return math.isclose(left, right, rel_tol=RELATIVE_TOLERANCE)

@@ -1,7 +1,7 @@
-"""Statements in data files by topic; Trino is the judge, so no expected results are stored.
+"""Statements in data files by topic. Trino's answers are the expected results, so none are stored.
 
-A statement ends with a semicolon at the end of a line. Statements that no empty line parts run one after the
-other; what they make is dropped after the last.
+A statement ends with a semicolon at the end of a line. Statements without an empty line between them run one after the
+other; the tables that they create are dropped after the last.
 """
 
 import re
@@ -20,7 +20,7 @@ _READS = re.compile(r"[\s(]*(SELECT|WITH|VALUES|TABLE|FROM)\b", re.IGNORECASE)
 
 
 def run(judge: Judge, samples: set[str]) -> list[Finding]:
-    """All statements; `samples` are the tables that stay."""
+    """Compares all statements; `samples` are the tables that are not dropped."""
     return [finding for path in sorted(FOLDER.glob("*.sql")) for finding in _topic(judge, path, samples)]
 
 
@@ -33,17 +33,17 @@ def _topic(judge: Judge, path: Path, samples: set[str]) -> Iterator[Finding]:
         if all(map(_READS.match, group)):
             continue
         for statement in group:
-            made = _MADE.match(statement)
-            if made:
+            created = _MADE.match(statement)
+            if created:
                 location = f"s3://{BUCKET}/corpus/{path.stem}/{number}/"
                 texts = {engine: statement.replace("{{ location }}", f"{location}{engine}/") for engine in ENGINES}
-                finding = judge.compare_made(topic, statement, texts, made[1].lower())
-                if finding.verdict == Verdict.UNSUPPORTED:  # what follows finds the same before it in both databases
-                    judge.adopt(made[1].lower())
+                finding = judge.compare_created(topic, statement, texts, created[1].lower())
+                if finding.verdict == Verdict.UNSUPPORTED:  # the next statements read the same table in both databases
+                    judge.adopt(created[1].lower())
                 yield finding
             else:
                 yield judge.compare(topic, statement)
-        judge.drop_made(samples)
+        judge.drop_created(samples)
 
 
 def groups_of(text: str) -> list[list[str]]:

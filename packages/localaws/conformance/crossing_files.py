@@ -1,4 +1,4 @@
-"""Files cross over: what one engine wrote is read by the other, and by pyarrow, cell by cell."""
+"""Files that one engine wrote, read by the other and by pyarrow, cell by cell."""
 
 import io
 import json
@@ -10,16 +10,16 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from conformance.compare import Answer, Finding, Verdict, judged
 from conformance.environment import BUCKET, DUCKDB, ENGINES, TRINO
 from conformance.judge import Judge
-
 from localaws.athena.catalog import Catalog, Column, Table
 from localaws.athena.engine import Outcome
 from localaws.athena.text import java_double
 from localaws.athena.types import Type
 
-# What is written: a name, properties besides the location, a query over the sample tables.
+# Tables: a name, properties besides the location, a query over the sample tables.
 WRITTEN = {
     "numbers": ("", "SELECT * FROM numbers"),
     "numbers_snappy": ("write_compression = 'SNAPPY'", "SELECT * FROM numbers"),
@@ -44,7 +44,7 @@ WRITTEN = {
 
 
 def run(judge: Judge) -> list[Finding]:
-    """Each table is written by each engine, then read by both and by pyarrow; what Trino reads is right."""
+    """Each engine writes each table, which both and pyarrow read; Trino's reading is right."""
     findings: list[Finding] = []
     for name, (properties, query) in WRITTEN.items():
         for writer in ENGINES:
@@ -54,7 +54,7 @@ def run(judge: Judge) -> list[Finding]:
 
 
 def _check_int96(judge: Judge, location: str) -> None:
-    """Trino's timestamps are such as readers have trouble with; were they not, these files would prove less."""
+    """Trino writes timestamps as INT96, which readers have trouble with: otherwise the comparison would prove less."""
     for key in judge.keys(location):
         content = judge.environment.clients.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
         column = pq.ParquetFile(io.BytesIO(content)).metadata.row_group(0).column(2)
@@ -64,34 +64,34 @@ def _check_int96(judge: Judge, location: str) -> None:
 
 def _cross(judge: Judge, writer: str, name: str, properties: str, query: str) -> Iterator[Finding]:
     location = f"s3://{BUCKET}/crossing/{name}/"
-    with_ = ", ".join(filter(None, [f"external_location = '{location}'", properties]))
-    statement = f"CREATE TABLE {name} WITH ({with_}) AS {query}"
+    options = ", ".join(filter(None, [f"external_location = '{location}'", properties]))
+    statement = f"CREATE TABLE {name} WITH ({options}) AS {query}"
     topic = f"written by {'Trino' if writer == TRINO else 'DuckDB'}"
-    made = Answer.of(judge.ask(writer, statement))
-    if made.outcome is None:
-        verdict = Verdict.UNSUPPORTED if writer == DUCKDB and made.code else Verdict.BROKEN
-        yield Finding(topic, statement, verdict, made, made)
+    written = Answer.wait(judge.submit(writer, statement))
+    if written.outcome is None:
+        verdict = Verdict.UNSUPPORTED if writer == DUCKDB and written.code else Verdict.BROKEN
+        yield Finding(topic, statement, verdict, written, written)
         return
     reading = f'SELECT * FROM {writer}."{name}"'
-    by_trino, by_duckdb = judge.ask(TRINO, reading), judge.ask(DUCKDB, reading)
-    yield judged(topic, f"{statement} -- read by DuckDB", Answer.of(by_duckdb), Answer.of(by_trino))
-    # What was asked for, too, is what stands there: Trino reads both.
-    asked = judge.ask(TRINO, query)
-    yield _same_rows(topic, f"{statement} -- against its query", Answer.of(by_trino), Answer.of(asked))
+    by_trino, by_duckdb = judge.submit(TRINO, reading), judge.submit(DUCKDB, reading)
+    yield judged(topic, f"{statement} -- read by DuckDB", Answer.wait(by_duckdb), Answer.wait(by_trino))
+    # The table has the rows of its query: Trino reads both.
+    expected = judge.submit(TRINO, query)
+    yield _same_rows(topic, f"{statement} -- against its query", Answer.wait(by_trino), Answer.wait(expected))
     clients = judge.environment.clients
     catalog = Catalog(clients.client("glue"))
     table = catalog.find(writer, name)
     assert table is not None
     by_pyarrow = _by_pyarrow(judge, catalog, table)
-    yield judged(topic, f"{statement} -- read by pyarrow", by_pyarrow, Answer.of(by_trino))
+    yield judged(topic, f"{statement} -- read by pyarrow", by_pyarrow, Answer.wait(by_trino))
 
 
-def _same_rows(topic: str, statement: str, found: Answer, asked: Answer) -> Finding:
-    """Names and types of what was written may be wider than those of the query: their values count."""
-    columns = found.outcome.columns if found.outcome else ()
-    if asked.outcome is not None and found.outcome is not None:
-        asked = Answer(Outcome(columns, asked.outcome.rows), None)
-    return judged(topic, statement, found, asked)
+def _same_rows(topic: str, statement: str, written: Answer, expected: Answer) -> Finding:
+    """Only values are compared: names and types of the table can be wider than those of the query."""
+    columns = written.outcome.columns if written.outcome else ()
+    if expected.outcome is not None and written.outcome is not None:
+        expected = Answer(Outcome(columns, expected.outcome.rows), None)
+    return judged(topic, statement, written, expected)
 
 
 def _by_pyarrow(judge: Judge, catalog: Catalog, table: Table) -> Answer:
@@ -103,21 +103,21 @@ def _by_pyarrow(judge: Judge, catalog: Catalog, table: Table) -> Answer:
     ):
         for key in judge.keys(location):
             content = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
-            found = pq.read_table(io.BytesIO(content), coerce_int96_timestamp_unit="ms")
-            rows += [(*row, *values) for row in _rows(found, table.columns)]
+            parquet = pq.read_table(io.BytesIO(content), coerce_int96_timestamp_unit="ms")
+            rows += [(*row, *values) for row in _rows(parquet, table.columns)]
     future: Future[Outcome] = Future()
     future.set_result(Outcome((*table.columns, *table.keys), rows))
-    return Answer.of(future)
+    return Answer.wait(future)
 
 
-def _rows(found: pa.Table, columns: Sequence[Column]) -> Iterator[tuple[str | None, ...]]:
-    cells = [found.column(column.name).to_pylist() for column in columns]
+def _rows(parquet: pa.Table, columns: Sequence[Column]) -> Iterator[tuple[str | None, ...]]:
+    cells = [parquet.column(column.name).to_pylist() for column in columns]
     for row in zip(*cells, strict=True):
         yield tuple(_text(cell, column.type) for cell, column in zip(row, columns, strict=True))
 
 
-def _text(cell: Any, of: Type) -> str | None:
-    """A value of pyarrow's as Athena's result files write it."""
+def _text(cell: Any, type_: Type) -> str | None:
+    """A value from pyarrow as Athena's result files write it."""
     if cell is None:
         return None
     if isinstance(cell, bool):
@@ -128,17 +128,17 @@ def _text(cell: Any, of: Type) -> str | None:
         return cell.isoformat(sep=" ", timespec="milliseconds")
     if isinstance(cell, Decimal):
         return f"{cell:f}"
-    if of.name == "map":
-        (_, key), (_, value) = of.fields
+    if type_.name == "map":
+        (_, key), (_, value) = type_.fields
         return "{" + ", ".join(f"{_inner(one, key)}={_inner(it, value)}" for one, it in cell) + "}"
     if isinstance(cell, list):
-        return "[" + ", ".join(_inner(one, of.fields[0][1]) for one in cell) + "]"
+        return "[" + ", ".join(_inner(one, type_.fields[0][1]) for one in cell) + "]"
     if isinstance(cell, dict):
-        return "{" + ", ".join(f"{name}={_inner(cell[name], one)}" for name, one in of.fields) + "}"
+        return "{" + ", ".join(f"{name}={_inner(cell[name], one)}" for name, one in type_.fields) + "}"
     assert isinstance(cell, (int, str, date)), cell
     return str(cell)
 
 
-def _inner(cell: Any, of: Type) -> str:
-    text = _text(cell, of)
+def _inner(cell: Any, type_: Type) -> str:
+    text = _text(cell, type_)
     return "null" if text is None else text

@@ -1,4 +1,4 @@
-"""Small fixed tables that the statements ask: Parquet, JSON, CSV and text on S3, the same in both databases."""
+"""Small sample tables for the statements: Parquet, JSON, CSV and text on S3, the same in both databases."""
 
 import io
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from conformance.environment import BUCKET, ENGINES
 
+from conformance.environment import BUCKET, ENGINES
 from localaws.service import AwsClients
 
 INF, NAN = float("inf"), float("nan")
@@ -29,7 +29,7 @@ _TEXT_FORMATS = ("org.apache.hadoop.mapred.TextInputFormat", f"{_HIVE}.HiveIgnor
 
 @dataclass(frozen=True)
 class SampleTable:
-    """columns, keys: names with Hive types; folders: partition values and the content of the one file of each."""
+    """columns, keys: names with Hive types; folders: partition values and the content of the partition's file."""
 
     name: str
     columns: dict[str, str]
@@ -41,7 +41,7 @@ class SampleTable:
 
 
 def create(clients: AwsClients, tables: Sequence[SampleTable]) -> set[str]:
-    """Write the files and declare the tables in the database of each engine; gives their names."""
+    """Write the files and declare the tables in the database of each engine; returns their names."""
     s3, glue = clients.client("s3"), clients.client("glue")
     s3.create_bucket(Bucket=BUCKET)
     for engine in ENGINES:
@@ -80,14 +80,14 @@ def declare(clients: AwsClients, table: SampleTable) -> None:
                 "StorageDescriptor": storage,
             },
         )
-        for start in range(0, len(partitions) if table.keys else 0, 100):  # as many as one request takes
+        for start in range(0, len(partitions) if table.keys else 0, 100):  # the maximum of one request
             glue.batch_create_partition(
                 DatabaseName=engine, TableName=table.name, PartitionInputList=partitions[start : start + 100]
             )
 
 
 def _columns(columns: dict[str, str]) -> list[dict[str, str]]:
-    return [{"Name": name, "Type": of} for name, of in columns.items()]
+    return [{"Name": name, "Type": type_} for name, type_ in columns.items()]
 
 
 def parquet(schema: pa.Schema, columns: dict[str, list[Any]]) -> bytes:
@@ -159,17 +159,17 @@ def _texts() -> tuple[pa.Schema, dict[str, list[Any]], dict[str, str]]:
 
 
 def _table(name: str, *parts: tuple[pa.Schema, dict[str, list[Any]], dict[str, str]]) -> SampleTable:
-    """A table of the columns of all parts, side by side, as long as the shortest."""
+    """A table with the columns of all parts, and as many rows as the shortest part."""
     columns = {column: values for _, part, _ in reversed(parts) for column, values in part.items()}
     height = min(len(values) for values in columns.values())
     fields = {field.name: field for schema, _, _ in parts for field in schema}
-    hive = {column: of for _, _, part in parts for column, of in part.items()}
+    hive = {column: type_ for _, _, part in parts for column, type_ in part.items()}
     cut = {column: columns[column][:height] for column in fields}
     return SampleTable(name, hive, {(): parquet(pa.schema(list(fields.values())), cut)})
 
 
 def _times() -> tuple[pa.Schema, dict[str, list[Any]], dict[str, str]]:
-    """Days of changing clocks, leap days, days before 1970, bounds of the calendar."""
+    """Days of clock changes, leap days, days before 1970, bounds of the calendar."""
     stamps = [
         *(None, "1970-01-01 00:00:00", "1969-12-31 23:59:59.999", "2019-12-21 10:15:30.123"),
         *("2020-02-29 12:00:00", "2019-03-10 02:30:00", "2019-11-03 01:30:00", "2019-11-03 06:30:00"),
@@ -265,10 +265,10 @@ def _readings() -> SampleTable:
     """Readings of some hubs, a partition a day; duplicates, NULLs, a day without any."""
     schema = pa.schema([("hub", pa.string()), ("sensor", pa.string()), ("ts", pa.int64()), ("kwh", pa.float64())])
 
-    def of(*rows: tuple[Any, ...]) -> bytes:
+    def records(*rows: tuple[Any, ...]) -> bytes:
         return parquet(schema, dict(zip(schema.names, map(list, zip(*rows, strict=True)), strict=True)))
 
-    first = of(
+    first = records(
         ("h1", "s1", 1576904400, 0.5),
         ("h1", "s2", 1576904400, 0.25),
         ("h1", "s1", 1576904700, 0.75),
@@ -277,7 +277,7 @@ def _readings() -> SampleTable:
         (None, "s1", 1576904400, 2.0),
         ("h3", None, None, 0.125),
     )
-    second = of(
+    second = records(
         ("h1", "s1", 1576990800, 1.5),
         ("h1", "s1", 1576990800, 1.5),
         ("h2", "s1", 1576990800, NAN),
@@ -341,7 +341,7 @@ def _nothing() -> SampleTable:
 
 
 def _calendar() -> SampleTable:
-    """One row a day over two leap years' ends, for grouping by parts of dates."""
+    """One row a day over the end of a year and a leap day, for grouping by parts of dates."""
     days = [date.fromordinal(date(2019, 12, 20).toordinal() + number) for number in range(75)]
     schema = pa.schema([("day", pa.date32()), ("k", pa.string()), ("v", pa.int64())])
     columns: dict[str, list[Any]] = {

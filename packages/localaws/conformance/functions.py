@@ -7,7 +7,6 @@ from urllib.request import ProxyHandler, Request, build_opener
 from conformance.compare import Finding, Verdict
 from conformance.environment import Environment
 from conformance.judge import Judge
-
 from localaws.athena.duck.signatures import FILE
 
 
@@ -24,7 +23,7 @@ def run(judge: Judge) -> list[Finding]:
 
 
 def _listed(environment: Environment) -> list[str]:
-    """Name, return type, argument types, kind and whether it is deterministic, tabs between them."""
+    """Name, return type, argument types, kind and determinism, separated by tabs."""
     rows: list[list[Any]] = []
     page = _fetch(Request(f"{environment.trino.url}/v1/statement", b"SHOW FUNCTIONS", {"X-Trino-User": "recorder"}))
     while "nextUri" in page:

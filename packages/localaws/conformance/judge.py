@@ -1,4 +1,4 @@
-"""Asks both engines the same, side by side."""
+"""Runs the same statements on both engines at the same time."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,7 +8,6 @@ from typing import Any
 
 from conformance.compare import Answer, Finding, Verdict, judged, outcomes_differ
 from conformance.environment import DUCKDB, ENGINES, TRINO, Environment
-
 from localaws.athena import ddl
 from localaws.athena.catalog import Catalog, Table
 from localaws.athena.engine import Engine, Outcome
@@ -16,14 +15,14 @@ from localaws.athena.engine import Engine, Outcome
 
 @dataclass(frozen=True)
 class Judge:
-    """Each engine works in the database of its name; statements of one engine run a few at a time."""
+    """Each engine works in the database of its name, and runs a few statements at a time."""
 
     environment: Environment
     engines: dict[str, Engine]
     pools: dict[str, ThreadPoolExecutor]
 
-    def ask(self, engine: str, sql: str) -> "Future[Outcome]":
-        """One statement on its way; what Hive's DDL covers never reaches an engine, as in Athena."""
+    def submit(self, engine: str, sql: str) -> "Future[Outcome]":
+        """Start a statement; as in Athena, Hive's DDL does not reach an engine."""
         return self.pools[engine].submit(self._run, engine, sql)
 
     def _run(self, engine: str, sql: str) -> Outcome:
@@ -32,50 +31,50 @@ class Judge:
         return (statement or self.engines[engine].statement(sql, engine, clients)).run()
 
     def compare(self, topic: str, sql: str) -> Finding:
-        """One statement, the same for both."""
+        """Compare one statement, the same for both."""
         return self.compare_all(topic, [sql])[0]
 
     def compare_all(self, topic: str, statements: Sequence[str]) -> list[Finding]:
-        """Statements that change nothing, in any order."""
-        asked = [(sql, self.ask(DUCKDB, sql), self.ask(TRINO, sql)) for sql in statements]
-        return [judged(topic, sql, Answer.of(ours), Answer.of(theirs)) for sql, ours, theirs in asked]
+        """Compare statements that change nothing, in any order."""
+        pending = [(sql, self.submit(DUCKDB, sql), self.submit(TRINO, sql)) for sql in statements]
+        return [judged(topic, sql, Answer.wait(duckdb), Answer.wait(trino)) for sql, duckdb, trino in pending]
 
-    def compare_made(self, topic: str, shown: str, texts: dict[str, str], table: str) -> Finding:
-        """A statement that makes or fills `table`: `shown`, as each engine gets it in `texts`.
+    def compare_created(self, topic: str, shown: str, texts: dict[str, str], table: str) -> Finding:
+        """Compare a statement that creates or fills `table`: `shown` in the finding, for each engine in `texts`.
 
-        When both engines accept it, what stands there afterwards is compared: the catalog's entry, its partitions,
-        its files where they are in buckets, and its rows, read by Trino from both.
+        If both engines accept it, the tables are compared: the catalog's entries, the partitions, the files of buckets,
+        and the rows, as Trino reads them from both.
         """
-        asked = {engine: self.ask(engine, texts[engine]) for engine in ENGINES}
-        finding = judged(topic, shown, Answer.of(asked[DUCKDB]), Answer.of(asked[TRINO]))
+        pending = {engine: self.submit(engine, texts[engine]) for engine in ENGINES}
+        finding = judged(topic, shown, Answer.wait(pending[DUCKDB]), Answer.wait(pending[TRINO]))
         if finding.verdict != Verdict.SAME:
             return finding
-        difference = self._made_differs(table)
+        difference = self._created_differs(table)
         if not difference:
             return finding
         return replace(finding, verdict=Verdict.WRONG, difference=difference)
 
-    def _made_differs(self, table: str) -> str:
-        ours, theirs = (self.described(engine, table) for engine in ENGINES)
-        for what in ours.keys() | theirs.keys():
-            if ours.get(what) != theirs.get(what):
-                return f"{what} of {table}: {ours.get(what)} <> {theirs.get(what)}"
-        read = {engine: Answer.of(self.ask(TRINO, f'SELECT * FROM {engine}."{table}"')) for engine in ENGINES}
-        if (mine := read[DUCKDB].outcome) is None or (its := read[TRINO].outcome) is None:
-            told = (str(answer) for answer in read.values())
+    def _created_differs(self, table: str) -> str:
+        by_duckdb, by_trino = (self.described(engine, table) for engine in ENGINES)
+        for property_ in by_duckdb.keys() | by_trino.keys():
+            if by_duckdb.get(property_) != by_trino.get(property_):
+                return f"{property_} of {table}: {by_duckdb.get(property_)} <> {by_trino.get(property_)}"
+        read = {engine: Answer.wait(self.submit(TRINO, f'SELECT * FROM {engine}."{table}"')) for engine in ENGINES}
+        if (duckdb := read[DUCKDB].outcome) is None or (trino := read[TRINO].outcome) is None:
+            texts = (str(answer) for answer in read.values())
             return (
-                f"rows of {table}, read by Trino: {' <> '.join(told)}" if read[DUCKDB].code != read[TRINO].code else ""
+                f"rows of {table}, read by Trino: {' <> '.join(texts)}" if read[DUCKDB].code != read[TRINO].code else ""
             )
-        return outcomes_differ(mine, its, ordered=False)
+        return outcomes_differ(duckdb, trino, ordered=False)
 
     def table(self, engine: str, name: str) -> Table:
-        """A table that is there."""
-        found = Catalog(self.environment.clients.client("glue")).find(engine, name)
-        assert found is not None, f"there is no table {engine}.{name}"
-        return found
+        """An existing table."""
+        table = Catalog(self.environment.clients.client("glue")).find(engine, name)
+        assert table is not None, f"there is no table {engine}.{name}"
+        return table
 
     def described(self, engine: str, name: str) -> dict[str, Any]:
-        """What the catalog says about a table that an engine made."""
+        """The catalog's entry of a table that an engine created; {} if there is none."""
         catalog = Catalog(self.environment.clients.client("glue"))
         table = catalog.find(engine, name)
         if table is None:
@@ -88,7 +87,7 @@ class Judge:
             "partition keys": [(one["Name"], one["Type"]) for one in glue.get("PartitionKeys", [])],
             "SerDe": storage.get("SerdeInfo", {}).get("SerializationLibrary", "") if not table.view_sql else "",
         }
-        if table.view_sql is not None:  # whose text Trino formats
+        if table.view_sql is not None:  # Trino formats its text
             return described
         described["partitions"] = (
             sorted(partition.values for partition in catalog.partitions(table)) if table.keys else []
@@ -99,7 +98,7 @@ class Judge:
         return described
 
     def _files(self, catalog: Catalog, table: Table) -> dict[tuple[str, ...], int]:
-        """How many each partition has."""
+        """The number of files of each partition."""
         folders = (
             {one.values: one.location for one in catalog.partitions(table)} if table.keys else {(): table.location}
         )
@@ -111,34 +110,34 @@ class Judge:
         return [item["Key"] for item in answer.get("Contents", [])]
 
     def adopt(self, name: str) -> None:
-        """Give DuckDB's database the table that Trino made, in place of its own; a view stays each engine's."""
+        """Replace the table in DuckDB's database by Trino's; each engine keeps its own view."""
         glue = self.environment.clients.client("glue")
-        found = glue.get_table(DatabaseName=TRINO, Name=name)["Table"]
-        if found["TableType"] == "VIRTUAL_VIEW":
+        entry = glue.get_table(DatabaseName=TRINO, Name=name)["Table"]
+        if entry["TableType"] == "VIRTUAL_VIEW":
             return
-        entry = {
-            what: found[what]
-            for what in ("Name", "TableType", "Parameters", "PartitionKeys", "StorageDescriptor")
-            if what in found
+        table_input = {
+            field: entry[field]
+            for field in ("Name", "TableType", "Parameters", "PartitionKeys", "StorageDescriptor")
+            if field in entry
         }
         if Catalog(glue).find(DUCKDB, name) is not None:
             glue.delete_table(DatabaseName=DUCKDB, Name=name)
-        glue.create_table(DatabaseName=DUCKDB, TableInput=entry)
+        glue.create_table(DatabaseName=DUCKDB, TableInput=table_input)
         for page in glue.get_paginator("get_partitions").paginate(DatabaseName=TRINO, TableName=name):
             for one in page["Partitions"]:
                 inputs = {"Values": one["Values"], "StorageDescriptor": one["StorageDescriptor"]}
                 glue.create_partition(DatabaseName=DUCKDB, TableName=name, PartitionInput=inputs)
 
-    def drop_made(self, kept: set[str]) -> None:
-        """Drop all tables of both databases but those kept; objects stay where they are."""
+    def drop_created(self, samples: set[str]) -> None:
+        """Drop all tables of both databases except for the samples; objects remain."""
         glue = self.environment.clients.client("glue")
         for engine in ENGINES:
             for page in glue.get_paginator("get_tables").paginate(DatabaseName=engine):
-                for name in {one["Name"] for one in page["TableList"]} - kept:
+                for name in {one["Name"] for one in page["TableList"]} - samples:
                     glue.delete_table(DatabaseName=engine, Name=name)
 
 
 @contextmanager
 def judging(environment: Environment) -> Iterator[Judge]:
-    with ThreadPoolExecutor(2) as ours, ThreadPoolExecutor(3) as theirs:
-        yield Judge(environment, environment.engines(), {DUCKDB: ours, TRINO: theirs})
+    with ThreadPoolExecutor(2) as for_duckdb, ThreadPoolExecutor(3) as for_trino:
+        yield Judge(environment, environment.engines(), {DUCKDB: for_duckdb, TRINO: for_trino})

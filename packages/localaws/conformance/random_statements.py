@@ -1,22 +1,22 @@
-"""Random expressions and queries, of what the DuckDB engine's own tables admit; both engines must agree.
+"""Random expressions and queries of the functions and types that the DuckDB engine covers.
 
-Hypothesis draws them, from a seed that is fixed unless one is given. What the engine refuses before it runs is
-left out, but for what it takes for an error of the statement. Expressions go in batches; where the answers of a
-batch part, or an engine refuses it, each goes by itself, and what is at fault is narrowed down to the smallest part.
+Hypothesis draws them, by default from a fixed seed. Statements that the engine does not cover are left out; those that
+it takes for wrong are compared. Expressions run in batches. If the answers for a batch differ, or an engine refuses it,
+each expression runs by itself, and a difference is narrowed down to the smallest part.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.compare import Finding, Verdict
-from conformance.data import PARQUET, SampleTable
-from conformance.environment import DUCKDB
-from conformance.judge import Judge
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
 
+from conformance.compare import Finding, Verdict
+from conformance.data import PARQUET, SampleTable
+from conformance.environment import DUCKDB
+from conformance.judge import Judge
 from localaws.athena.catalog import Column, Table
 from localaws.athena.duck import expressions, functions
 from localaws.athena.duck.compiler import Compiler
@@ -29,7 +29,7 @@ _BATCH = 10
 _DEPTH = 3
 _EXPRESSION_TOPIC, _QUERY_TOPIC = "expressions", "queries"
 
-# What an expression may be, by kind: columns of the table `mixed`, literals, types to cast to.
+# Expressions by kind: columns of the table `mixed`, literals, types to cast to.
 _COLUMNS = {
     "integers": ["n", "ti", "si", "i", "b", "epoch"],
     "decimal": ["price", "exact", "wide"],
@@ -59,7 +59,7 @@ _TYPES = {
 }
 KINDS = tuple(_COLUMNS)
 _NUMBERS = ("integers", "decimal", "double")
-# Of the functions with forms of their own what they take and give; one that is not here gets anything.
+# Argument kinds and result kinds of functions with their own translation; other functions get any arguments.
 _FORMS: dict[str, tuple[tuple[str, ...], str]] = {
     "concat": (("varchar", "varchar"), "varchar"),
     "date": (("timestamp",), "date"),
@@ -72,7 +72,7 @@ _PATTERNS = ["a", "^[a-z]+$", "(b|c)d?", "[^0-9]$", ".b", r"\s\d*", "^(?:ab)*"]
 
 @dataclass(frozen=True)
 class Expression:
-    """template: its text with ``{}`` for each part."""
+    """template: the text with ``{}`` for each part."""
 
     template: str
     parts: tuple["Expression", ...] = ()
@@ -88,36 +88,36 @@ class Expression:
 
 
 @dataclass(frozen=True)
-class _OneTable:
-    """What the compiler needs to know to admit a statement: one table's columns, no file."""
+class _SingleTable:
+    """A source for the compiler: the columns of one table, without files."""
 
-    known: Table
+    only_table: Table
 
     def table(self, database: str, name: str) -> Table | None:
-        return self.known if name == self.known.name else None
+        return self.only_table if name == self.only_table.name else None
 
     def scan(self, table: Table, alias: str, conditions: Sequence[str], hidden_path: bool) -> str:
         return f"{table.name} AS {alias}"
 
 
 def run(judge: Judge, table: SampleTable, seed: int | None) -> list[Finding]:
-    """Random expressions and queries over `table`."""
-    columns = tuple(Column(name, from_hive(of)) for name, of in table.columns.items())
-    source = _OneTable(Table(DUCKDB, table.name, columns, (), "s3://x/", PARQUET, {}, {}, None, ""))
-    admitted, refused = _sorted_out(
+    """Compare random expressions and queries over `table`."""
+    columns = tuple(Column(name, from_hive(type_)) for name, type_ in table.columns.items())
+    source = _SingleTable(Table(DUCKDB, table.name, columns, (), "s3://x/", PARQUET, {}, {}, None, ""))
+    supported, refused = _by_support(
         source, drawn(_expressions(), EXPRESSIONS, seed), f"SELECT n, {{}} FROM {table.name}"
     )
     findings: list[Finding] = []
-    for start in range(0, len(admitted), _BATCH):
-        findings += _agree(judge, table.name, admitted[start : start + _BATCH])
+    for start in range(0, len(supported), _BATCH):
+        findings += _agree(judge, table.name, supported[start : start + _BATCH])
     findings += judge.compare_all("refused", [f"SELECT n, {one} FROM {table.name}" for one in refused[:REFUSED]])
-    queries, _ = _sorted_out(source, drawn(_queries(table.name), QUERIES, seed), "{}")
+    queries, _ = _by_support(source, drawn(_queries(table.name), QUERIES, seed), "{}")
     findings += judge.compare_all(_QUERY_TOPIC, [str(query) for query in queries])
     return list({(one.topic, one.statement): one for one in findings}.values())  # narrowed down to the same part
 
 
 def drawn(strategy: st.SearchStrategy[Expression], count: int, seed: int | None) -> list[Expression]:
-    """Different ones, at most `count`."""
+    """At most `count` different expressions."""
     found: dict[str, Expression] = {}
 
     @settings(
@@ -136,11 +136,11 @@ def drawn(strategy: st.SearchStrategy[Expression], count: int, seed: int | None)
     return list(found.values())
 
 
-def _sorted_out(
-    source: _OneTable, drawn: Sequence[Expression], statement: str
+def _by_support(
+    source: _SingleTable, drawn: Sequence[Expression], statement: str
 ) -> tuple[list[Expression], list[Expression]]:
-    """What the engine admits, and what it takes for errors of the statement; the rest it does not cover."""
-    admitted, refused = [], []
+    """The expressions that the engine supports, and those that it takes for wrong; without those not covered."""
+    supported, refused = [], []
     for one in drawn:
         sql = statement.format(one)
         try:
@@ -149,8 +149,8 @@ def _sorted_out(
             if error.code != "NOT_SUPPORTED":
                 refused.append(one)
         else:
-            admitted.append(one)
-    return admitted, refused
+            supported.append(one)
+    return supported, refused
 
 
 def _agree(judge: Judge, table: str, batch: Sequence[Expression]) -> list[Finding]:
@@ -158,7 +158,7 @@ def _agree(judge: Judge, table: str, batch: Sequence[Expression]) -> list[Findin
     if together.verdict == Verdict.SAME:
         return [Finding(_EXPRESSION_TOPIC, str(one), Verdict.SAME, together.duckdb, together.trino) for one in batch]
     alone = judge.compare_all(_EXPRESSION_TOPIC, [f"SELECT n, {one} FROM {table}" for one in batch])
-    # What fails on one row may still be told apart on another.
+    # A batch that fails on one row can differ on another.
     alone += judge.compare_all(
         _EXPRESSION_TOPIC,
         [
@@ -176,11 +176,11 @@ def _agree(judge: Judge, table: str, batch: Sequence[Expression]) -> list[Findin
 
 
 def _smallest(judge: Judge, finding: Finding, whole: Expression) -> Finding:
-    """The smallest part of an expression about which the engines part as well, or the whole of it."""
+    """The smallest part of an expression for which the engines differ, too; the whole expression if there is none."""
     for part in sorted(set(whole.all), key=lambda one: len(str(one))):
-        found = judge.compare(finding.topic, finding.statement.replace(f" {whole} FROM", f" {part} FROM"))
-        if found.verdict.fails:
-            return found
+        smaller = judge.compare(finding.topic, finding.statement.replace(f" {whole} FROM", f" {part} FROM"))
+        if smaller.verdict.fails:
+            return smaller
     return finding
 
 
@@ -193,7 +193,7 @@ def _expressions() -> st.SearchStrategy[Expression]:
 
 @st.composite
 def _of_kind(draw: st.DrawFn, kind: str, depth: int) -> Expression:
-    """An expression of a kind; one in fifteen is of any other, for what must be refused."""
+    """An expression of a kind; one in fifteen is of another kind, to test refusals."""
     if draw(st.integers(0, 14)) == 0:
         kind = draw(st.sampled_from(KINDS))
     if depth == 0 or draw(st.integers(0, 4)) == 0:
@@ -212,16 +212,16 @@ def _leaf(kind: str) -> st.SearchStrategy[Expression]:
 
 
 def _productions(kind: str) -> list[tuple[str, list[str]]]:
-    """Templates that give a kind, with the kinds of their parts."""
+    """Templates of a kind, with the kinds of their parts."""
     found = [
         ("CASE WHEN {} THEN {} ELSE {} END", ["boolean", kind, kind]),
         ("CASE {} WHEN {} THEN {} END", ["same", "same", kind]),
         ("IF({}, {}, {})", ["boolean", kind, kind]),
         ("({})", [kind]),
-        *((f"CAST({{}} AS {of})", ["any"]) for of in _TYPES[kind]),
-        *((f"CAST({{}} AS {of})", [kind]) for of in _TYPES[kind]),
-        *((f"TRY_CAST({{}} AS {of})", ["any"]) for of in _TYPES[kind]),
-        *((f"TRY(CAST({{}} AS {of}))", ["any"]) for of in _TYPES[kind]),
+        *((f"CAST({{}} AS {type_})", ["any"]) for type_ in _TYPES[kind]),
+        *((f"CAST({{}} AS {type_})", [kind]) for type_ in _TYPES[kind]),
+        *((f"TRY_CAST({{}} AS {type_})", ["any"]) for type_ in _TYPES[kind]),
+        *((f"TRY(CAST({{}} AS {type_}))", ["any"]) for type_ in _TYPES[kind]),
     ]
     if kind in _NUMBERS:
         signs = [sign for sign in expressions._OPERATORS.values() if sign in "+-*/%"]

@@ -1,4 +1,4 @@
-"""Raw files as they go wrong: what the SerDes make of each oddity, both engines, file by file."""
+"""Malformed and unusual raw files, as the SerDes of both engines read them, file by file."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from conformance.judge import Judge
 
 @dataclass(frozen=True)
 class RawFiles:
-    """The contents of small files, each a partition `f` of its own, as a table of a SerDe reads them."""
+    """The contents of small files, each in its own partition `f`, of a table with a SerDe."""
 
     topic: str
     table: SampleTable
@@ -315,7 +315,7 @@ FILES = (
 
 
 def run(judge: Judge) -> list[Finding]:
-    """Each file by itself, then all of those together that both engines read alike."""
+    """Compare each file by itself, then all files together that both engines read alike."""
     return [finding for files in FILES for finding in _read(judge, files)]
 
 
@@ -330,7 +330,7 @@ def _read(judge: Judge, files: RawFiles) -> Iterator[Finding]:
     ):
         if finding.verdict == Verdict.SAME:
             alike.append(content)
-        # The content says more than the number of its file does.
+        # The finding shows the content instead of the file's number.
         yield replace(finding, statement=f"{f}: {content[:60]!r}{'…' if len(content) > 60 else ''}")
     header = b"h\n" if table.parameters else b""
     bodies = (content.partition(b"\n")[2] if header else content for content in alike)

@@ -1,4 +1,4 @@
-"""What came out: a table for the terminal, and docs/conformance.md."""
+"""The results: a table for the terminal, and the document."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ class Result:
 
 
 def table(results: Sequence[Result]) -> list[list[str]]:
-    """Part, topic, number of comparisons, and how many of each verdict; the first row has the headings."""
+    """Part, topic, number of comparisons, and number of each verdict; the first row has the headings."""
     rows = [["part", "topic", "compared", *(verdict.value for verdict in Verdict)]]
     for result in results:
         for topic in dict.fromkeys(finding.topic for finding in result.findings):
@@ -68,7 +68,7 @@ def details(finding: Finding) -> str:
 
 
 def document(parts: Sequence[Part | Check], results: Sequence[Result], trino_version: str, program: str) -> str:
-    """The page of documentation: the same for the same answers."""
+    """The document: the same for the same answers."""
     unsupported = [f for result in results for f in result.findings if f.verdict == Verdict.UNSUPPORTED]
     failing = [f for result in results for f in result.findings if f.verdict.fails]
     head, *rows = table(results)
@@ -144,9 +144,9 @@ def _code(statement: str) -> str:
 
 
 def _why(answer: Answer | None) -> str:
-    """What the refusal names, without what every refusal says."""
+    """The reason of a refusal, without the words that all refusals have."""
     if answer is not None and answer.code not in ("", "NOT_SUPPORTED"):
-        return f"`{answer.code}`"  # whose message may name a file that is another one each time
+        return f"`{answer.code}`"  # the message can name a temporary file
     text = " ".join(str(answer).split()).removeprefix("NOT_SUPPORTED: ")
     text = text.partition(" is not covered by the local DuckDB engine")[0]
     return text.replace("|", "\\|").replace("<", "&lt;")[:_MAX_LENGTH]

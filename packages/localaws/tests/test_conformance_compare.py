@@ -7,8 +7,7 @@ import pytest
 
 pytest.importorskip("sqlglot")  # in the environment of the local AWS
 
-from conformance.compare import Answer, TrinoUnwell, Verdict, is_ordered, judged, rows_differ
-
+from conformance.compare import Answer, TrinoUnavailable, Verdict, is_ordered, judged, rows_differ
 from localaws.athena.catalog import Column
 from localaws.athena.engine import Outcome
 from localaws.athena.errors import QueryError
@@ -17,16 +16,16 @@ from localaws.athena.types import BIGINT, DOUBLE, VARCHAR, Type, array
 pytestmark = pytest.mark.unit
 
 
-def answered(rows: Sequence[Sequence[str | None]], of: Type = VARCHAR) -> Answer:
+def answered(rows: Sequence[Sequence[str | None]], type_: Type = VARCHAR) -> Answer:
     future: Future[Outcome] = Future()
-    future.set_result(Outcome((Column("a", of),), rows))
-    return Answer.of(future)
+    future.set_result(Outcome((Column("a", type_),), rows))
+    return Answer.wait(future)
 
 
 def failed(error: Exception) -> Answer:
     future: Future[Outcome] = Future()
     future.set_exception(error)
-    return Answer.of(future)
+    return Answer.wait(future)
 
 
 REFUSED = failed(QueryError("NOT_SUPPORTED", "no"))
@@ -53,7 +52,7 @@ def test_two_answers_get_their_verdict(ours: Answer, theirs: Answer, verdict: Ve
 
 def test_without_a_judge_there_is_no_verdict() -> None:
     gone = failed(QueryError("GENERIC_INTERNAL_ERROR", "Trino at http://127.0.0.1:1 does not answer"))
-    with pytest.raises(TrinoUnwell):
+    with pytest.raises(TrinoUnavailable):
         judged("topic", "SELECT a", REFUSED, gone)
 
 
@@ -79,7 +78,7 @@ def test_the_outermost_order_is_seen(statement: str, ordered: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "of", "equal"),
+    ("ours", "theirs", "type_", "equal"),
     [
         ("0.1", "0.10000000000000002", DOUBLE, True),
         ("0.1", "0.1000000003", DOUBLE, False),
@@ -95,8 +94,8 @@ def test_the_outermost_order_is_seen(statement: str, ordered: bool) -> None:
         ("[1, 2]", "[1, 3]", array(BIGINT), False),
     ],
 )
-def test_doubles_are_equal_to_nine_digits(ours: str, theirs: str, of: Type, equal: bool) -> None:
-    assert (rows_differ([(ours,)], [(theirs,)], [of], ordered=True) == "") == equal
+def test_doubles_are_equal_to_nine_digits(ours: str, theirs: str, type_: Type, equal: bool) -> None:
+    assert (rows_differ([(ours,)], [(theirs,)], [type_], ordered=True) == "") == equal
 
 
 def test_rows_without_order_are_paired_by_what_is_exact() -> None:

@@ -15,11 +15,11 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from tests.processes import wait_until_ended
 
 from localaws.faults import BOUND, SERVICES, FaultRule, Faults, InvalidRule
 from localaws.service import AwsClients
 from localaws.testing import TEXT, AthenaClient, LocalAws, StartFailed, function_zip
+from tests.processes import wait_until_ended
 
 PAGE = (Path(__file__).parents[1] / "docs" / "faults.md").read_text(encoding="utf-8")
 THROTTLED = {"error": {"code": "ThrottlingException", "status": 400, "message": "Rate exceeded"}}

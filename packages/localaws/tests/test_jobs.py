@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.processes import is_running, wait_until_ended
 
 from localaws.jobs import Jobs, error_message
 from localaws.records import Records
 from localaws.service import AwsClients, Caller
 from localaws.testing import LocalAws
+from tests.processes import is_running, wait_until_ended
 
 CALLER = Caller("test", "000000000000", "us-east-1")
 PRINT_ARGUMENTS = """

@@ -8,9 +8,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from tests.processes import is_running, wait_until_ended
 
 from localaws.testing import LocalAws, function_zip
+from tests.processes import is_running, wait_until_ended
 
 FUNCTION = """
 import boto3, os, time

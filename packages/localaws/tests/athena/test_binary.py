@@ -12,7 +12,7 @@ pytestmark = pytest.mark.unit
 
 
 @pytest.mark.parametrize(
-    ("sql", "of", "expected"),
+    ("sql", "type_", "expected"),
     [
         ("X'61fF'", "varbinary", "61 ff"),
         ("X''", "varbinary", ""),
@@ -54,8 +54,8 @@ pytestmark = pytest.mark.unit
         ("from_utf8(nullif(X'', X''))", "varchar", None),
     ],
 )
-def test_a_call_has_trinos_type_and_value(sql: str, of: str, expected: str | None) -> None:
-    assert query(f"SELECT {sql}") == ([("_col0", of)], [(expected,)])
+def test_a_call_has_trinos_type_and_value(sql: str, type_: str, expected: str | None) -> None:
+    assert query(f"SELECT {sql}") == ([("_col0", type_)], [(expected,)])
 
 
 @pytest.mark.parametrize(

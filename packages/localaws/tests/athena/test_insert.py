@@ -27,7 +27,7 @@ def create(athena: AthenaClient, name: str, columns: dict[str, str], keys: str =
             "Parameters": {"EXTERNAL": "TRUE", "classification": "parquet", **parameters},
             "PartitionKeys": [dict(zip(("Name", "Type"), key.split(), strict=True)) for key in keys.split(",") if key],
             "StorageDescriptor": {
-                "Columns": [{"Name": column, "Type": of} for column, of in columns.items()],
+                "Columns": [{"Name": column, "Type": type_} for column, type_ in columns.items()],
                 "Location": f"s3://{athena.bucket}/{name}/",
                 **PARQUET,
                 **storage,

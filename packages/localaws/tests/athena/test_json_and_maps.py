@@ -234,7 +234,7 @@ J = """CAST(json_parse('{"b":1,"a":{"z":1,"y":"x"},"c":null}') AS map(varchar, j
 
 
 @pytest.mark.parametrize(
-    ("sql", "of", "expected"),
+    ("sql", "type_", "expected"),
     [
         (f"element_at({M}, 'a')", "double", "2.5"),
         (f"element_at({M}, 'c')", "double", None),
@@ -294,8 +294,8 @@ J = """CAST(json_parse('{"b":1,"a":{"z":1,"y":"x"},"c":null}') AS map(varchar, j
         (r"""regexp_like('{"a":1} {"b":{}}', '^(\{[^{}]*(\{[^{}]*\}[^{}]*)?\}\s*)+$')""", "boolean", "true"),
     ],
 )
-def test_a_call_has_trinos_type_and_value(sql: str, of: str, expected: str | None) -> None:
-    assert query(f"SELECT {sql}") == ([("_col0", of)], [(expected,)])
+def test_a_call_has_trinos_type_and_value(sql: str, type_: str, expected: str | None) -> None:
+    assert query(f"SELECT {sql}") == ([("_col0", type_)], [(expected,)])
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ ROW = signature(
 
 
 @pytest.mark.parametrize(
-    ("of", "cell", "text"),
+    ("description", "cell", "text"),
     [
         (BIGINT, 9007199254740993, "9007199254740993"),
         (DOUBLE, 1e-5, "1.0E-5"),
@@ -177,8 +177,8 @@ ROW = signature(
         (ROW, [0.5, ["a"]], "{x=0.5, field1=[a]}"),
     ],
 )
-def test_cells_read_as_in_athenas_result_files(of: dict[str, Any], cell: Any, text: str | None) -> None:
-    assert as_text(cell, type_of(of)) == text
+def test_cells_read_as_in_athenas_result_files(description: dict[str, Any], cell: Any, text: str | None) -> None:
+    assert as_text(cell, type_of(description)) == text
 
 
 def test_types_are_athenas() -> None:

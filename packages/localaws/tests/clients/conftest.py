@@ -47,7 +47,9 @@ def warehouse(local_aws: LocalAws) -> None:
     s3.create_bucket(Bucket=BUCKET)
     glue.create_database(DatabaseInput={"Name": DATABASE})
     athena.create_work_group(Name=WORKGROUP, Configuration={"ResultConfiguration": {"OutputLocation": OUTPUT}})
-    arrays = [pa.array(values, of) for values, (_, of) in zip(zip(*ROWS, strict=True), COLUMNS.values(), strict=True)]
+    arrays = [
+        pa.array(values, type_) for values, (_, type_) in zip(zip(*ROWS, strict=True), COLUMNS.values(), strict=True)
+    ]
     file = io.BytesIO()
     pq.write_table(pa.table(arrays, names=list(COLUMNS)), file)
     s3.put_object(Bucket=BUCKET, Key="sales/sales.parquet", Body=file.getvalue())

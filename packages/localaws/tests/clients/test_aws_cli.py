@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.clients.conftest import DATABASE, ROWS, WORKGROUP
 
 pytest.importorskip("awscli", reason="the clients are installed by make test-clients")

@@ -4,6 +4,7 @@ from typing import Any
 
 import boto3
 import pytest
+
 from tests.clients.conftest import BUCKET, DATABASE, OUTPUT, ROWS, WORKGROUP, keys, tables
 
 wr = pytest.importorskip("awswrangler", reason="the clients are installed by make test-clients")

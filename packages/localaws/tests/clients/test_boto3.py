@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+
 from tests.clients.conftest import BUCKET, OUTPUT, ROWS, keys, read, run, tables
 
 pytest.importorskip("awswrangler", reason="the clients are installed by make test-clients")

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from tests.clients.conftest import BUCKET, DATABASE, OUTPUT, ROWS, WORKGROUP, tables
 
 pytest.importorskip("awswrangler", reason="the clients are installed by make test-clients")

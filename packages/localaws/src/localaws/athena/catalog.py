@@ -67,22 +67,22 @@ class Catalog:
     def find(self, database: str, name: str) -> Table | None:
         """The table or view, or None. Raises QueryError SCHEMA_NOT_FOUND for an unknown database."""
         try:
-            found = self.glue.get_table(DatabaseName=database, Name=name)["Table"]
+            entry = self.glue.get_table(DatabaseName=database, Name=name)["Table"]
         except self.glue.exceptions.EntityNotFoundException:
             self.require_database(database)
             return None
-        storage = found.get("StorageDescriptor", {})
+        storage = entry.get("StorageDescriptor", {})
         serde = storage.get("SerdeInfo", {})
-        text = _VIEW.fullmatch(found.get("ViewOriginalText", "").strip())
+        text = _VIEW.fullmatch(entry.get("ViewOriginalText", "").strip())
         view = json.loads(base64.b64decode(text.group(1))) if text else {}
         return Table(
             database=database,
-            name=found["Name"],
+            name=entry["Name"],
             columns=_columns(storage.get("Columns", [])),
-            keys=_columns(found.get("PartitionKeys", [])),
+            keys=_columns(entry.get("PartitionKeys", [])),
             location=_folder(storage.get("Location", "")),
             serde=serde.get("SerializationLibrary", ""),
-            parameters=found.get("Parameters", {}),
+            parameters=entry.get("Parameters", {}),
             serde_parameters=serde.get("Parameters", {}),
             view_sql=view.get("originalSql"),
             view_database=view.get("schema", database),
@@ -103,12 +103,12 @@ class Catalog:
         """
         if table.parameters.get("projection.enabled") == "true":
             return _projected(table)
-        found = []
+        listed = []
         for page in self.glue.get_paginator("get_partitions").paginate(
             DatabaseName=table.database, TableName=table.name
         ):
-            found += [_partition(table, item) for item in page["Partitions"]]
-        return found
+            listed += [_partition(table, item) for item in page["Partitions"]]
+        return listed
 
     def registered(self, table: Table, partitions: Collection[Values]) -> dict[Values, str]:
         """The locations of the registered partitions among at most 1,000. Raises the errors of ``partitions``."""
@@ -119,8 +119,8 @@ class Catalog:
             TableName=table.name,
             PartitionsToGet=[{"Values": list(values)} for values in partitions],
         )
-        found = (_partition(table, item) for item in answer["Partitions"])
-        return {one.values: one.location for one in found}
+        listed = (_partition(table, item) for item in answer["Partitions"])
+        return {one.values: one.location for one in listed}
 
     def register(self, database: str, name: str, partitions: Mapping[Values, str]) -> None:
         """Adds at most 100 partitions with these locations. Raises QueryError; then it has added none."""
@@ -180,15 +180,15 @@ def _check_values(table: Table, values: list[str]) -> None:
 
 
 def _check_columns(table: Table, values: list[str], columns: tuple[Column, ...]) -> None:
-    for declared, found in zip(table.columns, columns, strict=False):
-        if declared.type != found.type:
+    for declared, actual in zip(table.columns, columns, strict=False):
+        if declared.type != actual.type:
             spec = "/".join(f"{key.name}={value}" for key, value in zip(table.keys, values, strict=True))
             raise QueryError(
                 "HIVE_PARTITION_SCHEMA_MISMATCH",
                 "There is a mismatch between the table and partition schemas. The types are incompatible and"
                 f" cannot be coerced. The column '{declared.name}' in table '{table}' is declared as type"
-                f" '{declared.type.hive}', but partition '{spec}' declared column '{found.name}' as type"
-                f" '{found.type.hive}'.",
+                f" '{declared.type.hive}', but partition '{spec}' declared column '{actual.name}' as type"
+                f" '{actual.type.hive}'.",
             )
 
 

@@ -66,8 +66,8 @@ def _table(catalog: Catalog, database: str, parts: dict[str, str]) -> Table:
 
 def _values(table: Table, spec: str) -> list[str]:
     """The partition's values in the order of the table's keys."""
-    given = {name.lower(): value for name, value in _SPEC_ITEM.findall(spec)}
-    if list(given) != [key.name for key in table.keys] or _SPEC_ITEM.sub("", spec).strip():
+    values = {name.lower(): value for name, value in _SPEC_ITEM.findall(spec)}
+    if list(values) != [key.name for key in table.keys] or _SPEC_ITEM.sub("", spec).strip():
         raise QueryError(
             "FAILED",
             f"SemanticException [Error 10006]: Partition not found or not fully given: ({spec.strip()})",
@@ -75,10 +75,10 @@ def _values(table: Table, spec: str) -> list[str]:
     for key in table.keys:
         if key.type.name == "date":
             try:
-                date.fromisoformat(given[key.name])
+                date.fromisoformat(values[key.name])
             except ValueError:
-                raise QueryError("FAILED", f"SemanticException: not a date: {key.name}='{given[key.name]}'") from None
-    return list(given.values())
+                raise QueryError("FAILED", f"SemanticException: not a date: {key.name}='{values[key.name]}'") from None
+    return list(values.values())
 
 
 def _add_partition(catalog: Catalog, database: str, parts: dict[str, str]) -> Outcome:
@@ -105,13 +105,13 @@ def _set_location(catalog: Catalog, database: str, parts: dict[str, str]) -> Out
     values = _values(table, parts["spec"])
     glue = catalog.glue
     try:
-        found = glue.get_partition(DatabaseName=database, TableName=table.name, PartitionValues=values)["Partition"]
+        partition = glue.get_partition(DatabaseName=database, TableName=table.name, PartitionValues=values)["Partition"]
     except glue.exceptions.EntityNotFoundException:
         raise QueryError(
             "FAILED", f"SemanticException [Error 10006]: Partition not found ({parts['spec'].strip()})"
         ) from None
-    changed = {name: found[name] for name in ("Parameters", "LastAccessTime") if name in found}
-    storage = {**found["StorageDescriptor"], "Location": parts["location"]}
+    changed = {name: partition[name] for name in ("Parameters", "LastAccessTime") if name in partition}
+    storage = {**partition["StorageDescriptor"], "Location": parts["location"]}
     answer = glue.batch_update_partition(
         DatabaseName=database,
         TableName=table.name,

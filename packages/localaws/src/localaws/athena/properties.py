@@ -34,15 +34,15 @@ class Property:
 
 def properties(tokens: Sequence[Token], start: int) -> tuple[list[Property], int]:
     """The properties from the token `start` on, and the index of the closing parenthesis."""
-    found, depth, first = [], 0, start
+    listed, depth, first = [], 0, start
     for at in range(start, len(tokens)):
         kind = tokens[at].token_type
         if not depth and kind in (TokenType.COMMA, TokenType.R_PAREN):
             if at - first < 3 or tokens[first + 1].token_type != TokenType.EQ:
                 raise unexpected(tokens, first, "a property")
-            found.append(Property(tokens[first:at], tokens[at]))
+            listed.append(Property(tokens[first:at], tokens[at]))
             if kind == TokenType.R_PAREN:
-                return found, at
+                return listed, at
             first = at + 1
         depth += (kind in (TokenType.L_PAREN, TokenType.L_BRACKET)) - (kind in (TokenType.R_PAREN, TokenType.R_BRACKET))
     raise unexpected(tokens, len(tokens), "')'")
@@ -59,8 +59,8 @@ def after_name(tokens: Sequence[Token], start: int) -> int:
 def unexpected(tokens: Sequence[Token], at: int, expected: str) -> QueryError:
     """The error of a statement with an unexpected token or end."""
     token = tokens[min(at, len(tokens) - 1)]
-    found = token.text if at < len(tokens) else "<EOF>"
-    return QueryError("SYNTAX_ERROR", f"{place(token)}: mismatched input '{found}'. Expecting: {expected}")
+    actual = token.text if at < len(tokens) else "<EOF>"
+    return QueryError("SYNTAX_ERROR", f"{place(token)}: mismatched input '{actual}'. Expecting: {expected}")
 
 
 def place(token: Token) -> str:

@@ -57,23 +57,23 @@ def page(clients: AwsClients, location: str, begin: int, max_rows: int) -> tuple
 
 def column_info(column: Column, is_ddl: bool) -> dict[str, Any]:
     """The column as GetQueryResults describes it."""
-    of = column.type
-    precision, scale = _PRECISIONS.get(of.name, 0), 0
-    if of.name == "decimal":
-        precision, scale = of.args
-    elif of.name == "varchar":
-        precision = of.args[0] if of.args else 2147483647
+    type_ = column.type
+    precision, scale = _PRECISIONS.get(type_.name, 0), 0
+    if type_.name == "decimal":
+        precision, scale = type_.args
+    elif type_.name == "varchar":
+        precision = type_.args[0] if type_.args else 2147483647
     return {
         "CatalogName": "hive",
         "SchemaName": "",
         "TableName": "",
         "Name": column.name,
         "Label": column.name,
-        "Type": "string" if is_ddl else of.name,
+        "Type": "string" if is_ddl else type_.name,
         "Precision": 0 if is_ddl else precision,
         "Scale": scale,
         "Nullable": "UNKNOWN",
-        "CaseSensitive": of.name == "varchar" and not is_ddl,
+        "CaseSensitive": type_.name == "varchar" and not is_ddl,
     }
 
 

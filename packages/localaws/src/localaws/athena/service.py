@@ -269,14 +269,14 @@ class Athena(Service):
         return {"QueryExecution": _public(self._document(body["QueryExecutionId"]))}
 
     def _batch_get(self, body: dict[str, Any]) -> dict[str, Any]:
-        found, missing = [], []
+        executions, missing = [], []
         for execution_id in body["QueryExecutionIds"]:
             document = self.records.get(_KIND, execution_id)
             if document is None:
                 missing.append({"QueryExecutionId": execution_id, "ErrorCode": "INVALID_QUERY_EXECUTION_ID"})
             else:
-                found.append(_public(document))
-        return {"QueryExecutions": found, "UnprocessedQueryExecutionIds": missing}
+                executions.append(_public(document))
+        return {"QueryExecutions": executions, "UnprocessedQueryExecutionIds": missing}
 
     def _list(self, body: dict[str, Any]) -> dict[str, Any]:
         workgroup = body.get("WorkGroup", "primary")

@@ -180,14 +180,14 @@ def _with_parameters(tokens: Sequence[Token], parameters: Sequence[str]) -> list
 
 def _literal(number: int, text: str) -> str:
     """The parameter, if it is a single literal: it must not change the statement's syntax."""
-    found = _LITERAL.fullmatch(text.strip())
-    if found is None:
+    match = _LITERAL.fullmatch(text.strip())
+    if match is None:
         raise QueryError(
             "NOT_SUPPORTED",
             f"execution parameter {number}, {text}, is not a literal: the local AWS covers no other"
             " parameters; a string needs single quotes",
         )
-    return f"({found[0]})" if found["negative"] else found[0]
+    return f"({match[0]})" if match["negative"] else match[0]
 
 
 def _create_table(
@@ -196,8 +196,8 @@ def _create_table(
     if_not_exists = list(words[2:5]) == ["IF", "NOT", "EXISTS"]
     at = after_name(tokens, 5 if if_not_exists else 2)
     if list(words[at : at + 2]) == ["WITH", "("]:
-        given, end = properties(tokens, at + 2)
-        location = next((one.value for one in given if one.name == "external_location"), "")
+        listed, end = properties(tokens, at + 2)
+        location = next((one.value for one in listed if one.name == "external_location"), "")
         insert = (tokens[end].start, f", {_external_location(folder)}")
     elif list(words[at : at + 1]) == ["AS"]:
         location = ""
@@ -220,17 +220,17 @@ def _unload(sql: str, tokens: Sequence[Token], edits: list[tuple[int, int, str]]
     _expect(tokens, end + 2, TokenType.STRING, "<string>")
     _expect(tokens, end + 3, TokenType.WITH, "WITH")
     _expect(tokens, end + 4, TokenType.L_PAREN, "'('")
-    given, last = properties(tokens, end + 5)
+    listed, last = properties(tokens, end + 5)
     if last + 1 < len(tokens):
         raise unexpected(tokens, last + 1, "<EOF>")
-    for one in given:
+    for one in listed:
         if one.name not in _UNLOAD_PROPERTIES:
             raise QueryError("NOT_SUPPORTED", f"{place(one.tokens[0])}: UNLOAD has no property {one.name}")
-    if "format" not in [one.name for one in given]:
+    if "format" not in [one.name for one in listed]:
         raise QueryError("INVALID_TABLE_PROPERTY", "UNLOAD needs the property format")
     location = _folder(tokens[end + 2].text)
     texts = [_external_location(location)]
-    for one in given:
+    for one in listed:
         name = "write_compression" if one.name == "compression" else one.name
         texts.append(f"{name} = {sql[one.tokens[2].start : one.tokens[-1].end + 1]}")
     head = (0, tokens[1].end + 1, f"CREATE TABLE {table} WITH ({', '.join(texts)}) AS ")

@@ -114,17 +114,17 @@ class TrinoStatement:
         for arn in table_arns(self.clients, database, table):
             require(self.clients, "glue:GetTable", arn)
             require(self.clients, "glue:GetPartitions", arn)
-        found = Catalog(self.clients.client("glue")).find(database, table)
-        if found is not None:
-            bucket, _, prefix = found.location.removeprefix("s3://").partition("/")
+        entry = Catalog(self.clients.client("glue")).find(database, table)
+        if entry is not None:
+            bucket, _, prefix = entry.location.removeprefix("s3://").partition("/")
             require(self.clients, "s3:ListBucket", f"arn:aws:s3:::{bucket}")
             require(self.clients, "s3:GetObject", f"arn:aws:s3:::{bucket}/{prefix}*")
 
     def _require_writing(self, database: str, table: str) -> None:
-        found = Catalog(self.clients.client("glue")).find(database, table)
-        if found is None:
+        entry = Catalog(self.clients.client("glue")).find(database, table)
+        if entry is None:
             self._require_making(database, table)
-        location = self.translated.location if found is None else found.location
+        location = self.translated.location if entry is None else entry.location
         require(self.clients, "s3:PutObject", f"arn:aws:s3:::{location.removeprefix('s3://')}*")
 
     def _require_making(self, database: str, table: str) -> None:
@@ -135,8 +135,8 @@ class TrinoStatement:
         """Write the view's columns to the catalog, as Athena does: Trino writes a column called dummy."""
         glue = self.clients.client("glue")
         table = glue.get_table(DatabaseName=database, Name=view)["Table"]
-        kept = ("Name", "TableType", "Parameters", "ViewOriginalText", "ViewExpandedText", "StorageDescriptor")
-        table_input = {name: table[name] for name in kept}
+        fields = ("Name", "TableType", "Parameters", "ViewOriginalText", "ViewExpandedText", "StorageDescriptor")
+        table_input = {name: table[name] for name in fields}
         table_input["StorageDescriptor"]["Columns"] = columns
         glue.update_table(DatabaseName=database, TableInput=table_input)
 
@@ -186,13 +186,13 @@ class TrinoStatement:
 
 
 def _outcome(query: TrinoQuery, statement_type: str) -> Outcome:
-    found = list(query.execute())
+    fetched = list(query.execute())
     scanned = _scanned_bytes(query.stats)
     if query.update_type is not None:  # it created or filled a table: Trino's row count is not part of Athena's result
         return Outcome((), (), scanned, statement_type)
     columns = tuple(Column(one["name"], type_of(one["typeSignature"])) for one in query.columns or ())
     types = [column.type for column in columns]
-    rows = [tuple(as_text(cell, of) for cell, of in zip(row, types, strict=True)) for row in found]
+    rows = [tuple(as_text(cell, type_) for cell, type_ in zip(row, types, strict=True)) for row in fetched]
     return Outcome(columns, rows, scanned, statement_type)
 
 
@@ -275,9 +275,9 @@ def _create_table(sql: str, tokens: Sequence[Token]) -> Translated:
     at = after_name(tokens, 5 if if_not_exists else 2)
     if [token.token_type for token in tokens[at : at + 2]] != [TokenType.WITH, TokenType.L_PAREN]:
         raise _not_covered("CREATE TABLE other than … WITH (external_location = …) AS SELECT")
-    given, end = properties(tokens, at + 2)
-    values = {one.name: one.value for one in given}
-    for one in given:
+    listed, end = properties(tokens, at + 2)
+    values = {one.name: one.value for one in listed}
+    for one in listed:
         if one.name not in _KEPT_PROPERTIES | _COMPRESSIONS.keys() | {"table_type"}:
             raise QueryError(
                 "INVALID_TABLE_PROPERTY",
@@ -296,8 +296,8 @@ def _create_table(sql: str, tokens: Sequence[Token]) -> Translated:
         if codec not in _CODECS or _COMPRESSIONS[name] not in (None, table_format):
             raise QueryError("INVALID_TABLE_PROPERTY", f"Unsupported {name} = '{codec}' for {table_format}")
         session[f"{CATALOG}.compression_codec"] = codec
-    kept = [one for one in given if one.name in _KEPT_PROPERTIES]
-    spans = [span for one in kept[:-1] for span in (one.span, one.comma)] + [kept[-1].span]
+    retained = [one for one in listed if one.name in _KEPT_PROPERTIES]
+    spans = [span for one in retained[:-1] for span in (one.span, one.comma)] + [retained[-1].span]
     text = _blank(sql, tokens[at + 1].end + 1, tokens[end].start, spans)
     return Translated(text, "DDL", session, location=values["external_location"].rstrip("/") + "/")
 
@@ -306,10 +306,10 @@ def _not_covered(what: str) -> QueryError:
     return QueryError("NOT_SUPPORTED", f"{what} is not covered by the local AWS")
 
 
-def _blank(sql: str, start: int, end: int, kept: Sequence[tuple[int, int]]) -> str:
+def _blank(sql: str, start: int, end: int, spans: Sequence[tuple[int, int]]) -> str:
     """The text with blanks from `start` to `end`, except for some spans; positions do not change."""
     text = list(re.sub(r"[^\n]", " ", sql[start:end]))
-    for first, last in kept:
+    for first, last in spans:
         text[first - start : last - start] = sql[first:last]
     return sql[:start] + "".join(text) + sql[end:]
 
@@ -330,27 +330,27 @@ def type_of(signature: dict[str, Any]) -> Type:
     return Type("float" if name == "real" else name, tuple(int(one) for one in arguments))
 
 
-def as_text(cell: Any, of: Type) -> str | None:
+def as_text(cell: Any, type_: Type) -> str | None:
     """A value of Trino's JSON as Athena's result files write it; dates and decimals are strings there."""
     if cell is None:
         return None
     if isinstance(cell, bool):
         return "true" if cell else "false"
-    if of.name in ("double", "float"):
+    if type_.name in ("double", "float"):
         return java_double(float(cell))
-    if of.name == "varbinary":
+    if type_.name == "varbinary":
         return base64.b64decode(cell).hex(" ")
-    if of.name == "array":
-        return "[" + ", ".join(_inner(one, of.fields[0][1]) for one in cell) + "]"
-    if of.name == "map":
-        key, value = of.fields[0][1], of.fields[1][1]
+    if type_.name == "array":
+        return "[" + ", ".join(_inner(one, type_.fields[0][1]) for one in cell) + "]"
+    if type_.name == "map":
+        key, value = type_.fields[0][1], type_.fields[1][1]
         return "{" + ", ".join(f"{_inner(k, key)}={_inner(v, value)}" for k, v in cell.items()) + "}"
-    if of.name == "row":
-        fields = zip(of.fields, cell, strict=True)
+    if type_.name == "row":
+        fields = zip(type_.fields, cell, strict=True)
         return "{" + ", ".join(f"{name}={_inner(one, type_)}" for (name, type_), one in fields) + "}"
     return str(cell)
 
 
-def _inner(cell: Any, of: Type) -> str:
-    text = as_text(cell, of)
+def _inner(cell: Any, type_: Type) -> str:
+    text = as_text(cell, type_)
     return "null" if text is None else text

@@ -24,9 +24,9 @@ class Type:
 
     def __str__(self) -> str:
         if self.name == "row":
-            return f"row({', '.join(f'{name} {of}' for name, of in self.fields)})"
+            return f"row({', '.join(f'{name} {type_}' for name, type_ in self.fields)})"
         if self.name in ("array", "map"):
-            return f"{self.name}({', '.join(str(of) for _, of in self.fields)})"
+            return f"{self.name}({', '.join(str(type_) for _, type_ in self.fields)})"
         if self.name == "timestamp with time zone":
             return f"timestamp({self.args[0]}) with time zone"
         return f"{self.name}({', '.join(map(str, self.args))})" if self.args else self.name
@@ -47,7 +47,7 @@ class Type:
     def duck(self) -> str:
         """DuckDB's spelling."""
         if self.name == "row":
-            return "STRUCT(" + ", ".join(f'"{name}" {of.duck}' for name, of in self.fields) + ")"
+            return "STRUCT(" + ", ".join(f'"{name}" {type_.duck}' for name, type_ in self.fields) + ")"
         if self.name == "array":
             return f"{self.fields[0][1].duck}[]"
         if self.name == "map":
@@ -65,7 +65,7 @@ class Type:
     def hive(self) -> str:
         """Hive's spelling, as the Glue catalog has it."""
         if self.name == "row":
-            return "struct<" + ",".join(f"{name}:{of.hive}" for name, of in self.fields) + ">"
+            return "struct<" + ",".join(f"{name}:{type_.hive}" for name, type_ in self.fields) + ">"
         if self.name == "array":
             return f"array<{self.fields[0][1].hive}>"
         if self.name == "map":
@@ -142,7 +142,7 @@ def common(left: Type, right: Type) -> Type | None:
 
 def _common_numeric(left: Type, right: Type) -> Type:
     if left.is_integer and right.is_integer:
-        return max(left, right, key=lambda of: _INTEGERS.index(of.name))
+        return max(left, right, key=lambda type_: _INTEGERS.index(type_.name))
     if left.is_float or right.is_float:
         return DOUBLE
     (p1, s1), (p2, s2) = as_decimal(left).args, as_decimal(right).args
@@ -150,9 +150,9 @@ def _common_numeric(left: Type, right: Type) -> Type:
     return decimal(min(38, max(p1 - s1, p2 - s2) + scale), scale)
 
 
-def as_decimal(of: Type) -> Type:
+def as_decimal(type_: Type) -> Type:
     """The decimal that holds every value of an integer type; a decimal itself."""
-    return decimal(_INTEGER_DIGITS[of.name], 0) if of.is_integer else of
+    return decimal(_INTEGER_DIGITS[type_.name], 0) if type_.is_integer else type_
 
 
 _HIVE_TOKEN = re.compile(r"[<>(),:]|[^<>(),:\s]+")
@@ -165,9 +165,9 @@ def from_hive(text: str) -> Type:
     """The type that the Glue catalog spells ``text``, e.g. ``struct<s_01:double>``."""
     tokens = iter(_HIVE_TOKEN.findall(text.lower()))
     try:
-        of = _parse(next(tokens), tokens)
+        type_ = _parse(next(tokens), tokens)
         if next(tokens, None) is None:
-            return of
+            return type_
     except (LookupError, StopIteration, ValueError):
         pass
     return Type(text)
@@ -208,6 +208,6 @@ def _parse(word: str, tokens: Iterator[str]) -> Type:
 
 
 def _expect(token: str, tokens: Iterator[str]) -> None:
-    found = next(tokens)
-    if found != token:
-        raise ValueError(found)
+    actual = next(tokens)
+    if actual != token:
+        raise ValueError(actual)

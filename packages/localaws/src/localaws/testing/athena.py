@@ -158,4 +158,4 @@ class AthenaClient:
 
 def _columns(text: str) -> list[dict[str, str]]:
     words = [one.split(" ") for one in text.split(", ") if one]
-    return [{"Name": name, "Type": of} for name, of in words]
+    return [{"Name": name, "Type": type_} for name, type_ in words]

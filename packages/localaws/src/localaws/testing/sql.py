@@ -35,7 +35,7 @@ def table(name: str, columns: str, keys: str = "", view: str | None = None, view
 
 def _columns(text: str) -> tuple[Column, ...]:
     words = [one.split(" ", 1) for one in re.split(r", (?=\w+ )", text) if one]
-    return tuple(Column(name, from_hive(of)) for name, of in words)
+    return tuple(Column(name, from_hive(type_)) for name, type_ in words)
 
 
 @dataclass
@@ -48,9 +48,9 @@ class FakeSource:
     tables: dict[str, tuple[Table, str]] = field(default_factory=dict)
     pruned: dict[str, list[str]] = field(default_factory=dict)
 
-    def add(self, of: Table, values: str = "") -> None:
+    def add(self, table: Table, values: str = "") -> None:
         """values: rows as DuckDB's VALUES has them, columns before partition keys."""
-        self.tables[f"{of.database}.{of.name}"] = (of, values)
+        self.tables[f"{table.database}.{table.name}"] = (table, values)
 
     def table(self, database: str, name: str) -> Table | None:
         return self.tables.get(f"{database}.{name}", (None, ""))[0]
@@ -80,16 +80,16 @@ def query(sql: str, source: FakeSource | None = None) -> tuple[list[tuple[str, s
             fetched = cursor.fetchall()
         except duckdb.Error as error:
             raise as_query_error(error) from error
-        returned = [str(of[1]) for of in cursor.description or []]
+        returned = [str(type_[1]) for type_ in cursor.description or []]
     # DuckDB returns the types that Trino would return.
     assert _plain(returned) == _plain([column.type.duck for column in compiled.columns])
     columns = [(column.name or f"_col{n}", str(column.type)) for n, column in enumerate(compiled.columns)]
     types = [column.type for column in compiled.columns]
-    return columns, [tuple(as_text(cell, of) for cell, of in zip(row, types, strict=True)) for row in fetched]
+    return columns, [tuple(as_text(cell, type_) for cell, type_ in zip(row, types, strict=True)) for row in fetched]
 
 
 def _plain(types: list[str]) -> list[str]:
-    return [re.sub(r'[ "]', "", of) for of in types]
+    return [re.sub(r'[ "]', "", type_) for type_ in types]
 
 
 def rows(sql: str, source: FakeSource | None = None) -> Rows:

@@ -25,7 +25,7 @@ def to_utf8(arguments: Sequence[Value]) -> Value:
     unknown = refuse("to_utf8() of U+FFFD, which may stand for other bytes,")
     sql = bound(
         text.sql,
-        lambda of: f"CASE WHEN contains({of}, '{_REPLACEMENT}') THEN {unknown} ELSE encode({of}) END",
+        lambda operand: f"CASE WHEN contains({operand}, '{_REPLACEMENT}') THEN {unknown} ELSE encode({operand}) END",
     )
     return Value(sql, VARBINARY, encoded=text.sql)
 
@@ -37,7 +37,9 @@ def from_utf8(arguments: Sequence[Value]) -> Value:
         raise not_supported(f"from_utf8({value.type})")
     if value.encoded:  # another text than the bare value: it is another grouping key
         return Value(f"(/* from_utf8 */ {value.encoded})", VARCHAR)
-    return Value(bound(value.sql, lambda of: f"coalesce(TRY(decode({of})), utf8_replaced({of}))"), VARCHAR)
+    return Value(
+        bound(value.sql, lambda operand: f"coalesce(TRY(decode({operand})), utf8_replaced({operand}))"), VARCHAR
+    )
 
 
 # A character, or a sequence that is replaced as one: its first byte tells how many continuation bytes can follow.
@@ -47,8 +49,8 @@ _CHARACTER = re.compile(
 )
 
 
-def _character(found: re.Match[bytes]) -> bytes:
-    return found[0].decode(errors="ignore").encode() or _REPLACEMENT.encode()
+def _character(match: re.Match[bytes]) -> bytes:
+    return match[0].decode(errors="ignore").encode() or _REPLACEMENT.encode()
 
 
 def replaced(value: bytes) -> str:
@@ -74,9 +76,9 @@ def _decoding(name: str, pattern: str, duck: Callable[[str], str]) -> Callable[[
             bound(
                 text.sql,
                 # The call cannot fail for these rows, but DuckDB can also evaluate it for other rows of the vector.
-                lambda of: (
-                    f"CASE WHEN regexp_full_match({of}, {quote(pattern)}) THEN TRY({duck(of)})"
-                    f" WHEN {of} IS NOT NULL THEN {wrong.format(of)} END"
+                lambda operand: (
+                    f"CASE WHEN regexp_full_match({operand}, {quote(pattern)}) THEN TRY({duck(operand)})"
+                    f" WHEN {operand} IS NOT NULL THEN {wrong.format(operand)} END"
                 ),
             ),
             VARBINARY,
@@ -85,9 +87,9 @@ def _decoding(name: str, pattern: str, duck: Callable[[str], str]) -> Callable[[
     return decode
 
 
-def _from_base64(of: str) -> str:
+def _from_base64(operand: str) -> str:
     """Java accepts base64 without padding; DuckDB does not."""
-    return f"from_base64({of} || repeat('=', (4 - length({of}) % 4) % 4))"
+    return f"from_base64({operand} || repeat('=', (4 - length({operand}) % 4) % 4))"
 
 
 _DIGIT = "[A-Za-z0-9+/]"
@@ -97,7 +99,7 @@ FORMS: dict[str, tuple[int, Callable[[Sequence[Value]], Value]]] = {
         1,
         _decoding("from_base64", f"(?:{_DIGIT}{{4}})*(?:{_DIGIT}{{2}}(?:==)?|{_DIGIT}{{3}}=?)?", _from_base64),
     ),
-    "from_hex": (1, _decoding("from_hex", "(?:[0-9A-Fa-f]{2})*", lambda of: f"unhex({of})")),
+    "from_hex": (1, _decoding("from_hex", "(?:[0-9A-Fa-f]{2})*", lambda operand: f"unhex({operand})")),
     "from_utf8": (1, from_utf8),
     "to_utf8": (1, to_utf8),
 }

@@ -109,13 +109,13 @@ class Compiler(Expressions):
             for number, value in enumerate(row):
                 to = common(types[number], value.type)
                 if to is None:
-                    sides = (", ".join(str(of.type) for of in side) for side in (rows[0], row))
+                    sides = (", ".join(str(type_.type) for type_ in side) for side in (rows[0], row))
                     message = "Values rows have mismatched types: row({}) vs row({})".format(*sides)
                     raise QueryError("TYPE_MISMATCH", f"{location(node, self.text)}{message}")
                 types[number] = to
-        texts = (", ".join(coerce(*of).sql for of in zip(row, types, strict=True)) for row in rows)
+        texts = (", ".join(coerce(*type_).sql for type_ in zip(row, types, strict=True)) for row in rows)
         names = ", ".join(f"c{number}" for number in range(1, len(types) + 1))
-        columns = tuple(Column("", of) for of in types)
+        columns = tuple(Column("", type_) for type_ in types)
         body = f"SELECT * FROM (VALUES {', '.join(f'({text})' for text in texts)}) AS v ({names})"
         return Query(body, columns, constants=frozenset(range(1, len(types) + 1)))
 
@@ -387,7 +387,7 @@ class Compiler(Expressions):
         for number, value in enumerate(lists, 1):
             place = f"{alias}.u{number}"
             parts += [place] if value.type.name == "array" else [f"{place}.key", f"{place}.value"]
-        columns = tuple(Column("", of) for value in lists for _, of in value.type.fields)
+        columns = tuple(Column("", type_) for value in lists for _, type_ in value.type.fields)
         names = [one.name for one in written.columns] if written is not None else []
         columns = Query("", columns).renamed(names).columns
         relation = _named(written, "")

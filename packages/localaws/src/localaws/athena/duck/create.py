@@ -37,13 +37,13 @@ class CtasProperties:
     @classmethod
     def of(cls, node: exp.Expr | None) -> "CtasProperties":
         """Raises QueryError for a property that is not covered, and for an invalid value."""
-        given: dict[str, Any] = {}
+        options: dict[str, Any] = {}
         for one in node.expressions if node is not None else []:
             name, value = _property(one)
-            if name in given:
+            if name in options:
                 raise QueryError("DUPLICATE_PROPERTY", f"Duplicate property: {name}")
-            given[name] = value
-        values = {"format": "PARQUET", "external_location": "", "write_compression": "GZIP", **given}
+            options[name] = value
+        values = {"format": "PARQUET", "external_location": "", "write_compression": "GZIP", **options}
         location = values.pop("external_location")
         if not re.fullmatch(r"s3://[a-z0-9.-]+/.+", location):
             raise not_supported(f"external_location = '{location}'" if location else "a CTAS without external_location")
@@ -208,7 +208,10 @@ def _write(
 ) -> dict[Values, str]:
     """Writes the query's rows; returns the partitions' locations."""
     location = properties.location
-    texts = (f'{in_file(f"q.c{number}", of.type)} AS "{of.name}"' for number, of in enumerate([*columns, *keys], 1))
+    texts = (
+        f'{in_file(f"q.c{number}", column.type)} AS "{column.name}"'
+        for number, column in enumerate([*columns, *keys], 1)
+    )
     rows = f"SELECT {', '.join(texts)} FROM ({query.written}) AS q"
     if keys and properties.bucketed_by:
         rows = writer.held(rows)
@@ -264,8 +267,8 @@ def _property(node: exp.Expr) -> tuple[str, Any]:
 _BUCKETED = ("boolean", "tinyint", "smallint", "integer", "bigint", "double", "varchar", "date", "array", "map")
 
 
-def _can_be_bucketed(of: Type) -> bool:
-    return of.name in _BUCKETED and all(_can_be_bucketed(inner) for _, inner in of.fields)
+def _can_be_bucketed(type_: Type) -> bool:
+    return type_.name in _BUCKETED and all(_can_be_bucketed(inner) for _, inner in type_.fields)
 
 
 def _strings(node: exp.Expr) -> tuple[str, ...]:

@@ -138,7 +138,7 @@ class DuckStatement:
         rows: list[tuple[str | None, ...]] = []
         while batch := result.fetchmany(_ROWS_AT_ONCE):
             self._check_cancelled()
-            rows += [tuple(as_text(cell, of) for cell, of in zip(row, types, strict=True)) for row in batch]
+            rows += [tuple(as_text(cell, type_) for cell, type_ in zip(row, types, strict=True)) for row in batch]
         columns = (Column(column.name or f"_col{number}", column.type) for number, column in enumerate(query.columns))
         return Outcome(tuple(columns), rows)
 
@@ -203,18 +203,18 @@ def as_query_error(error: duckdb.Error) -> QueryError:
     return not_supported(line)
 
 
-def as_text(cell: Any, of: Type) -> str | None:
+def as_text(cell: Any, type_: Type) -> str | None:
     """A value as Athena's result files write it."""
     if cell is None:
         return None
     if isinstance(cell, bool):
         return "true" if cell else "false"
-    if of.is_float:
+    if type_.is_float:
         return java_double(cell)
     if isinstance(cell, datetime):
         text = cell.isoformat(sep=" ", timespec="milliseconds")
-        return text[: 20 + of.args[0]] if of.args[0] else text[:19]
-    if of.name == "json":
+        return text[: 20 + type_.args[0]] if type_.args[0] else text[:19]
+    if type_.name == "json":
         return json_text.canonical(cell)
     if isinstance(cell, (int, str, date)):
         return str(cell)
@@ -222,16 +222,16 @@ def as_text(cell: Any, of: Type) -> str | None:
         return cell.hex(" ")
     if isinstance(cell, Decimal):
         return f"{cell:f}"
-    if of.name == "array":
-        return "[" + ", ".join(_inner(one, of.fields[0][1]) for one in cell) + "]"
-    if of.name == "map":
-        (_, key), (_, value) = of.fields
+    if type_.name == "array":
+        return "[" + ", ".join(_inner(one, type_.fields[0][1]) for one in cell) + "]"
+    if type_.name == "map":
+        (_, key), (_, value) = type_.fields
         return "{" + ", ".join(f"{_inner(one, key)}={_inner(cell[one], value)}" for one in cell) + "}"
-    if of.name == "row":
-        return "{" + ", ".join(f"{name}={_inner(cell[name], one)}" for name, one in of.fields) + "}"
-    raise not_supported(f"a result of type {of}")
+    if type_.name == "row":
+        return "{" + ", ".join(f"{name}={_inner(cell[name], one)}" for name, one in type_.fields) + "}"
+    raise not_supported(f"a result of type {type_}")
 
 
-def _inner(cell: Any, of: Type) -> str:
-    text = as_text(cell, of)
+def _inner(cell: Any, type_: Type) -> str:
+    text = as_text(cell, type_)
     return "null" if text is None else text

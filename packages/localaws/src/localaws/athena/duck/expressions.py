@@ -95,10 +95,10 @@ class Expressions(Aggregates, Lambdas, Tries):
             return self._field(found[0], node, scope)
         rows = scope.structs(relation) if relation else []
         if len(rows) == 1:
-            for field_name, of in rows[0].type.fields:
+            for field_name, type_ in rows[0].type.fields:
                 if field_name == name:
                     sql = f"struct_extract({rows[0].sql}, {quote(name)})"
-                    return self._grouped(Value(sql, of), (sql, rows[0].sql), node, scope)
+                    return self._grouped(Value(sql, type_), (sql, rows[0].sql), node, scope)
         dotted = f"{relation}.{name}" if relation else node.name
         outer = scope.outer
         while outer is not None:
@@ -135,26 +135,26 @@ class Expressions(Aggregates, Lambdas, Tries):
         if node.this.isdigit():
             if not -(2**63) <= int(text) < 2**63:
                 raise QueryError("SYNTAX_ERROR", f"Invalid numeric literal: {text}")
-            of = INTEGER if -(2**31) <= int(text) < 2**31 else BIGINT
+            type_ = INTEGER if -(2**31) <= int(text) < 2**31 else BIGINT
         elif "e" in text.lower():
-            of = DOUBLE
+            type_ = DOUBLE
         else:
             whole, _, fraction = node.this.partition(".")
             digits = whole.lstrip("0") + fraction
-            of = decimal(max(len(digits), 1), len(fraction))
-            if of.args[0] > 38:
+            type_ = decimal(max(len(digits), 1), len(fraction))
+            if type_.args[0] > 38:
                 raise not_supported(f"the literal {text}")
-        return Value(f"CAST({quote(text)} AS {of.duck})", of, literal=text)
+        return Value(f"CAST({quote(text)} AS {type_.duck})", type_, literal=text)
 
     def _typed_literal(self, node: TypedLiteral, scope: Scope) -> Value:
-        text, of = node.this.this, type_of(node.args["to"])
-        if of == DATE and re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        text, type_ = node.this.this, type_of(node.args["to"])
+        if type_ == DATE and re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
             try:
                 date.fromisoformat(text)
             except ValueError:
                 raise QueryError("INVALID_LITERAL", f"'{text}' is not a valid DATE literal") from None
             return Value(f"DATE {quote(text)}", DATE, literal=text)
-        if of.name == "timestamp" and not node.args["to"].expressions:
+        if type_.name == "timestamp" and not node.args["to"].expressions:
             found = re.fullmatch(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(?:\.(\d{1,3}))?", text)
             if found:  # its digits decide on the precision
                 return Value(f"TIMESTAMP {quote(text)}", Type("timestamp", (len(found[1] or ""),)), literal=text)
@@ -206,7 +206,7 @@ class Expressions(Aggregates, Lambdas, Tries):
 
     def _not(self, node: exp.Not, scope: Scope) -> Value:
         only(node, "this")
-        return Value(f"(NOT {self.boolean(node.this, scope, 'Value of logical NOT expression').sql})", BOOLEAN)
+        return Value(f"(NOT {self.boolean(node.this, scope, 'Value type_ logical NOT expression').sql})", BOOLEAN)
 
     def _distinct(self, node: exp.NullSafeEQ | exp.NullSafeNEQ, scope: Scope) -> Value:
         only(node, "this", "expression")

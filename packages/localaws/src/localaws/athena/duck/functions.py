@@ -85,8 +85,8 @@ def scalar(name: str, arguments: Sequence[Value]) -> Value:
         count, translate = _FORMS[name]
         if len(arguments) == count if count else len(arguments) > 1:
             return translate(arguments)
-    for wanted, result, duck in _SCALARS.get(name, []):
-        bound = _bind(wanted, arguments)
+    for parameters, result, duck in _SCALARS.get(name, []):
+        bound = _bind(parameters, arguments)
         if bound is not None:
             to = result or arguments[0].type
             sql = duck.format(*bound)
@@ -98,12 +98,12 @@ def _refused(name: str, arguments: Sequence[Value]) -> QueryError:
     return not_supported(f"{name}({', '.join(str(argument.type) for argument in arguments)})")
 
 
-def _bind(wanted: Sequence[str], arguments: Sequence[Value]) -> list[str] | None:
+def _bind(parameters: Sequence[str], arguments: Sequence[Value]) -> list[str] | None:
     """The arguments' texts if they fit a signature. Other signatures of Trino's do not cause a coercion."""
-    if len(wanted) != len(arguments):
+    if len(parameters) != len(arguments):
         return None
     texts = []
-    for place, argument in zip(wanted, arguments, strict=True):
+    for place, argument in zip(parameters, arguments, strict=True):
         if place == "numbers" and argument.type.is_numeric:
             texts.append(coerce(argument, DOUBLE).sql)
         elif place == argument.type.name or (place == "integers" and argument.type.is_integer):
@@ -248,8 +248,8 @@ def _regexp_extract(arguments: Sequence[Value]) -> Value:
     number = int(group.literal) if group.type == INTEGER and group.literal is not None else 0
     if not 1 <= number <= len(read.groups) or not read.groups[number - 1]:
         raise _refused("regexp_extract", arguments)
-    of = f"{text.sql}, {quote(read.duck)}"
-    return Value(f"CASE WHEN regexp_matches({of}) THEN regexp_extract({of}, {number}) END", text.type)
+    operands = f"{text.sql}, {quote(read.duck)}"
+    return Value(f"CASE WHEN regexp_matches({operands}) THEN regexp_extract({operands}, {number}) END", text.type)
 
 
 def _slice(arguments: Sequence[Value]) -> Value:
@@ -345,27 +345,27 @@ def aggregate(name: str, arguments: Sequence[Value], distinct: bool, suffix: str
     if len(arguments) != 1:
         raise _refused(name, arguments)
     (argument,) = arguments
-    of = argument.type
+    type_ = argument.type
 
     def call(function: str, text: str) -> str:
         return f"{function}({'DISTINCT ' if distinct else ''}{text}){suffix}"
 
-    if name == "count" and (of.name in COMPARABLE or (of.name in ("array", "json", "map") and not distinct)):
+    if name == "count" and (type_.name in COMPARABLE or (type_.name in ("array", "json", "map") and not distinct)):
         return Value(call("count", argument.sql), BIGINT)
-    if name in ("min", "max") and of.name in COMPARABLE:
-        if not of.is_float:
-            return Value(call(name, argument.sql), of)
+    if name in ("min", "max") and type_.name in COMPARABLE:
+        if not type_.is_float:
+            return Value(call(name, argument.sql), type_)
         nan = call("bool_or", f"isnan({argument.sql})")  # its position among the others may differ from Trino's
-        return Value(f"CASE WHEN {nan} THEN {refuse(f'{name} over NaN')} ELSE {call(name, argument.sql)} END", of)
-    if name == "count_if" and of == BOOLEAN and not distinct:
+        return Value(f"CASE WHEN {nan} THEN {refuse(f'{name} over NaN')} ELSE {call(name, argument.sql)} END", type_)
+    if name == "count_if" and type_ == BOOLEAN and not distinct:
         return Value(f"coalesce(CAST({call(name, argument.sql)} AS BIGINT), 0)", BIGINT)
-    if name in ("bool_and", "bool_or") and of == BOOLEAN:
+    if name in ("bool_and", "bool_or") and type_ == BOOLEAN:
         return Value(call(name, argument.sql), BOOLEAN)
-    if name == "sum" and of.name == "decimal":
-        return Value(_decimal_sum(call(name, argument.sql), of.args[1]), decimal(38, of.args[1]))
-    if name == "sum" and of.is_integer:
+    if name == "sum" and type_.name == "decimal":
+        return Value(_decimal_sum(call(name, argument.sql), type_.args[1]), decimal(38, type_.args[1]))
+    if name == "sum" and type_.is_integer:
         return Value(_integer_sum(argument, call), BIGINT)
-    if (name in ("sum", "avg") and of.is_float) or (name == "avg" and of.is_integer):
+    if (name in ("sum", "avg") and type_.is_float) or (name == "avg" and type_.is_integer):
         return Value(call(name, coerce(argument, DOUBLE).sql), DOUBLE)
     raise _refused(name, arguments)
 

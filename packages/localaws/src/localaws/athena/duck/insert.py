@@ -105,28 +105,31 @@ def _named(into: exp.Expr, columns: Sequence[Column]) -> list[str]:
 def _rows(query: Query, columns: Sequence[Column], names: Sequence[str]) -> str:
     """DuckDB's text of the query's rows as the table's columns, with casts; NULL for columns that are not filled."""
     types = {column.name: column.type for column in columns}
-    into, given = [types[name] for name in names], [column.type for column in query.columns]
-    if len(into) != len(given) or not all(map(_fits, given, into)):
-        said = (", ".join(str(of).replace(", ", ",") for of in side) for side in (into, given))
+    targets, sources = [types[name] for name in names], [column.type for column in query.columns]
+    if len(targets) != len(sources) or not all(map(_fits, sources, targets)):
+        listed = (", ".join(str(type_).replace(", ", ",") for type_ in side) for side in (targets, sources))
         raise QueryError(
             "TYPE_MISMATCH",
-            "line 1:1: Insert query has mismatched column types: Table: [{}], Query: [{}]".format(*said),
+            "line 1:1: Insert query has mismatched column types: Table: [{}], Query: [{}]".format(*listed),
         )
     values = {
-        name: _assigned(Value(f"q.c{number}", of), types[name])
-        for number, (name, of) in enumerate(zip(names, given, strict=True), 1)
+        name: _assigned(Value(f"q.c{number}", type_), types[name])
+        for number, (name, type_) in enumerate(zip(names, sources, strict=True), 1)
     }
-    texts = (f'{in_file(values.get(name, f"CAST(NULL AS {of.duck})"), of)} AS "{name}"' for name, of in types.items())
+    texts = (
+        f'{in_file(values.get(name, f"CAST(NULL AS {type_.duck})"), type_)} AS "{name}"'
+        for name, type_ in types.items()
+    )
     return f"SELECT {', '.join(texts)} FROM ({query.written}) AS q"
 
 
-def _fits(given: Type, into: Type) -> bool:
+def _fits(source: Type, target: Type) -> bool:
     """Whether a column accepts values of a type: Trino requires that both coerce to a common type."""
-    if common(given, into) is not None:
+    if common(source, target) is not None:
         return True
-    for of in (given, into):
-        if not (of.name in _PLAIN or of.is_integer):
-            raise not_supported(f"INSERT of {given} into {into}")
+    for type_ in (source, target):
+        if not (type_.name in _PLAIN or type_.is_integer):
+            raise not_supported(f"INSERT of {source} into {target}")
     return False
 
 

@@ -28,9 +28,9 @@ def json_parse(arguments: Sequence[Value], tried: bool = False) -> Value:
     return Value(
         bound(
             text.sql,
-            lambda of: (
-                f"CASE WHEN regexp_full_match({of}, {quote(PLAIN_SCALAR)}) THEN {of}"
-                f" ELSE json_parse_{_otherwise(tried)}({of}) END"
+            lambda text: (
+                f"CASE WHEN regexp_full_match({text}, {quote(PLAIN_SCALAR)}) THEN {text}"
+                f" ELSE json_parse_{_otherwise(tried)}({text}) END"
             ),
         ),
         replace(JSON, fresh=True),
@@ -38,11 +38,11 @@ def json_parse(arguments: Sequence[Value], tried: bool = False) -> Value:
     )
 
 
-def _small(of: str) -> str:
+def _small(text: str) -> str:
     """DuckDB's text for a plain number below 0.001 in Java's notation: 4.1E-4 for 0.00041."""
-    digits = f"ltrim({of}, '-0.')"
-    sign = f"if(starts_with({of}, '-'), '-', '')"
-    zeros = f"length({of}) - length({digits}) - length({sign}) - 2"
+    digits = f"ltrim({text}, '-0.')"
+    sign = f"if(starts_with({text}, '-'), '-', '')"
+    zeros = f"length({text}) - length({digits}) - length({sign}) - 2"
     fraction = f"if(length({digits}) > 1, substr({digits}, 2), '0')"
     return f"{sign} || left({digits}, 1) || '.' || {fraction} || 'E-' || ({zeros} + 1)"
 
@@ -62,12 +62,13 @@ def json_format(arguments: Sequence[Value]) -> Value:
     return Value(
         bound(
             value.sql,
-            lambda of: (
+            lambda text: (
                 # Distinguished by the first characters: most numbers; numbers below 0.001; other scalars; marked texts.
-                f"CASE WHEN {of} >= '0.001' AND {of} < '{{' OR {of} = '0' THEN {of}"
-                f" WHEN {of} >= '0.000' AND {of} < '0.001' OR {of} >= '-0.000' AND {of} < '-0.001' THEN {_small(of)}"
-                f" WHEN {of} > ' ' AND {of} < '{{' THEN {of}"
-                f" WHEN starts_with({of}, {quote(MARK)}) THEN substr({of}, 2) ELSE json_canonical({of}) END"
+                f"CASE WHEN {text} >= '0.001' AND {text} < '{{' OR {text} = '0' THEN {text}"
+                f" WHEN {text} >= '0.000' AND {text} < '0.001' OR {text} >= '-0.000' AND {text} < '-0.001'"
+                f" THEN {_small(text)}"
+                f" WHEN {text} > ' ' AND {text} < '{{' THEN {text}"
+                f" WHEN starts_with({text}, {quote(MARK)}) THEN substr({text}, 2) ELSE json_canonical({text}) END"
             ),
         ),
         VARCHAR,
@@ -86,9 +87,9 @@ def cast(value: Value, to: Type, tried: bool = False) -> Value:
     if to == JSON:
         return _to_json(value)
     if to == VARCHAR:
-        return Value(bound(value.sql, lambda of: _as_text(of, tried)), to)
+        return Value(bound(value.sql, lambda text: _as_text(text, tried)), to)
     if to in (DOUBLE, BIGINT):
-        return Value(bound(value.sql, lambda of: _as_number(of, to, tried)), to)
+        return Value(bound(value.sql, lambda text: _as_number(text, to, tried)), to)
     if to.name in ("map", "row") and value.type.fresh and not value.parsed:
         # Trino might or might not merge the cast with the json_parse()
         raise not_supported(f"CAST(json AS {to}) apart from json_parse()")
@@ -100,50 +101,50 @@ def cast(value: Value, to: Type, tried: bool = False) -> Value:
 
 
 def _to_json(value: Value) -> Value:
-    for of, name in ((JSON, "json_of_entries"), (DOUBLE, "json_of_doubles")):
-        if value.type == map_of(VARCHAR, of):
+    for value_type, name in ((JSON, "json_of_entries"), (DOUBLE, "json_of_doubles")):
+        if value.type == map_of(VARCHAR, value_type):
             return Value(f"{name}({value.sql})", JSON)
     if value.type.name == "timestamp with time zone":
         raise QueryError("TYPE_MISMATCH", f"Cannot cast {value.type} to json")
     raise not_supported(f"CAST({value.type} AS json)")
 
 
-def _plain_text(of: str) -> str:
+def _plain_text(text: str) -> str:
     """DuckDB's text for the content of a plain JSON string."""
-    return f"substr({of}, 2, length({of}) - 2)"
+    return f"substr({text}, 2, length({text}) - 2)"
 
 
-def _as_text(of: str, tried: bool) -> str:
+def _as_text(text: str, tried: bool) -> str:
     return (
-        f"CASE WHEN starts_with({of}, '\"') THEN {_plain_text(of)}"
-        f" WHEN {of} IN ('true', 'false') OR regexp_full_match({of}, '-?[0-9]+') THEN {of}"
-        f" ELSE json_varchar_{_otherwise(tried)}({of}) END"
+        f"CASE WHEN starts_with({text}, '\"') THEN {_plain_text(text)}"
+        f" WHEN {text} IN ('true', 'false') OR regexp_full_match({text}, '-?[0-9]+') THEN {text}"
+        f" ELSE json_varchar_{_otherwise(tried)}({text}) END"
     )
 
 
-def _as_number(of: str, to: Type, tried: bool) -> str:
-    def text(inner: str) -> str:
-        return operators.cast(Value(inner, VARCHAR), to, tried).sql
+def _as_number(text: str, to: Type, tried: bool) -> str:
+    def cast_string(content: str) -> str:
+        return operators.cast(Value(content, VARCHAR), to, tried).sql
 
     # The cast cannot fail for these rows, but DuckDB can also evaluate it for other rows of the vector.
-    number = f"TRY_CAST({of} AS {to.duck})"
+    number = f"TRY_CAST({text} AS {to.duck})"
     if to == BIGINT:
-        double = operators.cast(Value(f"TRY_CAST({of} AS DOUBLE)", DOUBLE), BIGINT, tried).sql
-        number = f"CASE WHEN contains({of}, '.') THEN {double} ELSE {number} END"
+        double = operators.cast(Value(f"TRY_CAST({text} AS DOUBLE)", DOUBLE), BIGINT, tried).sql
+        number = f"CASE WHEN contains({text}, '.') THEN {double} ELSE {number} END"
     return (
-        f"CASE WHEN {of} >= '-' AND {of} < ':' THEN {number}"  # a plain number, by its first character
-        f" WHEN starts_with({of}, '\"') THEN {bound(_plain_text(of), text)}"
-        f" WHEN {of} = 'true' THEN 1 WHEN {of} = 'false' THEN 0"
-        f" ELSE json_{to.name}_{_otherwise(tried)}({of}) END"
+        f"CASE WHEN {text} >= '-' AND {text} < ':' THEN {number}"  # a plain number, by its first character
+        f" WHEN starts_with({text}, '\"') THEN {bound(_plain_text(text), cast_string)}"
+        f" WHEN {text} = 'true' THEN 1 WHEN {text} = 'false' THEN 0"
+        f" ELSE json_{to.name}_{_otherwise(tried)}({text}) END"
     )
 
 
-def _unique(of: str) -> str:
+def _unique(text: str) -> str:
     """DuckDB's text for whether the keys of a map are unique. With few keys, comparing all of them is faster."""
     return (
-        f"CASE WHEN cardinality({of}) < 50 THEN len(list_filter(map_keys({of}),"
-        f' lambda "$k", "$i": list_position(map_keys({of}), "$k") <> "$i")) = 0'
-        f" ELSE list_unique(map_keys({of})) = cardinality({of}) END"
+        f"CASE WHEN cardinality({text}) < 50 THEN len(list_filter(map_keys({text}),"
+        f' lambda "$k", "$i": list_position(map_keys({text}), "$k") <> "$i")) = 0'
+        f" ELSE list_unique(map_keys({text})) = cardinality({text}) END"
     )
 
 
@@ -155,39 +156,39 @@ def _as_map(value: Value, to: Type, tried: bool) -> Value:
     pattern = PLAIN_OBJECT if of_json else PLAIN_DOUBLES
 
     def read(name: str, is_plain: Callable[[str], str]) -> Callable[[str], str]:
-        def of_text(of: str) -> str:
-            plain = f"from_json(CASE WHEN {is_plain(of)} THEN {of} END, {quote(structure)})"
+        def cast_text(text: str) -> str:
+            plain = f"from_json(CASE WHEN {is_plain(text)} THEN {text} END, {quote(structure)})"
             unique = _unique('"$m"')
             by_duckdb = named(plain, '"$m"', f'CASE WHEN {unique} THEN CAST("$m" AS {to.duck}) END')
-            by_ours = f"from_json({name}_{kind}_{_otherwise(tried)}({of}), {quote(json.dumps(to.duck))})"
-            return f"coalesce({by_duckdb}, {by_ours})"
+            by_function = f"from_json({name}_{kind}_{_otherwise(tried)}({text}), {quote(json.dumps(to.duck))})"
+            return f"coalesce({by_duckdb}, {by_function})"
 
-        return of_text
+        return cast_text
 
-    matches = lambda of: f"regexp_full_match({of}, {quote(pattern)})"  # noqa: E731
+    matches = lambda text: f"regexp_full_match({text}, {quote(pattern)})"  # noqa: E731
     if value.parsed:  # cast the text directly, without json_parse()
         sql = bound(value.parsed, read("json_parse", matches))
     else:
-        sql = bound(value.sql, read("json", (lambda of: f"starts_with({of}, '{{')") if of_json else matches))
+        sql = bound(value.sql, read("json", (lambda text: f"starts_with({text}, '{{')") if of_json else matches))
     return Value(sql, to)
 
 
 def _as_row(value: Value, to: Type, tried: bool) -> Value:
     """DuckDB's text for the cast of a JSON value to a row. DuckDB itself would keep duplicate keys."""
     pattern = quote(plain_row(to.fields))
-    structure = quote(json.dumps({name: of.duck for name, of in to.fields}))
-    fields = [(f'"$r"."{name}"', of) for name, of in to.fields]
-    found = " + ".join(f"CAST({field} IS NOT NULL AS INTEGER)" for field, _ in fields)
-    unique = " AND ".join(f"({field} IS NULL OR {_unique(field)})" for field, of in fields if of.name == "map")
+    structure = quote(json.dumps({name: type_.duck for name, type_ in to.fields}))
+    fields = [(f'"$r"."{name}"', type_) for name, type_ in to.fields]
+    present = " + ".join(f"CAST({field} IS NOT NULL AS INTEGER)" for field, _ in fields)
+    unique = " AND ".join(f"({field} IS NULL OR {_unique(field)})" for field, type_ in fields if type_.name == "map")
 
-    def of_text(of: str) -> str:
-        plain = f"from_json(CASE WHEN regexp_full_match({of}, {pattern}) THEN {of} END, {structure})"
-        conditions = f"len(json_keys({of})) = {found}" + (f" AND {unique}" if unique else "")
+    def cast_text(text: str) -> str:
+        plain = f"from_json(CASE WHEN regexp_full_match({text}, {pattern}) THEN {text} END, {structure})"
+        conditions = f"len(json_keys({text})) = {present}" + (f" AND {unique}" if unique else "")
         by_duckdb = named(plain, '"$r"', f'CASE WHEN "$r" IS NOT NULL THEN CASE WHEN {conditions} THEN "$r" END END')
         name = "json_parse" if value.parsed else "json"
-        return f'coalesce({by_duckdb}, from_json("{name} {to.hive}_{_otherwise(tried)}"({of}), {structure}))'
+        return f'coalesce({by_duckdb}, from_json("{name} {to.hive}_{_otherwise(tried)}"({text}), {structure}))'
 
-    return Value(bound(value.parsed or value.sql, of_text), to)
+    return Value(bound(value.parsed or value.sql, cast_text), to)
 
 
 FORMS: dict[str, tuple[int, Callable[[Sequence[Value]], Value]]] = {

@@ -64,10 +64,12 @@ def plain_row(fields: Sequence[tuple[str, Type]]) -> str:
 
     Raises QueryError for an unsupported field.
     """
-    for name, of in fields:
-        if of not in _PLAIN_FIELDS or not re.fullmatch("[a-z_][a-z0-9_]*", name):
-            raise not_supported(f"CAST(json AS row({name} {of}))")
-    return _object_of_members("|".join(f'"{name}"{_BLANK}:{_BLANK}(?:{_PLAIN_FIELDS[of]})' for name, of in fields))
+    for name, type_ in fields:
+        if type_ not in _PLAIN_FIELDS or not re.fullmatch("[a-z_][a-z0-9_]*", name):
+            raise not_supported(f"CAST(json AS row({name} {type_}))")
+    return _object_of_members(
+        "|".join(f'"{name}"{_BLANK}:{_BLANK}(?:{_PLAIN_FIELDS[type_]})' for name, type_ in fields)
+    )
 
 
 _MAX_DEPTH = 800  # nesting of brackets that Python can read
@@ -158,13 +160,13 @@ _ESCAPED = re.compile(r'["\\\x00-\x1f]')
 _BEYOND = re.compile("[\ud800-\udfff\U00010000-\U0010ffff]")
 
 
-def _escape(found: re.Match[str]) -> str:
-    return _SHORT.get(found[0]) or f"\\u{ord(found[0]):04X}"
+def _escape(match: re.Match[str]) -> str:
+    return _SHORT.get(match[0]) or f"\\u{ord(match[0]):04X}"
 
 
-def _units(found: re.Match[str]) -> str:
+def _units(match: re.Match[str]) -> str:
     """The escapes of a character outside the Basic Multilingual Plane, or of a lone surrogate."""
-    units = found[0].encode("utf-16-be", "surrogatepass").hex().upper()
+    units = match[0].encode("utf-16-be", "surrogatepass").hex().upper()
     return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
 
 
@@ -218,16 +220,16 @@ def _parse(text: str) -> str:
     return MARK + written(_in_order(parsed(text)))
 
 
-def _entries(value: Any, of: Callable[[Any], Any]) -> dict[str, Any] | None:
+def _entries(value: Any, convert: Callable[[Any], Any]) -> dict[str, Any] | None:
     """A JSON object as a map. Raises NotCast for another value, and for duplicate keys."""
     if value is None:
         return None
     if not isinstance(value, dict) or isinstance(value, Repeating):
         raise NotCast(value)
-    found = {_encodable(key): of(one) for key, one in value.items()}
-    if len(found) < len(value):
+    entries = {_encodable(key): convert(one) for key, one in value.items()}
+    if len(entries) < len(value):
         raise NotCast(value)
-    return found
+    return entries
 
 
 def _row(value: Any, fields: Sequence[tuple[str, Type]]) -> dict[str, Any] | None:
@@ -245,8 +247,8 @@ def _row(value: Any, fields: Sequence[tuple[str, Type]]) -> dict[str, Any] | Non
     else:
         raise NotCast(value)
     types = dict(fields)
-    found = {name: _FIELDS[types[name]](one) for name, one in members if name in types}
-    return {name: found.get(name) for name in types}
+    values = {name: _FIELDS[types[name]](one) for name, one in members if name in types}
+    return {name: values.get(name) for name in types}
 
 
 def _as_json(value: Any) -> str:
@@ -330,8 +332,8 @@ def _scientific(number: float) -> str:
     return f"{whole}.{fraction.rstrip('0') or '0'}E{int(exponent)}"
 
 
-def _of_map(entries: Sequence[tuple[str, Any]], of: Callable[[Any], Any]) -> str:
-    return MARK + written(_in_order({key: of(value) for key, value in entries}))
+def _of_map(entries: Sequence[tuple[str, Any]], convert: Callable[[Any], Any]) -> str:
+    return MARK + written(_in_order({key: convert(value) for key, value in entries}))
 
 
 class _Raw(Number):
@@ -353,7 +355,7 @@ _FIELDS: dict[Type, Callable[[Any], Any]] = {
     INTEGER: _as_integer,
     BIGINT: _as_bigint,
     DOUBLE: _as_double,
-    map_of(VARCHAR, DOUBLE): partial(_entries, of=_as_double),
+    map_of(VARCHAR, DOUBLE): partial(_entries, convert=_as_double),
 }
 
 
@@ -384,16 +386,16 @@ _FALLIBLE: dict[str, tuple[Callable[[str], Any], tuple[str, pa.DataType]]] = {
 }
 
 
-def _or_null(of: Callable[[str], Any], text: str) -> Any:
+def _or_null(function: Callable[[str], Any], text: str) -> Any:
     try:
-        return of(text)
+        return function(text)
     except (NotJson, NotCast):
         return None
 
 
-def _or_error(of: Callable[[str], Any], text: str) -> Any:
+def _or_error(function: Callable[[str], Any], text: str) -> Any:
     try:
-        return of(text)
+        return function(text)
     except NotJson:
         raise QueryError("INVALID_FUNCTION_ARGUMENT", f"Cannot convert value to JSON: '{text[:10_000]}'") from None
     except NotCast:
@@ -414,15 +416,15 @@ def register(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     for name, source, of_row in _ROW_CALL.findall(sql):
         read = of_value if source == "json" else partial(parsed, decoder=_AT_ONCE)
         functions[name] = partial(_to_row, read, from_hive(of_row).fields), _TO_TEXT
-    for name, (of, (duck, arrow)) in functions.items():
+    for name, (function, (duck, arrow)) in functions.items():
         for suffix, guarded in (("or_null", _or_null), ("or_error", _or_error)):
             if f"{name}_{suffix}(" in sql or f'"{name}_{suffix}"(' in sql:
-                add_function(connection, partial(guarded, of), duck, arrow, name=f"{name}_{suffix}")
+                add_function(connection, partial(guarded, function), duck, arrow, name=f"{name}_{suffix}")
     if "json_canonical(" in sql:
         add_function(connection, canonical, *_TO_TEXT, name="json_canonical")
     if "json_of_entries(" in sql:
-        of_entries = partial(_of_map, of=_raw)
+        of_entries = partial(_of_map, convert=_raw)
         add_function(connection, of_entries, *_TO_TEXT, name="json_of_entries", takes=map_of(VARCHAR, JSON).duck)
     if "json_of_doubles(" in sql:
-        of_doubles = partial(_of_map, of=_number)
+        of_doubles = partial(_of_map, convert=_number)
         add_function(connection, of_doubles, *_TO_TEXT, name="json_of_doubles", takes=map_of(VARCHAR, DOUBLE).duck)

@@ -47,8 +47,8 @@ class Lambdas(ABC):
             raise not_supported(shown(node))
         parameter = f'"$x{len(scope.parameters)}"'  # a name that no column has, because DuckDB resolves columns first
         places = [parameter] if kind == "array" else [f"{parameter}.key", f"{parameter}.value"]
-        given = zip(names, (of for _, of in values.type.fields), places, strict=True)
-        result = self._body(function, scope, tuple(Field(one, "", of, place) for one, of, place in given))
+        named = zip(names, (type_ for _, type_ in values.type.fields), places, strict=True)
+        result = self._body(function, scope, tuple(Field(one, "", type_, place) for one, type_, place in named))
         if result.type == UNKNOWN:
             raise not_supported(shown(node))
         if name not in ("transform", "transform_values") and result.type != BOOLEAN:
@@ -64,10 +64,10 @@ class Lambdas(ABC):
 
     def parameter(self, node: exp.Identifier, scope: Scope) -> Value:
         """Translates a reference to a lambda's parameter."""
-        found = scope.parameter(name_of(node))
-        if found is None:
+        field = scope.parameter(name_of(node))
+        if field is None:
             raise not_supported(shown(node))
-        return Value(found.sql, found.type)
+        return Value(field.sql, field.type)
 
 
 def _called(name: str, values: Value, parameter: str, result: Value) -> Value:

@@ -12,19 +12,19 @@ def entries(value: Value) -> str:
     return value.entries or (f"map_entries({value.sql})" if value.type.name == "map" else value.sql)
 
 
-def from_entries(sql: str, of: Type) -> Value:
+def from_entries(sql: str, type_: Type) -> Value:
     """A map of the type ``of``, from DuckDB's text for a list of its entries."""
-    return Value(f"CAST(map_from_entries({sql}) AS {of.duck})", of, entries=sql)
+    return Value(f"CAST(map_from_entries({sql}) AS {type_.duck})", type_, entries=sql)
 
 
 def element_at(arguments: Sequence[Value]) -> Value:
     """NULL if there is no such element."""
     values, key = arguments
     if values.type.name == "map":
-        (_, wanted), (_, of) = values.type.fields
-        if wanted.name != "varchar" or key.type.name != "varchar" or not is_simple(key):
+        (_, key_type), (_, type_) = values.type.fields
+        if key_type.name != "varchar" or key.type.name != "varchar" or not is_simple(key):
             raise not_supported(f"element_at({values.type}, {key.type})")
-        return Value(f"map_extract_value({values.sql}, {key.sql})", of)
+        return Value(f"map_extract_value({values.sql}, {key.sql})", type_)
     if values.type.name == "array" and key.type.is_integer and int(key.literal or 0) > 0:
         return Value(f"{values.sql}[{key.literal}]", values.type.fields[0][1])
     raise not_supported(f"element_at({values.type}, {key.type})")
@@ -42,8 +42,8 @@ def _part(name: str, arguments: Sequence[Value]) -> Value:
     (values,) = arguments
     if values.type.name != "map":
         raise not_supported(f"map_{name}s({values.type})")
-    of = values.type.fields[name == "value"][1]
-    return Value(f"map_{name}s({values.sql})", array(of))
+    type_ = values.type.fields[name == "value"][1]
+    return Value(f"map_{name}s({values.sql})", array(type_))
 
 
 def map_keys(arguments: Sequence[Value]) -> Value:

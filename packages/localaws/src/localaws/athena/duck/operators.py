@@ -91,30 +91,30 @@ def named(sql: str, name: str, body: str) -> str:
     return f"list_transform([{sql}], lambda {name}: {body})[1]"
 
 
-def in_file(sql: str, of: Type) -> str:
+def in_file(sql: str, type_: Type) -> str:
     """DuckDB's text for a column in the type that the files of a table have."""
-    if _has_map(of.fields[1][1] if of.name == "map" else of):
-        raise not_supported(f"a column of type {of} in a file")
-    return f"CAST({sql} AS {of.duck})"
+    if _has_map(type_.fields[1][1] if type_.name == "map" else type_):
+        raise not_supported(f"a column of type {type_} in a file")
+    return f"CAST({sql} AS {type_.duck})"
 
 
-def _has_map(of: Type) -> bool:
-    return of.name in ("map", "json") or any(_has_map(inner) for _, inner in of.fields)
+def _has_map(type_: Type) -> bool:
+    return type_.name in ("map", "json") or any(_has_map(inner) for _, inner in type_.fields)
 
 
-def check_key(of: Type, clause: str) -> None:
+def check_key(type_: Type, clause: str) -> None:
     """Raises QueryError for json and maps, because DuckDB can distinguish values that are equal in Trino."""
-    if _has_map(of):
-        raise not_supported(f"{clause} of {of}")
+    if _has_map(type_):
+        raise not_supported(f"{clause} of {type_}")
 
 
 def common_type(types: Sequence[Type], what: str) -> Type:
     """The type that all coerce to. Raises QueryError TYPE_MISMATCH, whose message names ``what``."""
     to = types[0]
-    for of in types[1:]:
-        joined = common(to, of)
+    for type_ in types[1:]:
+        joined = common(to, type_)
         if joined is None:
-            raise QueryError("TYPE_MISMATCH", f"All {what} must be the same type or coercible: {to} vs {of}")
+            raise QueryError("TYPE_MISMATCH", f"All {what} must be the same type or coercible: {to} vs {type_}")
         to = joined
     return to
 

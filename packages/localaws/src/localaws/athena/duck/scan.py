@@ -41,7 +41,7 @@ class TableSource:
         files = [(*file, partition) for partition in partitions for file in self._objects(partition.location)]
         self._scanned.append((alias, table, [(location, size) for location, size, _ in files]))
         if not files:
-            nulls = [f'CAST(NULL AS {of.type.duck}) AS "{of.name}"' for of in (*table.columns, *table.keys)]
+            nulls = [f'CAST(NULL AS {item.type.duck}) AS "{item.name}"' for item in (*table.columns, *table.keys)]
             path = ['CAST(NULL AS VARCHAR) AS "$path"'] if hidden_path else []
             return f"(SELECT {', '.join(nulls + path)} WHERE FALSE) AS {alias}"
         locations = sorted({location for location, _, _ in files})  # partitions may share a location
@@ -55,7 +55,7 @@ class TableSource:
             ]
         elif table.keys:
             names = ", ".join(f'"{key.name}"' for key in table.keys)
-            values = ", ".join(f"({quote(location)}, {_key_values(table, of)})" for location, _, of in files)
+            values = ", ".join(f"({quote(location)}, {_key_values(table, item)})" for location, _, item in files)
             joins = f' INNER JOIN (VALUES {values}) AS p("$file", {names}) ON r."$path" = p."$file"'
             texts += [f'p."{key.name}"' for key in table.keys]
         if hidden_path:
@@ -104,7 +104,7 @@ class TableSource:
         partitions = self._partitions(table.database, table.name)
         if not conditions or not partitions:
             return partitions
-        keys = {key.name: [of.values[place] for of in partitions] for place, key in enumerate(table.keys)}
+        keys = {key.name: [item.values[place] for item in partitions] for place, key in enumerate(table.keys)}
         self.connection.register("$partitions", pa.table({"$number": range(len(partitions)), **keys}))
         typed = [
             f'CAST(nullif("{key.name}", {quote(NULL_PARTITION)}) AS {key.type.duck}) AS "{key.name}"'

@@ -29,7 +29,7 @@ _text_numbers = count()
 
 def add_function(
     connection: duckdb.DuckDBPyConnection,
-    of: Callable[[Any], Any],
+    function: Callable[[Any], Any],
     duck: str,
     result: pa.DataType,
     name: str = "",
@@ -41,7 +41,7 @@ def add_function(
     """
 
     def over_vector(values: pa.Array) -> pa.Array:
-        return pa.array([None if value is None else of(value) for value in values.to_pylist()], result)
+        return pa.array([None if value is None else function(value) for value in values.to_pylist()], result)
 
     name = name or f"python_{next(_function_numbers)}"
     called = name
@@ -74,19 +74,19 @@ def _parquet(connection: duckdb.DuckDBPyConnection, table: Table, locations: lis
     schemas = list(_top_level(elements))
     texts = []
     for column in table.columns:
-        found = [(of, file) for name, of, file in schemas if name == column.name]
-        for of, file in found:
+        candidates = [(type_, file) for name, type_, file in schemas if name == column.name]
+        for type_, file in candidates:
             # an array, a row, or a map with nested values; or bytes for a text
-            if of is None or {of, column.type.duck} == {"BLOB", "VARCHAR"}:
+            if type_ is None or {type_, column.type.duck} == {"BLOB", "VARCHAR"}:
                 raise not_supported(f"the column {column.name} of type {column.type} in Parquet")
-            if not _readable(str(of), column.type):
+            if not _readable(str(type_), column.type):
                 raise QueryError(
                     "HIVE_BAD_DATA",
-                    f"Field {column.name}'s type {of} in parquet file {file} is incompatible with type"
+                    f"Field {column.name}'s type {type_} in parquet file {file} is incompatible with type"
                     f" {column.type} defined in table schema",
                 )
-        name = f'"{column.name}"' if found else "NULL"
-        if found and column.type.name == "timestamp":  # Trino rounds to milliseconds
+        name = f'"{column.name}"' if candidates else "NULL"
+        if candidates and column.type.name == "timestamp":  # Trino rounds to milliseconds
             name = f"CASE WHEN epoch_us({name}) % 1000 = 0 OR {name} IS NULL THEN {name} ELSE {_FINE_TIME} END"
         texts.append(f'CAST({name} AS {column.type.duck}) AS "{column.name}"')
     reader = f"read_parquet({_list(locations)}, union_by_name=true, filename='$path', hive_partitioning=false)"
@@ -102,7 +102,7 @@ def _top_level(
     """
     seen = set()
     nested = 0  # elements to come that are parts of a column
-    for place, (name, of, file, parts, kind) in enumerate(elements):
+    for place, (name, type_, file, parts, kind) in enumerate(elements):
         if file not in seen:
             seen.add(file)
             continue
@@ -113,7 +113,7 @@ def _top_level(
             types = [str(one[1]) for one in key_and_value if one[1] is not None]
             yield name, f"MAP({', '.join(types)})" if (own, entry, len(types)) == (1, 2, 2) else None, file
         else:
-            yield name, of, file
+            yield name, type_, file
         nested += parts or 0
 
 
@@ -151,22 +151,22 @@ def _lines(connection: duckdb.DuckDBPyConnection, locations: list[str], skip: in
 
 def _copy(connection: duckdb.DuckDBPyConnection, location: str) -> str:
     """The path of a copy of a file."""
-    found = connection.execute("SELECT current_setting('temp_directory')").fetchone()
-    assert found is not None
-    Path(found[0]).mkdir(parents=True, exist_ok=True)
+    row = connection.execute("SELECT current_setting('temp_directory')").fetchone()
+    assert row is not None
+    Path(row[0]).mkdir(parents=True, exist_ok=True)
     # DuckDB's errors have the name of the copy, so it contains that of the original. DuckDB would compress a .gz.
-    path = f"{found[0]}/{next(_text_numbers)}-{location.rpartition('/')[2][-100:]}.copy"
+    path = f"{row[0]}/{next(_text_numbers)}-{location.rpartition('/')[2][-100:]}.copy"
     connection.execute(f"COPY (SELECT content FROM read_blob({quote(location)})) TO {quote(path)} (FORMAT blob)")
     return path
 
 
 def _other_texts(connection: duckdb.DuckDBPyConnection, plain: list[str]) -> list[str]:
     """The files that are not UTF-8 or have other line ends than LF: DuckDB would lose lines of them."""
-    found = connection.execute(
+    row = connection.execute(
         f"SELECT filename FROM (SELECT filename, TRY(decode(content)) AS text FROM read_blob({_list(plain)}))"
         " WHERE text IS NULL OR contains(text, chr(13))"
     ).fetchall()
-    return [path for (path,) in found]
+    return [path for (path,) in row]
 
 
 def _reader(copies: dict[str, str], buffer: int, skip: int) -> str:
@@ -233,7 +233,7 @@ def _json(connection: duckdb.DuckDBPyConnection, table: Table, locations: list[s
     if table.serde_parameters.get("ignore.malformed.json") != "true":
         raise not_supported(f"{table}, a JSON table without ignore.malformed.json")
     fields = tuple((column.name, column.type) for column in table.columns)
-    structure = json.dumps({name: _structure(of) for name, of in fields})
+    structure = json.dumps({name: _structure(type_) for name, type_ in fields})
     plain = quote(_plain_pattern(fields))
     read = add_function(connection, lambda line: openx_line(line, fields), "VARCHAR", pa.string())
     parsed = (
@@ -244,8 +244,8 @@ def _json(connection: duckdb.DuckDBPyConnection, table: Table, locations: list[s
     return f'SELECT {texts}, "$path" FROM ({parsed})'
 
 
-def _structure(of: Type) -> Any:
-    return {name: _structure(inner) for name, inner in of.fields} if of.name == "row" else of.duck
+def _structure(type_: Type) -> Any:
+    return {name: _structure(inner) for name, inner in type_.fields} if type_.name == "row" else type_.duck
 
 
 _PLAIN = {
@@ -257,10 +257,10 @@ _PLAIN = {
 
 def _plain_pattern(fields: tuple[tuple[str, Type], ...]) -> str:
     members = []
-    for name, of in fields:
-        if of.name not in _PLAIN and of.name != "row":
-            raise not_supported(f"a JSON column of type {of}")
-        inner = _plain_pattern(of.fields) if of.name == "row" else _PLAIN[of.name]
+    for name, type_ in fields:
+        if type_.name not in _PLAIN and type_.name != "row":
+            raise not_supported(f"a JSON column of type {type_}")
+        inner = _plain_pattern(type_.fields) if type_.name == "row" else _PLAIN[type_.name]
         members.append(f'"{name}":(?:{inner}|null)')
     return r"\{" + ",".join(members) + r"\}"
 
@@ -317,13 +317,13 @@ def _as_row(value: Any, fields: tuple[tuple[str, Type], ...]) -> dict[str, Any] 
         return None
     if not isinstance(value, dict):
         raise not_supported(f"{str(value)[:40]} for a struct in JSON")
-    return {name: _as_type(value.get(name), of) for name, of in fields}
+    return {name: _as_type(value.get(name), type_) for name, type_ in fields}
 
 
-def _as_type(value: Any, of: Type) -> Any:
-    if of.name == "row":
-        return _as_row(value, of.fields)
-    if of.name == "varchar":
+def _as_type(value: Any, type_: Type) -> Any:
+    if type_.name == "row":
+        return _as_row(value, type_.fields)
+    if type_.name == "varchar":
         return value if value is None or isinstance(value, str) else _as_string(value)
     if isinstance(value, str):
         value = _number(value)
@@ -331,7 +331,7 @@ def _as_type(value: Any, of: Type) -> Any:
         raise not_supported(f"{str(value)[:40]} for a number in JSON")
     if value is None or isinstance(value, bool):
         return None
-    if of.name == "double":
+    if type_.name == "double":
         return str(float(value))  # as text: JSON has no NaN and no infinity, but DuckDB's cast supports both
     if not -(2**63) <= value < 2**63:  # also true for NaN
         return None

@@ -48,11 +48,11 @@ class Signature(NamedTuple):
 @cache
 def signatures() -> dict[str, list[Signature]]:
     """All signatures by name."""
-    found: dict[str, list[Signature]] = {}
+    by_name: dict[str, list[Signature]] = {}
     for line in FILE.read_text(encoding="utf-8").splitlines()[1:]:
         name, result, arguments, kind, _ = line.split("\t")
-        found.setdefault(name, []).append(Signature(name, result, _parts(arguments), kind))
-    return found
+        by_name.setdefault(name, []).append(Signature(name, result, _parts(arguments), kind))
+    return by_name
 
 
 @cache
@@ -68,35 +68,37 @@ def check(name: str, types: Sequence[Type]) -> None:
     """
     if name in _SYNTAX:
         return
-    known = [one for one in signatures().get(name, []) if one.kind != "table"]
-    if not known:
+    overloads = [one for one in signatures().get(name, []) if one.kind != "table"]
+    if not overloads:
         raise QueryError("FUNCTION_NOT_FOUND", f"Function '{name}' not registered")
-    if name not in VARIADIC and not any(_may_take(one.arguments, types) for one in known):
-        given = ", ".join(str(of) for of in types)
-        raise QueryError("FUNCTION_NOT_FOUND", f"Unexpected parameters ({given}) for function {name}")
+    if name not in VARIADIC and not any(_may_take(one.arguments, types) for one in overloads):
+        arguments = ", ".join(str(type_) for type_ in types)
+        raise QueryError("FUNCTION_NOT_FOUND", f"Unexpected parameters ({arguments}) for function {name}")
 
 
-def _may_take(wanted: Sequence[str], given: Sequence[Type]) -> bool:
+def _may_take(parameter: Sequence[str], argument: Sequence[Type]) -> bool:
     bound: dict[str, Type] = {}
-    return len(wanted) == len(given) and all(_may_be(*pair, bound) for pair in zip(wanted, given, strict=True))
+    return len(parameter) == len(argument) and all(
+        _may_be(*pair, bound) for pair in zip(parameter, argument, strict=True)
+    )
 
 
-def _may_be(wanted: str, given: Type, bound: dict[str, Type]) -> bool:
+def _may_be(parameter: str, argument: Type, bound: dict[str, Type]) -> bool:
     """Whether a type may coerce to the required one; ``bound``: the known values of type variables."""
-    base = base_of(wanted)
-    if given == UNKNOWN:
+    base = base_of(parameter)
+    if argument == UNKNOWN:
         return True
     if base not in _CONCRETE:
-        joined = common(bound.get(wanted, given), given)
+        joined = common(bound.get(parameter, argument), argument)
         if joined is not None:
-            bound[wanted] = joined
-        return joined is not None or given.name in ("array", "row")
-    source = given.name.removesuffix(" with time zone")
+            bound[parameter] = joined
+        return joined is not None or argument.name in ("array", "row")
+    source = argument.name.removesuffix(" with time zone")
     if base == source == "array":
-        (element,) = _parts(wanted[len("array(") : -1])
-        return _may_be(element, given.fields[0][1], bound)
-    if base == "timestamp" and given.name.endswith("time zone"):
-        return wanted.endswith("time zone")
+        (element,) = _parts(parameter[len("array(") : -1])
+        return _may_be(element, argument.fields[0][1], bound)
+    if base == "timestamp" and argument.name.endswith("time zone"):
+        return parameter.endswith("time zone")
     return base == source or base in _COERCIONS.get(source, "").split()
 
 

@@ -118,8 +118,8 @@ def _digest(sql: str) -> str:
 
 def _as_trino_says(message: str) -> str:
     """``1:0 mismatched …`` of the grammar as ``line 1:1: mismatched …``: Trino counts columns from 1."""
-    found = re.match(r"(\d+):(\d+) (.*)", message, re.DOTALL)
-    return f"line {found[1]}:{int(found[2]) + 1}: {found[3]}" if found else message
+    match = re.match(r"(\d+):(\d+) (.*)", message, re.DOTALL)
+    return f"line {match[1]}:{int(match[2]) + 1}: {match[3]}" if match else message
 
 
 def location(node: exp.Expr, text: str) -> str:

@@ -63,19 +63,19 @@ class Writer:
         """Writes each partition to one or more objects; returns locations by partition values."""
         names = ", ".join(f'"{key.name}"' for key in keys)
         self._copy(rows, location.rstrip("/"), f", PARTITION_BY ({names}), FILENAME_PATTERN '{self.name}_{{i}}'")
-        found = {}
+        locations = {}
         for place, _ in objects(self.s3, location):
             folder = place.removeprefix(location).rpartition("/")[0]
-            found[tuple(part.partition("=")[2] for part in folder.split("/"))] = f"{location}{folder}/"
-        _check_partitions(found, keys)
-        return found
+            locations[tuple(part.partition("=")[2] for part in folder.split("/"))] = f"{location}{folder}/"
+        _check_partitions(locations, keys)
+        return locations
 
     def values(self, rows: str, keys: Sequence[Column]) -> list[Values]:
         """The partitions of the rows. Raises QueryError if there are too many, or one is not covered."""
         texts = f"SELECT DISTINCT {', '.join(map(_text, keys))} FROM ({rows}) ORDER BY ALL LIMIT {MAX_WRITERS + 1}"
-        found = self.connection.execute(texts).fetchall()
-        _check_partitions(found, keys)
-        return found
+        fetched = self.connection.execute(texts).fetchall()
+        _check_partitions(fetched, keys)
+        return fetched
 
     def partitions(self, rows: str, keys: Sequence[Column], places: Mapping[Values, str]) -> None:
         """Writes each partition to one object. The rows are read once per partition: see ``held``."""
@@ -152,9 +152,9 @@ def too_many_writers() -> QueryError:
     )
 
 
-def _check_partitions(found: Collection[Values], keys: Sequence[Column]) -> None:
-    for values in found:
+def _check_partitions(partitions: Collection[Values], keys: Sequence[Column]) -> None:
+    for values in partitions:
         if len(values) != len(keys) or not all(map(_KEY_TEXT.fullmatch, values)):
             raise not_supported(f"the partition {'/'.join(values)}")
-    if len(found) > MAX_WRITERS:
+    if len(partitions) > MAX_WRITERS:
         raise too_many_writers()
