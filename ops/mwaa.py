@@ -26,7 +26,7 @@ from ops import deploy, package
 from ops.aws_command import DEFAULT_REGION, run, session_of
 from ops.cloudformation import CLIENTS, DeployError, outputs_of
 from smart_hub.core import stacks
-from smart_hub.core.settings import PREFIX, SETTINGS, Settings
+from smart_hub.core.settings import PREFIX, Settings
 from smart_hub.core.stacks import Report
 from smart_hub.shared.layout import DEFAULT_STACK
 
@@ -88,15 +88,13 @@ def _shipped(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _check(values: Mapping[str, str], root: Path) -> None:
-    if unknown := sorted(set(values) - SETTINGS.keys()):
-        raise DeployError(f"there is no setting {', '.join(unknown)}; there are {', '.join(sorted(SETTINGS))}")
     if f"{PREFIX}INCLUDE" in values:
         raise DeployError(f"{PREFIX}INCLUDE: leave it out, MWAA gets include/ in dags/, where it is found")
     source = values.get(f"{PREFIX}SOURCE", "")
     if source and not source.startswith("s3://"):
         raise DeployError(f"{PREFIX}SOURCE: MWAA has no folder of yours; give an s3:// prefix, got {source!r}")
     if problems := Settings.from_environment(root / "dags", values).problems:
-        raise DeployError("; ".join(problems))
+        raise DeployError("; ".join(map(str, problems)))
 
 
 def requirements(root: Path = package.ROOT) -> str:

@@ -191,7 +191,7 @@ def test_the_dag_parses_without_any_setting_and_with_wrong_ones(monkeypatch: pyt
     bag = DagBag(dag_folder=DAG_FILE)
     assert bag.import_errors == {}
     settings = bag.dags[DAILY_DAG].task_dict["step_1_copy_raw_data"].settings  # type: ignore[union-attr]
-    named = {problem.split(":")[0] for problem in settings.problems}
+    named = {problem.setting for problem in settings.problems}
     assert named == {
         "SMART_HUB_DATA_BUCKET",
         "SMART_HUB_FILES_PER_DAY",

@@ -1,4 +1,4 @@
-"""What a deployment sets: environment variables ``SMART_HUB_…``, read once, while a DAG is parsed.
+"""The settings of a deployment: environment variables ``SMART_HUB_…``, read when a DAG is parsed.
 
 Each setting is declared once, as a field of ``Settings``; docs/settings.md has the same as a table.
 """
@@ -6,14 +6,25 @@ Each setting is declared once, as a field of ``Settings``; docs/settings.md has 
 import difflib
 import os
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from smart_hub.shared.layout import DEFAULT_STACK, MAX_FILES_PER_DAY, database_name
 
 PREFIX = "SMART_HUB_"
+# Names of version 1.0, which work until version 3.0.
+RENAMED = {
+    "SMART_HUB_KEEP_HOURS": "SMART_HUB_RETENTION_HOURS",
+    "SMART_HUB_LEAST_COVERAGE": "SMART_HUB_MIN_COVERAGE",
+}
+# Names of version 1.0 that nothing with the same meaning replaces.
+REMOVED = {
+    "SMART_HUB_MOST_REJECTED": "no longer exists. It limited the share of rejected lines; the audit now limits the"
+    " share of hubs with mostly rejected values, by SMART_HUB_MAX_REJECT_RATIO. Remove it (docs/upgrade.md)"
+}
 # As in bootstrap.yaml: the longest name of a bucket has to fit into 63 characters.
 STACK_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,23}[a-z0-9]")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
@@ -21,85 +32,92 @@ _BUCKET_PATTERN = re.compile(r"(?!.*\.\.)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.
 _TOPIC_PATTERN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}", re.ASCII)
 _QUICKSIGHT_DATA_SETS = ("usage_cost", "daily_device_cost", "hourly_load", "peak_shift", "locations", "rates")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
-# What the DAGs' tasks read in the include folder.
+# The DAGs' tasks read these folders of the include folder.
 _INCLUDED = ("sql/insights", "sql/publish", "sql/quality")
-# Of the commands on a laptop, not of a deployment; see ops/settings.py.
+# A setting of the commands on a laptop, not of a deployment; see ops/settings.py.
 _LAPTOP = "SMART_HUB_LOCAL"
-# Kubernetes gives each pod such variables of every service beside it, so of one that is called smart-hub-something:
+# Kubernetes sets these in each pod for every service, for example for a service called smart-hub-api:
 # https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
 _KUBERNETES_PATTERN = re.compile(r"SMART_HUB_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_\w+)?)")
 
 
-class SettingsError(ValueError):
-    """Settings that are missing or wrong; the message names every one of them."""
+class Problem(NamedTuple):
+    """Why a run cannot start. setting: the variable at fault; similar: the setting that is meant if there is none."""
+
+    setting: str
+    message: str
+    similar: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.message}"
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a value has to be, in words, and how its text is read: None is what no text of this kind gives."""
+    """A kind of value. expected: describes it; parse: returns None for invalid text."""
 
     expected: str
-    read: Callable[[str], Any]
+    parse: Callable[[str], Any]
 
 
 def _text(expected: str, pattern: re.Pattern[str]) -> Kind:
     return Kind(expected, lambda text: text if pattern.fullmatch(text) else None)
 
 
-def _number(most: int) -> Kind:
-    def read(text: str) -> int | None:
-        return int(text) if text.isascii() and text.isdigit() and 1 <= int(text) <= most else None
+def _number(maximum: int) -> Kind:
+    def parse(text: str) -> int | None:
+        return int(text) if text.isascii() and text.isdigit() and 1 <= int(text) <= maximum else None
 
-    return Kind(f"a number from 1 to {most}", read)
+    return Kind(f"a number from 1 to {maximum}", parse)
 
 
-def _decimal(most: int) -> Kind:
-    """Kept as text, for it goes into SQL as it is."""
+def _decimal(maximum: int) -> Kind:
+    """The value remains text because statements contain it as it is."""
 
-    def read(text: str) -> str | None:
-        return text if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text, re.ASCII) and float(text) <= most else None
+    def parse(text: str) -> str | None:
+        return text if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) and float(text) <= maximum else None
 
-    return Kind(f"a decimal number from 0 to {most}", read)
+    return Kind(f"a decimal number from 0 to {maximum}", parse)
 
 
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
-    except OSError:  # below a folder that may not be entered
+    except OSError:  # a folder above it cannot be entered
         return False
 
 
-def _read_source(text: str) -> str | None:
+def _parse_source(text: str) -> str | None:
     bucket = text.removeprefix("s3://").partition("/")[0]
-    fits = _BUCKET_PATTERN.fullmatch(bucket) if text.startswith("s3://") else _is_folder(Path(text))
-    return text.rstrip("/") if fits else None
+    valid = _BUCKET_PATTERN.fullmatch(bucket) if text.startswith("s3://") else _is_folder(Path(text))
+    return text.rstrip("/") if valid else None
 
 
-def _read_include(text: str) -> Path | None:
+def _parse_include(text: str) -> Path | None:
     return Path(text) if all(_is_folder(Path(text, name)) for name in _INCLUDED) else None
 
 
 _STACK = _text("2 to 25 lower-case letters, digits and hyphens, beginning with a letter", STACK_PATTERN)
 _BUCKET = _text("the name of a bucket alone", _BUCKET_PATTERN)
-_SOURCE = Kind("a folder that exists, or s3://bucket/prefix", _read_source)
-_CONNECTION = _text("the id of a connection", re.compile(r"[\w#!()\-.:/\\]{1,250}"))  # as Airflow has it
+_SOURCE = Kind("a folder that exists, or s3://bucket/prefix", _parse_source)
+_CONNECTION = _text("the id of a connection", re.compile(r"[\w#!()\-.:/\\]{1,250}"))  # as in Airflow
 _TOPIC = _text("the ARN of an SNS topic", _TOPIC_PATTERN)
 _SWITCH = Kind("true or false", lambda text: _TRUTH.get(text.lower()))
-_INCLUDE = Kind(f"a folder with {', '.join(_INCLUDED)}", _read_include)
+_INCLUDE = Kind(f"a folder with {', '.join(_INCLUDED)}", _parse_include)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting: the text of its default (None: it has to be set; empty: there is none), and who goes by it."""
+    """One setting. default: as text; None if the variable has to be set, "" if there is none."""
 
     default: str | None
     kind: Kind
-    meaning: str
-    readers: tuple[str, ...]
+    description: str
+    used_by: tuple[str, ...]
 
 
-def _setting(default: str | None, kind: Kind, meaning: str, *readers: str) -> Any:
-    return field(metadata={"setting": Setting(default, kind, meaning, readers)})
+def _setting(default: str | None, kind: Kind, description: str, *used_by: str) -> Any:
+    return field(metadata={"setting": Setting(default, kind, description, used_by)})
 
 
 @dataclass(frozen=True)
@@ -108,8 +126,8 @@ class Settings:
 
     The variable of a field is ``SMART_HUB_`` and its name in capitals.
 
-    ``problems`` says what is wrong, each beginning with the variable's name. It is reported when a run starts
-    (``check``), for a DAG that fails to parse vanishes from the UI.
+    A DAG that fails to parse vanishes from the UI. Therefore reading does not fail: the first task of each run fails
+    if there are ``problems``, and logs the ``deprecations``.
     """
 
     stack: str = _setting(
@@ -125,17 +143,17 @@ class Settings:
     aws_conn_id: str = _setting(
         "aws_default",
         _CONNECTION,
-        "Airflow's connection to AWS; where there is no aws_default, boto3's own credentials are used",
+        "Airflow's connection to AWS; if there is no aws_default, boto3's own credentials are used",
         "all tasks",
         "page",
     )
-    source: str = _setting("<include>/data", _SOURCE, "where the raw data come from", "step 1")
+    source: str = _setting("<include>/data", _SOURCE, "folder or prefix of the raw data", "step 1")
     mirror: bool = _setting("false", _SWITCH, "true deletes raw objects that the source no longer has", "step 1")
     skip_empty_days: bool = _setting(
         "false", _SWITCH, "true skips a day for which the source has no usage, instead of failing", "step 1"
     )
     files_per_day: int = _setting(
-        "1", _number(MAX_FILES_PER_DAY), "Parquet files that a published day has", "step 6", "audit"
+        "1", _number(MAX_FILES_PER_DAY), "number of Parquet files of a published day", "step 6", "audit"
     )
     retention_hours: int = _setting(
         "24", _number(24 * 366), "age in hours from which superseded versions are deleted", "step 7"
@@ -143,7 +161,9 @@ class Settings:
     max_reject_ratio: str = _setting(
         "0.5", _decimal(1), "largest share of hubs for which over half of the values can be rejected", "audit"
     )
-    watts_margin: str = _setting("1.25", _decimal(100), "how many times its watts a device may seem to draw", "audit")
+    watts_margin: str = _setting(
+        "1.25", _decimal(100), "factor by which a device can appear to exceed its watts", "audit"
+    )
     min_coverage: str = _setting(
         "0.9",
         _decimal(1),
@@ -153,54 +173,59 @@ class Settings:
     sns_topic_arn: str = _setting(
         "",
         _TOPIC,
-        "topic that is told of failed tasks and late runs",
+        "topic to which failed tasks and late runs are reported",
         "all DAGs, when a task fails; smart_hub_usage, when a run is late",
     )
     quicksight: bool = _setting(
         "false", _SWITCH, "true refreshes the data sets of the dashboard after a publish", "refresh_quicksight"
     )
-    include: Path = _setting(  # noqa: RUF009 - it gives a field
+    include: Path = _setting(  # noqa: RUF009 - it returns a field
         "<dags>/include, else <dags>/../include", _INCLUDE, "the package's include folder", "all tasks"
     )
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    deprecations: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, dags: Path, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """Settings of a deployment whose DAGs lie in the folder ``dags``. An empty variable is one that is not set.
+        """Settings of a deployment whose DAGs are in the folder ``dags``. An empty variable counts as unset.
 
-        A value that is wrong stands as it is where it is a text, so that nothing works on another deployment's
-        resources by mistake; else the default stands for it.
+        If a value is invalid, text is used as it is, so that nothing works on another deployment's resources by
+        mistake; a setting of another type gets its default.
         """
-        include = environ.get("SMART_HUB_INCLUDE") or str(_include_folder(dags))
-        places = {"SMART_HUB_INCLUDE": include, "SMART_HUB_SOURCE": f"{include}/data"}
+        given = {name: (text, "") for name in SETTINGS if (text := environ.get(name))}
+        conflicts, deprecations = [], []
+        for old, new in RENAMED.items():
+            if text := environ.get(old):
+                deprecations.append(f"{old} is now called {new}; version 3.0 will not accept the old name")
+                if given.setdefault(new, (text, f" from {old}"))[0] != text:
+                    conflicts.append(Problem(old, f"is the old name of {new}, which has another value: remove it", new))
+        for message in deprecations:
+            warnings.warn(message, FutureWarning, stacklevel=2)
+        include = given["SMART_HUB_INCLUDE"][0] if "SMART_HUB_INCLUDE" in given else str(_include_folder(dags))
+        defaults = {"SMART_HUB_INCLUDE": include, "SMART_HUB_SOURCE": f"{include}/data"}
         values: dict[str, Any] = {}
         problems = []
         for own in fields(cls):
             if "setting" not in own.metadata:
                 continue
             name, setting = variable(own.name), own.metadata["setting"]
-            default = places.get(name, setting.default)
-            text = environ.get(name) or default
+            default = defaults.get(name, setting.default)
+            text, origin = given.get(name, (default, ", its default"))
             if text is None:
-                problems.append(f"{name}: not set; it is {setting.meaning}")
-            value = setting.kind.read(text) if text else ""
+                problems.append(Problem(name, f"not set; it is {setting.description}"))
+            value = setting.kind.parse(text) if text else ""
             if value is None:
-                unset = "" if environ.get(name) else ", its default"
-                problems.append(f"{name}: expected {setting.kind.expected}, got {text!r}{unset}")
-                value = own.type(text) if own.type in (str, Path) else setting.kind.read(default)
+                problems.append(Problem(name, f"expected {setting.kind.expected}, got {text!r}{origin}"))
+                value = own.type(text) if own.type in (str, Path) else setting.kind.parse(default)
             values[own.name] = value
-        return cls(**values, problems=(*problems, *_unknown(environ)))
-
-    def check(self) -> None:
-        """Raises SettingsError naming every setting that is missing, wrong or unknown."""
-        if self.problems:
-            raise SettingsError("; ".join(self.problems))
+        problems += [*_unknown(environ), *conflicts]
+        return cls(**values, problems=tuple(problems), deprecations=tuple(deprecations))
 
     @property
-    def page_problems(self) -> list[str]:
-        """The problems that concern the page: a web server may have neither include folder nor source."""
-        needed = [name for name, setting in SETTINGS.items() if "page" in setting.readers]
-        return [problem for problem in self.problems if any(name in problem for name in needed)]
+    def page_problems(self) -> list[Problem]:
+        """The problems that concern the page: a web server can lack the include folder and the source."""
+        used = {name for name, setting in SETTINGS.items() if "page" in setting.used_by}
+        return [problem for problem in self.problems if used & {problem.setting, problem.similar}]
 
     @property
     def database(self) -> str:
@@ -217,7 +242,7 @@ class Settings:
 
     @property
     def quicksight_data_sets(self) -> list[str]:
-        """Ids of the data sets of the dashboard, as include/quicksight has them; none where there is no dashboard."""
+        """Ids of the dashboard's data sets, as in include/quicksight; empty without a dashboard."""
         return [self.resource(name) for name in _QUICKSIGHT_DATA_SETS] if self.quicksight else []
 
     @property
@@ -240,14 +265,15 @@ SETTINGS: dict[str, Setting] = {
 }
 
 
-def _unknown(environ: Mapping[str, str]) -> list[str]:
-    """A problem for each variable that looks like a setting and is none, as a mistyped one does."""
-    unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in {*SETTINGS, _LAPTOP})
-    return [
-        f"{name}: there is no such setting; the closest is {difflib.get_close_matches(name, SETTINGS, 1, cutoff=0)[0]}"
-        for name in unknown
-        if not _KUBERNETES_PATTERN.fullmatch(name)
-    ]
+def _unknown(environ: Mapping[str, str]) -> list[Problem]:
+    """A problem for each variable with the prefix that is not a setting, for example because it is misspelled."""
+    known = {*SETTINGS, *RENAMED, *REMOVED, _LAPTOP}
+    problems = [Problem(name, message) for name, message in REMOVED.items() if environ.get(name)]
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known and not _KUBERNETES_PATTERN.fullmatch(name):
+            (closest,) = difflib.get_close_matches(name, SETTINGS, 1, cutoff=0)
+            problems.append(Problem(name, f"there is no such setting; the closest is {closest}", closest))
+    return problems
 
 
 def _include_folder(dags: Path) -> Path:

@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from smart_hub.core.publications import Publications
-from smart_hub.core.settings import Settings, SettingsError
+from smart_hub.core.settings import Settings
 from smart_hub.orchestration import deployment, macros
 from smart_hub.orchestration.connection import clients
 from smart_hub.shared.athena import AthenaRunner
@@ -31,14 +31,18 @@ class SmartHubOperator(BaseOperator):
     def check_settings(self, *, deployed: bool = True) -> None:
         """Fails the first task of a run, without a retry, if a setting is invalid or does not match the deployment.
 
-        deployed: whether to check that the bucket and stack of the settings exist on AWS.
+        Logs deprecated settings. deployed: whether to check that the bucket and stack of the settings exist on AWS.
         """
-        try:
-            self.settings.check()
-        except SettingsError as error:
-            raise settings_error(str(error)) from None
-        if deployed and (problems := deployment.problems(self.settings, self.client)):
-            raise settings_error("; ".join(problems))
+        for message in self.settings.deprecations:
+            self.log.warning(message)
+        problems = self.settings.problems
+        if deployed and not problems:
+            problems = tuple(deployment.problems(self.settings, self.client))
+        if problems:
+            raise AirflowFailException(
+                f"settings are missing or wrong: {'; '.join(map(str, problems))}. Correct them in the environment of"
+                " Airflow (docs/settings.md) and clear this task"
+            )
 
     @cached_property
     def client(self) -> Callable[[str], Any]:
@@ -133,13 +137,6 @@ class SmartHubOperator(BaseOperator):
         except self.glue.exceptions.EntityNotFoundException:
             return None
         return str(answer["Partition"]["StorageDescriptor"]["Location"])
-
-
-def settings_error(problems: str) -> AirflowFailException:
-    return AirflowFailException(
-        f"missing or invalid settings: {problems}. Correct them in the environment of Airflow (docs/settings.md) and"
-        " clear this task"
-    )
 
 
 def stale_run_error(missing: str) -> AirflowFailException:

@@ -109,7 +109,7 @@ def _open_data() -> PublishedData:
     """The deployment's data, with its settings and its Airflow connection. Raises UnavailableError."""
     settings = Settings.from_environment(dags=Path(conf.get("core", "dags_folder")))
     if problems := settings.page_problems:
-        raise UnavailableError(f"The deployment's settings are missing or invalid: {'; '.join(problems)}.")
+        raise UnavailableError(f"The deployment's settings are missing or invalid: {'; '.join(map(str, problems))}.")
     return PublishedData(
         database=settings.database,
         bucket=settings.data_bucket,

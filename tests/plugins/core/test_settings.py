@@ -1,10 +1,10 @@
-"""What a deployment sets, and what it is told when it sets it wrongly."""
+"""The settings of a deployment, and the problems that are reported for invalid ones."""
 
 from pathlib import Path
 
 import pytest
 
-from smart_hub.core.settings import SETTINGS, STACK_PATTERN, Settings, SettingsError
+from smart_hub.core.settings import RENAMED, SETTINGS, STACK_PATTERN, Settings
 
 REPOSITORY = Path(__file__).parents[3]
 REQUIRED = {"SMART_HUB_DATA_BUCKET": "the-data"}
@@ -18,10 +18,8 @@ def dags(tmp_path: Path) -> Path:
     return tmp_path / "dags"
 
 
-def test_the_bucket_alone_has_to_be_set(dags: Path) -> None:
-    settings = Settings.from_environment(dags, REQUIRED)
-    settings.check()
-    assert settings == Settings(
+def test_only_the_bucket_has_to_be_set(dags: Path) -> None:
+    assert Settings.from_environment(dags, REQUIRED) == Settings(
         stack="smart-hub",
         data_bucket="the-data",
         source=str(dags.parent / "include" / "data"),
@@ -39,34 +37,24 @@ def test_the_bucket_alone_has_to_be_set(dags: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["", "0", "0.5", "1"])
-def test_the_share_of_rejects_is_a_decimal_number(dags: Path, text: str) -> None:
-    given = {**REQUIRED, "SMART_HUB_MAX_REJECT_RATIO": text}
-    settings = Settings.from_environment(dags, given)
-    settings.check()
-    assert settings.max_reject_ratio == (text or "0.5")
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        *(("MAX_REJECT_RATIO", text, text or "0.5") for text in ("", "0", "0.75", "1")),
+        *(("MIN_COVERAGE", text, text or "0.9") for text in ("", "0", "0.75", "1")),
+        *(("FILES_PER_DAY", text, int(text or 1)) for text in ("", "4", "100")),
+        *(("MIRROR", text, text in ("true", "TRUE", "1")) for text in ("true", "TRUE", "1", "0", "")),
+    ],
+)
+def test_a_value_is_read(dags: Path, name: str, text: str, value: object) -> None:
+    settings = Settings.from_environment(dags, {**REQUIRED, f"SMART_HUB_{name}": text})
+    assert (settings.problems, getattr(settings, name.lower())) == ((), value)
 
 
 @pytest.mark.parametrize("text", ["5%", "1.1", "-0.1", ".5", "1e-3", "nan", "0,5", "٠"])
-def test_another_share_of_rejects_is_named(dags: Path, text: str) -> None:
-    settings = Settings.from_environment(dags, {**REQUIRED, "SMART_HUB_MAX_REJECT_RATIO": text})
-    with pytest.raises(SettingsError, match="SMART_HUB_MAX_REJECT_RATIO: expected a decimal number from 0 to 1, got"):
-        settings.check()
-
-
-@pytest.mark.parametrize("text", ["", "0", "0.75", "1"])
-def test_the_least_coverage_is_a_decimal_number(dags: Path, text: str) -> None:
-    given = {**REQUIRED, "SMART_HUB_MIN_COVERAGE": text}
-    settings = Settings.from_environment(dags, given)
-    settings.check()
-    assert settings.min_coverage == (text or "0.9")
-
-
-@pytest.mark.parametrize(("text", "files"), [("", 1), ("4", 4), ("100", 100)])
-def test_a_day_has_as_many_files_as_athena_can_write(dags: Path, text: str, files: int) -> None:
-    settings = Settings.from_environment(dags, {**REQUIRED, "SMART_HUB_FILES_PER_DAY": text})
-    settings.check()
-    assert settings.files_per_day == files
+def test_an_invalid_decimal_number_is_reported(dags: Path, text: str) -> None:
+    (problem,) = Settings.from_environment(dags, {**REQUIRED, "SMART_HUB_MAX_REJECT_RATIO": text}).problems
+    assert problem == ("SMART_HUB_MAX_REJECT_RATIO", f"expected a decimal number from 0 to 1, got {text!r}", "")
 
 
 def test_all_names_derive_from_the_stack(dags: Path) -> None:
@@ -77,7 +65,7 @@ def test_all_names_derive_from_the_stack(dags: Path) -> None:
     assert settings.location("raw/rates/") == "s3://the-data/raw/rates/"
 
 
-def test_only_where_there_is_a_dashboard_it_has_data_sets(dags: Path) -> None:
+def test_data_sets_are_refreshed_only_if_there_is_a_dashboard(dags: Path) -> None:
     given = {**REQUIRED, "SMART_HUB_STACK": "hub-two"}
     assert Settings.from_environment(dags, given).quicksight_data_sets == []
     assert Settings.from_environment(dags, {**given, "SMART_HUB_QUICKSIGHT": "true"}).quicksight_data_sets == [
@@ -99,7 +87,7 @@ def test_the_include_folder_is_looked_for_in_order(dags: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         ("SMART_HUB_STACK", "Smart Hub", "expected 2 to 25 lower-case letters, digits and hyphens, beginning with"),
         ("SMART_HUB_STACK", "a" * 26, "got 'aaaaaaaaaaaaaaaaaaaaaaaaaa'"),
@@ -129,41 +117,40 @@ def test_the_include_folder_is_looked_for_in_order(dags: Path, tmp_path: Path) -
         ("SMART_HUB_MIROR", "", "there is no such setting; the closest is SMART_HUB_MIRROR"),
     ],
 )
-def test_a_wrong_value_is_reported_with_its_name(dags: Path, name: str, value: str, said: str) -> None:
-    settings = Settings.from_environment(dags, {**REQUIRED, name: value})
-    with pytest.raises(SettingsError) as raised:
-        settings.check()
-    assert str(raised.value).startswith(f"{name}: ")
-    assert said in str(raised.value)
+def test_an_invalid_value_is_reported_with_its_name(dags: Path, name: str, value: str, message: str) -> None:
+    (problem,) = Settings.from_environment(dags, {**REQUIRED, name: value}).problems
+    assert problem.setting == name
+    assert message in problem.message
 
 
 def test_an_include_folder_that_is_not_complete_is_reported(dags: Path) -> None:
     (dags.parent / "include" / "sql" / "quality").rmdir()
     (problem,) = Settings.from_environment(dags, REQUIRED).problems
-    assert problem == (
+    assert str(problem) == (
         "SMART_HUB_INCLUDE: expected a folder with sql/insights, sql/publish, sql/quality, got"
         f" '{dags.parent / 'include'}', its default"
     )
 
 
-def test_a_default_that_is_not_there_is_reported_as_one(dags: Path) -> None:
+def test_a_default_that_does_not_exist_is_reported_as_one(dags: Path) -> None:
     (dags.parent / "include" / "data").rmdir()
     (problem,) = Settings.from_environment(dags, REQUIRED).problems
-    assert problem.startswith("SMART_HUB_SOURCE: expected a folder that exists, or s3://bucket/prefix, got ")
-    assert problem.endswith(", its default")
+    assert problem.setting == "SMART_HUB_SOURCE"
+    assert problem.message.startswith("expected a folder that exists, or s3://bucket/prefix, got ")
+    assert problem.message.endswith(", its default")
 
 
 @pytest.mark.parametrize(
     "source", ["s3://upstream", "s3://upstream/", "s3://upstream/export..2/", "s3://up.stream/a/b"]
 )
-def test_a_source_may_lie_in_s3(dags: Path, source: str) -> None:
+def test_a_source_can_be_a_prefix_in_s3(dags: Path, source: str) -> None:
     settings = Settings.from_environment(dags, {**REQUIRED, "SMART_HUB_SOURCE": source})
     assert settings.problems == ()
     assert settings.source == source.rstrip("/")
 
 
-def test_a_name_that_is_wrong_is_replaced_by_no_other(dags: Path) -> None:
-    # Given names with a mistake, expect that nothing works on what bears the default name
+def test_an_invalid_name_is_not_replaced_by_the_default(dags: Path) -> None:
+    # otherwise tasks would work on the resources of another deployment
     given = {"SMART_HUB_STACK": "Hub-Two", "SMART_HUB_DATA_BUCKET": "Two", "SMART_HUB_AWS_CONN_ID": "aws two"}
     settings = Settings.from_environment(dags, given)
     assert (settings.stack, settings.data_bucket, settings.aws_conn_id) == ("Hub-Two", "Two", "aws two")
@@ -172,8 +159,8 @@ def test_a_name_that_is_wrong_is_replaced_by_no_other(dags: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "SMART_HUB_LOCAL",  # of the laptop's commands
-        # of a service smart-hub, and of smart-hub-api, as Kubernetes tells each pod of them
+        "SMART_HUB_LOCAL",  # a setting of the laptop's commands
+        # of services smart-hub and smart-hub-api: Kubernetes sets them in each pod
         "SMART_HUB_SERVICE_HOST",
         "SMART_HUB_SERVICE_PORT",
         "SMART_HUB_PORT",
@@ -181,30 +168,96 @@ def test_a_name_that_is_wrong_is_replaced_by_no_other(dags: Path) -> None:
         "SMART_HUB_API_SERVICE_PORT_HTTP",
     ],
 )
-def test_what_others_set_is_no_mistake(dags: Path, name: str) -> None:
+def test_variables_of_other_programs_are_ignored(dags: Path, name: str) -> None:
     assert Settings.from_environment(dags, {**REQUIRED, name: "8080"}).problems == ()
 
 
 def test_all_problems_are_reported_at_once(dags: Path) -> None:
     settings = Settings.from_environment(dags, {"SMART_HUB_MIRROR": "yes", "SMART_HUB_HOURS": "3"})
-    with pytest.raises(SettingsError, match=r"SMART_HUB_DATA_BUCKET: .*; SMART_HUB_MIRROR: .*; SMART_HUB_HOURS: "):
-        settings.check()
+    assert [problem.setting for problem in settings.problems] == [
+        "SMART_HUB_DATA_BUCKET",
+        "SMART_HUB_MIRROR",
+        "SMART_HUB_HOURS",
+    ]
 
 
-def test_the_page_is_told_of_what_it_goes_by(dags: Path) -> None:
+def test_the_page_gets_the_problems_of_the_settings_that_it_uses(dags: Path) -> None:
     # Given a web server without an include folder, and a bucket whose variable is mistyped
     given = {"SMART_HUB_DATA_BUKET": "the-data", "SMART_HUB_INCLUDE": "/nowhere", "SMART_HUB_MIRROR": "yes"}
     problems = Settings.from_environment(dags, given).page_problems
-    assert [problem.split(":")[0] for problem in problems] == ["SMART_HUB_DATA_BUCKET", "SMART_HUB_DATA_BUKET"]
+    assert [problem.setting for problem in problems] == ["SMART_HUB_DATA_BUCKET", "SMART_HUB_DATA_BUKET"]
 
 
-@pytest.mark.parametrize(("text", "mirror"), [("true", True), ("TRUE", True), ("1", True), ("0", False), ("", False)])
-def test_mirroring_is_on_or_off(dags: Path, text: str, mirror: bool) -> None:
-    assert Settings.from_environment(dags, {"SMART_HUB_MIRROR": text}).mirror is mirror
+# git show 4f00107:plugins/smart_hub/settings.py
+VERSION_1 = {
+    "SMART_HUB_STACK": "hub-two",
+    "SMART_HUB_DATA_BUCKET": "data-two",
+    "SMART_HUB_AWS_CONN_ID": "aws_two",
+    "SMART_HUB_SOURCE": "s3://upstream",
+    "SMART_HUB_MIRROR": "true",
+    "SMART_HUB_SKIP_EMPTY_DAYS": "true",
+    "SMART_HUB_FILES_PER_DAY": "2",
+    "SMART_HUB_KEEP_HOURS": "48",
+    "SMART_HUB_WATTS_MARGIN": "2",
+    "SMART_HUB_LEAST_COVERAGE": "0.8",
+    "SMART_HUB_SNS_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:alarms",
+    "SMART_HUB_QUICKSIGHT": "true",
+}
 
 
-def test_a_stack_is_named_as_its_deployment_takes_it() -> None:
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_every_name_of_version_1_works(dags: Path) -> None:
+    settings = Settings.from_environment(dags, VERSION_1)
+    assert settings.problems == ()
+    names = [RENAMED.get(name, name) for name in VERSION_1]
+    values = [getattr(settings, name.removeprefix("SMART_HUB_").lower()) for name in names]
+    assert [str(value).lower() if isinstance(value, bool | int) else value for value in values] == [*VERSION_1.values()]
 
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_an_old_name_works_with_a_warning_that_has_the_new_one(dags: Path, old: str, new: str) -> None:
+    with pytest.warns(FutureWarning) as warned:
+        settings = Settings.from_environment(dags, {**REQUIRED, old: "1"})
+    assert settings.deprecations == (f"{old} is now called {new}; version 3.0 will not accept the old name",)
+    assert [str(warning.message) for warning in warned] == [*settings.deprecations]
+    assert Settings.from_environment(dags, {**REQUIRED, old: ""}).deprecations == ()
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize(
+    ("old", "new", "hours", "problems"),
+    [
+        ("48", "48", 48, []),
+        ("48", "72", 72, ["is the old name of SMART_HUB_RETENTION_HOURS, which has another value: remove it"]),
+    ],
+)
+def test_a_new_name_takes_precedence_over_the_old_one(
+    dags: Path, old: str, new: str, hours: int, problems: list[str]
+) -> None:
+    environ = {**REQUIRED, "SMART_HUB_KEEP_HOURS": old, "SMART_HUB_RETENTION_HOURS": new}
+    settings = Settings.from_environment(dags, environ)
+    assert settings.retention_hours == hours
+    assert [str(one) for one in settings.problems] == [f"SMART_HUB_KEEP_HOURS: {problem}" for problem in problems]
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_an_invalid_value_of_an_old_name_is_reported_with_both(dags: Path) -> None:
+    (problem,) = Settings.from_environment(dags, {**REQUIRED, "SMART_HUB_KEEP_HOURS": "0"}).problems
+    assert str(problem) == (
+        "SMART_HUB_RETENTION_HOURS: expected a number from 1 to 8784, got '0' from SMART_HUB_KEEP_HOURS"
+    )
+
+
+def test_a_setting_with_another_meaning_today_is_not_reinterpreted(dags: Path) -> None:
+    settings = Settings.from_environment(dags, {**REQUIRED, "SMART_HUB_MOST_REJECTED": "0.05"})
+    assert settings.max_reject_ratio == "0.5"
+    (problem,) = settings.problems
+    assert problem.setting == "SMART_HUB_MOST_REJECTED"
+    assert "limited the share of rejected lines; the audit now limits the share of hubs" in problem.message
+    assert Settings.from_environment(dags, {**REQUIRED, "SMART_HUB_MOST_REJECTED": ""}).problems == ()
+
+
+def test_the_template_accepts_the_same_names_of_stacks() -> None:
     bootstrap = (REPOSITORY / "include" / "infrastructure" / "bootstrap.yaml").read_text(encoding="utf-8")
     assert f"AllowedPattern: '{STACK_PATTERN.pattern}'" in bootstrap
 
@@ -215,8 +268,8 @@ def test_the_docs_list_every_setting() -> None:
             f"`{name}`",
             setting.kind.expected,
             "has to be set" if setting.default is None else f"`{setting.default}`" if setting.default else "none",
-            setting.meaning,
-            ", ".join(setting.readers),
+            setting.description,
+            ", ".join(setting.used_by),
         ]
         for name, setting in SETTINGS.items()
     ]
