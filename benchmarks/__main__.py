@@ -25,7 +25,7 @@ from typing import Any
 from benchmarks import bill, data_plane, measure, page, scheduler, tables
 from benchmarks.data_plane import MeasuredDay
 from benchmarks.measure import CommandError, ResourceUsage
-from ops.settings import ROOT, Settings, UserError
+from ops.settings import ROOT, LaptopSettings, UserError
 
 FIRST_DAY, DAY = "2019-12-21", "2019-12-22"  # the baselines and the copied design run the second one
 BENCH_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
@@ -56,10 +56,10 @@ class Benchmark:
         self.copied: dict[int, bill.BilledDay] = {}
         self.started = time.monotonic()
 
-    def settings(self, **changes: Any) -> Settings:
-        """Settings of an environment in the benchmark's folder, with its own ports."""
+    def settings(self, **changes: Any) -> LaptopSettings:
+        """LaptopSettings of an environment in the benchmark's folder, with its own ports."""
         local = self.folder / "local"
-        own = Settings(local, airflow_port=28480, aws_port=28466, trino_port=28490)
+        own = LaptopSettings(local, airflow_port=28480, aws_port=28466, trino_port=28490)
         return replace(own, request_log=local / "logs" / "requests.log", **changes)
 
     def source(self, hubs: int, days: int = 2) -> Path:

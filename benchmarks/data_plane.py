@@ -17,7 +17,7 @@ from benchmarks import bill, copied_design, measure
 from benchmarks.measure import Meter, ResourceUsage
 from ops import processes, services
 from ops.environment import airflow_environment, inherited
-from ops.settings import ROOT, Settings
+from ops.settings import ROOT, LaptopSettings
 from smart_hub.shared.layout import PUBLISHED_TABLES, RESULTS_PREFIX, VERSION_PATTERN, day_prefix, raw_key
 
 # The steps of the tasks: the seven, and those between them.
@@ -125,7 +125,7 @@ class CopiedDay:
 
 
 @contextmanager
-def local_aws(settings: Settings) -> Iterator[list[int]]:
+def local_aws(settings: LaptopSettings) -> Iterator[list[int]]:
     """Runs a local AWS with the stack and the query engine of the settings; yields the pids of both."""
     shutil.rmtree(settings.local, ignore_errors=True)
     try:
@@ -136,7 +136,7 @@ def local_aws(settings: Settings) -> Iterator[list[int]]:
         shutil.rmtree(settings.local, ignore_errors=True)
 
 
-def run(settings: Settings, days: Sequence[str], out: Path | None = None) -> tuple[list[MeasuredDay], ResourceUsage]:
+def run(settings: LaptopSettings, days: Sequence[str], out: Path | None = None) -> tuple[list[MeasuredDay], ResourceUsage]:
     """Runs days of the settings' source; the first one meets an empty environment.
 
     out: folder for a copy of the last day's published file. Returns the days and the usage of all of them together.
@@ -155,7 +155,7 @@ def run(settings: Settings, days: Sequence[str], out: Path | None = None) -> tup
     return measured, _total(operators.usage, aws.usage)
 
 
-def run_copied(settings: Settings, source: Path, hubs: int, day: str, out: Path, python: Path) -> CopiedDay:
+def run_copied(settings: LaptopSettings, source: Path, hubs: int, day: str, out: Path, python: Path) -> CopiedDay:
     """Runs a day of the widely copied design on its own local AWS.
 
     out: folder for a copy of the final table's files; python: the interpreter of the design's environment.
@@ -177,7 +177,7 @@ def _total(client: ResourceUsage, aws: ResourceUsage) -> ResourceUsage:
     return ResourceUsage(client.wall, client.cpu + aws.cpu, client.peak_mb + aws.peak_mb)
 
 
-def _days(output: str, settings: Settings, log: "_RequestLog") -> list[MeasuredDay]:
+def _days(output: str, settings: LaptopSettings, log: "_RequestLog") -> list[MeasuredDay]:
     by_name: dict[str, MeasuredDay] = {}
     for line in output.splitlines():
         task_run = json.loads(line)
@@ -199,7 +199,7 @@ def _days(output: str, settings: Settings, log: "_RequestLog") -> list[MeasuredD
 class _RequestLog:
     """The requests that the local AWS logs after this object was created."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: LaptopSettings) -> None:
         assert settings.request_log is not None
         self._path, self._bucket = settings.request_log, settings.data_bucket
         self._begin = self._path.stat().st_size
@@ -231,11 +231,11 @@ class _RequestLog:
                     yield "LIST" if "list-type=" in query else method, path
 
 
-def _client(settings: Settings, service: str) -> Any:
+def _client(settings: LaptopSettings, service: str) -> Any:
     return boto3.client(service, **settings.aws_client)  # type: ignore[call-overload]
 
 
-def _count_queries(settings: Settings, days: Sequence[MeasuredDay]) -> None:
+def _count_queries(settings: LaptopSettings, days: Sequence[MeasuredDay]) -> None:
     """Adds the queries of each day, which are known by the prefix of their results."""
     athena = _client(settings, "athena")
     pages = athena.get_paginator("list_query_executions").paginate(WorkGroup=settings.stack)
@@ -261,7 +261,7 @@ def _count_queries(settings: Settings, days: Sequence[MeasuredDay]) -> None:
                 day.scanned_bytes[name] = day.scanned_bytes.get(name, 0) + scanned
 
 
-def _measure_storage(settings: Settings, days: Sequence[MeasuredDay]) -> None:
+def _measure_storage(settings: LaptopSettings, days: Sequence[MeasuredDay]) -> None:
     """Adds the bytes of each day in S3: raw usage and the published tables."""
     s3 = _client(settings, "s3")
     for day in days:
@@ -272,7 +272,7 @@ def _measure_storage(settings: Settings, days: Sequence[MeasuredDay]) -> None:
             day.stored_bytes[name] = sum(item["Size"] for page in pages for item in page.get("Contents", []))
 
 
-def _download(settings: Settings, day: str, out: Path) -> None:
+def _download(settings: LaptopSettings, day: str, out: Path) -> None:
     s3 = _client(settings, "s3")
     listing = s3.list_objects_v2(Bucket=settings.data_bucket, Prefix=day_prefix("usage_cost", day))
     for number, item in enumerate(listing["Contents"]):

@@ -15,7 +15,7 @@ from rich.console import Console
 from benchmarks.measure import Meter, ResourceUsage
 from ops import demo, processes, services
 from ops.airflow_api import Dag, Task
-from ops.settings import Settings
+from ops.settings import LaptopSettings
 
 
 class BackfillError(Exception):
@@ -55,7 +55,7 @@ class Backfill:
 
 
 @contextmanager
-def airflow(settings: Settings) -> Iterator[float]:
+def airflow(settings: LaptopSettings) -> Iterator[float]:
     """Runs the laptop's services in their own folder; yields the seconds that they took to start."""
     shutil.rmtree(settings.local, ignore_errors=True)
     started = time.monotonic()
@@ -67,7 +67,7 @@ def airflow(settings: Settings) -> Iterator[float]:
         shutil.rmtree(settings.local, ignore_errors=True)
 
 
-def backfill(settings: Settings, days: Sequence[str]) -> Backfill:
+def backfill(settings: LaptopSettings, days: Sequence[str]) -> Backfill:
     """Runs the days on running services. Raises BackfillError."""
     records = processes.recorded(settings.run)
     aws = [records["local-aws"].pid]

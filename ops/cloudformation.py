@@ -8,7 +8,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
 from ops.package import Artifact
-from smart_hub.core.stacks import Report, StackError, describe, first_failure, waiting
+from smart_hub.core.stacks import Log, StackError, describe, first_failure, waiting
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -47,7 +47,7 @@ def tags_of(stack: str) -> "list[TagTypeDef]":
     return [{"Key": "project", "Value": "smart-hub"}, {"Key": "stack", "Value": stack}]
 
 
-def upload(s3: "S3Client", bucket: str, artifact: Artifact, report: Report, *, dry_run: bool = False) -> str | None:
+def upload(s3: "S3Client", bucket: str, artifact: Artifact, log: Log, *, dry_run: bool = False) -> str | None:
     """Puts an artifact unless it is there: its key holds its content's hash. Gives the id of the version put."""
     try:
         s3.head_object(Bucket=bucket, Key=artifact.key)
@@ -56,10 +56,10 @@ def upload(s3: "S3Client", bucket: str, artifact: Artifact, report: Report, *, d
         if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
             raise
     if dry_run:
-        report(f"would upload s3://{bucket}/{artifact.key}")
+        log(f"would upload s3://{bucket}/{artifact.key}")
         return None
     version = s3.put_object(Bucket=bucket, Key=artifact.key, Body=artifact.body).get("VersionId", "null")
-    report(f"uploaded s3://{bucket}/{artifact.key}")
+    log(f"uploaded s3://{bucket}/{artifact.key}")
     return version
 
 
@@ -74,7 +74,7 @@ def apply(
     template: Template,
     values: Mapping[str, str],
     tags: Sequence["TagTypeDef"],
-    report: Report,
+    log: Log,
     role: str | None = None,
     *,
     dry_run: bool = False,
@@ -122,7 +122,7 @@ def apply(
         _discard(cfn, change_set_id, stack_id, made=stack is None)
         if not any(text in reason for text in _NO_CHANGES):
             raise DeployError(f"stack {name}: the change set failed: {reason}") from None
-        report(f"{name}: no changes")
+        log(f"{name}: no changes")
         return outputs_of(cfn.describe_stacks(StackName=stack_id)["Stacks"][0])
 
     pages = cfn.get_paginator("describe_change_set").paginate(ChangeSetName=change_set_id, StackName=stack_id)
@@ -130,7 +130,7 @@ def apply(
         for change in page["Changes"]:
             item = change["ResourceChange"]
             replaced = f", replacement: {_REPLACEMENT[item['Replacement']]}" if item.get("Replacement") else ""
-            report(f"{name}: {item['Action'].lower()} {item['ResourceType']} {item['LogicalResourceId']}{replaced}")
+            log(f"{name}: {item['Action'].lower()} {item['ResourceType']} {item['LogicalResourceId']}{replaced}")
     if dry_run:
         _discard(cfn, change_set_id, stack_id, made=stack is None)
         return {} if stack is None else outputs_of(stack)
@@ -141,7 +141,7 @@ def apply(
     except WaiterError:
         began = "CREATE_IN_PROGRESS" if creating else "UPDATE_IN_PROGRESS"
         raise DeployError(f"stack {name}: {first_failure(cfn, stack_id, began)}") from None
-    report(f"{name}: {'created' if creating else 'updated'}")
+    log(f"{name}: {'created' if creating else 'updated'}")
     return outputs_of(cfn.describe_stacks(StackName=stack_id)["Stacks"][0])
 
 

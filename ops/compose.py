@@ -15,16 +15,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ops import demo, health, local_command, report
+from ops import demo, demo_results, health, local_command
 from ops.airflow_api import Dag
-from ops.settings import Settings, UserError
+from ops.settings import LaptopSettings, UserError
 from smart_hub.shared.layout import DAILY_DAG
 
 TRINO_SECONDS = 300  # a cold start with all of the official image's plugins
 
 
 @dataclass(frozen=True)
-class Containers(Settings):
+class Containers(LaptopSettings):
     """The services as their containers see each other; `airflow_port` and `aws_port` are those on the host."""
 
     @property
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
     return local_command.run(lambda: _run(Containers.from_environment(), options, console))
 
 
-def _run(settings: Settings, options: argparse.Namespace, console: Console) -> int:
+def _run(settings: LaptopSettings, options: argparse.Namespace, console: Console) -> int:
     begun = time.monotonic()
     days = demo.days_between(options.FROM, options.TO)
     demo.check_folder(Path(settings.source), days)
@@ -86,9 +86,9 @@ def _run(settings: Settings, options: argparse.Namespace, console: Console) -> i
     return status
 
 
-def wait_for_trino(settings: Settings) -> None:
+def wait_for_trino(settings: LaptopSettings) -> None:
     """Return when the local Athena answers a query by Trino. Raises UserError when it does not in time."""
-    athena = report.client(settings)
+    athena = demo_results.client(settings)
     deadline = time.monotonic() + TRINO_SECONDS
     while not health.trino_is_ready(athena, settings):
         if time.monotonic() > deadline:

@@ -20,7 +20,7 @@ import boto3
 
 from ops import local_command
 from ops.environment import isolate
-from ops.settings import Settings, UserError
+from ops.settings import LaptopSettings, UserError
 from smart_hub.page import document
 from smart_hub.page.filters import Filters, FiltersError
 from smart_hub.page.published_data import PublishedData
@@ -69,7 +69,7 @@ def write_report(data: PublishedData, hub: str, first: str, last: str, out: Path
 
 
 def _local_data() -> PublishedData:
-    settings = isolate(Settings.from_environment())
+    settings = isolate(LaptopSettings.from_environment())
 
     def client(service: Any) -> Any:
         return boto3.client(service, **settings.aws_client)

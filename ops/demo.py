@@ -17,10 +17,10 @@ from pathlib import Path
 import boto3
 from rich.console import Console
 
-from ops import local_command, progress, report, services
+from ops import demo_results, local_command, progress, services
 from ops.airflow_api import FINISHED, Dag, Run
 from ops.environment import isolate
-from ops.settings import Settings, UserError
+from ops.settings import LaptopSettings, UserError
 from smart_hub.shared.layout import DAILY_DAG
 
 FIRST, LAST = date(2019, 12, 21), date(2019, 12, 22)  # the days in include/data
@@ -41,12 +41,12 @@ def main(arguments: Sequence[str]) -> int:
     console = Console(file=stream, soft_wrap=not stream.isatty())
     source = {"SOURCE": options.source} if options.source else {}
     return local_command.run(
-        lambda: demo(isolate(Settings.from_environment({**os.environ, **source})), options, console),
+        lambda: demo(isolate(LaptopSettings.from_environment({**os.environ, **source})), options, console),
         interrupted="Interrupted. `make status` shows what goes on, `make down` ends it.",
     )
 
 
-def demo(settings: Settings, options: argparse.Namespace, console: Console) -> int:
+def demo(settings: LaptopSettings, options: argparse.Namespace, console: Console) -> int:
     """Run the days and print the results; 0 when all runs succeeded, else 1."""
     begun = time.monotonic()
     days = days_between(options.first, options.last)
@@ -58,7 +58,7 @@ def demo(settings: Settings, options: argparse.Namespace, console: Console) -> i
 
     results = run(settings, days, console, begun)
     if options.json:
-        print(json.dumps(report.document(results), indent=2))
+        print(json.dumps(demo_results.document(results), indent=2))
     console.print(
         f"\nAirflow    {settings.airflow_url}/dags/{DAILY_DAG}\n"
         f"Smart Hub  {settings.airflow_url}/plugin/smart-hub\n"
@@ -70,12 +70,12 @@ def demo(settings: Settings, options: argparse.Namespace, console: Console) -> i
     return exit_status(results)
 
 
-def exit_status(results: Sequence[report.Day]) -> int:
+def exit_status(results: Sequence[demo_results.DayResult]) -> int:
     """0 when all runs succeeded, else 1."""
     return int(any(day.state != "success" for day in results))
 
 
-def run(settings: Settings, days: Sequence[str], console: Console, begun: float) -> list[report.Day]:
+def run(settings: LaptopSettings, days: Sequence[str], console: Console, begun: float) -> list[demo_results.DayResult]:
     """Run the days on a running Airflow, print the results and return them.
 
     `begun`: when the command started, by the monotonic clock.
@@ -86,13 +86,13 @@ def run(settings: Settings, days: Sequence[str], console: Console, begun: float)
         # On a full disk, Airflow cannot write to its database, so its runs never end.
         check = partial(local_command.check_disk, settings.local)
         runs = progress.watch(dag, start(dag, days), dag.steps(), console, check)
-        results = report.days(report.client(settings), settings, runs)
+        results = demo_results.days(demo_results.client(settings), settings, runs)
     failed = [run for run in runs if run.state != "success"]
-    console.print(report.table(results))
+    console.print(demo_results.table(results))
     for one in failed:
         for text in failures(dag, one, settings.airflow_home / "logs"):
             console.print(text, markup=False, highlight=False, soft_wrap=True)
-    sums = report.total(results)
+    sums = demo_results.total(results)
     console.print(
         f"{len(runs) - len(failed)} of {len(runs)} runs succeeded, {time.monotonic() - begun:.0f} s in all. "
         f"Athena ran {sums.athena_queries:,} queries and scanned {sums.athena_bytes_scanned / 1e6:,.2f} MB.",
@@ -121,7 +121,7 @@ def check_folder(source: Path, days: Sequence[str]) -> None:
             raise UserError(f"there is no usage of {day}: {folder} has no files. Choose other days by FROM and TO")
 
 
-def check_prefix(settings: Settings, days: Sequence[str]) -> None:
+def check_prefix(settings: LaptopSettings, days: Sequence[str]) -> None:
     """Raise UserError unless the s3:// prefix has objects of usage for each day."""
     bucket, _, prefix = settings.source.removeprefix("s3://").partition("/")
     s3 = boto3.client("s3", **settings.aws_client)

@@ -21,7 +21,7 @@ from ops.aws_command import parameters_of, parser_of, run, session_of
 from ops.cloudformation import CLIENTS, DeployError, apply, bootstrap_of, tags_of, upload, url_of
 from ops.partitions import describe_as_declared
 from smart_hub.core.settings import STACK_PATTERN
-from smart_hub.core.stacks import Report
+from smart_hub.core.stacks import Log
 from smart_hub.shared.layout import DEFAULT_STACK, database_name
 
 if TYPE_CHECKING:
@@ -39,13 +39,13 @@ def deploy(
     parameters: Mapping[str, str] | None = None,
     dry_run: bool = False,
     root: Path = package.ROOT,
-    report: Report = print,
+    log: Log = print,
 ) -> dict[str, str]:
     """Creates or updates both stacks and uploads the artifacts; gives the main stack's outputs by name.
 
     parameters: values for the main template's parameters, by name; those left out keep the value they have.
     dry_run: reports what would change, and changes nothing; gives the outputs there are.
-    report: called with each line of progress.
+    log: called with each line of progress.
 
     Raises StackError, and botocore's errors as they come (no credentials, no connection, access denied).
     """
@@ -65,19 +65,19 @@ def deploy(
         {"TemplateBody": (root / "include" / "infrastructure" / "bootstrap.yaml").read_text(encoding="utf-8")},
         {"StackName": stack} | {name: parameters[name] for name in _SHARED_PARAMETERS if name in parameters},
         tags_of(stack),
-        report,
+        log,
         dry_run=dry_run,
     )
     code, script, template = package.code(root), package.script(root), package.main_template(root)
     if not bootstrap:  # a dry run before the first deployment: there is no bucket that CloudFormation could read
         for kind, name in _resources(template.body.decode()):
-            report(f"{stack}: add {kind} {name}")
+            log(f"{stack}: add {kind} {name}")
         return {}
     bucket = bootstrap["ArtifactsBucket"]
     for artifact in (code, script):
-        upload(s3, bucket, artifact, report, dry_run=dry_run)
+        upload(s3, bucket, artifact, log, dry_run=dry_run)
     values = {"ArtifactsBucket": bucket, "CodeKey": code.key, "ScriptKey": script.key}
-    with _uploaded(s3, bucket, template, report, keep=not dry_run) as url:
+    with _uploaded(s3, bucket, template, log, keep=not dry_run) as url:
         values |= parameters
         outputs = apply(
             cfn,
@@ -85,19 +85,19 @@ def deploy(
             {"TemplateURL": url},
             values,
             tags_of(stack),
-            report,
+            log,
             role=bootstrap["DeploymentRoleArn"],
             dry_run=dry_run,
         )
     if not dry_run:
-        describe_as_declared(glue, database_name(stack), report)
+        describe_as_declared(glue, database_name(stack), log)
     return outputs
 
 
 @contextlib.contextmanager
-def _uploaded(s3: "S3Client", bucket: str, template: package.Artifact, report: Report, *, keep: bool) -> Iterator[str]:
+def _uploaded(s3: "S3Client", bucket: str, template: package.Artifact, log: Log, *, keep: bool) -> Iterator[str]:
     """Address of a template in S3, which is removed again unless it is to be kept or was there before."""
-    version = upload(s3, bucket, template, report if keep else lambda line: None)
+    version = upload(s3, bucket, template, log if keep else lambda line: None)
     try:
         yield url_of(s3, bucket, template.key)
     finally:

@@ -13,7 +13,7 @@ import boto3
 from ops.aws_command import options_of, run, session_of
 from ops.cloudformation import CLIENTS, DeployError, bootstrap_of
 from smart_hub.core import teardown
-from smart_hub.core.stacks import Report, dashboard_of
+from smart_hub.core.stacks import Log, dashboard_of
 
 REMAINS = """\
 What remains, since it is not this deployment's alone:
@@ -29,7 +29,7 @@ def destroy(
     confirmed: Callable[[], bool],
     *,
     endpoint_url: str | None = None,
-    report: Report = print,
+    log: Log = print,
 ) -> bool:
     """Shows what there is of a deployment and, once that is confirmed, deletes it; whether there was anything.
 
@@ -40,18 +40,18 @@ def destroy(
         return session.client(service, endpoint_url=endpoint_url, config=CLIENTS)  # type: ignore[call-overload]
 
     names = (dashboard_of(stack), stack, bootstrap_of(stack))
-    report(f"account {client('sts').get_caller_identity()['Account']}, region {session.region_name}")
+    log(f"account {client('sts').get_caller_identity()['Account']}, region {session.region_name}")
     found = [held for name in names if (held := teardown.inventory(client, name))]
     if not found:
-        report(f"there is nothing: no stack {', '.join(names)}")
+        log(f"there is nothing: no stack {', '.join(names)}")
         return False
     for held in found:
         for line in held.lines():
-            report(line)
+            log(line)
     if not confirmed():
         raise DeployError("nothing was deleted")
     for held in found:
-        teardown.remove(client, held.stack, report)
+        teardown.remove(client, held.stack, log)
     return True
 
 

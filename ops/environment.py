@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ops import keys
-from ops.settings import ROOT, Settings
+from ops.settings import ROOT, LaptopSettings
 
 PYTHON = Path(sys.prefix) / "bin" / "python"  # of the environment that this command runs in, as make chose it
 AIRFLOW = PYTHON.with_name("airflow")
@@ -36,7 +36,7 @@ NO_USER_FILES = {
 NO_OTHER_HOST = {"AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "*", "no_proxy": "*"}
 
 
-def aws_environment(settings: Settings) -> dict[str, str]:
+def aws_environment(settings: LaptopSettings) -> dict[str, str]:
     """Variables that lead every AWS client to the local AWS, as the account's root."""
     return {
         "AWS_ENDPOINT_URL": settings.aws_url,
@@ -47,7 +47,7 @@ def aws_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def airflow_environment(settings: Settings) -> dict[str, str]:
+def airflow_environment(settings: LaptopSettings) -> dict[str, str]:
     """Airflow's whole configuration. Makes the environment's secrets on first use."""
     home = settings.airflow_home
     # As on AWS, all that Airflow does is done under its role. Clients without the connection have no credentials.
@@ -100,7 +100,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def inherited(settings: Settings, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+def inherited(settings: LaptopSettings, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment of services: the inherited variables of the user, and a home folder of their own."""
     kept = {name: environment[name] for name in INHERITED if name in environment}
     return {
@@ -113,7 +113,7 @@ def inherited(settings: Settings, environment: Mapping[str, str] = os.environ) -
     }
 
 
-def isolate(settings: Settings) -> Settings:
+def isolate(settings: LaptopSettings) -> LaptopSettings:
     """Give this process the environment of the services, so that its own clients behave like theirs."""
     environment = inherited(settings) | aws_environment(settings)
     os.environ.clear()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from ops import processes
-from ops.settings import Settings, UserError
+from ops.settings import LaptopSettings, UserError
 from smart_hub.shared.layout import RESULTS_PREFIX
 
 if TYPE_CHECKING:
@@ -20,22 +20,22 @@ QUERY_SECONDS = 60
 HEARTBEATS = {"scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
 
 
-def aws_is_healthy(settings: Settings) -> bool:
+def aws_is_healthy(settings: LaptopSettings) -> bool:
     return _get(f"{settings.aws_url}/_localaws/health") is not None
 
 
-def trino_is_healthy(settings: Settings) -> bool:
+def trino_is_healthy(settings: LaptopSettings) -> bool:
     """Whether the Trino answers that it has started; it may not know itself for a node that works yet."""
     info = _get(f"{settings.trino_url}/v1/info")
     return info is not None and info.get("starting") is False
 
 
-def trino_is_ready(athena: AthenaClient, settings: Settings) -> bool:
+def trino_is_ready(athena: AthenaClient, settings: LaptopSettings) -> bool:
     """Whether the Trino is healthy and answers queries. Raises UserError as ``trino_reads`` does."""
     return trino_is_healthy(settings) and trino_reads(athena, settings)
 
 
-def trino_reads(athena: AthenaClient, settings: Settings) -> bool:
+def trino_reads(athena: AthenaClient, settings: LaptopSettings) -> bool:
     """Whether a query of the deployed tables runs: Trino is healthy before it knows itself for a node that works.
 
     One that has not ended after a minute is stopped.
@@ -64,7 +64,7 @@ def trino_reads(athena: AthenaClient, settings: Settings) -> bool:
         time.sleep(0.2)
 
 
-def airflow_is_healthy(settings: Settings) -> bool:
+def airflow_is_healthy(settings: LaptopSettings) -> bool:
     """Whether each component has reported since it was started (a predecessor's report counts for 30 s)."""
     if not _get(f"http://{settings.host}:{settings.task_api_port}/execution/health"):
         return False

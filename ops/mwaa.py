@@ -27,7 +27,7 @@ from ops.aws_command import DEFAULT_REGION, run, session_of
 from ops.cloudformation import CLIENTS, DeployError, outputs_of
 from smart_hub.core import stacks
 from smart_hub.core.settings import PREFIX, Settings
-from smart_hub.core.stacks import Report
+from smart_hub.core.stacks import Log
 from smart_hub.shared.layout import DEFAULT_STACK
 
 if TYPE_CHECKING:
@@ -147,13 +147,13 @@ def sync(
     dags: str = "dags",
     take_over: bool = False,
     dry_run: bool = False,
-    report: Report = print,
+    log: Log = print,
 ) -> dict[str, str]:
     """Puts what a build wrote into an environment's bucket, and removes from its DAGs what a build no longer has.
 
     Sends only what has changed. An object that sync put carries a mark; one without it is left as it is.
     dags: the environment's path of DAGs, or a folder below it. take_over: replace objects of others too; their
-    versions stay. dry_run: say what would be done. report: called with each line of progress.
+    versions stay. dry_run: say what would be done. log: called with each line of progress.
 
     Gives the versions of ``plugins.zip``, ``requirements.txt`` and ``startup.sh``. Raises DeployError for a folder
     without a build, for a bucket without versioning, and for objects that are in the way.
@@ -177,16 +177,16 @@ def sync(
     changed = sorted(key for key in files if marks.get(key) != hashes[key])
     # The DAGs last: they import what plugins.zip brings.
     for key in sorted(changed, key=lambda key: key not in VERSIONED):
-        report(f"{would}upload s3://{bucket}/{key}")
+        log(f"{would}upload s3://{bucket}/{key}")
         versions[key] = "(the one uploaded)"
         if not dry_run:
             put = s3.put_object(Bucket=bucket, Key=key, Body=files[key], Metadata={MARK: hashes[key]})
             versions[key] = put["VersionId"]
     for key in _gone(s3, bucket, f"{dags.strip('/')}/", files):
-        report(f"{would}remove s3://{bucket}/{key}")
+        log(f"{would}remove s3://{bucket}/{key}")
         if not dry_run:
             s3.delete_object(Bucket=bucket, Key=key)
-    report(f"{len(files) - len(changed)} of {len(files)} files were there")
+    log(f"{len(files) - len(changed)} of {len(files)} files were there")
     return {name: versions[name] for name in VERSIONED}
 
 

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/athena/latest/ug/updates-and-partitions.html
 
 from typing import TYPE_CHECKING, Any
 
-from smart_hub.core.stacks import Report, StackError
+from smart_hub.core.stacks import Log, StackError
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 100  # https://docs.aws.amazon.com/glue/latest/webapi/API_BatchUpdatePartition.html
 
 
-def describe_as_declared(glue: "GlueClient", database: str, report: Report) -> None:
+def describe_as_declared(glue: "GlueClient", database: str, log: Log) -> None:
     """Gives each partition of the database's tables the columns, formats and SerDe of its table; keeps its location.
 
     Updates only partitions that differ. Raises StackError naming a partition that Glue failed to update.
@@ -22,10 +22,10 @@ def describe_as_declared(glue: "GlueClient", database: str, report: Report) -> N
     for page in glue.get_paginator("get_tables").paginate(DatabaseName=database):
         for table in page["TableList"]:
             if table.get("PartitionKeys") and "projection.enabled" not in table.get("Parameters", {}):
-                _describe(glue, database, table, report)
+                _describe(glue, database, table, log)
 
 
-def _describe(glue: "GlueClient", database: str, table: Any, report: Report) -> None:
+def _describe(glue: "GlueClient", database: str, table: Any, log: Log) -> None:
     name, declared = table["Name"], table["StorageDescriptor"]
     pages = glue.get_paginator("get_partitions").paginate(DatabaseName=database, TableName=name)
     found = [partition for page in pages for partition in page["Partitions"]]
@@ -37,7 +37,7 @@ def _describe(glue: "GlueClient", database: str, table: Any, report: Report) -> 
             values, detail = "/".join(error["PartitionValueList"]), error["ErrorDetail"]
             raise StackError(f"{database}.{name}, partition {values}: {detail['ErrorCode']} {detail['ErrorMessage']}")
     if differing:
-        report(f"{database}.{name}: updated {len(differing)} partitions to the table's columns")
+        log(f"{database}.{name}: updated {len(differing)} partitions to the table's columns")
 
 
 def _reading(storage: Any) -> Any:

@@ -17,7 +17,7 @@ from ops import cloudformation, package
 from ops.aws_command import parameters_of, parser_of, run, session_of
 from ops.cloudformation import DeployError
 from smart_hub.core import stacks
-from smart_hub.core.stacks import Report, dashboard_of
+from smart_hub.core.stacks import Log, dashboard_of
 from smart_hub.shared.layout import DEFAULT_STACK
 
 TEMPLATE = Path("include", "quicksight", "quicksight.yaml")
@@ -30,12 +30,12 @@ def deploy_dashboard(
     endpoint_url: str | None = None,
     parameters: Mapping[str, str] | None = None,
     root: Path = package.ROOT,
-    report: Report = print,
+    log: Log = print,
 ) -> dict[str, str]:
     """Creates or updates the stack of the dashboard; gives its outputs by name.
 
     stack: the main stack's name. parameters: values for the template's parameters, by name; those left out keep
-    the value they have. report: called with each line of progress.
+    the value they have. log: called with each line of progress.
 
     Raises DeployError, and botocore's errors as they come (no credentials, no connection, access denied).
     """
@@ -47,23 +47,23 @@ def deploy_dashboard(
         raise DeployError(f"there is no stack {name}: deploy the main stack first (python -m ops.deploy)")
     bucket = cloudformation.outputs_of(bootstrap)["ArtifactsBucket"]
     template = package.quicksight(written_out((root / TEMPLATE).read_text(encoding="utf-8")))
-    cloudformation.upload(s3, bucket, template, report)
+    cloudformation.upload(s3, bucket, template, log)
     return cloudformation.apply(
         cfn,
         dashboard_of(stack),
         {"TemplateURL": cloudformation.url_of(s3, bucket, template.key)},
         {"StackName": stack, **(parameters or {})},
         cloudformation.tags_of(stack),
-        report,
+        log,
     )
 
 
 def delete_dashboard(
-    session: boto3.Session, stack: str = DEFAULT_STACK, *, endpoint_url: str | None = None, report: Report = print
+    session: boto3.Session, stack: str = DEFAULT_STACK, *, endpoint_url: str | None = None, log: Log = print
 ) -> dict[str, str]:
     """Deletes the stack of the dashboard, with all that is in it; gives no outputs. Raises StackError."""
     cfn = session.client("cloudformation", endpoint_url=endpoint_url, config=cloudformation.CLIENTS)
-    stacks.delete(cfn, dashboard_of(stack), report)
+    stacks.delete(cfn, dashboard_of(stack), log)
     return {}
 
 

@@ -38,7 +38,7 @@ from ops.environment import (
     isolate,
     private,
 )
-from ops.settings import ROOT, Settings, UserError
+from ops.settings import ROOT, LaptopSettings, UserError
 
 AWS_PYTHON = ROOT / ".venv-localaws" / "bin" / "python"
 START_SECONDS = 180  # a cold, busy laptop; a warm start takes a tenth of it
@@ -74,7 +74,7 @@ class Service:
         return digest.hexdigest()
 
 
-def local_aws(settings: Settings) -> Service:
+def local_aws(settings: LaptopSettings) -> Service:
     state = settings.local / "aws"
     command = [str(AWS_PYTHON), "-m", "localaws", "--port", str(settings.aws_port), "--state", str(state)]
     if settings.engine == "trino":
@@ -87,7 +87,7 @@ def local_aws(settings: Settings) -> Service:
     return Service("local-aws", tuple(command), aws_environment(settings), code, settings.aws_port, "AWS_PORT")
 
 
-def query_engine(settings: Settings) -> list[Service]:
+def query_engine(settings: LaptopSettings) -> list[Service]:
     """A Trino of our own, where one is asked for. Writes its configuration; UserError when it is missing."""
     if settings.engine != "trino" or settings.external_trino:
         return []
@@ -95,7 +95,7 @@ def query_engine(settings: Settings) -> list[Service]:
     return [Service("trino", command, {}, files, settings.trino_port, "TRINO_PORT")]
 
 
-def airflow(settings: Settings) -> list[Service]:
+def airflow(settings: LaptopSettings) -> list[Service]:
     environment = airflow_environment(settings)
     code = (ROOT / "plugins", *sorted((ROOT / "requirements").glob("airflow*.lock")))
     ports = {"api-server": settings.airflow_port, "task-api": settings.task_api_port}
@@ -112,7 +112,7 @@ def airflow(settings: Settings) -> list[Service]:
     ]
 
 
-def up(settings: Settings, say: Callable[[str], None] = print, *, with_airflow: bool = True) -> None:
+def up(settings: LaptopSettings, say: Callable[[str], None] = print, *, with_airflow: bool = True) -> None:
     """Start what is not running or was started with other settings, deploy the stack, wait until all is well.
 
     with_airflow: else the local AWS alone, with its query engine.
@@ -164,7 +164,7 @@ def up(settings: Settings, say: Callable[[str], None] = print, *, with_airflow: 
         undo.pop_all()
 
 
-def down(settings: Settings, say: Callable[[str], None] = print) -> None:
+def down(settings: LaptopSettings, say: Callable[[str], None] = print) -> None:
     """End the recorded services, Airflow before the AWS it works on; others' processes are left alone."""
     if not settings.run.exists():
         return
@@ -175,7 +175,7 @@ def down(settings: Settings, say: Callable[[str], None] = print) -> None:
         _stop(list(records.values()), settings)
 
 
-def _stop(stopped: list[processes.Process], settings: Settings) -> None:
+def _stop(stopped: list[processes.Process], settings: LaptopSettings) -> None:
     """Stop processes, Airflow's before the local AWS that they use."""
     triggerer, aws = ([process for process in stopped if process.name == name] for name in ("triggerer", "local-aws"))
     # Airflow 3.3's triggerer waits ten seconds for its runner, even if the runner has already ended.
@@ -184,7 +184,7 @@ def _stop(stopped: list[processes.Process], settings: Settings) -> None:
     processes.stop(aws, folder=settings.run)
 
 
-def status(settings: Settings) -> bool:
+def status(settings: LaptopSettings) -> bool:
     """Print one line a service; True when all run."""
     records = processes.recorded(settings.run)
     states = []
@@ -200,7 +200,7 @@ def status(settings: Settings) -> bool:
     return all(states)
 
 
-def _start(service: Service, settings: Settings) -> processes.Process:
+def _start(service: Service, settings: LaptopSettings) -> processes.Process:
     return processes.start(
         service.name,
         service.command,
@@ -213,7 +213,7 @@ def _start(service: Service, settings: Settings) -> processes.Process:
     )
 
 
-def _migrate(settings: Settings, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
+def _migrate(settings: LaptopSettings, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
     """Create or upgrade Airflow's database, when it is not this Airflow's already."""
     database, stamp = settings.airflow_home / "airflow.db", settings.airflow_home / "airflow.db.version"
     release = version("apache-airflow-core")
@@ -230,7 +230,7 @@ def _migrate(settings: Settings, environment: Mapping[str, str], say: Callable[[
     stamp.write_text(release)
 
 
-def _deploy(settings: Settings, say: Callable[[str], None]) -> None:
+def _deploy(settings: LaptopSettings, say: Callable[[str], None]) -> None:
     say("Deploying the stack")
     command = [str(PYTHON), "-m", "ops.deploy", "--stack", settings.stack, "--endpoint-url", settings.aws_url]
     if settings.source.startswith("s3://"):
@@ -240,7 +240,7 @@ def _deploy(settings: Settings, say: Callable[[str], None]) -> None:
     _run("deploy", command, aws_environment(settings), settings)
 
 
-def _run(name: str, command: list[str], environment: Mapping[str, str], settings: Settings) -> None:
+def _run(name: str, command: list[str], environment: Mapping[str, str], settings: LaptopSettings) -> None:
     """Run a command to its end, its output in its log; UserError with the log's last lines when it fails."""
     log = settings.logs / f"{name}.log"
     with log.open("wb") as output:
@@ -256,7 +256,7 @@ def _run(name: str, command: list[str], environment: Mapping[str, str], settings
         raise UserError(f"{name} failed (exit {done.returncode}), from {log}:\n{processes.tail(log)}")
 
 
-def _wait(what: str, names: list[str], healthy: Callable[[], bool], settings: Settings) -> None:
+def _wait(what: str, names: list[str], healthy: Callable[[], bool], settings: LaptopSettings) -> None:
     """Poll until healthy; UserError with the logs' last lines when a service ends or time is up."""
     deadline = time.monotonic() + START_SECONDS
     while not healthy():
@@ -295,7 +295,7 @@ def _taken(host: str, port: int) -> bool:
 
 
 @contextmanager
-def _exclusive(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
+def _exclusive(settings: LaptopSettings, say: Callable[[str], None]) -> Iterator[None]:
     """One `up` or `down` of an environment at a time."""
     with (settings.run / "lock").open("w") as file:
         try:
@@ -309,14 +309,14 @@ def _exclusive(settings: Settings, say: Callable[[str], None]) -> Iterator[None]
 def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by SIGTERM, undo as on Ctrl-C
     if arguments[:1] == ["airflow"]:
-        return local_command.run(lambda: _cli(Settings.from_environment(), arguments[1:]))
+        return local_command.run(lambda: _cli(LaptopSettings.from_environment(), arguments[1:]))
     parser = argparse.ArgumentParser(prog="python -m ops.services", description=__doc__.splitlines()[0])
     parser.add_argument("command", choices=["up", "down", "status", "airflow"])
     command = parser.parse_args(arguments).command
-    return local_command.run(lambda: _do(command, isolate(Settings.from_environment())))
+    return local_command.run(lambda: _do(command, isolate(LaptopSettings.from_environment())))
 
 
-def _do(command: str, settings: Settings) -> int:
+def _do(command: str, settings: LaptopSettings) -> int:
     if command == "status":
         return 0 if status(settings) else 1
     if command == "down":
@@ -327,7 +327,7 @@ def _do(command: str, settings: Settings) -> int:
     return 0
 
 
-def _cli(settings: Settings, arguments: list[str]) -> int:
+def _cli(settings: LaptopSettings, arguments: list[str]) -> int:
     if not (settings.airflow_home / "airflow.db").exists():
         raise UserError(f"there is no Airflow in {settings.local} yet: run `make up` first")
     os.chdir(ROOT)

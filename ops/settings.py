@@ -29,7 +29,7 @@ class UserError(Exception):
 
 
 @dataclass(frozen=True)
-class Settings:
+class LaptopSettings:
     """One laptop environment. Two with different `local` and ports can stand side by side."""
 
     local: Path = ROOT / ".local"  # all state: databases, objects, logs, process records
@@ -50,7 +50,7 @@ class Settings:
     package: Mapping[str, str] = field(default_factory=dict)  # the DAGs' own, SMART_HUB_…, as the user has set them
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> LaptopSettings:
         """Settings of SMART_HUB_LOCAL, AIRFLOW_PORT, AWS_PORT, SOURCE, STACK and QUERY_MEMORY; of the second query
         engine ENGINE, TRINO_URL (which means ENGINE=trino), TRINO_PORT, TRINO_MEMORY and TRINO_HOME. Empty means
         default. The other variables SMART_HUB_… are the DAGs'; they are handed on as they are.

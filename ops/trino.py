@@ -28,7 +28,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from ops import local_command
 from ops.environment import inherited
-from ops.settings import ROOT, TRINO_VERSION, Settings, UserError
+from ops.settings import ROOT, TRINO_VERSION, LaptopSettings, UserError
 
 NEEDED_JAVA = 24
 JAVA_PATTERNS = ("usr/lib/jvm/*/bin/java", "opt/java*/bin/java", "opt/java/*/bin/java")
@@ -272,7 +272,7 @@ def install_java() -> Path:
 # Configuration
 
 
-def prepare(settings: Settings) -> tuple[tuple[str, ...], tuple[Path, ...]]:
+def prepare(settings: LaptopSettings) -> tuple[tuple[str, ...], tuple[Path, ...]]:
     """Write the configuration; gives the command that starts the server, and the files that it reads.
 
     Raises UserError when the server or a Java is not installed.
@@ -309,7 +309,7 @@ def prepare(settings: Settings) -> tuple[tuple[str, ...], tuple[Path, ...]]:
     return command, tuple(files)
 
 
-def server(settings: Settings, etc: Path) -> dict[str, str]:
+def server(settings: LaptopSettings, etc: Path) -> dict[str, str]:
     """The server's properties; `etc` is the folder of its configuration."""
     return {
         "coordinator": "true",
@@ -333,7 +333,7 @@ def access_control(etc: Path) -> dict[str, str]:
     return {"access-control.name": "file", "security.config-file": str(etc / "rules.json")}
 
 
-def catalog(settings: Settings) -> dict[str, str]:
+def catalog(settings: LaptopSettings) -> dict[str, str]:
     """Athena's catalog: Hive tables, their metastore and objects the local AWS's, the defaults Athena's."""
     client = settings.aws_client
     return {
@@ -370,10 +370,10 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m ops.trino", description=__doc__.splitlines()[0])
     parser.add_argument("command", choices=["install", "run"])
     command = parser.parse_args(arguments).command
-    return local_command.run(lambda: _do(command, Settings.from_environment()))
+    return local_command.run(lambda: _do(command, LaptopSettings.from_environment()))
 
 
-def _do(command: str, settings: Settings) -> int:
+def _do(command: str, settings: LaptopSettings) -> int:
     if command == "run":
         line, _ = prepare(settings)
         os.execve(line[0], line, inherited(settings))

@@ -17,7 +17,7 @@ from localaws.testing import LocalAws
 from ops.deploy import deploy
 from ops.environment import AIRFLOW, airflow_environment
 from ops.services import AWS_PYTHON
-from ops.settings import ROOT, Settings
+from ops.settings import ROOT, LaptopSettings
 
 FIRST = date(2019, 11, 1)
 RAW_TABLES = ("raw_mappings", "raw_locations")  # whose partitions a new day alone would not add
@@ -32,7 +32,7 @@ class Pipeline:
         self.aws = aws
         self.files = home / "source"
         self.days = iter(FIRST + timedelta(days=number) for number in range(60))
-        settings = Settings(
+        settings = LaptopSettings(
             local=home,
             aws_port=aws.port,
             source=f"s3://{SOURCE_BUCKET}/{SOURCE_PREFIX}",
@@ -45,7 +45,7 @@ class Pipeline:
         aws.client("sns").create_topic(Name=TOPIC.rpartition(":")[2])
         parameters = {"SourceBucket": SOURCE_BUCKET, "SourcePrefix": SOURCE_PREFIX, "NotificationTopicArn": TOPIC}
         session = boto3.Session("test", "test", region_name=settings.region)
-        deploy(session, endpoint_url=aws.endpoint, parameters=parameters, report=lambda text: None)
+        deploy(session, endpoint_url=aws.endpoint, parameters=parameters, log=lambda text: None)
 
     def run(self) -> dict[str, str]:
         """Run the DAG for a day not run before, with new reference data, up to the first failure.

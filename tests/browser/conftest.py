@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 
 from ops import processes
 from ops.environment import airflow_environment, inherited
-from ops.settings import ROOT, Settings
+from ops.settings import ROOT, LaptopSettings
 from tests.e2e.environment import Environment
 from tests.ports import free_ports
 
@@ -60,7 +60,7 @@ def login_url(environment: Environment, tmp_path_factory: pytest.TempPathFactory
         "AIRFLOW_PORT": str(environment.airflow_port),
         "AWS_PORT": str(environment.aws_port),
     }
-    laptop = Settings.from_environment(ports)
+    laptop = LaptopSettings.from_environment(ports)
     settings = {
         **airflow_environment(laptop),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",

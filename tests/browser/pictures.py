@@ -2,7 +2,7 @@
 
 from playwright.sync_api import sync_playwright
 
-from ops.settings import ROOT, Settings
+from ops.settings import ROOT, LaptopSettings
 from tests.browser.conftest import FLAGS, chromium
 
 HUB = "91c1114f1e2b4b8d"  # a home in Portland, of include/data
@@ -10,7 +10,7 @@ SIZES = {"page-light": (1440, 1330), "page-dark": (1440, 1330), "page-phone": (3
 
 
 def main() -> None:
-    url = Settings.from_environment().airflow_url
+    url = LaptopSettings.from_environment().airflow_url
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         for name, (width, height) in SIZES.items():

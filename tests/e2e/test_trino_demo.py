@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from ops.settings import Settings
+from ops.settings import LaptopSettings
 from tests.docs.pages import PAGES
 from tests.e2e.environment import ROOT, Environment
 from tests.ports import free_ports
@@ -135,7 +135,9 @@ def test_a_trino_of_the_users_own_runs_the_queries_and_is_left_running(
 
 
 def test_the_readme_tells_its_size() -> None:
-    size = sum(path.stat().st_size for path in Settings.from_environment().trino_home.rglob("*") if path.is_file())
+    size = sum(
+        path.stat().st_size for path in LaptopSettings.from_environment().trino_home.rglob("*") if path.is_file()
+    )
     (told,) = re.findall(r"\| (\d+) MB, \d+ s, at most", PAGES["README.md"])
 
     assert size / 1e6 == pytest.approx(int(told), abs=5)

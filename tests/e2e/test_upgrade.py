@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from ops.environment import PYTHON, airflow_environment, inherited
-from ops.settings import Settings
+from ops.settings import LaptopSettings
 from smart_hub.shared.layout import CONTRACT, INSIGHT_TABLES, PUBLISHED_TABLES, REFERENCE_TABLES
 from tests.chaos.kit import Damage, Kit
 from tests.e2e.environment import DAYS, ROOT, SECONDS, Environment
@@ -120,7 +120,9 @@ def costs_and_usage(environment: Environment) -> dict[tuple[str, str], Rows]:
 
 def first_check(environment: Environment) -> subprocess.CompletedProcess[str]:
     """The output of the first check of this version's DAGs, run in an Airflow for the environment."""
-    settings = Settings(local=environment.local, airflow_port=environment.airflow_port, aws_port=environment.aws_port)
+    settings = LaptopSettings(
+        local=environment.local, airflow_port=environment.airflow_port, aws_port=environment.aws_port
+    )
     variables = inherited(settings) | airflow_environment(settings)
     variables["PYTHONPATH"] += f"{os.pathsep}{ROOT / 'plugins'}"
     return subprocess.run(

@@ -280,7 +280,7 @@ RAW = {
 def test_a_day_is_converted(local_aws: LocalAws, launch: Start) -> None:
     # Given the stack as deployed, the raw day, and its partitions
     session = boto3.Session("test", "test", region_name=REGION)
-    outputs = deploy.deploy(session, endpoint_url=local_aws.endpoint, report=lambda line: None)
+    outputs = deploy.deploy(session, endpoint_url=local_aws.endpoint, log=lambda line: None)
     bucket = outputs["DataBucket"]
     s3 = session.client("s3", endpoint_url=local_aws.endpoint)
     glue = session.client("glue", endpoint_url=local_aws.endpoint)

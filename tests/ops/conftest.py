@@ -28,7 +28,7 @@ class Deployed:
 
     def again(self, stack: str = "smart-hub", **options: Any) -> tuple[dict[str, str], list[str]]:
         lines: list[str] = []
-        outputs = deploy.deploy(self.session, stack, endpoint_url=self.endpoint, report=lines.append, **options)
+        outputs = deploy.deploy(self.session, stack, endpoint_url=self.endpoint, log=lines.append, **options)
         return outputs, lines
 
     def client(self, service: str) -> Any:

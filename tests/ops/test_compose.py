@@ -10,8 +10,8 @@ from rich.console import Console
 
 from ops import compose, demo, health
 from ops.airflow_api import Run
-from ops.report import Day
-from ops.settings import Settings, UserError
+from ops.demo_results import DayResult
+from ops.settings import LaptopSettings, UserError
 
 DAYS = ["2019-12-21", "2019-12-22"]
 
@@ -38,11 +38,11 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The days of each demo that is started; each succeeds."""
     days: list[list[str]] = []
 
-    def run(settings: Settings, wanted: list[str], console: Console, begun: float) -> list[Day]:
+    def run(settings: LaptopSettings, wanted: list[str], console: Console, begun: float) -> list[DayResult]:
         assert settings.airflow_url == "http://api-server:8080"
         assert settings.aws_client["endpoint_url"] == "http://local-aws:4566"
         days.append(wanted)
-        return [Day(day, "success", 1.0) for day in wanted]
+        return [DayResult(day, "success", 1.0) for day in wanted]
 
     monkeypatch.setattr(demo, "run", run)
     for name in ("SOURCE", "FROM", "TO", "ENGINE", "TRINO_URL", "AIRFLOW_PORT", "AWS_PORT"):
@@ -102,7 +102,7 @@ def test_days_without_data_are_named(
 
 
 def test_a_trino_that_was_not_started_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def never(settings: Settings) -> bool:
+    def never(settings: LaptopSettings) -> bool:
         assert settings.trino_url == "http://trino:8080"
         return False
 

@@ -16,11 +16,11 @@ import pytest
 from botocore.stub import Stubber
 from rich.console import Console
 
-from ops import airflow_api, demo, progress, report
+from ops import airflow_api, demo, demo_results, progress
 from ops.airflow_api import Dag, Run, Task
+from ops.demo_results import DayResult, Figures
 from ops.progress import Cell
-from ops.report import Day, Figures
-from ops.settings import ROOT, Settings, UserError
+from ops.settings import ROOT, LaptopSettings, UserError
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -194,11 +194,11 @@ def test_a_task_that_does_not_end_is_named_instead_of_waited_for(monkeypatch: py
 
 def test_queries_are_counted_for_the_run_whose_folder_their_results_are_in(monkeypatch: pytest.MonkeyPatch) -> None:
     # given two runs, of which the first published its day; two queries of the first run, one of neither
-    settings = Settings()
+    settings = LaptopSettings()
     runs = [run("2019-12-21"), run("2019-12-22", "failed")]
-    published = {"2019-12-21": Day("2019-12-21", "", 0, 6, Figures(readings_used=1728))}
-    monkeypatch.setattr(report, "_published", lambda athena, settings, first, last: published)
-    athena = report.client(settings)
+    published = {"2019-12-21": DayResult("2019-12-21", "", 0, 6, Figures(readings_used=1728))}
+    monkeypatch.setattr(demo_results, "_published", lambda athena, settings, first, last: published)
+    athena = demo_results.client(settings)
 
     def query(number: int, folder: str, scanned: int) -> dict[str, Any]:
         return {
@@ -215,22 +215,26 @@ def test_queries_are_counted_for_the_run_whose_folder_their_results_are_in(monke
         stub.add_response("list_query_executions", {"QueryExecutionIds": ids}, {"WorkGroup": "smart-hub"})
         stub.add_response("batch_get_query_execution", {"QueryExecutions": queries}, {"QueryExecutionIds": ids})
 
-        days = report.days(athena, settings, runs)
+        days = demo_results.days(athena, settings, runs)
 
     assert days == [
-        Day("2019-12-21", "success", 0, 6, Figures(readings_used=1728, athena_queries=2, athena_bytes_scanned=120)),
-        Day("2019-12-22", "failed", 0),
+        DayResult(
+            "2019-12-21", "success", 0, 6, Figures(readings_used=1728, athena_queries=2, athena_bytes_scanned=120)
+        ),
+        DayResult("2019-12-22", "failed", 0),
     ]
 
 
-PUBLISHED = Day("2019-12-21", "success", 22.4, 6, Figures(1728, 2, 17280, 3, 241.513, 30.5449, 15.98, 16, 1_104_000))
-FAILED = Day("2019-12-22", "failed", 3.0, figures=Figures(athena_queries=2))
+PUBLISHED = DayResult(
+    "2019-12-21", "success", 22.4, 6, Figures(1728, 2, 17280, 3, 241.513, 30.5449, 15.98, 16, 1_104_000)
+)
+FAILED = DayResult("2019-12-22", "failed", 3.0, figures=Figures(athena_queries=2))
 
 
-def shown(days: list[Day]) -> list[str]:
+def shown(days: list[DayResult]) -> list[str]:
     """The lines of the results table on a terminal with 80 columns."""
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(report.table(days))
+    console.print(demo_results.table(days))
     return console.export_text().splitlines()
 
 
@@ -249,7 +253,7 @@ def test_the_table_of_results_has_a_row_for_each_day_and_their_total() -> None:
 def test_a_month_of_a_thousand_hubs_fits_on_80_columns() -> None:
     # given 31 days of a thousand hubs with ten channels each, with usage as in the sample
     figures = Figures(288_000, 2_000, 2_880_000, 3_000, 40_252.1, 5_090.8, 2_662.5, 22, 119_000_000)
-    days = [Day(f"2019-12-{number:02}", "success", 25.2, 1_000, figures) for number in range(1, 32)]
+    days = [DayResult(f"2019-12-{number:02}", "success", 25.2, 1_000, figures) for number in range(1, 32)]
 
     lines = shown(days)
 
@@ -261,7 +265,7 @@ def test_a_month_of_a_thousand_hubs_fits_on_80_columns() -> None:
 
 
 def test_scripts_get_the_exact_figures_as_json() -> None:
-    document = json.loads(json.dumps(report.document([PUBLISHED, FAILED])))
+    document = json.loads(json.dumps(demo_results.document([PUBLISHED, FAILED])))
 
     assert document["days"][0] == {
         "day": "2019-12-21",

@@ -29,7 +29,7 @@ class Account:
 
     def __init__(self, session: boto3.Session, endpoint: str) -> None:
         self.session, self.endpoint = session, endpoint
-        self.outputs = deploy.deploy(session, endpoint_url=endpoint, report=lambda line: None)
+        self.outputs = deploy.deploy(session, endpoint_url=endpoint, log=lambda line: None)
         s3 = self.client("s3")
         s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         for body in (b"one", b"second"):
@@ -46,9 +46,7 @@ class Account:
 
     def destroy(self, answer: bool = True) -> tuple[bool, list[str]]:
         lines: list[str] = []
-        done = destroy.destroy(
-            self.session, "smart-hub", lambda: answer, endpoint_url=self.endpoint, report=lines.append
-        )
+        done = destroy.destroy(self.session, "smart-hub", lambda: answer, endpoint_url=self.endpoint, log=lines.append)
         return done, lines
 
     def under(self, role: str, session: boto3.Session | None = None) -> boto3.Session:
@@ -212,9 +210,9 @@ def test_the_rights_that_the_docs_name_deploy_and_destroy(session: boto3.Session
             deployer,
             endpoint_url=endpoint,
             dry_run=dry_run,
-            report=lambda line: None,
+            log=lambda line: None,
         )
-    assert destroy.destroy(deployer, "smart-hub", lambda: True, endpoint_url=endpoint, report=lambda line: None)
+    assert destroy.destroy(deployer, "smart-hub", lambda: True, endpoint_url=endpoint, log=lambda line: None)
 
     # and nothing of another stack
     with pytest.raises(ClientError, match="not authorized"):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from localaws.testing.user_settings import variables
 from ops.environment import inherited
-from ops.settings import Settings
+from ops.settings import LaptopSettings
 
 USERS = {
     "HOME": "/home/user",
@@ -19,7 +19,7 @@ USERS = {
 
 
 def test_a_service_gets_of_the_users_variables_those_that_redirect_no_client() -> None:
-    left = inherited(Settings(local=Path("/state")), USERS)
+    left = inherited(LaptopSettings(local=Path("/state")), USERS)
 
     assert left == {
         "PATH": f"{sys.prefix}/bin:/bin",

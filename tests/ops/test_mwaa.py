@@ -191,7 +191,7 @@ class Bucket:
 
     def sync(self, **options: Any) -> dict[str, str]:
         self.lines = []
-        return mwaa.sync(self.s3, self.name, self.folder, report=self.lines.append, **options)
+        return mwaa.sync(self.s3, self.name, self.folder, log=self.lines.append, **options)
 
     def put(self, key: str, body: bytes = b"theirs") -> None:
         self.s3.put_object(Bucket=self.name, Key=key, Body=body)

@@ -104,7 +104,7 @@ def aws() -> Iterator[Aws]:
 
 def deploy(aws: Any, **options: Any) -> SimpleNamespace:
     lines: list[str] = []
-    outputs = quicksight.deploy_dashboard(aws, report=lines.append, **options)
+    outputs = quicksight.deploy_dashboard(aws, log=lines.append, **options)
     return SimpleNamespace(outputs=outputs, lines=lines)
 
 
@@ -177,7 +177,7 @@ def test_it_is_deleted_by_its_id(aws: Aws) -> None:
     for status in ("DELETE_IN_PROGRESS", "DELETE_COMPLETE"):
         aws.stack("smart-hub-quicksight", status)
 
-    quicksight.delete_dashboard(aws, report=lines.append)  # type: ignore[arg-type]
+    quicksight.delete_dashboard(aws, log=lines.append)  # type: ignore[arg-type]
 
     assert lines == ["smart-hub-quicksight: deleted"]
 
@@ -186,7 +186,7 @@ def test_there_may_be_nothing_to_delete(aws: Aws) -> None:
     lines: list[str] = []
     aws.no_stack("smart-hub-quicksight")
 
-    quicksight.delete_dashboard(aws, report=lines.append)  # type: ignore[arg-type]
+    quicksight.delete_dashboard(aws, log=lines.append)  # type: ignore[arg-type]
 
     assert lines == ["smart-hub-quicksight: there is no such stack"]
 

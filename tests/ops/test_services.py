@@ -16,7 +16,7 @@ import pytest
 
 from ops import processes, services
 from ops.environment import airflow_environment
-from ops.settings import ROOT, Settings, UserError
+from ops.settings import ROOT, LaptopSettings, UserError
 from tests.ports import free_ports
 
 pytestmark = pytest.mark.service
@@ -39,9 +39,9 @@ IDLE = "import time; time.sleep(300)"
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Iterator[Settings]:
+def settings(tmp_path: Path) -> Iterator[LaptopSettings]:
     airflow_port, aws_port = free_ports()
-    made = Settings(local=tmp_path / "local", airflow_port=airflow_port, aws_port=aws_port)
+    made = LaptopSettings(local=tmp_path / "local", airflow_port=airflow_port, aws_port=aws_port)
     yield made
     services.down(made)
 
@@ -62,18 +62,18 @@ def small_servers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "_migrate", lambda settings, environment, say: None)
 
 
-def pids(settings: Settings) -> dict[str, int]:
+def pids(settings: LaptopSettings) -> dict[str, int]:
     return {name: process.pid for name, process in processes.recorded(settings.run).items()}
 
 
-def kill(settings: Settings, name: str) -> None:
+def kill(settings: LaptopSettings, name: str) -> None:
     process = processes.recorded(settings.run)[name]
     os.kill(process.pid, 9)
     while process.running():
         time.sleep(0.01)
 
 
-def test_up_starts_each_service_and_down_ends_them(settings: Settings) -> None:
+def test_up_starts_each_service_and_down_ends_them(settings: LaptopSettings) -> None:
     services.up(settings)
     running = processes.recorded(settings.run)
 
@@ -88,7 +88,7 @@ def test_up_starts_each_service_and_down_ends_them(settings: Settings) -> None:
 
 
 def test_status_names_the_ports_in_use_not_those_of_other_settings(
-    settings: Settings, capsys: pytest.CaptureFixture[str]
+    settings: LaptopSettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     services.up(settings)
     capsys.readouterr()
@@ -100,7 +100,7 @@ def test_status_names_the_ports_in_use_not_those_of_other_settings(
     assert settings.airflow_url in shown
 
 
-def test_up_leaves_alone_what_runs(settings: Settings) -> None:
+def test_up_leaves_alone_what_runs(settings: LaptopSettings) -> None:
     services.up(settings)
     before = pids(settings)
 
@@ -109,7 +109,7 @@ def test_up_leaves_alone_what_runs(settings: Settings) -> None:
     assert pids(settings) == before
 
 
-def test_up_starts_a_dead_service_again(settings: Settings) -> None:
+def test_up_starts_a_dead_service_again(settings: LaptopSettings) -> None:
     services.up(settings)
     before = pids(settings)
     kill(settings, "local-aws")
@@ -120,10 +120,10 @@ def test_up_starts_a_dead_service_again(settings: Settings) -> None:
     assert {name for name, pid in pids(settings).items() if pid != before[name]} == {"local-aws"}
 
 
-def test_a_changed_source_restarts_airflow_only(settings: Settings, tmp_path: Path) -> None:
+def test_a_changed_source_restarts_airflow_only(settings: LaptopSettings, tmp_path: Path) -> None:
     services.up(settings)
     before = pids(settings)
-    changed = Settings(settings.local, settings.airflow_port, settings.aws_port, source=str(tmp_path))
+    changed = LaptopSettings(settings.local, settings.airflow_port, settings.aws_port, source=str(tmp_path))
 
     services.up(changed)
 
@@ -135,7 +135,7 @@ def test_a_changed_source_restarts_airflow_only(settings: Settings, tmp_path: Pa
     ("name", "setting"),
     [("airflow_port", "AIRFLOW_PORT"), ("task_api_port", "AIRFLOW_PORT"), ("aws_port", "AWS_PORT")],
 )
-def test_a_taken_port_is_an_error_before_anything_starts(settings: Settings, name: str, setting: str) -> None:
+def test_a_taken_port_is_an_error_before_anything_starts(settings: LaptopSettings, name: str, setting: str) -> None:
     port = getattr(settings, name)
     refusal = pytest.raises(UserError, match=f"port {port}, .* choose another port with {setting}=")
     with socket.create_server(("127.0.0.1", port)), refusal:
@@ -145,7 +145,7 @@ def test_a_taken_port_is_an_error_before_anything_starts(settings: Settings, nam
 
 
 def test_a_service_that_ends_is_reported_with_its_log_and_the_others_are_ended(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: LaptopSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = (sys.executable, "-c", "raise SystemExit('no such state folder')")
     broken = services.Service("local-aws", command, {}, (), settings.aws_port, "AWS_PORT")
@@ -161,7 +161,7 @@ def test_a_service_that_ends_is_reported_with_its_log_and_the_others_are_ended(
     assert not any(process.members() for process in started)
 
 
-def test_an_interrupted_up_ends_what_it_started_and_nothing_else(settings: Settings) -> None:
+def test_an_interrupted_up_ends_what_it_started_and_nothing_else(settings: LaptopSettings) -> None:
     services.up(settings)
     before = pids(settings)
     kill(settings, "scheduler")
@@ -176,12 +176,12 @@ def test_an_interrupted_up_ends_what_it_started_and_nothing_else(settings: Setti
     assert pids(settings) == {"local-aws": before["local-aws"]}
 
 
-def test_down_without_anything_running_is_fine(settings: Settings) -> None:
+def test_down_without_anything_running_is_fine(settings: LaptopSettings) -> None:
     services.down(settings)
 
 
 def test_the_keys_of_an_environment_are_made_once_for_the_user_alone(tmp_path: Path) -> None:
-    one, other = Settings(local=tmp_path / "one"), Settings(local=tmp_path / "other")
+    one, other = LaptopSettings(local=tmp_path / "one"), LaptopSettings(local=tmp_path / "other")
 
     first = airflow_environment(one)
 

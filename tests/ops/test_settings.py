@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ops.environment import airflow_environment
-from ops.settings import ROOT, Settings
+from ops.settings import ROOT, LaptopSettings
 
 
 class Recorder(Mapping[str, str]):
@@ -34,11 +34,11 @@ def test_the_docs_list_every_setting_with_its_default(monkeypatch: pytest.Monkey
     text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8").partition("## A laptop's")[2]
     documented = dict(re.findall(r"^\| `(\w+)` \| (?:`([^`]+)`|none) \|", text, re.MULTILINE))
     environment = Recorder()
-    unset = Settings.from_environment(environment)
+    unset = LaptopSettings.from_environment(environment)
 
     assert sorted(documented) == sorted(set(environment.asked))
     # given each documented default by hand, expect the settings that nothing set has
-    assert Settings.from_environment(documented) == unset
+    assert LaptopSettings.from_environment(documented) == unset
 
 
 def test_the_users_settings_of_the_dags_reach_airflow_but_for_those_that_lead_elsewhere(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_the_users_settings_of_the_dags_reach_airflow_but_for_those_that_lead_el
         "SMART_HUB_SOURCE": "s3://production",
         "SMART_HUB_LOCAL": str(tmp_path),
     }
-    settings = Settings.from_environment(users)
+    settings = LaptopSettings.from_environment(users)
 
     reached = {k: v for k, v in airflow_environment(settings).items() if k.startswith("SMART_HUB_")}
 

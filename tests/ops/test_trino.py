@@ -14,7 +14,7 @@ import pytest
 from botocore.stub import Stubber
 
 from ops import health, services, trino
-from ops.settings import TRINO_VERSION, Settings, UserError
+from ops.settings import TRINO_VERSION, LaptopSettings, UserError
 
 SERVER, HIVE = trino.ARCHIVES
 
@@ -153,9 +153,9 @@ def test_no_java_is_found_where_all_are_too_old_or_gone(tmp_path: Path, monkeypa
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path) -> LaptopSettings:
     (tmp_path / "trino" / "lib").mkdir(parents=True)
-    return Settings(
+    return LaptopSettings(
         local=tmp_path / "local",
         engine="trino",
         aws_port=4600,
@@ -171,7 +171,7 @@ def configured(files: tuple[Path, ...], name: str) -> dict[str, str]:
 
 
 def test_the_server_listens_on_loopback_alone_and_its_catalog_is_the_local_aws(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: LaptopSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JAVA_HOME", str(java(tmp_path / "jdk", "25.0.2").parent.parent))
     command, files = trino.prepare(settings)
@@ -185,7 +185,7 @@ def test_the_server_listens_on_loopback_alone_and_its_catalog_is_the_local_aws(
 
 
 def test_a_changed_setting_restarts_the_server(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: LaptopSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JAVA_HOME", str(java(tmp_path / "jdk", "25.0.2").parent.parent))
     (before,) = services.query_engine(settings)
@@ -194,12 +194,12 @@ def test_a_changed_setting_restarts_the_server(
     assert services.query_engine(replace(settings, aws_port=4601))[0].fingerprint() != fingerprint
 
 
-def test_a_server_that_is_not_installed_is_an_error_with_its_remedy(settings: Settings) -> None:
+def test_a_server_that_is_not_installed_is_an_error_with_its_remedy(settings: LaptopSettings) -> None:
     with pytest.raises(UserError, match="make trino"):
         trino.prepare(replace(settings, trino_home=settings.local / "nowhere"))
 
 
-def test_the_local_aws_is_told_its_engine(settings: Settings) -> None:
+def test_the_local_aws_is_told_its_engine(settings: LaptopSettings) -> None:
     assert services.local_aws(settings).command[-4:] == (
         "--engine",
         "trino",
@@ -210,14 +210,14 @@ def test_the_local_aws_is_told_its_engine(settings: Settings) -> None:
 
 
 def test_a_trino_of_the_users_is_used_and_none_started() -> None:
-    settings = Settings.from_environment({"TRINO_URL": "http://127.0.0.1:9999/"})
+    settings = LaptopSettings.from_environment({"TRINO_URL": "http://127.0.0.1:9999/"})
     assert settings.engine == "trino"
     assert services.query_engine(settings) == []
     assert services.local_aws(settings).command[-1] == "http://127.0.0.1:9999"
 
 
 def test_without_a_word_duckdb_runs_the_queries() -> None:
-    settings = Settings.from_environment({})
+    settings = LaptopSettings.from_environment({})
     assert settings.engine == "duckdb"
     assert services.query_engine(settings) == []
 
@@ -235,11 +235,11 @@ def test_without_a_word_duckdb_runs_the_queries() -> None:
 )
 def test_a_setting_that_makes_no_sense_is_named(environment: dict[str, str], fault: str) -> None:
     with pytest.raises(UserError, match=fault):
-        Settings.from_environment(environment)
+        LaptopSettings.from_environment(environment)
 
 
 def test_a_trino_of_the_users_that_does_not_answer_is_an_error_at_once(tmp_path: Path) -> None:
-    settings = Settings(local=tmp_path, engine="trino", external_trino="http://127.0.0.1:1")
+    settings = LaptopSettings(local=tmp_path, engine="trino", external_trino="http://127.0.0.1:1")
     with pytest.raises(UserError, match=r"no Trino is ready at TRINO_URL=http://127\.0\.0\.1:1:"):
         services.up(settings, quiet)
 
@@ -252,31 +252,31 @@ def test_a_trino_of_the_users_that_does_not_answer_is_an_error_at_once(tmp_path:
     ],
 )
 def test_trino_is_ready_once_a_query_has_run(status: dict[str, str], reads: bool) -> None:
-    athena = boto3.client("athena", **Settings().aws_client)
+    athena = boto3.client("athena", **LaptopSettings().aws_client)
     with Stubber(athena) as stub:
         stub.add_response("start_query_execution", {"QueryExecutionId": "q"})
         stub.add_response("get_query_execution", {"QueryExecution": {"Status": {"State": "RUNNING"}}})
         stub.add_response("get_query_execution", {"QueryExecution": {"Status": status}})
 
-        assert health.trino_reads(athena, Settings()) is reads
+        assert health.trino_reads(athena, LaptopSettings()) is reads
         stub.assert_no_pending_responses()
 
 
 def test_a_trino_whose_query_does_not_end_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     # given no time to wait, expect the query to be stopped
     monkeypatch.setattr(health, "QUERY_SECONDS", 0)
-    athena = boto3.client("athena", **Settings().aws_client)
+    athena = boto3.client("athena", **LaptopSettings().aws_client)
     with Stubber(athena) as stub:
         stub.add_response("start_query_execution", {"QueryExecutionId": "q"})
         stub.add_response("get_query_execution", {"QueryExecution": {"Status": {"State": "RUNNING"}}})
         stub.add_response("stop_query_execution", {}, {"QueryExecutionId": "q"})
 
-        assert not health.trino_reads(athena, Settings())
+        assert not health.trino_reads(athena, LaptopSettings())
         stub.assert_no_pending_responses()
 
 
 def test_a_trino_that_cannot_read_is_an_error_with_its_reason() -> None:
-    athena = boto3.client("athena", **Settings().aws_client)
+    athena = boto3.client("athena", **LaptopSettings().aws_client)
     reason = "HIVE_METASTORE_ERROR: Unable to execute HTTP request"
     status = {"State": "FAILED", "StateChangeReason": reason}
     with Stubber(athena) as stub:
@@ -284,4 +284,4 @@ def test_a_trino_that_cannot_read_is_an_error_with_its_reason() -> None:
         stub.add_response("get_query_execution", {"QueryExecution": {"Status": status}})
 
         with pytest.raises(UserError, match=reason):
-            health.trino_reads(athena, Settings())
+            health.trino_reads(athena, LaptopSettings())

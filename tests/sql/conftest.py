@@ -166,7 +166,7 @@ def typed(text: str | None) -> Any:
 @pytest.fixture(scope="session")
 def day(local_aws: LocalAws) -> Day:
     session = boto3.Session("test", "test", region_name="us-east-1")
-    outputs = deploy(session, endpoint_url=local_aws.endpoint, report=lambda text: None)
+    outputs = deploy(session, endpoint_url=local_aws.endpoint, log=lambda text: None)
     day = Day(AthenaClient(local_aws, outputs["DataBucket"], outputs["Database"]))
     day.read_raw()
     day.convert_references()

@@ -46,7 +46,7 @@ class Pipeline:
         self.source = source
         self.made: dict[str, str] = {}
         session = boto3.Session("test", "test", region_name="us-east-1")
-        outputs = deploy(session, endpoint_url=aws.endpoint, report=lambda text: None)
+        outputs = deploy(session, endpoint_url=aws.endpoint, log=lambda text: None)
         self.bucket = outputs["DataBucket"]
 
     def run(

@@ -34,7 +34,7 @@ def test_a_deployment_is_the_remedy(pipeline: Pipeline) -> None:
     session = boto3.Session("test", "test", region_name="us-east-1")
     reported: list[str] = []
 
-    deploy(session, endpoint_url=pipeline.aws.endpoint, report=reported.append)
+    deploy(session, endpoint_url=pipeline.aws.endpoint, log=reported.append)
 
     assert "smart_hub.raw_usage: updated 1 partitions to the table's columns" in reported
     ((row),) = pipeline.athena.rows(LOOK)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef, StackTypeDef, WaiterConfigTypeDef
 
-Report = Callable[[str], None]
+Log = Callable[[str], None]
 
 SECONDS = 1800
 
@@ -43,11 +43,11 @@ def resources(cfn: "CloudFormationClient", stack: str) -> "Iterator[StackResourc
                 yield item
 
 
-def delete(cfn: "CloudFormationClient", name: str, report: Report) -> None:
+def delete(cfn: "CloudFormationClient", name: str, log: Log) -> None:
     """Deletes one stack, if there is one, and waits for it. Raises StackError."""
     stack = describe(cfn, name)
     if stack is None:
-        report(f"{name}: there is no such stack")
+        log(f"{name}: there is no such stack")
         return
     # By its id, for the name of a deleted stack is nobody's.
     stack_id = stack["StackId"]
@@ -56,7 +56,7 @@ def delete(cfn: "CloudFormationClient", name: str, report: Report) -> None:
         cfn.get_waiter("stack_delete_complete").wait(StackName=stack_id, WaiterConfig=waiting(cfn))
     except WaiterError:
         raise StackError(f"stack {name}: {first_failure(cfn, stack_id, 'DELETE_IN_PROGRESS')}") from None
-    report(f"{name}: deleted")
+    log(f"{name}: deleted")
 
 
 def poll_seconds(cfn: "CloudFormationClient") -> float:

@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from smart_hub.core import stacks
-from smart_hub.core.stacks import Report, StackError
+from smart_hub.core.stacks import Log, StackError
 
 # Gives boto3's client of a service.
 Clients = Callable[[str], Any]
@@ -85,7 +85,7 @@ def inventory(clients: Clients, stack: str) -> Inventory | None:
     )
 
 
-def remove(clients: Clients, stack: str, report: Report) -> None:
+def remove(clients: Clients, stack: str, log: Log) -> None:
     """Ends what runs in a stack, empties its buckets, deletes it, and waits. Does nothing where there is none.
 
     Raises StackError, and botocore's errors as they come.
@@ -93,26 +93,26 @@ def remove(clients: Clients, stack: str, report: Report) -> None:
     cfn = clients("cloudformation")
     for attempt in range(1, _ROUNDS + 1):
         if _deletable(cfn, stack) is None:
-            report(f"{stack}: there is no such stack")
+            log(f"{stack}: there is no such stack")
             return
         held: dict[str, list[str]] = {}
         for item in stacks.resources(cfn, stack):
             held.setdefault(item["ResourceType"], []).append(item["PhysicalResourceId"])
-        _stop_work(clients, held, stacks.poll_seconds(cfn), report)
+        _stop_work(clients, held, stacks.poll_seconds(cfn), log)
         buckets = held.get("AWS::S3::Bucket", [])
         for bucket in buckets:
-            empty(clients("s3"), bucket, report)
+            empty(clients("s3"), bucket, log)
         try:
-            stacks.delete(cfn, stack, report)
+            stacks.delete(cfn, stack, log)
             return
         except StackError:
             late = [bucket for bucket in buckets if _measured(clients("s3"), bucket).objects]
             if not late or attempt == _ROUNDS:
                 raise
-            report(f"{stack}: {', '.join(late)} was written to in the meantime; once more")
+            log(f"{stack}: {', '.join(late)} was written to in the meantime; once more")
 
 
-def empty(s3: Any, bucket: str, report: Report) -> None:
+def empty(s3: Any, bucket: str, log: Log) -> None:
     """Deletes every version of every object, and delete markers, until a listing comes back empty.
 
     Does nothing where there is no such bucket. Raises StackError when an object cannot be deleted, or when there are
@@ -132,10 +132,10 @@ def empty(s3: Any, bucket: str, report: Report) -> None:
                         f" {first.get('Code')} {first.get('Message')}"
                     )
             if total // _PROGRESS != (total := total + len(page)) // _PROGRESS:
-                report(f"{bucket}: {total:,} objects deleted so far")
+                log(f"{bucket}: {total:,} objects deleted so far")
         if total == before:
             if total:
-                report(f"{bucket}: emptied, {total:,} objects deleted")
+                log(f"{bucket}: emptied, {total:,} objects deleted")
             return
     raise StackError(f"bucket {bucket}: objects arrive as fast as they are deleted: stop what writes there")
 
@@ -174,7 +174,7 @@ def _measured(s3: Any, bucket: str) -> Bucket:
     return Bucket(bucket, objects, size)
 
 
-def _stop_work(clients: Clients, held: dict[str, list[str]], delay: float, report: Report) -> None:
+def _stop_work(clients: Clients, held: dict[str, list[str]], delay: float, log: Log) -> None:
     """Ends crawls, job runs and queries: a running crawler cannot be deleted, and all of them write.
 
     Raises StackError when one has not ended after ten minutes.
@@ -184,7 +184,7 @@ def _stop_work(clients: Clients, held: dict[str, list[str]], delay: float, repor
         for what, stop in running.items():
             if what not in told:
                 told.add(what)
-                report(f"stopping {what}")
+                log(f"stopping {what}")
                 try:
                     stop()
                 except ClientError as error:

@@ -15,7 +15,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from ops.airflow_api import Run
-from ops.settings import Settings
+from ops.settings import LaptopSettings
 from smart_hub.shared.athena import AthenaRunner
 from smart_hub.shared.layout import RESULTS_PREFIX, results_prefix, run_name
 from smart_hub.shared.sql import statement
@@ -47,7 +47,7 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Day:
+class DayResult:
     """One run of the demo. `hubs` is None if its day is not published."""
 
     day: str
@@ -57,12 +57,12 @@ class Day:
     figures: Figures = field(default_factory=Figures)
 
 
-def client(settings: Settings) -> AthenaClient:
+def client(settings: LaptopSettings) -> AthenaClient:
     return boto3.client("athena", **settings.aws_client)
 
 
-def days(athena: AthenaClient, settings: Settings, runs: Sequence[Run]) -> list[Day]:
-    """A Day for each run, in the same order. `runs` must not be empty.
+def days(athena: AthenaClient, settings: LaptopSettings, runs: Sequence[Run]) -> list[DayResult]:
+    """A DayResult for each run, in the same order. `runs` must not be empty.
 
     Raises QueryFailed or QueryTimedOut when Athena fails.
     """
@@ -71,13 +71,13 @@ def days(athena: AthenaClient, settings: Settings, runs: Sequence[Run]) -> list[
     published = _published(athena, settings, min(dates), max(dates))
     found = []
     for run, queries in zip(runs, _queries(athena, settings, runs), strict=True):
-        day = published.get(run.day, Day(run.day, "", 0))
+        day = published.get(run.day, DayResult(run.day, "", 0))
         seconds = round(run.seconds(now), 1)
         found.append(replace(day, state=run.state, seconds=seconds, figures=day.figures + queries))
     return found
 
 
-def _published(athena: AthenaClient, settings: Settings, first: str, last: str) -> dict[str, Day]:
+def _published(athena: AthenaClient, settings: LaptopSettings, first: str, last: str) -> dict[str, DayResult]:
     """The published days from `first` to `last`, with empty state and seconds."""
     deadline = time.monotonic() + SECONDS
     queries = AthenaRunner(
@@ -89,14 +89,14 @@ def _published(athena: AthenaClient, settings: Settings, first: str, last: str) 
         seconds_left=lambda: deadline - time.monotonic(),
     )
     found = {}
-    for row in queries.rows(statement(Path(__file__).parent, "report", first=first, last=last)):
+    for row in queries.rows(statement(Path(__file__).parent, "demo_results", first=first, last=last)):
         day, hubs, *numbers = (field or "0" for field in row.values())
         figures = Figures(*map(int, numbers[:4]), *map(float, numbers[4:]))
-        found[day] = Day(day, "", 0, int(hubs), figures)
+        found[day] = DayResult(day, "", 0, int(hubs), figures)
     return found
 
 
-def _queries(athena: AthenaClient, settings: Settings, runs: Sequence[Run]) -> list[Figures]:
+def _queries(athena: AthenaClient, settings: LaptopSettings, runs: Sequence[Run]) -> list[Figures]:
     """For each run, the number of its queries in the workgroup and the bytes that they scanned."""
     folders = [f"/{results_prefix(run_name(run.day, run.run_id))}" for run in runs]
     found = [Figures()] * len(runs)
@@ -113,11 +113,11 @@ def _queries(athena: AthenaClient, settings: Settings, runs: Sequence[Run]) -> l
     return found
 
 
-def total(days: Iterable[Day]) -> Figures:
+def total(days: Iterable[DayResult]) -> Figures:
     return sum((day.figures for day in days), Figures())
 
 
-def table(days: Sequence[Day]) -> Table:
+def table(days: Sequence[DayResult]) -> Table:
     """A row for each day and one for the total, at most 80 characters wide."""
     result = Table(
         title="Results",
@@ -159,7 +159,7 @@ def _amount(number: float) -> str:
     return f"{number:,.2f}" if abs(number) < 100_000 else f"{number:,.0f}"
 
 
-def document(days: Iterable[Day]) -> dict[str, Any]:
+def document(days: Iterable[DayResult]) -> dict[str, Any]:
     """The exact figures for scripts, as a JSON document: a flat object for each day, and the total."""
     days = list(days)
     return {
