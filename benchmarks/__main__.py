@@ -139,7 +139,7 @@ class Benchmark:
             usages[name].append(ResourceUsage(total.wall, total.cpu, whole.peak_mb))
         return (first, another), digest
 
-    def seven_steps(self, settings: Settings) -> ResourceUsage:
+    def seven_steps(self, settings: LaptopSettings) -> ResourceUsage:
         """The usage of steps 1 to 7 on the second of two days."""
         (_, another), whole = data_plane.run(settings, [FIRST_DAY, DAY])
         total = another.total(seven=True)

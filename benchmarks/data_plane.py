@@ -136,7 +136,9 @@ def local_aws(settings: LaptopSettings) -> Iterator[list[int]]:
         shutil.rmtree(settings.local, ignore_errors=True)
 
 
-def run(settings: LaptopSettings, days: Sequence[str], out: Path | None = None) -> tuple[list[MeasuredDay], ResourceUsage]:
+def run(
+    settings: LaptopSettings, days: Sequence[str], out: Path | None = None
+) -> tuple[list[MeasuredDay], ResourceUsage]:
     """Runs days of the settings' source; the first one meets an empty environment.
 
     out: folder for a copy of the last day's published file. Returns the days and the usage of all of them together.

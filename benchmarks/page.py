@@ -32,7 +32,9 @@ PERIODS = ["off-peak"] * 6 + ["peak"] * 4 + ["partial-peak"] * 7 + ["peak"] * 4 
 CENTS = {"off-peak": 7.032, "partial-peak": 9.1, "peak": 11.5}
 
 
-def run(settings: LaptopSettings, hubs: int = 1000, days: int = 31, repeat: int = 7) -> dict[str, list[dict[str, float]]]:
+def run(
+    settings: LaptopSettings, hubs: int = 1000, days: int = 31, repeat: int = 7
+) -> dict[str, list[dict[str, float]]]:
     """Wall and CPU seconds of a page without cache, of another hub's page, and of a cached page.
 
     repeat: number of hubs that are requested. Needs a running local AWS, and uses its root credentials.

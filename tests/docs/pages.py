@@ -13,7 +13,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text("utf-8")
-    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("packages/*/*.md"), *ROOT.glob("tests/*.md"), *ROOT.glob("include/**/*.md")]
+    for path in [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("packages/*/*.md"),
+        *ROOT.glob("tests/*.md"),
+        *ROOT.glob("include/**/*.md"),
+    ]
 }
 pages = pytest.mark.parametrize("page", sorted(PAGES))
 # Folders of the repository whose files the pages name by their path.

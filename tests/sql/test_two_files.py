@@ -16,7 +16,7 @@ def test_step_6_does_not_accept_two_files_for_a_day(module_local_aws: LocalAws) 
     # given a day's priced usage, and the fault
     aws = module_local_aws
     session = boto3.Session("test", "test", region_name="us-east-1")
-    bucket = deploy(session, endpoint_url=aws.endpoint, report=lambda text: None)["DataBucket"]
+    bucket = deploy(session, endpoint_url=aws.endpoint, log=lambda text: None)["DataBucket"]
     AthenaClient(aws, bucket, "smart_hub").run(
         f"CREATE TABLE {COST_TABLE} WITH (external_location = 's3://{bucket}/staging/cost/') AS"
         " SELECT loc_id, 'Dryer' AS device, 'Cellar' AS location, TIMESTAMP '2019-12-21 00:00:00' AS ts,"

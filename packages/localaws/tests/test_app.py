@@ -79,7 +79,9 @@ def test_tables_are_found_by_a_regular_expression(aws: LocalAws) -> None:
         ("dt > '2020-01-01'", []),
     ],
 )
-def test_partitions_are_filtered_by_their_keys(aws: LocalAws, partitioned: str, expression: str, days: list[str]) -> None:
+def test_partitions_are_filtered_by_their_keys(
+    aws: LocalAws, partitioned: str, expression: str, days: list[str]
+) -> None:
     # given three days, when they are listed with an expression, expect those that match
     found = aws.client("glue").get_partitions(DatabaseName=partitioned, TableName="usage", Expression=expression)
     assert [partition["Values"][0] for partition in found["Partitions"]] == days

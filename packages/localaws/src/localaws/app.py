@@ -73,7 +73,9 @@ class Catalog(Service):
 
     def _filtered(self, partitions: list[dict[str, Any]], body: dict[str, Any]) -> list[dict[str, Any]]:
         """The partitions that match the expression, a SQL filter on the partition keys; the base ignores it."""
-        table = self._clients.client("glue").get_table(DatabaseName=body["DatabaseName"], Name=body["TableName"])["Table"]
+        table = self._clients.client("glue").get_table(DatabaseName=body["DatabaseName"], Name=body["TableName"])[
+            "Table"
+        ]
         values = zip(*(partition["Values"] for partition in partitions), strict=True)
         columns = [
             f'TRY_CAST(unnest(?) AS {key.get("Type", "string")}) AS "{key["Name"]}"' for key in table["PartitionKeys"]
