@@ -8,9 +8,10 @@ import re
 import pytest
 
 from ops import package
+from ops.settings import ROOT
 from ops.templates import load
 from smart_hub.shared.layout import PUBLISHED_TABLES, QUALITY_TABLE, REFERENCE_TABLES
-from tests.ops.conftest import ROOT, Deployed
+from tests.ops.conftest import Deployed
 
 pytestmark = pytest.mark.service
 

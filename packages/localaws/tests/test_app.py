@@ -87,7 +87,10 @@ def test_partitions_are_filtered_by_their_keys(
     assert [partition["Values"][0] for partition in found["Partitions"]] == days
 
 
-@pytest.mark.parametrize("expression", ["dt >=", "day = '2019-12-21'", "1 = 1; DROP TABLE x"])
+@pytest.mark.parametrize(
+    "expression",
+    ["dt >=", "day = '2019-12-21'", "1 = 1; DROP TABLE x", "lower(state) = 'ca'", "dt > DATE '2019-12-21'"],
+)
 def test_an_invalid_partition_filter_is_refused(aws: LocalAws, partitioned: str, expression: str) -> None:
     with pytest.raises(ClientError, match="InvalidInputException"):
         aws.client("glue").get_partitions(DatabaseName=partitioned, TableName="usage", Expression=expression)

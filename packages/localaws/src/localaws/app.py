@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import duckdb
+import sqlglot
 from ministack.app import app as ministack
 from ministack.core import lambda_runtime
+from sqlglot import exp
 
 from localaws import access, cloudformation, invocations
 from localaws.asgi import Message, Receive, Send, read, replaying, respond
@@ -26,6 +28,12 @@ from localaws.records import Records
 from localaws.service import ACCOUNT, REGION, AwsClients, Caller, Service, ServiceError
 
 HEALTH_PATH = "/_localaws/health"
+
+# Nodes of a GetPartitions filter.
+FILTER_NODES = (
+    *(exp.And, exp.Or, exp.Not, exp.Paren, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE),
+    *(exp.In, exp.Between, exp.Like, exp.Column, exp.Identifier, exp.Literal),
+)
 
 # ministack answers these with made-up data: they are refused unless one of our services handles them.
 STUBBED = frozenset(
@@ -72,10 +80,10 @@ class Catalog(Service):
         return [table for table in tables if names.fullmatch(table["Name"])]
 
     def _filtered(self, partitions: list[dict[str, Any]], body: dict[str, Any]) -> list[dict[str, Any]]:
-        """The partitions that match the expression, a SQL filter on the partition keys; the base ignores it."""
-        table = self._clients.client("glue").get_table(DatabaseName=body["DatabaseName"], Name=body["TableName"])[
-            "Table"
-        ]
+        """The partitions that match the expression, a SQL filter on the partition keys, which ministack ignores."""
+        _check_filter(body["Expression"])
+        glue = self._clients.client("glue")
+        table = glue.get_table(DatabaseName=body["DatabaseName"], Name=body["TableName"])["Table"]
         values = zip(*(partition["Values"] for partition in partitions), strict=True)
         columns = [
             f'TRY_CAST(unnest(?) AS {key.get("Type", "string")}) AS "{key["Name"]}"' for key in table["PartitionKeys"]
@@ -87,6 +95,21 @@ class Catalog(Service):
             except duckdb.Error as error:
                 raise ServiceError("InvalidInputException", f"Expression {body['Expression']!r}: {error}") from error
         return [partitions[number] for (number,) in sorted(rows)]
+
+
+def _check_filter(expression: str) -> None:
+    """Raises ServiceError for constructs that GetPartitions does not support.
+
+    https://docs.aws.amazon.com/glue/latest/webapi/API_GetPartitions.html
+    """
+    try:
+        tree = sqlglot.parse_one(expression)
+    except sqlglot.errors.ParseError as error:
+        raise ServiceError("InvalidInputException", f"Expression {expression!r}: {error}") from error
+    if unsupported := [node for node in tree.walk() if not isinstance(node, FILTER_NODES)]:
+        raise ServiceError(
+            "InvalidInputException", f"Expression {expression!r}: {unsupported[0].sql()} is not supported"
+        )
 
 
 class LocalAws:
