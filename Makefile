@@ -36,7 +36,7 @@ unexport ARGS MAKEFLAGS PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down status airflow report data deploy destroy deploy-quicksight mwaa mwaa-sync compose-env \
-  test test-unit test-localaws install-localaws coverage test-glue test-lambda test-clients test-bench test-trino \
+  test test-unit test-localaws test-install coverage test-glue test-lambda test-clients test-bench test-trino \
   test-reruns test-access test-browser test-fab test-mwaa test-versions test-compose mutants trino conformance \
   functions chaos bench lint hooks format docs lock clean
 
@@ -109,7 +109,7 @@ test-unit: .venv/synced .venv-localaws/synced ## run the unit tests alone
 test-localaws: .venv-localaws/synced ## run the tests of the package localaws
 	$(LOCALAWS_PYTEST) $(LOCALAWS)/tests --ignore=$(LOCALAWS)/tests/clients $(ARGS)
 
-install-localaws: .venv-uv/synced ## install the package localaws as its users do, from an index, and start it
+test-install: .venv-uv/synced ## install the package localaws by pip from an index, as its users do, and run its command
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && .venv-uv/bin/python -m venv "$$folder" && \
 	"$$folder/bin/pip" install --quiet --disable-pip-version-check ./$(LOCALAWS) && \
 	"$$folder/bin/localaws" --help | grep '^usage: localaws '

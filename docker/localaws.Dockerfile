@@ -16,4 +16,4 @@ USER localaws
 VOLUME /state
 EXPOSE 4566
 # All addresses: those of a container. docker-compose.yaml publishes the port on 127.0.0.1 alone.
-ENTRYPOINT ["python", "-m", "localaws", "--host", "0.0.0.0", "--port", "4566", "--state", "/state"]
+ENTRYPOINT ["localaws", "--host", "0.0.0.0", "--port", "4566", "--state", "/state"]

@@ -1,4 +1,4 @@
-"""IAM in force: who is refused, and in which words. Every right that a request needs is taken away in turn."""
+"""IAM is enforced, with AWS's messages. Each right that a request needs is removed in turn."""
 
 import json
 import time
@@ -15,7 +15,7 @@ REGION = "us-east-1"
 CATALOG = f"arn:aws:glue:{REGION}:000000000000"
 WORKGROUP = f"arn:aws:athena:{REGION}:000000000000:workgroup/primary"
 LINES = "SELECT * FROM access.lines"
-# What that needs, by the action.
+# The rights that it needs, by action.
 SELECT = {
     "athena:StartQueryExecution": WORKGROUP,
     "athena:GetQueryExecution": WORKGROUP,
@@ -42,16 +42,16 @@ def without(rights: Mapping[str, str], *actions: str) -> dict[str, str]:
     return {action: resource for action, resource in rights.items() if action not in actions}
 
 
-def test_who_has_the_rights_reads(athena: AthenaClient) -> None:
+def test_a_caller_with_the_rights_reads(athena: AthenaClient) -> None:
     assert athena.restricted(SELECT).rows(LINES) == [("one",), ("two",)]
 
 
 @pytest.mark.parametrize("action", list(SELECT))
-def test_without_a_right_nothing_is_read(athena: AthenaClient, action: str) -> None:
-    # given a caller with all rights but one, when they query, expect AWS's refusal, which names it
+def test_a_caller_without_one_of_the_rights_is_refused(athena: AthenaClient, action: str) -> None:
+    # given a caller with all rights but one, when they query, expect AWS's message, with that right
     with pytest.raises((ClientError, StatementFailed)) as raised:
         athena.restricted(without(SELECT, action)).rows(LINES)
-    if action == "s3:GetObject":  # the engine reads in place, and tells the object
+    if action == "s3:GetObject":  # the engine reads the object directly
         assert "Permission denied on S3 path: s3://access/lines/file" in str(raised.value)
     else:
         assert f"{ROLE} is not authorized to perform: {action}" in str(raised.value)
@@ -69,7 +69,7 @@ def test_without_a_right_nothing_is_read(athena: AthenaClient, action: str) -> N
         ("CREATE VIEW access.seen AS SELECT 1 AS x", {}, "glue:CreateTable"),
     ],
 )
-def test_what_changes_the_catalog_needs_the_right(
+def test_changes_of_the_catalog_need_rights(
     athena: AthenaClient, sql: str, rights: Mapping[str, str], wanted: str
 ) -> None:
     with pytest.raises(StatementFailed, match=f"is not authorized to perform: {wanted}"):
@@ -77,16 +77,16 @@ def test_what_changes_the_catalog_needs_the_right(
 
 
 def test_a_table_is_written_with_the_callers_rights(athena: AthenaClient) -> None:
-    # given a caller who may make tables, and write results alone
+    # given a caller who can create tables, but write only results
     rights = {**SELECT, "glue:CreateTable": "*"}
     sql = "CREATE TABLE access.elsewhere WITH (external_location = 's3://access/elsewhere/') AS SELECT 1 AS x"
 
-    # when they make one elsewhere, expect a refusal that names the place
+    # when they create one elsewhere, expect an error with the location
     with pytest.raises(StatementFailed, match="Permission denied on S3 path: s3://access/elsewhere/"):
         athena.restricted(rights).run(sql)
 
 
-def test_a_bucket_without_rows_takes_no_right_to_delete(athena: AthenaClient) -> None:
+def test_a_bucket_without_rows_needs_no_right_to_delete(athena: AthenaClient) -> None:
     # given a caller who can create tables and write, and eight buckets for one row
     rights = {**SELECT, "glue:CreateTable": "*", "s3:PutObject": "arn:aws:s3:::access/*"}
     athena.restricted(rights).run(
@@ -99,8 +99,8 @@ def test_a_bucket_without_rows_takes_no_right_to_delete(athena: AthenaClient) ->
     assert athena.rows("SELECT hub FROM access.hubs") == [("a",)]
 
 
-def test_what_an_insert_wrote_goes_when_its_partition_cannot_be_registered(athena: AthenaClient) -> None:
-    # given a caller who may write and read all, and change nothing in the catalog
+def test_an_insert_deletes_its_objects_if_its_partition_cannot_be_registered(athena: AthenaClient) -> None:
+    # given a caller who can read and write all objects, but change nothing in the catalog
     athena.run(
         "CREATE TABLE access.parted WITH (external_location = 's3://access/parted/', partitioned_by = ARRAY['k'])"
         " AS SELECT 1 AS n, 'a' AS k"
@@ -109,19 +109,19 @@ def test_what_an_insert_wrote_goes_when_its_partition_cannot_be_registered(athen
     everything = "arn:aws:s3:::access/*"
     rights = {**SELECT, "s3:PutObject": everything, "s3:DeleteObject": everything, "glue:BatchGetPartition": "*"}
 
-    # when they insert into a partition that is there, and into one that is not
+    # when they insert into an existing partition, and into a new one
     athena.restricted(rights).run("INSERT INTO access.parted VALUES (2, 'a')")
     with pytest.raises(StatementFailed, match="is not authorized to perform: glue:BatchCreatePartition"):
         athena.restricted(rights).run("INSERT INTO access.parted VALUES (3, 'a'), (4, 'b')")
 
-    # expect the rows of the first, and not one of the second
+    # expect only the rows of the first
     assert len(athena.keys("parted/")) == len(before) + 1
     assert athena.rows("SELECT n FROM access.parted ORDER BY n") == [("1",), ("2",)]
 
 
 @pytest.mark.parametrize("resource", ["catalog", "database/access", "table/access/lines"])
 def test_a_table_needs_catalog_database_and_itself(athena: AthenaClient, resource: str) -> None:
-    # given a caller who may read two of the three that AWS asks for
+    # given a caller with rights on two of the three resources
     three = ("catalog", "database/access", "table/access/lines")
     session = athena.aws.session("restricted", SELECT)
     allowed = [f"{CATALOG}:{one}" for one in three if one != resource]
@@ -130,7 +130,7 @@ def test_a_table_needs_catalog_database_and_itself(athena: AthenaClient, resourc
         RoleName="restricted", PolicyName="rights", PolicyDocument=json.dumps(document)
     )
 
-    # when they ask for the table, expect AWS's refusal
+    # when they get the table, expect AWS's message
     glue = session.client("glue", endpoint_url=athena.aws.endpoint)
     with pytest.raises(ClientError) as raised:
         glue.get_table(DatabaseName="access", Name="lines")
@@ -138,12 +138,12 @@ def test_a_table_needs_catalog_database_and_itself(athena: AthenaClient, resourc
     assert f"glue:GetTable on resource: {CATALOG}:{resource} because" in str(raised.value)
 
 
-def test_what_is_not_known_is_refused_to_all_but_the_root(athena: AthenaClient) -> None:
+def test_only_the_root_user_may_call_actions_whose_rights_are_unknown(athena: AthenaClient) -> None:
     # given a caller who may do everything
     glue = athena.restricted({"*": "*"}).glue
 
-    # when they ask for what nobody has looked up, expect a refusal that says so; root may
-    with pytest.raises(ClientError, match="does not know what rights glue:CreateDatabase needs"):
+    # when they call an action whose rights are unknown, expect an error; root can call it
+    with pytest.raises(ClientError, match="does not know the rights that glue:CreateDatabase needs"):
         glue.create_database(DatabaseInput={"Name": "unknown"})
     athena.glue.create_database(DatabaseInput={"Name": "unknown"})
 
@@ -169,8 +169,8 @@ def test_a_request_without_a_signature_is_refused(athena: AthenaClient) -> None:
         glue.get_databases()
 
 
-def test_a_service_that_the_role_does_not_trust_gets_nothing(athena: AthenaClient) -> None:
-    # given a crawler and a job of a role that trusts functions alone
+def test_a_service_that_the_role_does_not_trust_is_refused(athena: AthenaClient) -> None:
+    # given a crawler and a job with a role that trusts only Lambda
     iam, glue = athena.aws.client("iam"), athena.glue
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     iam.create_role(RoleName="of-functions", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
@@ -179,7 +179,7 @@ def test_a_service_that_the_role_does_not_trust_gets_nothing(athena: AthenaClien
     command = {"Name": "pythonshell", "ScriptLocation": "s3://access/script.py"}
     glue.create_job(Name="distrusted", Role="arn:aws:iam::000000000000:role/of-functions", Command=command)
 
-    # when they start, expect a refusal that names the role
+    # when they start, expect an error with the role
     with pytest.raises(ClientError, match=r"unable to assume provided role .*of-functions"):
         glue.start_crawler(Name="distrusted")
     with pytest.raises(ClientError, match=r"unable to assume provided role .*of-functions"):
@@ -187,7 +187,7 @@ def test_a_service_that_the_role_does_not_trust_gets_nothing(athena: AthenaClien
 
 
 def test_a_script_of_a_job_works_under_the_jobs_role(athena: AthenaClient) -> None:
-    # given a job whose role may read its script and nothing else, and a script that lists the bucket
+    # given a job whose role can only read its script, and a script that lists the bucket
     athena.put("scripts/lists.py", "import boto3\nboto3.client('s3').list_objects_v2(Bucket='access')\n")
     role = athena.aws.role("of-a-job", {"s3:GetObject": "arn:aws:s3:::access/scripts/*"})
     command = {"Name": "pythonshell", "ScriptLocation": "s3://access/scripts/lists.py"}
@@ -203,7 +203,7 @@ def test_a_script_of_a_job_works_under_the_jobs_role(athena: AthenaClient) -> No
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
-    # expect it refused
+    # expect an error
     assert found["JobRunState"] == "FAILED"
     assert "assumed-role/of-a-job/" in found["ErrorMessage"]
     assert "is not authorized to perform: s3:ListBucket" in found["ErrorMessage"]

@@ -1,4 +1,4 @@
-"""The application in front of ministack: what is ours, what passes through, what is refused."""
+"""The application in front of ministack: health, corrections of ministack's responses, refusals."""
 
 import json
 import urllib.request
@@ -11,35 +11,20 @@ from localaws.testing import LocalAws
 
 
 def test_health_answers_when_ready(aws: LocalAws) -> None:
-    # given a started server, when its health is asked for
+    # given a running server, when its health is requested
     with urllib.request.urlopen(f"{aws.endpoint}/_localaws/health") as answer:
         document = json.load(answer)
 
-    # expect the documented answer
+    # expect the documented response
     assert (answer.status, document) == (200, {"status": "ok"})
 
 
-def test_objects_pass_through_to_the_base(aws: LocalAws) -> None:
-    # given an object with metadata
-    s3 = aws.client("s3")
-    s3.create_bucket(Bucket="pass-through")
-    s3.put_object(Bucket="pass-through", Key="a/b", Body=b"hello", Metadata={"origin": "test"})
-
-    # when it is read
-    answer = s3.get_object(Bucket="pass-through", Key="a/b")
-
-    # expect what was written
-    assert answer["Body"].read() == b"hello"
-    assert answer["Metadata"] == {"origin": "test"}
-    assert answer["ETag"] == '"5d41402abc4b2a76b9719d911017c592"'  # MD5 of hello
-
-
-def test_a_table_without_description_has_none(aws: LocalAws) -> None:
+def test_a_table_without_a_description_has_none(aws: LocalAws) -> None:
     # given one table without a description and one with
     glue = aws.client("glue")
     glue.create_database(DatabaseInput={"Name": "described"})
     glue.create_table(DatabaseName="described", TableInput={"Name": "bare"})
-    glue.create_table(DatabaseName="described", TableInput={"Name": "told", "Description": "what it holds"})
+    glue.create_table(DatabaseName="described", TableInput={"Name": "full", "Description": "sales by day"})
 
     # when they are read one by one and as a list
     bare = glue.get_table(DatabaseName="described", Name="bare")["Table"]
@@ -49,22 +34,22 @@ def test_a_table_without_description_has_none(aws: LocalAws) -> None:
     assert "Description" not in bare
     assert {table["Name"]: table.get("Description") for table in tables} == {
         "bare": None,
-        "told": "what it holds",
+        "full": "sales by day",
     }
 
 
 def test_tables_are_found_by_a_regular_expression(aws: LocalAws) -> None:
-    # given tables of which one matches the regular expression, which as a glob would match none
+    # given tables, one of which matches a regular expression that matches none as a glob
     glue = aws.client("glue")
     glue.create_database(DatabaseInput={"Name": "searched"})
     for name in ("staging_usage", "usage", "unstaging_usage"):
         glue.create_table(DatabaseName="searched", TableInput={"Name": name})
 
-    # when it is asked for, expect that one
+    # when it is searched, expect that table
     found = glue.get_tables(DatabaseName="searched", Expression="staging_.*")["TableList"]
     assert [table["Name"] for table in found] == ["staging_usage"]
 
-    # expect a broken expression to be refused
+    # expect an error for an invalid expression
     with pytest.raises(ClientError, match="InvalidInputException"):
         glue.get_tables(DatabaseName="searched", Expression="staging_(")
 
@@ -108,29 +93,23 @@ def partitioned(aws: LocalAws) -> str:
     return "partitioned"
 
 
-def test_an_error_of_the_base_reaches_the_client(aws: LocalAws) -> None:
-    # given no such table, when it is read, expect ministack's error as AWS names it
-    with pytest.raises(ClientError, match="EntityNotFoundException"):
-        aws.client("glue").get_table(DatabaseName="nowhere", Name="nothing")
-
-
-def test_pretence_of_the_base_is_refused(aws: LocalAws) -> None:
-    # given an action that ministack answers without doing it, when it is called, expect an error
+def test_an_action_that_ministack_only_simulates_is_refused(aws: LocalAws) -> None:
+    # given an action that ministack answers with made-up data, when it is called, expect an error
     with pytest.raises(ClientError, match="does not cover StartWorkflowRun"):
         aws.client("glue").start_workflow_run(Name="anything")
 
 
 @pytest.mark.parametrize(("service", "action"), [("athena", "list_query_executions"), ("glue", "get_databases")])
 def test_a_request_that_is_not_json_is_refused(aws: LocalAws, service: str, action: str) -> None:
-    def cut_short(request: AWSRequest, **_: object) -> None:
+    def truncate(request: AWSRequest, **_: object) -> None:
         request.data = "{"
 
-    # given an action of ours and one of ministack, and a body cut short before it is signed
+    # given an action of our services or of ministack, and a body that is truncated before it is signed
     client = aws.client(service)
-    client.meta.events.register_first(f"before-sign.{service}", cut_short)
+    client.meta.events.register_first(f"before-sign.{service}", truncate)
     try:
         # when it is called, expect the service's error
         with pytest.raises(ClientError, match=r"SerializationException.*not JSON"):
             getattr(client, action)()
     finally:
-        client.meta.events.unregister(f"before-sign.{service}", cut_short)
+        client.meta.events.unregister(f"before-sign.{service}", truncate)

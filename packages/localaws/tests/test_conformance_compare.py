@@ -1,4 +1,4 @@
-"""What counts as a difference between two engines."""
+"""Differences between the answers of two engines."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -46,17 +46,17 @@ REFUSED = failed(QueryError("NOT_SUPPORTED", "no"))
         (failed(KeyError("a defect")), failed(QueryError("TYPE_MISMATCH", "no")), Verdict.BROKEN),
     ],
 )
-def test_two_answers_get_their_verdict(ours: Answer, theirs: Answer, verdict: Verdict) -> None:
+def test_the_verdict_on_two_answers(ours: Answer, theirs: Answer, verdict: Verdict) -> None:
     assert judged("topic", "SELECT a", ours, theirs).verdict == verdict
 
 
-def test_without_a_judge_there_is_no_verdict() -> None:
+def test_without_an_answer_of_trino_there_is_no_verdict() -> None:
     gone = failed(QueryError("GENERIC_INTERNAL_ERROR", "Trino at http://127.0.0.1:1 does not answer"))
     with pytest.raises(TrinoUnavailable):
         judged("topic", "SELECT a", REFUSED, gone)
 
 
-def test_order_counts_where_the_statement_asks_for_it() -> None:
+def test_order_matters_with_an_order_by() -> None:
     ours, theirs = answered([("x",), ("y",)]), answered([("y",), ("x",)])
     assert judged("topic", "SELECT a FROM t", ours, theirs).verdict == Verdict.SAME
     assert judged("topic", "SELECT a FROM t ORDER BY a", ours, theirs).verdict == Verdict.WRONG
@@ -73,7 +73,7 @@ def test_order_counts_where_the_statement_asks_for_it() -> None:
         ("SELECT 'not closed", False),
     ],
 )
-def test_the_outermost_order_is_seen(statement: str, ordered: bool) -> None:
+def test_an_order_by_counts_at_the_outermost_level(statement: str, ordered: bool) -> None:
     assert is_ordered(statement) == ordered
 
 
@@ -98,7 +98,7 @@ def test_doubles_are_equal_to_nine_digits(ours: str, theirs: str, type_: Type, e
     assert (rows_differ([(ours,)], [(theirs,)], [type_], ordered=True) == "") == equal
 
 
-def test_rows_without_order_are_paired_by_what_is_exact() -> None:
+def test_rows_without_order_are_paired_by_their_exact_cells() -> None:
     ours = [("b", "1.0000000000000002"), ("a", "1.0"), ("a", None)]
     theirs = [("a", "1.0"), ("a", None), ("b", "1.0")]
     assert rows_differ(ours, theirs, [VARCHAR, DOUBLE], ordered=False) == ""

@@ -96,11 +96,11 @@ def locations(aws: LocalAws, table: str = "readings") -> dict[tuple[str, ...], s
     return {tuple(item["Values"]): item["StorageDescriptor"]["Location"] for item in partitions}
 
 
-def test_a_crawl_registers_the_folders_as_the_table_is_declared(readings: LocalAws) -> None:
+def test_a_crawl_registers_the_folders_with_the_tables_schema(readings: LocalAws) -> None:
     # given a table without partitions over two folders, when it is crawled
     last = crawl(readings)
 
-    # expect one partition a folder, with the table's schema and format
+    # expect one partition per folder, with the table's schema and format
     assert last["Status"] == "SUCCEEDED"
     assert locations(readings) == {
         ("2019-12-21",): "s3://crawled/raw/dt=2019-12-21/",
@@ -115,8 +115,8 @@ def test_a_crawl_registers_the_folders_as_the_table_is_declared(readings: LocalA
     assert partition["Parameters"] == {"classification": "json"}
 
 
-def test_a_second_crawl_registers_only_what_is_new(readings: LocalAws) -> None:
-    # given a crawled table one of whose partitions was pointed elsewhere, and a new folder
+def test_a_second_crawl_registers_only_new_partitions(readings: LocalAws) -> None:
+    # given a crawled table, one of whose partitions was moved, and a new folder
     crawl(readings)
     glue = readings.client("glue")
     moved = {
@@ -137,7 +137,7 @@ def test_a_second_crawl_registers_only_what_is_new(readings: LocalAws) -> None:
     # when it is crawled again
     crawl(readings)
 
-    # expect the new partition beside the old ones, which stay as they were
+    # expect the new partition, and the others unchanged
     assert locations(readings) == {
         ("2019-12-21",): "s3://crawled/elsewhere/",
         ("2019-12-22",): "s3://crawled/raw/dt=2019-12-22/",
@@ -173,8 +173,8 @@ def test_a_partition_that_differs_from_its_table_inherits_again(readings: LocalA
     assert [item["StorageDescriptor"]["Columns"] for item in partitions] == [COLUMNS, COLUMNS]
 
 
-def test_folders_that_do_not_fit_and_empty_ones_are_left_out(readings: LocalAws) -> None:
-    # given a folder of another name, one without value, a folder marker alone, a partition without folder
+def test_other_and_empty_folders_are_skipped(readings: LocalAws) -> None:
+    # given a folder of another name, one without a value, only a folder marker, a partition without a folder
     put(readings, "raw/day=1/a.json", "raw/dt=/a.json", "raw/dt=2019-12-30/")
     readings.client("glue").create_partition(
         DatabaseName="crawled",
@@ -185,7 +185,7 @@ def test_folders_that_do_not_fit_and_empty_ones_are_left_out(readings: LocalAws)
     # when it is crawled
     last = crawl(readings)
 
-    # expect the two real days, and the partition whose folder is gone left alone (DeleteBehavior LOG)
+    # expect the two days, and the partition without a folder unchanged (DeleteBehavior LOG)
     assert last["Status"] == "SUCCEEDED"
     assert set(locations(readings)) == {("1999-01-01",), ("2019-12-21",), ("2019-12-22",)}
 
@@ -199,7 +199,7 @@ def test_several_partition_keys_and_more_than_one_batch(readings: LocalAws) -> N
     # when it is crawled
     crawl(readings, "nested")
 
-    # expect all of them, the escaped value unescaped
+    # expect all of them, with the unescaped value
     found = locations(readings, "nested")
     assert len(found) == 101
     assert found[("or", "99")] == "s3://crawled/nested/state=or/dt=99/"
@@ -213,7 +213,7 @@ def test_a_running_crawler_cannot_be_started_again(readings: LocalAws) -> None:
     glue = readings.client("glue")
     glue.start_crawler(Name="readings")
 
-    # when it is started again, expect AWS's error, and that the first crawl ends well
+    # when it is started again, expect AWS's error, and that the first crawl succeeds
     with pytest.raises(ClientError, match="CrawlerRunningException"):
         glue.start_crawler(Name="readings")
     assert ended(readings, "readings")["Status"] == "SUCCEEDED"
@@ -228,27 +228,27 @@ def test_a_stopped_crawl_is_cancelled(readings: LocalAws) -> None:
     # when it is stopped
     glue.stop_crawler(Name="readings")
 
-    # expect the crawl cancelled, and no second stop
+    # expect the crawl to be cancelled, and an error for a second stop
     assert ended(readings, "readings")["Status"] == "CANCELLED"
     with pytest.raises(ClientError, match="CrawlerNotRunningException"):
         glue.stop_crawler(Name="readings")
 
 
-def test_a_crawler_made_anew_has_not_crawled(readings: LocalAws) -> None:
+def test_a_recreated_crawler_has_not_crawled(readings: LocalAws) -> None:
     # given a crawler that crawled
     crawl(readings)
 
-    # when it is deleted and made again
+    # when it is deleted and created again
     readings.client("glue").delete_crawler(Name="readings")
     create_crawler(readings, "readings")
 
-    # expect no crawl of the earlier one
+    # expect no crawl of the earlier crawler
     assert "LastCrawl" not in readings.client("glue").get_crawler(Name="readings")["Crawler"]
     assert readings.client("glue").list_crawls(CrawlerName="readings")["Crawls"] == []
 
 
 def test_an_unknown_crawler_cannot_be_started(aws: LocalAws) -> None:
-    # given no crawler of that name, when it is started, expect AWS's error
+    # given an unknown crawler, when it is started, expect AWS's error
     with pytest.raises(ClientError, match="EntityNotFoundException"):
         aws.client("glue").start_crawler(Name="nobody")
 
@@ -265,14 +265,14 @@ def test_an_unknown_crawler_cannot_be_started(aws: LocalAws) -> None:
         ),
     ],
 )
-def test_what_is_not_covered_fails_and_says_so(readings: LocalAws, changes: dict[str, Any], message: str) -> None:
-    # given a crawler of a kind that is not covered
+def test_an_unsupported_crawler_fails_with_a_message(readings: LocalAws, changes: dict[str, Any], message: str) -> None:
+    # given an unsupported crawler
     create_crawler(readings, "readings", crawler="other", **changes)
 
     # when it is started
     last = crawl(readings, "other")
 
-    # expect a failed crawl that names the reason, and no partition
+    # expect a failed crawl with the reason, and no partition
     assert last["Status"] == "FAILED"
     assert message in last["ErrorMessage"]
     assert locations(readings) == {}
@@ -294,13 +294,13 @@ TYPES = "loc_id:string, ts:int, data:struct<s_01:int,s_02:double>"
 def test_without_inheritance_a_partition_has_the_types_of_its_files(
     readings: LocalAws, other: str, lines: str, expected: str
 ) -> None:
-    # given a crawler that is not told to inherit, and a day of readings
+    # given a crawler without InheritFromTable, and a day of readings
     put(readings, "raw/dt=2019-12-23/a.json", body=lines.encode())
 
     # when it has crawled
     assert crawl(readings, other)["Status"] == "SUCCEEDED"
 
-    # expect what the file spells, not what the table declares
+    # expect the types of the file, not those of the table
     partition = readings.client("glue").get_partition(
         DatabaseName="crawled", TableName="readings", PartitionValues=["2019-12-23"]
     )["Partition"]
@@ -320,7 +320,7 @@ def test_without_inheritance_a_partition_has_the_types_of_its_files(
         ('{"ts":9223372036854775808}', "ts is int 9223372036854775808"),
     ],
 )
-def test_what_cannot_be_inferred_fails_and_names_the_field(
+def test_a_type_that_cannot_be_inferred_is_an_error_with_the_field(
     readings: LocalAws, other: str, lines: str, message: str
 ) -> None:
     put(readings, "raw/dt=2019-12-20/a.json", body=lines.encode())
@@ -338,7 +338,7 @@ def test_other_formats_are_not_inferred(readings: LocalAws, other: str) -> None:
     assert "InheritFromTable" in crawl(readings, other)["ErrorMessage"]
 
 
-def test_a_crawl_cut_off_by_a_restart_has_failed(fresh_aws: LocalAws) -> None:
+def test_a_crawl_during_a_restart_has_failed(fresh_aws: LocalAws) -> None:
     # given a server killed while a crawler runs
     fresh_aws.client("s3").create_bucket(Bucket="crawled")
     put(fresh_aws, *(f"raw/dt=x{number}/a.json" for number in range(150)))
@@ -348,10 +348,10 @@ def test_a_crawl_cut_off_by_a_restart_has_failed(fresh_aws: LocalAws) -> None:
     fresh_aws.client("glue").start_crawler(Name="readings")
     fresh_aws.kill()
 
-    # when it is started again on its state
+    # when it is started again with its state
     fresh_aws.start()
 
-    # expect the crawler ready, its last crawl failed, and that it crawls again
+    # expect the crawler to be ready, its last crawl to have failed, and that it can crawl again
     last = ended(fresh_aws, "readings")
     assert (last["Status"], last["ErrorMessage"]) == (
         "FAILED",

@@ -1,4 +1,4 @@
-"""The server, its functions and its jobs get an allow-list of the user's variables; errors name a full disk."""
+"""The server, its functions and its jobs get an allow-list of the user's variables; errors on a full disk name it."""
 
 import asyncio
 from collections import namedtuple
@@ -30,7 +30,7 @@ def test_no_variable_that_redirects_a_client_is_passed_on() -> None:
     assert set(left.values()) == {"/dev/null", "true", "*"}
 
 
-def test_what_fails_on_a_full_disk_names_the_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_error_on_a_full_disk_names_the_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: Usage(2**30, 2**30 - 2**20, 2**20))
     sent: list[Message] = []
 

@@ -1,4 +1,4 @@
-"""Faults on request: each effect as a client of AWS meets it, and the rules about when it strikes."""
+"""Fault injection: each effect as AWS clients see it, and the conditions of rules."""
 
 import json
 import re
@@ -83,21 +83,19 @@ def tables(athena: AthenaClient) -> list[str]:
         (503, ("ServiceUnavailable", 503)),
     ],
 )
-def test_errors_are_those_of_the_services(
-    aws: LocalAws, faults: LocalAws, error: Any, expected: tuple[str, int]
-) -> None:
+def test_errors_have_the_format_of_the_service(faults: LocalAws, error: Any, expected: tuple[str, int]) -> None:
     # given one error for all services
     faults.inject(*({"service": service, "effect": {"error": error}} for service in ("athena", "glue", "lambda")))
 
-    # when each is called, expect a client to read it, and that each rule has struck once
-    assert error_of(aws.client("athena").get_query_execution, QueryExecutionId="any") == expected
-    assert error_of(aws.client("glue").get_databases) == expected
-    assert error_of(aws.client("lambda").invoke, FunctionName="any", Payload=b"{}") == expected
+    # when each is called, expect the client to raise it, and each rule to strike once
+    assert error_of(faults.client("athena").get_query_execution, QueryExecutionId="any") == expected
+    assert error_of(faults.client("glue").get_databases) == expected
+    assert error_of(faults.client("lambda").invoke, FunctionName="any", Payload=b"{}") == expected
     assert faults.struck() == [1, 1, 1]
 
 
 def test_errors_of_s3_are_xml(athena: AthenaClient, faults: LocalAws) -> None:
-    # given S3 that fails for some keys: by a PUT, by all that reads
+    # given errors of S3 for some keys: of a PUT, of all reads
     s3 = faults.client("s3")
     slow_down = {"error": {"code": "SlowDown", "status": 503, "message": "Please reduce your request rate."}}
     faults.inject(
@@ -106,28 +104,28 @@ def test_errors_of_s3_are_xml(athena: AthenaClient, faults: LocalAws) -> None:
         {"service": "s3", "match": "prefix=e", "effect": {"error": 503}},
     )
 
-    # expect their codes, for a body larger than what is sent before an answer, too
+    # expect their codes, even for a body that is larger than the client's first packet
     assert error_of(s3.put_object, Bucket="faulty", Key="a b/c", Body=b"x" * 5_000_000) == ("SlowDown", 503)
     assert error_of(s3.get_object, Bucket="faulty", Key="d") == ("InternalError", 500)
     assert error_of(s3.head_object, Bucket="faulty", Key="d") == ("500", 500)  # has no body that could say more
     assert error_of(s3.list_objects_v2, Bucket="faulty", Prefix="e") == ("SlowDown", 503)
-    # and other keys to be as ever
+    # expect other keys to work
     s3.put_object(Bucket="faulty", Key="other", Body=b"x")
     assert s3.get_object(Bucket="faulty", Key="other")["Body"].read() == b"x"
     assert error_of(s3.get_object, Bucket="faulty", Key="a b/c") == ("NoSuchKey", 404)
 
 
-def test_a_rule_skips_and_strikes_as_often_as_it_says_and_the_first_one_strikes(
-    aws: LocalAws, faults: LocalAws
+def test_a_rule_lets_some_requests_pass_then_strikes_some_and_the_first_rule_wins(
+    faults: LocalAws,
 ) -> None:
-    # given a rule that lets one request pass, then strikes two, before one that strikes all
+    # given a rule that lets one request pass and strikes two, before a rule that strikes all
     faults.inject(
         {"name": "some", "service": "glue", "action": "GetDatabases", "after": 1, "times": 2, "effect": THROTTLED},
         {"name": "all", "service": "glue", "action": "GetDatabases", "effect": {"error": 500}},
     )
-    glue = aws.client("glue")
+    glue = faults.client("glue")
 
-    # when there are five requests, and one of another action
+    # when there are five requests, and one with another action
     codes = [error_of(glue.get_databases)[0] for _ in range(5)]
     glue.get_crawlers()
 
@@ -173,30 +171,30 @@ def test_rules_are_replaced_and_do_not_outlive_the_server(fresh_aws: LocalAws) -
         ({"service": "s3", "effect": THROTTLED, "match": "a("}, "match 'a(': missing ), unterminated"),
     ],
 )
-def test_a_rule_that_is_none_changes_nothing(faults: LocalAws, rule: Any, message: str) -> None:
-    # given a rule, when another list has a good rule and a bad one
+def test_an_invalid_rule_changes_nothing(faults: LocalAws, rule: Any, message: str) -> None:
+    # given a rule, when a list with a valid and an invalid rule is put
     good = {"service": "s3", "match": "never", "effect": {"error": 500}}
     faults.inject(good)
 
-    # expect the bad one to be named, and the rules to be those of before
+    # expect an error with the invalid rule, and no change
     assert refusal(faults, [good, rule]).startswith(f"rule 2: {message}")
     assert faults.faults() == [{**good, "struck": 0}]
 
 
-def test_rules_that_are_no_list(faults: LocalAws) -> None:
+def test_rules_that_are_not_a_list(faults: LocalAws) -> None:
     assert refusal(faults, {"rules": []}) == "expected a list of rules"
 
 
-def test_two_files_need_the_engine_that_can_write_them() -> None:
-    # given the faults of a server whose engine is Trino, when the rule comes, expect it to be refused
+def test_two_files_need_the_duckdb_engine() -> None:
+    # given a server with the Trino engine, when the rule is loaded, expect an error
     async def app(*message: Any) -> None:
-        """Is asked nothing."""
+        """Never called."""
 
     with pytest.raises(InvalidRule, match="rule 1: effect two_files needs the DuckDB engine"):
         Faults(app, AwsClients("http://127.0.0.1:1"), two_files=False).load(json.dumps([TWO_FILES]))
 
 
-def test_a_client_outlasts_one_throttle(faults: LocalAws, athena: AthenaClient) -> None:
+def test_a_client_retries_a_throttled_request(faults: LocalAws, athena: AthenaClient) -> None:
     # given a client with boto3's own retries, and one throttled request
     client = boto3.session.Session("test", "test", region_name="us-east-1").client(
         "athena", endpoint_url=faults.endpoint, config=Config(retries={"mode": "standard"})
@@ -211,11 +209,11 @@ def test_a_client_outlasts_one_throttle(faults: LocalAws, athena: AthenaClient) 
     assert faults.struck() == [1]
 
 
-def test_a_delayed_answer_comes(faults: LocalAws, athena: AthenaClient) -> None:
-    # given queries over `slow` that are answered late
+def test_a_delayed_response_is_otherwise_normal(faults: LocalAws, athena: AthenaClient) -> None:
+    # given a delay for queries with `slow`
     faults.inject({"service": "athena", "match": "slow", "effect": {"delay_seconds": 0.5}})
 
-    # when one comes, expect it to be late, and right
+    # when one runs, expect its result after the delay
     begun = time.monotonic()
     assert athena.rows("SELECT 'slow'") == [("slow",)]
     assert time.monotonic() - begun >= 0.5
@@ -223,33 +221,33 @@ def test_a_delayed_answer_comes(faults: LocalAws, athena: AthenaClient) -> None:
 
 @pytest.mark.parametrize("effect", ["fails", "fails_after_writing"])
 def test_a_query_fails_before_or_after_it_has_written(faults: LocalAws, athena: AthenaClient, effect: str) -> None:
-    # given a CREATE TABLE AS that is to fail, with comments before it
+    # given the fault for a CREATE TABLE AS that begins with comments
     name = f"made_{effect}"
     faults.inject({"service": "athena", "match": name, "effect": {"query": effect}, "times": 1})
     sql = f"-- CREATE\n/* TABLE */ {ctas(athena, name)}"
 
-    # when it runs, expect files only of one that fails after writing, a table of none
+    # when it runs, expect files only if it fails after writing, and no table
     assert athena.failure(sql) == "GENERIC_INTERNAL_ERROR: An injected fault"
     assert len(athena.keys(f"{name}/")) == (2 if effect == "fails_after_writing" else 0)
     assert [table for table in tables(athena) if table.startswith(("made", "failed"))] == []
     assert faults.struck() == [1]
 
 
-def test_what_writes_nothing_cannot_fail_after_it(faults: LocalAws, athena: AthenaClient) -> None:
-    # given that rule for all queries, when a SELECT runs, expect it not to be struck
+def test_fails_after_writing_does_not_strike_a_select(faults: LocalAws, athena: AthenaClient) -> None:
+    # given the rule for all queries, when a SELECT runs, expect its result
     faults.inject({"service": "athena", "effect": {"query": "fails_after_writing"}})
     assert athena.rows("SELECT 'CREATE TABLE'") == [("CREATE TABLE",)]
     assert faults.struck() == [0]
 
 
 def test_hive_ddl_fails(faults: LocalAws, athena: AthenaClient) -> None:
-    # given a statement that no engine runs, when it is to fail, expect that
+    # given the fault for a statement of Hive's DDL, when it runs, expect it to fail
     faults.inject({"service": "athena", "match": "SHOW", "effect": {"query": "fails"}})
     assert athena.failure("SHOW TABLES") == "GENERIC_INTERNAL_ERROR: An injected fault"
 
 
 def test_a_query_hangs_until_it_is_stopped(faults: LocalAws, athena: AthenaClient) -> None:
-    # given a query that hangs, and another one that has ended meanwhile
+    # given a query that hangs, while another one succeeds
     faults.inject({"service": "athena", "match": "hanging", "effect": {"query": "hangs"}})
     hanging = athena.start("SELECT 'hanging'")
     athena.wait_until_running(hanging)
@@ -262,7 +260,7 @@ def test_a_query_hangs_until_it_is_stopped(faults: LocalAws, athena: AthenaClien
 
 
 def test_the_server_stops_while_a_query_hangs(fresh_aws: LocalAws) -> None:
-    # given a query that hangs, when the server is asked to stop, expect it to
+    # given a query that hangs, when the server is stopped, expect a clean exit
     athena = AthenaClient.create(fresh_aws, "hanging")
     fresh_aws.inject({"service": "athena", "effect": {"query": "hangs"}})
     athena.wait_until_running(athena.start("SELECT 1"))
@@ -270,25 +268,25 @@ def test_the_server_stops_while_a_query_hangs(fresh_aws: LocalAws) -> None:
 
 
 def test_a_bucket_is_written_as_two_files(faults: LocalAws, athena: AthenaClient) -> None:
-    # given the rule, when a table of one bucket is made, and one without
+    # given the rule, when a table with one bucket is created, and one without
     faults.inject(TWO_FILES)
     athena.run(ctas(athena, "split", ONE_BUCKET))
     athena.run(ctas(athena, "unbucketed"))
 
-    # expect two files with all rows once, and one strike
+    # expect two files with each row once, and that the rule has struck once
     files = athena.rows('SELECT "$path", count(*) FROM split GROUP BY 1 ORDER BY 2')
     assert [count for _, count in files] == ["1", "2"]
     assert athena.rows("SELECT x, k FROM split ORDER BY x") == [("1", "a"), ("2", "b"), ("3", "a")]
     assert faults.struck() == [1]
 
 
-def test_a_job_ends_as_asked_for_without_its_script(faults: LocalAws) -> None:
+def test_a_job_ends_in_the_injected_state_without_its_script(faults: LocalAws) -> None:
     # given a job whose script does not exist
     glue = faults.client("glue")
     command = {"Name": "pythonshell", "ScriptLocation": "s3://faulty/no-script.py"}
     glue.create_job(Name="faulty", Role=faults.role("job"), Command=command)
 
-    # when it is to end in a state, expect it to be in that one
+    # when the fault is a state, expect the run to end in it
     for state in ("STOPPED", "ERROR", "FAILED"):
         faults.inject({"service": "glue", "match": "^faulty$", "effect": {"job": state}})
         run = glue.start_job_run(JobName="faulty")["JobRunId"]
@@ -298,7 +296,7 @@ def test_a_job_ends_as_asked_for_without_its_script(faults: LocalAws) -> None:
 
 
 def job_run(aws: LocalAws, run: str) -> dict[str, Any]:
-    """The run once it has ended."""
+    """The run after its end."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         found: dict[str, Any] = aws.client("glue").get_job_run(JobName="faulty", RunId=run)["JobRun"]
@@ -308,7 +306,7 @@ def job_run(aws: LocalAws, run: str) -> dict[str, Any]:
     raise AssertionError(f"run {run} is still {found['JobRunState']}")
 
 
-def test_a_crawl_told_to_fail_fails_once_and_says_so(faults: LocalAws, athena: AthenaClient) -> None:
+def test_an_injected_failure_of_a_crawl(faults: LocalAws, athena: AthenaClient) -> None:
     # given a crawler of a table without partitions
     glue = faults.client("glue")
     athena.table("crawled", TEXT, "line string")
@@ -339,8 +337,8 @@ def crawl(aws: LocalAws) -> dict[str, Any]:
     raise AssertionError("the crawler still runs")
 
 
-def test_a_function_times_out_and_works_on_until_the_server_ends(fresh_aws: LocalAws) -> None:
-    # given a function that works for long
+def test_a_function_times_out_and_runs_on_until_the_server_stops(fresh_aws: LocalAws) -> None:
+    # given a function that runs long
     s3, functions = fresh_aws.client("s3"), fresh_aws.client("lambda")
     s3.create_bucket(Bucket="worked")
     functions.create_function(
@@ -357,7 +355,7 @@ def test_a_function_times_out_and_works_on_until_the_server_ends(fresh_aws: Loca
     # when it is invoked
     answer = functions.invoke(FunctionName="faulty", Payload=json.dumps({"day": "1"}))
 
-    # expect AWS's answer at once, while it works
+    # expect AWS's response at once, while it runs
     assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
     document = json.load(answer["Payload"])
     assert document["errorType"] == "Sandbox.Timedout"
@@ -365,7 +363,7 @@ def test_a_function_times_out_and_works_on_until_the_server_ends(fresh_aws: Loca
     s3.get_waiter("object_exists").wait(Bucket="worked", Key="pid", WaiterConfig={"Delay": 0.05, "MaxAttempts": 400})
     pid = int(s3.get_object(Bucket="worked", Key="pid")["Body"].read())
 
-    # when the server is asked to stop, expect it to, and the function's process to be gone
+    # when the server is stopped, expect a clean exit, without the function's process
     assert fresh_aws.stop() == 0
     wait_until_ended([pid])
 

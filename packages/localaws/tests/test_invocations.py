@@ -1,4 +1,4 @@
-"""A function's error goes by the name of its class, as Lambda's runtime reports it."""
+"""A function's error has the name of its class, as Lambda's runtime reports it."""
 
 import base64
 import io
@@ -34,7 +34,7 @@ def handler(event, context):
 
 @pytest.fixture(scope="module")
 def function(aws: LocalAws) -> Any:
-    """Invokes a function that raises as it is told."""
+    """Invokes a function that raises a given exception."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("index.py", FUNCTION)
@@ -65,14 +65,14 @@ def test_an_error_has_its_class(function: Any, kind: str, error_type: str, messa
     assert json.load(answer["Payload"]) == {"errorType": error_type, "errorMessage": message}
 
 
-def test_an_answer_is_what_the_function_returned(function: Any) -> None:
+def test_the_result_is_returned_unchanged(function: Any) -> None:
     answer = function({})
 
     assert "FunctionError" not in answer
     assert json.load(answer["Payload"]) == {"errorType": "none", "errorMessage": "no error"}
 
 
-def test_who_asks_for_the_log_gets_it(function: Any) -> None:
+def test_the_log_is_returned_on_request(function: Any) -> None:
     answer = function({"raise": "own"}, LogType="Tail")
 
     assert "TooLate: the day is over" in base64.b64decode(answer["LogResult"]).decode()

@@ -78,15 +78,15 @@ def told(aws: LocalAws, key: str) -> bytes:
     return body
 
 
-def test_a_python_shell_script_gets_the_arguments_and_the_way_to_aws(aws: LocalAws, glue: Any) -> None:
+def test_a_python_shell_script_gets_arguments_and_aws_settings(aws: LocalAws, glue: Any) -> None:
     # given a job with default arguments, one without a value
     defaults = {"--database": "smart_hub", "--content": "none", "--enable-metrics": ""}
     create_job(aws, PRINT_ARGUMENTS, DefaultArguments=defaults)
 
-    # when it runs with one of them overridden and one of its own
+    # when it runs with one of them overridden and an additional one
     job_run = run(aws, Arguments={"--content": "abc", "--version": "v1"})
 
-    # expect sys.argv as Glue makes it, AWS's settings, and none of the server's own
+    # expect Glue's sys.argv, settings of AWS, and no settings of the server
     assert (job_run["JobRunState"], job_run.get("ErrorMessage")) == ("SUCCEEDED", None)
     document = json.loads(told(aws, "told.json"))
     assert document["argv"] == [*("--database", "smart_hub", "--content", "abc", "--enable-metrics", "--version", "v1")]
@@ -96,7 +96,7 @@ def test_a_python_shell_script_gets_the_arguments_and_the_way_to_aws(aws: LocalA
     assert job_run["StartedOn"] <= job_run["CompletedOn"]
 
 
-def test_a_spark_script_learns_its_job_and_run(aws: LocalAws, glue: Any) -> None:
+def test_a_spark_script_gets_the_names_of_job_and_run(aws: LocalAws, glue: Any) -> None:
     # given a Spark job, when it runs
     command = {"Name": "glueetl", "ScriptLocation": "s3://jobs/code/script.py"}
     create_job(aws, PRINT_ARGUMENTS, Command=command, DefaultArguments={"--database": "smart_hub"})
@@ -118,35 +118,35 @@ def test_a_spark_script_learns_its_job_and_run(aws: LocalAws, glue: Any) -> None
         ("import os; os.kill(os.getpid(), 9)", "Command failed with exit code 137"),
     ],
 )
-def test_a_script_that_fails_fails_its_run(aws: LocalAws, glue: Any, script: str, message: str) -> None:
-    # given a script that ends badly, when it runs, expect the run failed with what went wrong
+def test_a_failed_script_fails_its_run(aws: LocalAws, glue: Any, script: str, message: str) -> None:
+    # given a script that fails, when it runs, expect the run to fail with the error
     create_job(aws, script)
     job_run = run(aws)
     assert (job_run["JobRunState"], job_run["ErrorMessage"]) == ("FAILED", message)
 
 
 def test_a_missing_script_fails_its_run(aws: LocalAws, glue: Any) -> None:
-    # given a job whose script is gone
+    # given a job whose script does not exist
     create_job(aws, "")
     aws.client("s3").delete_object(Bucket="jobs", Key="code/script.py")
 
-    # when it runs, expect the script named
+    # when it runs, expect an error with the script
     job_run = run(aws)
     assert job_run["JobRunState"] == "FAILED"
     assert "s3://jobs/code/script.py cannot be read" in job_run["ErrorMessage"]
 
 
-def test_stopping_a_run_ends_all_its_processes(aws: LocalAws, glue: Any) -> None:
+def test_stopping_a_run_kills_all_its_processes(aws: LocalAws, glue: Any) -> None:
     # given a run whose script waits for a child
     create_job(aws, WAIT)
     id = glue.start_job_run(JobName="job")["JobRunId"]
     pids = [int(pid) for pid in told(aws, "pids").split()]
     assert all(map(is_running, pids))
 
-    # when it is stopped beside a run that nobody knows
+    # when it is stopped together with an unknown run
     answer = glue.batch_stop_job_run(JobName="job", JobRunIds=[id, "jr_unknown"])
 
-    # expect it stopped, script and child gone, the other one refused, as is a second stop
+    # expect it to stop, without script and child, and errors for the unknown run and for a second stop
     assert [item["JobRunId"] for item in answer["SuccessfulSubmissions"]] == [id]
     assert [item["ErrorDetail"]["ErrorCode"] for item in answer["Errors"]] == ["EntityNotFoundException"]
     assert ended(aws, id)["JobRunState"] == "STOPPED"
@@ -158,13 +158,13 @@ def test_stopping_a_run_ends_all_its_processes(aws: LocalAws, glue: Any) -> None
 def test_a_run_past_its_timeout_is_ended(
     aws: LocalAws, glue: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given jobs in this process, under no role, whose minutes last a tenth of a second, and a run that may last five
+    # given jobs in this process, without a role, with minutes of a tenth of a second, and a timeout of five of them
     monkeypatch.setattr("localaws.jobs.under_role", lambda clients, *_: clients)
     create_job(aws, WAIT, Timeout=5)
     jobs = Jobs(AwsClients(aws.endpoint), Records(tmp_path / "records.sqlite"), tmp_path, seconds_per_minute=0.1)
     id = jobs.handle("StartJobRun", {"JobName": "job"}, CALLER)["JobRunId"]
 
-    # when they are over
+    # when the time is over
     jobs.join(id)
 
     # expect TIMEOUT
@@ -172,12 +172,12 @@ def test_a_run_past_its_timeout_is_ended(
     assert (job_run["JobRunState"], job_run["Timeout"]) == ("TIMEOUT", 5)
 
 
-def test_no_more_runs_at_once_than_the_job_allows(aws: LocalAws, glue: Any) -> None:
-    # given a job that may run twice at once and does
+def test_the_number_of_concurrent_runs_is_limited(aws: LocalAws, glue: Any) -> None:
+    # given a job with two concurrent runs, its maximum
     create_job(aws, WAIT, ExecutionProperty={"MaxConcurrentRuns": 2})
     ids = [glue.start_job_run(JobName="job")["JobRunId"] for _ in range(2)]
 
-    # when a third run is started, expect AWS's error; and that one more may run when one has ended
+    # when a third run is started, expect AWS's error, but not after one has ended
     with pytest.raises(ClientError, match="ConcurrentRunsExceededException"):
         glue.start_job_run(JobName="job")
     glue.batch_stop_job_run(JobName="job", JobRunIds=ids[:1])
@@ -189,8 +189,8 @@ def test_no_more_runs_at_once_than_the_job_allows(aws: LocalAws, glue: Any) -> N
         ended(aws, id)
 
 
-def test_a_job_made_by_a_template_keeps_its_limit(aws: LocalAws, glue: Any) -> None:
-    # given a stack with a job that may run three times at once
+def test_a_job_of_a_template_has_its_limit(aws: LocalAws, glue: Any) -> None:
+    # given a stack with a job that has three concurrent runs at most
     template = """
 Resources:
   RatesJob:
@@ -211,11 +211,11 @@ Resources:
     formation.get_waiter("stack_delete_complete").wait(StackName="with-job", WaiterConfig={"Delay": 0.1})
 
 
-def test_what_does_not_exist_is_not_found(aws: LocalAws, glue: Any) -> None:
-    # given no job of that name, and a job without that run
+def test_unknown_jobs_and_runs_are_errors(aws: LocalAws, glue: Any) -> None:
+    # given an unknown job, and a job without that run
     create_job(aws, "")
 
-    # when they are asked for, expect EntityNotFoundException
+    # when they are requested, expect EntityNotFoundException
     with pytest.raises(ClientError, match="EntityNotFoundException"):
         glue.start_job_run(JobName="nobody")
     with pytest.raises(ClientError, match="EntityNotFoundException"):
@@ -230,13 +230,13 @@ def test_no_script_outlives_the_server(fresh_aws: LocalAws, end: str) -> None:
     id = fresh_aws.client("glue").start_job_run(JobName="job")["JobRunId"]
     pids = [int(pid) for pid in told(fresh_aws, "pids").split()]
 
-    # when the server ends, as asked to or by force
+    # when the server is stopped or killed
     if end == "stop":
         assert fresh_aws.stop() == 0
     else:
         fresh_aws.kill()
 
-    # expect script and child gone too, and after a restart the run failed
+    # expect script and child to have ended, and the run to have failed after a restart
     wait_until_ended(pids)
     fresh_aws.start()
     job_run = ended(fresh_aws, id)
@@ -245,7 +245,7 @@ def test_no_script_outlives_the_server(fresh_aws: LocalAws, end: str) -> None:
 
 
 def test_the_last_exception_of_a_traceback_is_the_error() -> None:
-    # given what Python prints for an exception raised while another one was handled
+    # given the output of an exception that was raised while another one was handled
     stderr = """warning: something
 Traceback (most recent call last):
   File "a.py", line 1, in <module>
@@ -258,5 +258,5 @@ Traceback (most recent call last):
 rates.RatesError: a.xml: no state
   in row 7
 """
-    # expect the line of the last one
+    # expect the line of the last exception
     assert error_message(stderr, 1) == "rates.RatesError: a.xml: no state"

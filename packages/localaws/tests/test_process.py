@@ -1,4 +1,4 @@
-"""The server's process: where it listens, how it starts, how it ends."""
+"""The server's process: command line, addresses, start and stop."""
 
 import socket
 import subprocess
@@ -16,7 +16,7 @@ FUNCTION = """
 import boto3, os, time
 
 def idle(event, context):
-    boto3.client("s3").put_object(Bucket="told", Key="pid", Body=str(os.getpid()))
+    boto3.client("s3").put_object(Bucket="pids", Key="pid", Body=str(os.getpid()))
 
 def busy(event, context):
     idle(event, context)
@@ -29,8 +29,7 @@ def localaws(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=30)
 
 
-def test_it_tells_how_it_is_used() -> None:
-    # given no idea, when asked for help, expect the settings
+def test_help_lists_the_options() -> None:
     answer = localaws("--help")
     assert answer.returncode == 0
     for setting in ("--host", "--port", "--state", "--log-level"):
@@ -38,22 +37,21 @@ def test_it_tells_how_it_is_used() -> None:
 
 
 @pytest.mark.parametrize("size", ["2", "2T", "0G", "G", "much"])
-def test_a_memory_that_is_no_size_is_named(tmp_path: Path, size: str) -> None:
+def test_an_invalid_size_of_memory_is_an_error(tmp_path: Path, size: str) -> None:
     answer = localaws("--state", str(tmp_path), "--port", "0", "--query-memory", size)
     assert answer.returncode == 2
     assert f"--query-memory: {size} is not a size: write it as 2G or 500M" in answer.stderr
 
 
 def test_it_starts_in_under_five_seconds(tmp_path: Path) -> None:
-    # given nothing, when it is started, expect an answer within five seconds
     start = time.monotonic()
     with LocalAws(tmp_path / "state") as aws, urllib.request.urlopen(f"{aws.endpoint}/_localaws/health") as response:
         assert response.status == 200
         assert time.monotonic() - start < 5
 
 
-def test_a_taken_port_is_named_with_the_setting(tmp_path: Path) -> None:
-    # given a port that somebody listens on
+def test_a_port_in_use_is_reported_with_the_option(tmp_path: Path) -> None:
+    # given a port in use
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -62,7 +60,7 @@ def test_a_taken_port_is_named_with_the_setting(tmp_path: Path) -> None:
         # when the server is started there
         answer = localaws("--port", str(port), "--state", str(tmp_path))
 
-    # expect one line that names the port and what to set
+    # expect one line with the port and the option
     assert answer.returncode == 1
     assert answer.stderr.splitlines() == [
         f"Port {port} on 127.0.0.1 is taken: stop what uses it, or choose another port with --port"
@@ -70,8 +68,8 @@ def test_a_taken_port_is_named_with_the_setting(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no 127.0.0.2 unless it is set up")
-def test_in_a_container_it_listens_on_all_addresses_and_calls_itself_by_loopback(tmp_path: Path) -> None:
-    # given a server that is told to listen everywhere
+def test_in_a_container_it_listens_on_all_addresses_and_uses_loopback_itself(tmp_path: Path) -> None:
+    # given a server that listens on all addresses
     with LocalAws(tmp_path / "state", "--host", "0.0.0.0") as aws:
         # when a client uses another address of this machine, as one in another container does
         with urllib.request.urlopen(f"http://127.0.0.2:{aws.port}/_localaws/health") as response:
@@ -82,14 +80,14 @@ def test_in_a_container_it_listens_on_all_addresses_and_calls_itself_by_loopback
         assert aws.endpoint == f"http://127.0.0.1:{aws.port}"
 
 
-def test_no_other_address_is_taken(tmp_path: Path) -> None:
+def test_other_addresses_are_refused(tmp_path: Path) -> None:
     answer = localaws("--host", "192.0.2.1", "--state", str(tmp_path))
     assert answer.returncode == 2
     assert "'127.0.0.1', '0.0.0.0'" in answer.stderr
 
 
-def test_a_state_folder_has_one_server(aws: LocalAws) -> None:
-    # given a server, when another one is started on its state folder, expect that it refuses
+def test_a_state_folder_is_used_by_one_server(aws: LocalAws) -> None:
+    # given a server, when another one is started with its state folder, expect an error
     answer = localaws("--port", "0", "--state", str(aws.state))
     assert answer.returncode == 1
     assert answer.stderr.splitlines() == [
@@ -103,7 +101,7 @@ def test_it_listens_on_loopback_only(aws: LocalAws) -> None:
     aws.client("s3").list_buckets()
     aws.client("glue").get_databases()
 
-    # when its listening sockets are looked up
+    # when its listening sockets are listed
     inodes = set()
     for handle in Path(f"/proc/{aws.process.pid}/fd").iterdir():
         target = str(handle.readlink())
@@ -124,7 +122,7 @@ def test_it_listens_on_loopback_only(aws: LocalAws) -> None:
 def test_a_stop_is_clean_and_leaves_no_process(fresh_aws: LocalAws, handler: str) -> None:
     # given a function whose worker process is warm, or in the middle of an invocation
     s3 = fresh_aws.client("s3")
-    s3.create_bucket(Bucket="told")
+    s3.create_bucket(Bucket="pids")
     fresh_aws.client("lambda").create_function(
         FunctionName="function",
         Runtime="python3.12",
@@ -134,13 +132,13 @@ def test_a_stop_is_clean_and_leaves_no_process(fresh_aws: LocalAws, handler: str
         Timeout=600,
     )
     fresh_aws.client("lambda").invoke(FunctionName="function", InvocationType="Event")
-    s3.get_waiter("object_exists").wait(Bucket="told", Key="pid", WaiterConfig={"Delay": 0.05, "MaxAttempts": 400})
-    pid = int(s3.get_object(Bucket="told", Key="pid")["Body"].read())
+    s3.get_waiter("object_exists").wait(Bucket="pids", Key="pid", WaiterConfig={"Delay": 0.05, "MaxAttempts": 400})
+    pid = int(s3.get_object(Bucket="pids", Key="pid")["Body"].read())
     assert is_running(pid)
 
-    # when the server is asked to stop
+    # when the server is stopped
     status = fresh_aws.stop()
 
-    # expect a clean end, without the worker
+    # expect exit status 0, and no worker
     assert status == 0
     wait_until_ended([pid])

@@ -10,8 +10,8 @@ from localaws.records import Records
 pytestmark = pytest.mark.unit
 
 
-def test_documents_are_kept_by_kind_and_id(tmp_path: Path) -> None:
-    # given documents of two kinds, one of them put again, one deleted
+def test_documents_are_stored_by_kind_and_id(tmp_path: Path) -> None:
+    # given documents of two kinds, one replaced, one deleted
     records = Records(tmp_path / "records.sqlite")
     records.put("run", "b", {"state": "RUNNING"})
     records.put("run", "a", {"state": "RUNNING"})
@@ -20,17 +20,17 @@ def test_documents_are_kept_by_kind_and_id(tmp_path: Path) -> None:
     records.put("run", "c", {"state": "RUNNING"})
     records.delete("run", "c")
 
-    # when the file is opened again beside the first, which was never closed
+    # when the file is opened a second time, without a close
     again = Records(tmp_path / "records.sqlite")
 
-    # expect the last of each, listed in the order in which they were first put
+    # expect the last version of each, in the order in which they were first stored
     assert again.get("run", "b") == {"state": "ENDED"}
     assert again.get("crawl", "b") == {"state": "READY"}
     assert again.get("crawl", "a") is None
     assert again.list("run") == [{"state": "ENDED"}, {"state": "RUNNING"}]
 
 
-def test_threads_may_put_at_once(tmp_path: Path) -> None:
+def test_threads_can_write_at_the_same_time(tmp_path: Path) -> None:
     # given eight threads, when they put 200 documents, expect all of them
     records = Records(tmp_path / "records.sqlite")
     with ThreadPoolExecutor(8) as threads:

@@ -1,4 +1,4 @@
-"""One database with a few tables on the session's local AWS, and Athena as its users call it."""
+"""An Athena client with a database of its own on the session's local AWS."""
 
 import pytest
 

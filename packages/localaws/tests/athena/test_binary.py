@@ -85,7 +85,7 @@ def test_a_call_has_trinos_type_and_value(sql: str, type_: str, expected: str | 
         ("fc848080808080", "\ufffd\ufffd"),
     ],
 )
-def test_what_is_no_utf8_becomes_the_replacement_character(data: str, text: str) -> None:
+def test_invalid_utf8_becomes_the_replacement_character(data: str, text: str) -> None:
     assert rows(f"SELECT from_utf8(X'{data}'), from_utf8(x) FROM UNNEST(ARRAY[X'{data}']) AS t (x)") == [(text,) * 2]
 
 
@@ -99,19 +99,19 @@ def test_binary_values_are_grouped_and_ordered_by_their_bytes() -> None:
     ]
 
 
-def test_the_bytes_of_a_replacement_character_are_not_known() -> None:
+def test_the_bytes_of_a_replacement_character_are_refused() -> None:
     """Local readers replace invalid UTF-8 with it; Trino keeps the bytes."""
-    # given a line with what may have been another byte
+    # given a line with a replacement character, and others
     source = FakeSource()
     source.add(table("t", "n int, line string"), "(1, 'ä'), (2, 'K\ufffdhl')")
 
-    # when only its text is asked for, it is there, with all others
+    # when the texts are selected, expect all of them
     again = "from_utf8(to_utf8(line))"
     assert query(f"SELECT {again} FROM t ORDER BY n", source) == ([("_col0", "varchar")], [("ä",), ("K\ufffdhl",)])
     assert rows(f"SELECT line, {again} FROM t WHERE {again} LIKE 'K%' GROUP BY line", source) == [("K\ufffdhl",) * 2]
     assert rows(f"SELECT {again} FROM t WHERE n = 1 GROUP BY to_utf8(line)", source) == [("ä",)]
 
-    # when its bytes are, it is refused, and no other
+    # when the bytes are selected, expect an error for this line only
     for sql in (
         "to_utf8(line)",
         "length(to_utf8(line))",
@@ -161,7 +161,7 @@ def test_the_bytes_of_a_replacement_character_are_not_known() -> None:
         ("X'6'", "SYNTAX_ERROR", "Binary literal must contain an even number of digits"),
     ],
 )
-def test_what_trino_refuses_fails_as_there(sql: str, code: str, words: str) -> None:
+def test_an_error_of_trino_is_the_same_here(sql: str, code: str, words: str) -> None:
     source = FakeSource()
     source.add(table("t", "line string"), "('a')")
     with pytest.raises(QueryError) as raised:
@@ -191,6 +191,6 @@ def test_what_trino_refuses_fails_as_there(sql: str, code: str, words: str) -> N
         "x'zz'",
     ],
 )
-def test_what_is_not_covered_is_refused(sql: str) -> None:
+def test_unsupported_calls_are_refused(sql: str) -> None:
     with pytest.raises(QueryError, match=r"^NOT_SUPPORTED: .* run it with the Trino engine"):
         rows(f"SELECT {sql}")

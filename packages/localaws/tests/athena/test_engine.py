@@ -1,4 +1,4 @@
-"""The DuckDB engine by itself: its limits, how it stops, what its errors say."""
+"""The DuckDB engine by itself: limits, cancellation, errors."""
 
 import io
 import json
@@ -26,8 +26,8 @@ def clients(athena: AthenaClient) -> AwsClients:
     return AwsClients(athena.aws.endpoint)
 
 
-def test_what_does_not_fit_the_memory_spills_and_leaves_nothing_behind(clients: AwsClients, tmp_path: Path) -> None:
-    # given: a million rows of some hundred bytes to sort, and memory for a few
+def test_a_query_spills_if_it_exceeds_the_memory_and_leaves_no_files(clients: AwsClients, tmp_path: Path) -> None:
+    # given a million rows of some hundred bytes to sort, and little memory
     engine = DuckEngine(tmp_path / "spill", threads=2, memory=60 * 10**6)
     text = "CAST(a AS varchar) || CAST(b AS varchar) || CAST(c AS varchar) || '" + "x" * 100 + "'"
     sql = (
@@ -41,7 +41,7 @@ def test_what_does_not_fit_the_memory_spills_and_leaves_nothing_behind(clients: 
     assert list((tmp_path / "spill").iterdir()) == []
 
 
-def test_a_query_without_the_memory_says_so(clients: AwsClients, tmp_path: Path) -> None:
+def test_a_query_that_exceeds_the_memory_is_an_error(clients: AwsClients, tmp_path: Path) -> None:
     engine = DuckEngine(tmp_path / "spill", memory=10**6)
 
     with pytest.raises(QueryError, match=r"^EXCEEDED_LOCAL_MEMORY_LIMIT: "):
@@ -55,7 +55,7 @@ def test_a_query_without_the_memory_says_so(clients: AwsClients, tmp_path: Path)
 
 
 @pytest.mark.parametrize(("part", "whole"), [(0, True), (1, False)])
-def test_objects_that_are_got_whole_count_as_memory_and_take_an_eighth_at_most(
+def test_objects_are_read_whole_if_they_fit_an_eighth_of_the_memory(
     athena: AthenaClient, clients: AwsClients, tmp_path: Path, part: int, whole: bool
 ) -> None:
     # given: an object of more than a million bytes, in a statement that names its table twice, and a text
@@ -93,7 +93,7 @@ def test_a_statement_cancelled_before_it_runs_does_not_run(clients: AwsClients, 
     stopping.join()
 
 
-def test_more_bytes_than_allowed_are_not_scanned(athena: AthenaClient, clients: AwsClients, tmp_path: Path) -> None:
+def test_a_query_over_the_scan_limit_is_cancelled(athena: AthenaClient, clients: AwsClients, tmp_path: Path) -> None:
     athena.table("ten_bytes", TEXT, "line string")
     athena.put("ten_bytes/file", "123456789\n")
     engine = DuckEngine(tmp_path / "spill")
@@ -106,8 +106,8 @@ def test_more_bytes_than_allowed_are_not_scanned(athena: AthenaClient, clients: 
         scan(9)
 
 
-def test_no_message_tells_a_secret(aws: LocalAws, athena: AthenaClient, tmp_path: Path) -> None:
-    # given: an object that is listed, and gone when it is read
+def test_no_message_contains_a_secret(aws: LocalAws, athena: AthenaClient, tmp_path: Path) -> None:
+    # given an object that is deleted between the listing and the read
     class Vanishing(AwsClients):
         def client(self, service: str) -> Any:
             client = super().client(service)
@@ -133,7 +133,7 @@ def test_no_message_tells_a_secret(aws: LocalAws, athena: AthenaClient, tmp_path
 
 
 def user_key(aws: LocalAws, name: str) -> dict[str, str]:
-    """An access key of a user who may do everything."""
+    """An access key of a user who can do everything."""
     iam = aws.client("iam")
     iam.create_user(UserName=name)
     rights = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
@@ -159,5 +159,5 @@ def user_key(aws: LocalAws, name: str) -> dict[str, str]:
         (float("-inf"), "-Infinity"),
     ],
 )
-def test_doubles_as_java_writes_them(number: float, text: str) -> None:
+def test_doubles_are_written_as_in_java(number: float, text: str) -> None:
     assert java_double(number) == text

@@ -29,7 +29,7 @@ def refused(call: Any, **request: Any) -> str:
     return str(raised.value.response["Error"]["Message"])
 
 
-def test_an_execution_tells_what_it_was(athena: AthenaClient) -> None:
+def test_an_execution_is_described(athena: AthenaClient) -> None:
     execution = athena.run("SELECT 1 AS n")
 
     assert execution["Query"] == "SELECT 1 AS n"
@@ -42,7 +42,7 @@ def test_an_execution_tells_what_it_was(athena: AthenaClient) -> None:
     assert execution["QueryExecutionId"] in athena.api.list_query_executions()["QueryExecutionIds"]
 
 
-def test_results_tell_null_from_the_empty_string(athena: AthenaClient) -> None:
+def test_null_and_the_empty_string_differ_in_results(athena: AthenaClient) -> None:
     execution = athena.run(
         "SELECT '' AS a, CAST(NULL AS varchar) AS b, 'x,\"y\"' || chr AS c FROM (SELECT '\n' AS chr)"
     )
@@ -66,7 +66,7 @@ def test_columns_are_described(athena: AthenaClient) -> None:
 
 
 def test_results_come_in_pages_of_a_thousand_rows(athena: AthenaClient) -> None:
-    # given: 2,500 rows and the one that names the column
+    # given 2,500 rows and the one with the name of the column
     fifty = f"UNNEST(ARRAY[{', '.join(map(str, range(50)))}])"
     sql = f"SELECT 50 * a + b AS n FROM {fifty} AS t (a) CROSS JOIN {fifty} AS u (b) ORDER BY n"
     execution_id = athena.run(sql)["QueryExecutionId"]
@@ -83,14 +83,14 @@ def test_results_come_in_pages_of_a_thousand_rows(athena: AthenaClient) -> None:
     assert athena.all_rows(execution_id) == [("n",), *((str(n),) for n in range(2500))]
 
 
-def test_results_that_were_deleted(athena: AthenaClient) -> None:
+def test_deleted_results_are_an_error(athena: AthenaClient) -> None:
     execution_id = athena.run("SELECT 1")["QueryExecutionId"]
     athena.s3.delete_object(Bucket=athena.bucket, Key=f"results/{execution_id}.csv")
 
     assert "Could not find results" in refused(athena.api.get_query_results, QueryExecutionId=execution_id)
 
 
-def test_what_has_failed_has_no_results(athena: AthenaClient) -> None:
+def test_a_failed_query_has_no_results(athena: AthenaClient) -> None:
     execution_id = athena.start("SELECT nosuch")
     athena.wait(execution_id)
 
@@ -106,16 +106,16 @@ def test_what_has_failed_has_no_results(athena: AthenaClient) -> None:
         ("SELECT 1;; DROP TABLE t;", "Only one sql statement is allowed."),
     ],
 )
-def test_a_request_that_is_refused_at_once(athena: AthenaClient, sql: str, message: str) -> None:
+def test_an_invalid_request_is_refused(athena: AthenaClient, sql: str, message: str) -> None:
     assert refused(athena.start, sql=sql).startswith(message)
 
 
 @pytest.mark.parametrize("sql", ["SELECT 'a;b' AS c;", "-- first; second\nSELECT 'a;b' AS c -- third; \n ; "])
-def test_a_semicolon_ends_a_statement_or_belongs_to_a_text_or_comment(athena: AthenaClient, sql: str) -> None:
+def test_a_semicolon_ends_a_statement_except_in_strings_and_comments(athena: AthenaClient, sql: str) -> None:
     assert athena.rows(sql) == [("a;b",)]
 
 
-def test_the_same_token_is_the_same_execution(athena: AthenaClient) -> None:
+def test_the_same_token_returns_the_same_execution(athena: AthenaClient) -> None:
     token = "the-same-token-in-all-of-these-requests"
 
     first = athena.start("SELECT 1", ClientRequestToken=token)
@@ -220,7 +220,7 @@ def test_a_query_that_would_scan_more_than_its_workgroup_allows_is_cancelled(
 
 
 def test_what_ran_when_the_server_was_killed_has_failed(fresh_aws: LocalAws) -> None:
-    # given: a finished query and an endless one
+    # given a finished query and an endless one
     athena = AthenaClient.create(fresh_aws, "killed")
     finished = athena.run("SELECT 1 AS n")["QueryExecutionId"]
     endless = athena.start(ENDLESS)
@@ -247,10 +247,10 @@ def test_the_server_stops_while_queries_run(fresh_aws: LocalAws) -> None:
     assert athena.execution(endless)["Status"]["State"] == "CANCELLED"
 
 
-def test_a_defect_of_ours_fails_the_query_and_leaves_its_traceback_in_the_log(
+def test_a_defect_fails_the_query_and_its_traceback_is_logged(
     athena: AthenaClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # given: an Athena in this process whose engine has a defect
+    # given an Athena in this process whose engine has a defect
     class Defective:
         def statement(self, sql: str, database: str, clients: Any, max_bytes: int | None = None) -> Any:
             raise ValueError("defect")
@@ -259,11 +259,11 @@ def test_a_defect_of_ours_fails_the_query_and_leaves_its_traceback_in_the_log(
     caller = Caller("test", "000000000000", "us-east-1")
     output = {"OutputLocation": f"s3://{athena.bucket}/results/"}
 
-    # when: it runs a query to its end
+    # when it runs a query
     started = service.handle("StartQueryExecution", {"QueryString": "SELECT 1", "ResultConfiguration": output}, caller)
     service.threads.shutdown(wait=True)
 
-    # then: the query says what, the log says where
+    # expect the error in the query's reason, and the traceback in the log
     status = service.handle("GetQueryExecution", started, caller)["QueryExecution"]["Status"]
     assert (status["State"], status["StateChangeReason"]) == ("FAILED", "GENERIC_INTERNAL_ERROR: ValueError: defect")
     assert 'raise ValueError("defect")' in caplog.text

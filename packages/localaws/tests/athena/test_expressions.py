@@ -1,4 +1,4 @@
-"""Expressions on the DuckDB engine: what Trino answers, what it refuses, and what the engine leaves to Trino.
+"""Expressions on the DuckDB engine: Trino's results and errors, and unsupported expressions.
 
 Expected values follow Trino's documentation of functions and types, https://trino.io/docs/current/, and were seen on
 a Trino 476.
@@ -317,7 +317,7 @@ def test_an_expression_has_trinos_type(sql: str, expected: str) -> None:
         ("CAST('99999999999999999999' AS bigint)", "INVALID_CAST_ARGUMENT: "),
     ],
 )
-def test_an_expression_that_trino_refuses_fails_as_there(sql: str, message: str) -> None:
+def test_an_error_of_trino_is_the_same_here(sql: str, message: str) -> None:
     with pytest.raises(QueryError) as raised:
         rows(f"SELECT {sql}")
     assert str(raised.value).startswith(message)
@@ -386,16 +386,16 @@ def test_an_expression_that_trino_refuses_fails_as_there(sql: str, message: str)
         'count("$bucket") FROM (SELECT 1 AS x)',
     ],
 )
-def test_what_is_not_known_to_be_equal_is_refused(sql: str) -> None:
+def test_unsupported_expressions_are_refused(sql: str) -> None:
     with pytest.raises(QueryError, match=r"^NOT_SUPPORTED: .* run it with the Trino engine"):
         rows(f"SELECT {sql}")
 
 
-def test_an_error_in_a_branch_not_taken_is_none() -> None:
+def test_an_error_in_a_branch_that_is_not_taken_does_not_occur() -> None:
     assert rows("SELECT CASE WHEN x = 3 THEN 0 ELSE 1/0 END FROM (SELECT 3 AS x)") == [("0",)]
 
 
-def test_the_place_of_an_error_is_counted_in_its_own_line() -> None:
+def test_the_column_of_an_error_is_counted_in_its_line() -> None:
     with pytest.raises(QueryError, match=r"^COLUMN_NOT_FOUND: line 3:5: "):
         rows("SELECT 1,\n  2, -- two\n    nosuch")
 
@@ -410,7 +410,7 @@ def test_the_place_of_an_error_is_counted_in_its_own_line() -> None:
         ("SELECT 'abc", "SYNTAX_ERROR: "),
     ],
 )
-def test_trinos_grammar_decides_what_is_a_statement(sql: str, message: str) -> None:
+def test_trinos_grammar_validates_statements(sql: str, message: str) -> None:
     with pytest.raises(QueryError) as raised:
         rows(sql)
     assert str(raised.value).startswith(message)
@@ -420,7 +420,7 @@ _INTEGERS = ("tinyint", "smallint", "integer", "bigint")
 
 
 def test_every_translation_is_of_a_function_that_trino_has() -> None:
-    # given Trino's own list; a translation of "integers" stands for each of them, one of "numbers" for doubles
+    # given Trino's own list; "integers" stands for each integer type, "numbers" for doubles
     recorded = {
         (one.name, base_of(one.result), tuple(base_of(argument) for argument in one.arguments))
         for all_of_it in signatures().values()
@@ -436,14 +436,14 @@ def test_every_translation_is_of_a_function_that_trino_has() -> None:
                 if (name, result.name if result else given[0], given) not in recorded:
                     missing.append((name, given))
 
-    # then none is missing, and the others are of their kind
+    # expect all of them, with the right kinds
     assert missing == []
     assert of_kind("scalar") >= functions._FORMS.keys() - {"coalesce", "nullif"}
     assert of_kind("aggregate") >= functions.AGGREGATES
     assert of_kind("window") >= functions.RANKINGS
 
 
-def test_every_function_takes_what_its_signatures_say() -> None:
+def test_every_function_accepts_the_arguments_of_its_signatures() -> None:
     for name in ("abs", "length", "array_join", "regexp_extract", "date", "max_by"):
         for one in signatures()[name]:
             known = [_known_type(argument) for argument in one.arguments]

@@ -12,12 +12,12 @@ _numbers = itertools.count()
 
 @pytest.fixture
 def name() -> Iterator[str]:
-    """A table's name of the test's own."""
+    """The name of a table for this test."""
     return f"i{next(_numbers)}"
 
 
 def create(athena: AthenaClient, name: str, columns: dict[str, str], keys: str = "", **storage: object) -> None:
-    """An empty table; columns by Hive's types, keys as ``k string``; storage: more of its descriptor."""
+    """An empty table; columns with Hive's types, keys as ``k string``; storage: further fields of its descriptor."""
     parameters = storage.pop("parameters", {})
     athena.glue.create_table(
         DatabaseName=athena.database,
@@ -37,7 +37,7 @@ def create(athena: AthenaClient, name: str, columns: dict[str, str], keys: str =
 
 
 def partitions(athena: AthenaClient, name: str) -> dict[tuple[str, ...], str]:
-    """Locations, below the bucket, of what is registered."""
+    """The registered locations, relative to the bucket."""
     found = athena.glue.get_partitions(DatabaseName=athena.database, TableName=name)["Partitions"]
     return {
         tuple(one["Values"]): one["StorageDescriptor"]["Location"].removeprefix(f"s3://{athena.bucket}/")
@@ -45,7 +45,7 @@ def partitions(athena: AthenaClient, name: str) -> dict[tuple[str, ...], str]:
     }
 
 
-def test_rows_come_in_new_objects_beside_those_that_are_there(athena: AthenaClient, name: str) -> None:
+def test_rows_are_written_to_new_objects_beside_existing_ones(athena: AthenaClient, name: str) -> None:
     create(athena, name, {"n": "bigint", "s": "string"})
     athena.run(f"INSERT INTO {name} VALUES (1, 'a'), (2, NULL)")
     before = set(athena.keys(f"{name}/"))
@@ -58,7 +58,7 @@ def test_rows_come_in_new_objects_beside_those_that_are_there(athena: AthenaClie
     assert athena.rows(f"SELECT n, s FROM {name} ORDER BY n") == [("1", "a"), ("2", None), ("3", "a"), ("4", None)]
 
 
-def test_columns_may_be_named_in_any_order_and_the_others_are_null(athena: AthenaClient, name: str) -> None:
+def test_columns_can_be_named_in_any_order_and_the_others_are_null(athena: AthenaClient, name: str) -> None:
     create(athena, name, {"n": "int", "s": "string", "d": "double"}, "k string")
 
     athena.run(f"INSERT INTO {name} (K, s) WITH t AS (SELECT 'b' AS k, 'x' AS s) SELECT k, s FROM t")
@@ -66,7 +66,7 @@ def test_columns_may_be_named_in_any_order_and_the_others_are_null(athena: Athen
     assert athena.rows(f"SELECT n, s, d, k FROM {name}") == [(None, "x", None, "b")]
 
 
-def test_values_become_the_columns_types(athena: AthenaClient, name: str) -> None:
+def test_values_are_cast_to_the_columns_types(athena: AthenaClient, name: str) -> None:
     create(
         athena,
         name,
@@ -84,9 +84,7 @@ def test_values_become_the_columns_types(athena: AthenaClient, name: str) -> Non
     ]
 
 
-def test_partitions_that_are_new_are_registered_and_others_are_filled_where_they_lie(
-    athena: AthenaClient, name: str
-) -> None:
+def test_new_partitions_are_registered_and_existing_ones_are_filled_in_place(athena: AthenaClient, name: str) -> None:
     create(athena, name, {"n": "int"}, "dt date,k string")
     athena.run(
         f"ALTER TABLE {name} ADD PARTITION (dt = '2019-12-21', k = 'a')"
@@ -155,7 +153,7 @@ def test_no_rows_change_nothing(athena: AthenaClient, name: str, keys: str) -> N
         ),
     ],
 )
-def test_an_insert_that_fails_leaves_nothing(athena: AthenaClient, name: str, rest: str, reason: str) -> None:
+def test_a_failed_insert_leaves_nothing(athena: AthenaClient, name: str, rest: str, reason: str) -> None:
     create(athena, name, {"n": "int", "s": "varchar(2)"}, "k string")
 
     assert athena.failure(f"INSERT INTO {name} {rest}").startswith(reason)
@@ -173,7 +171,7 @@ def test_an_insert_that_fails_leaves_nothing(athena: AthenaClient, name: str, re
         ({"parameters": {"parquet.compression": "LZO"}}, "NOT_SUPPORTED: compression LZO"),
     ],
 )
-def test_tables_that_are_not_covered_are_refused(
+def test_unsupported_tables_are_refused(
     athena: AthenaClient, name: str, storage: dict[str, object], reason: str
 ) -> None:
     create(athena, name, {"n": "int"}, **storage)
@@ -181,7 +179,7 @@ def test_tables_that_are_not_covered_are_refused(
     assert athena.failure(f"INSERT INTO {name} VALUES 1").startswith(reason)
 
 
-def test_there_must_be_such_a_table_and_it_must_be_none_of_a_query(athena: AthenaClient, name: str) -> None:
+def test_the_target_must_be_an_existing_table_and_not_a_view(athena: AthenaClient, name: str) -> None:
     athena.run(f"CREATE VIEW {name} AS SELECT 1 AS n")
 
     assert athena.failure(f"INSERT INTO {name} SELECT nosuch").startswith(

@@ -1,4 +1,4 @@
-"""JSON values, maps and lambdas on the DuckDB engine, and the functions of strings that go with them.
+"""JSON values, maps and lambdas on the DuckDB engine, and the related string functions.
 
 Expected values were seen on a Trino 476; `tests/conformance/corpus/json.sql` and `maps.sql` compare many more.
 """
@@ -65,14 +65,14 @@ def test_a_json_value_has_one_text(text: str, expected: str) -> None:
         *("\u00a01", "/* c */ 1", "1 // c", '"\\u12"'),
     ],
 )
-def test_what_is_no_json(text: str) -> None:
+def test_texts_that_are_not_json(text: str) -> None:
     assert rows(f"SELECT TRY(json_parse({_literal(text)}))") == [(None,)]
     assert rows(f"SELECT TRY(CAST(json_parse({_literal(text)}) AS map(varchar, json)))") == [(None,)]
     with pytest.raises(QueryError, match=r"^INVALID_FUNCTION_ARGUMENT: Cannot convert value to JSON: "):
         rows(f"SELECT json_parse({_literal(text)})")
 
 
-def test_brackets_in_one_another_are_refused_where_they_are_too_many() -> None:
+def test_too_deeply_nested_brackets_are_refused() -> None:
     deep, deeper, deepest = ("[" * depth + "]" * depth for depth in (800, 900, 1002))
     assert rows(f"SELECT json_format(json_parse('{deep}'))") == [(deep,)]
     for text in (deeper, deepest):
@@ -114,7 +114,7 @@ def test_brackets_in_one_another_are_refused_where_they_are_too_many() -> None:
     ],
 )
 def test_json_is_cast(text: str, double: str | None, bigint: str | None, varchar: str | None) -> None:
-    """``-`` stands for what fails."""
+    """``-`` stands for an error."""
     for of, expected in (("double", double), ("bigint", bigint), ("varchar", varchar)):
         wanted = None if expected in (None, "-") else expected
         (found,) = rows(f"SELECT TRY(CAST(json_parse({_literal(text)}) AS {of}))")[0]
@@ -129,7 +129,7 @@ def test_json_is_cast(text: str, double: str | None, bigint: str | None, varchar
             assert rows(sql) == [(found,)]
 
 
-# Texts, what they are cast to at once, and what by way of json_parse(), which sorts keys and keeps the last of equals.
+# Texts, their direct casts, and their casts by json_parse(), which sorts keys and keeps the last of equal keys.
 OBJECTS = [
     ('{"b":1,"a":2.5}', ("{b=1, a=2.5}", "{b=1.0, a=2.5}"), ("{a=2.5, b=1}", "{a=2.5, b=1.0}")),
     ('{"b": 1, "a": "x"}', ('{b=1, a="x"}', None), ('{a="x", b=1}', None)),
@@ -208,7 +208,7 @@ def test_json_becomes_a_row(text: str, expected: str | None) -> None:
             rows(f"SELECT CAST(json_parse(x) AS {ROW}) FROM {of}")
 
 
-def test_of_duplicate_fields_json_parse_keeps_the_last() -> None:
+def test_json_parse_keeps_the_last_of_duplicate_fields() -> None:
     of = """UNNEST(ARRAY['{"b":1,"b":2}']) AS t (x)"""
     assert rows(f"SELECT CAST(TRY(json_parse(x)) AS row(b bigint)) FROM {of}") == [("{b=2}",)]
 
@@ -222,7 +222,7 @@ def test_of_duplicate_fields_json_parse_keeps_the_last() -> None:
         "CAST(IF(true, json_parse(x)) AS map(varchar, json)) FROM UNNEST(ARRAY['{}']) AS t (x)",
     ],
 )
-def test_whether_trino_passes_json_parse_by_must_be_certain(sql: str) -> None:
+def test_a_cast_is_refused_if_trino_perhaps_skips_json_parse(sql: str) -> None:
     source = FakeSource()
     source.add(table("t", "line string"), "('{}')")
     with pytest.raises(QueryError, match=r"^NOT_SUPPORTED: CAST\(json AS map\(varchar, json\)\) apart from json_parse"):
@@ -310,14 +310,14 @@ def test_a_call_has_trinos_type_and_value(sql: str, type_: str, expected: str | 
         ("filter(ARRAY[1], x -> false)", "false", ("false", "true", "true")),
     ],
 )
-def test_null_leaves_a_match_open_that_no_other_element_decides(
+def test_a_match_is_null_if_no_element_decides_it_and_one_is_null(
     elements: str, condition: str, any_all_none: tuple[str | None, ...]
 ) -> None:
     calls = ", ".join(f"{which}_match({elements}, x -> {condition})" for which in ("any", "all", "none"))
     assert query(f"SELECT {calls}") == ([(f"_col{place}", "boolean") for place in range(3)], [any_all_none])
 
 
-def test_a_lambda_sees_the_row_around_it() -> None:
+def test_a_lambda_can_use_columns_of_its_row() -> None:
     source = FakeSource()
     source.add(table("t", "n int, m map<string,double>"), "(2, MAP {'a': 1, 'b': 3})")
 
@@ -326,7 +326,7 @@ def test_a_lambda_sees_the_row_around_it() -> None:
     ]
 
 
-def test_columns_may_have_any_names_beside_a_lambda() -> None:
+def test_columns_can_have_any_names_beside_a_lambda() -> None:
     source = FakeSource()
     columns = "b string, e string, m map<string,double>, k string, i string, x0 bigint"
     source.add(table("t", columns), """('{"a":{"b":1}}', 'a', MAP {'a': 1}, 'k', 'i', 5)""")
@@ -364,7 +364,7 @@ def test_a_map_is_unnested_into_its_entries() -> None:
 
 
 def test_coalesce_keeps_the_texts_of_json() -> None:
-    # given more values than DuckDB takes at once, none of them plain JSON
+    # given more values than DuckDB's vectors have, none of them plain JSON
     source = FakeSource()
     source.add(table("t", "n int, x string"), ", ".join(f"""({n}, '"\\u00e4 of the row {n}"')""" for n in range(3000)))
 
@@ -434,12 +434,12 @@ def test_no_branch_is_evaluated_for_a_row_that_does_not_take_it(first: bool) -> 
         ("TRY(transform(ARRAY[1], x -> x / 0))", "NOT_SUPPORTED"),
     ],
 )
-def test_what_fails_or_is_refused(sql: str, code: str) -> None:
+def test_errors_and_unsupported_calls(sql: str, code: str) -> None:
     with pytest.raises(QueryError, match=f"^{code}: "):
         rows(f"SELECT {sql}")
 
 
-def test_plain_and_other_texts_come_out_alike() -> None:
+def test_plain_and_other_texts_have_the_same_results() -> None:
     """A text with an escape is never plain, so this compares DuckDB's parser with ours."""
     numbers = ["0", "-1", "17", "0.5", "-0.0", "0.0", "0.001", "1234567.125", "9999999.9", "123456789012345678"]
     values = [*numbers, '"x"', '""', '"ä"', "true", "false", "{}", '{"z":1, "y":"2"}']
@@ -462,7 +462,7 @@ def test_plain_and_other_texts_come_out_alike() -> None:
     assert rows(sql.replace("PLAIN", "y")) == rows(sql.replace("PLAIN", r"""replace(y, '"k', '"\u006b')"""))
 
 
-def test_doubles_of_any_length_come_out_alike() -> None:
+def test_doubles_of_any_length_have_the_same_results() -> None:
     numbers = ["0.30000000000000004", "1.7976931348623157e30", "5e-7", "-0", "0e5", "0.1234567890123456789", "-0.0"]
     numbers += ["999999999999999.99999999999999999999", "1234567890123456789", "5E-99", "0.1e+1", "1e-99"]
     texts = ", ".join(f"""'{{"k":{number}}}'""" for number in numbers)

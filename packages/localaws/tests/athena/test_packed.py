@@ -72,14 +72,14 @@ def lines(connection: duckdb.DuckDBPyConnection, *files: Path) -> list[tuple[str
         ("gz", b"one\ntwo\n", TWO),
     ],
 )
-def test_every_line_of_a_whole_file_is_read(
+def test_every_line_of_an_intact_file_is_read(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, name: str, data: bytes, expected: list[str]
 ) -> None:
     (tmp_path / name).write_bytes(data)
     assert lines(connection, tmp_path / name) == [(line, name) for line in expected]
 
 
-def test_each_line_is_told_with_its_file(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_each_line_has_its_file(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     # given: plain and compressed files with both kinds of line ends
     files = {
         "1.txt": b"a\n",
@@ -134,7 +134,7 @@ def test_thousands_of_members_of_any_size_are_all_read(connection: duckdb.DuckDB
 
 
 @pytest.mark.parametrize("left", range(-2, 30))
-def test_no_member_is_lost_where_duckdbs_own_buffer_ends(
+def test_no_member_is_lost_at_the_end_of_duckdbs_buffer(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, left: int
 ) -> None:
     # given: a file of two members that has `left` bytes more than 32 KiB

@@ -1,4 +1,4 @@
-"""Queries on the DuckDB engine: names, grouping, order, joins, views, as Trino has them."""
+"""Queries on the DuckDB engine, as in Trino: names, grouping, order, joins, views."""
 
 import pytest
 
@@ -85,7 +85,7 @@ GAPS = "FROM UNNEST(ARRAY[2, NULL, 1]) AS t (x)"
         (f"SELECT x {THREE} WHERE x = (SELECT max(x) {THREE})", "3"),
     ],
 )
-def test_a_query_gives_trinos_rows(sql: str, expected: str) -> None:
+def test_a_query_returns_trinos_rows(sql: str, expected: str) -> None:
     found = " ".join(",".join(cell or "-" for cell in row) for row in rows(sql))
 
     assert found == expected
@@ -105,7 +105,7 @@ def test_a_query_gives_trinos_rows(sql: str, expected: str) -> None:
         ("SELECT x AS a, x FROM (SELECT 1 AS x)", ["a", "x"]),
     ],
 )
-def test_columns_are_named_as_trino_names_them(sql: str, expected: list[str]) -> None:
+def test_columns_have_trinos_names(sql: str, expected: list[str]) -> None:
     columns, _ = query(sql)
 
     assert [name for name, _ in columns] == expected
@@ -162,7 +162,7 @@ def test_columns_are_named_as_trino_names_them(sql: str, expected: list[str]) ->
         ("SELECT sum(x) FROM UNNEST(ARRAY[9223372036854775807, 1]) AS t (x)", "NUMERIC_VALUE_OUT_OF_RANGE: "),
     ],
 )
-def test_a_query_that_trino_refuses_fails_as_there(sql: str, message: str) -> None:
+def test_an_error_of_trino_is_the_same_here(sql: str, message: str) -> None:
     with pytest.raises(QueryError) as raised:
         rows(sql)
     assert str(raised.value).startswith(message)
@@ -194,7 +194,7 @@ def test_a_query_that_trino_refuses_fails_as_there(sql: str, message: str) -> No
         "EXPLAIN SELECT 1",
     ],
 )
-def test_what_is_not_covered_is_refused(sql: str) -> None:
+def test_unsupported_queries_are_refused(sql: str) -> None:
     with pytest.raises(QueryError, match=r"^NOT_SUPPORTED: .* run it with the Trino engine"):
         rows(sql)
 
@@ -223,11 +223,11 @@ def source() -> FakeSource:
         ("SELECT (SELECT count(*) FROM costs WHERE dt = DATE '2019-12-21') + n FROM readings ORDER BY 1", "2 3"),
     ],
 )
-def test_a_query_of_tables_gives_trinos_rows(source: FakeSource, sql: str, expected: str) -> None:
+def test_a_query_on_tables_returns_trinos_rows(source: FakeSource, sql: str, expected: str) -> None:
     assert " ".join(",".join(cell or "-" for cell in row) for row in rows(sql, source)) == expected
 
 
-def test_a_star_leaves_out_the_path(source: FakeSource) -> None:
+def test_a_star_does_not_include_the_path(source: FakeSource) -> None:
     columns, _ = query('SELECT *, "$path" FROM costs', source)
 
     assert [name for name, _ in columns] == ["hub", "cost", "dt", "$path"]
@@ -245,13 +245,13 @@ def test_a_star_leaves_out_the_path(source: FakeSource) -> None:
         ("dt = (SELECT max(dt) FROM readings)", 0),
     ],
 )
-def test_conditions_over_partition_keys_alone_prune(source: FakeSource, where: str, pruned: int) -> None:
+def test_conditions_on_partition_keys_only_prune(source: FakeSource, where: str, pruned: int) -> None:
     rows(f"SELECT 1 FROM readings AS r WHERE {where}", source)
 
     assert len(source.pruned["readings"]) == pruned
 
 
-def test_where_does_not_prune_the_side_of_a_left_join_that_may_be_missing(source: FakeSource) -> None:
+def test_where_does_not_prune_the_optional_side_of_a_left_join(source: FakeSource) -> None:
     sql = "SELECT r.hub FROM readings AS r LEFT JOIN costs AS c ON r.hub = c.hub WHERE c.dt IS NULL AND r.dt > ''"
 
     assert rows(sql, source) == [("b",)]
@@ -259,13 +259,13 @@ def test_where_does_not_prune_the_side_of_a_left_join_that_may_be_missing(source
     assert len(source.pruned["readings"]) == 1
 
 
-def test_a_date_partition_is_no_string(source: FakeSource) -> None:
+def test_a_date_partition_is_not_a_string(source: FakeSource) -> None:
     with pytest.raises(QueryError, match=r"^TYPE_MISMATCH: line 1:30: Cannot apply operator: date = varchar\(10\)"):
         rows("SELECT 1 FROM costs WHERE dt = '2019-12-21'", source)
 
 
 def test_a_view_is_read_in_its_own_database(source: FakeSource) -> None:
-    # given: two tables of one name, and a view of the other database
+    # given two tables of the same name, and a view in the other database
     other = table("costs", "hub string")
     source.tables["other.costs"] = (other, "('z')")
     view = table("v", "hub string", view="SELECT hub FROM costs", view_database="other")

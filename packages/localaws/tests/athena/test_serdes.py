@@ -1,4 +1,4 @@
-"""Files as Athena's SerDes read them, on files of this machine in place of objects.
+"""Files as Athena's SerDes read them, on local files instead of objects.
 
 The rules of OpenX JSON and OpenCSV were seen on a Trino 476, on files with just these oddities.
 """
@@ -91,7 +91,7 @@ NULLS = (None, None, None)
 def test_a_line_of_json_is_read_as_openx_reads_it(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, line: str, row: tuple[object, ...]
 ) -> None:
-    # given: the line between two plain ones
+    # given the line between two plain lines
     plain = '{"loc_id":"x","ts":1,"data":{"s_01":0,"s_02":0}}'
     file = tmp_path / "usage.json"
     file.write_text(f"{plain}\n{line}\n{plain}\n")
@@ -102,7 +102,7 @@ def test_a_line_of_json_is_read_as_openx_reads_it(
     assert [one[0] for one in found] == ["x", row[0], "x"]
 
 
-def test_openx_json_takes_nan_for_a_double(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_openx_json_reads_nan_as_a_double(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     file = tmp_path / "usage.json"
     file.write_text('{"data":{"s_01":NaN,"s_02":1}}\n')
 
@@ -112,7 +112,7 @@ def test_openx_json_takes_nan_for_a_double(connection: duckdb.DuckDBPyConnection
 
 
 @pytest.mark.parametrize("number", ["'1d'", "'0x10'", "' 1'", "'NaN'"])
-def test_what_only_java_takes_for_a_number_is_refused(
+def test_strings_that_only_java_reads_as_a_number_are_refused(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, number: str
 ) -> None:
     file = tmp_path / "usage.json"
@@ -133,7 +133,7 @@ def test_what_only_java_takes_for_a_number_is_refused(
         *('["h",1]', "[]", '{"ts":{}}', '{"ts":[1]}', '{"data":{"s_01":{}}}', '{"data":"text"}', '{"data":1}'),
     ],
 )
-def test_what_the_serde_takes_for_json_beyond_json_is_refused(
+def test_syntax_that_the_serde_accepts_beyond_json_is_refused(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, line: str
 ) -> None:
     file = tmp_path / "usage.json"
@@ -155,10 +155,10 @@ def test_what_the_serde_takes_for_json_beyond_json_is_refused(
     ],
 )
 @pytest.mark.parametrize("packed", [False, True])
-def test_lines_end_in_cr_too_and_bytes_that_are_no_utf_8_become_fffd(
+def test_lines_can_end_in_cr_and_invalid_utf_8_becomes_fffd(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, content: bytes, lines: list[str], packed: bool
 ) -> None:
-    # given: beside it a file of the usual lines
+    # given beside it a file of plain lines
     file, usual = tmp_path / ("1.gz" if packed else "1"), tmp_path / "2"
     file.write_bytes(gzip.compress(content) if packed else content)
     usual.write_bytes(b"z\n")
@@ -166,7 +166,7 @@ def test_lines_end_in_cr_too_and_bytes_that_are_no_utf_8_become_fffd(
     assert sorted(line for (line,) in read(connection, LINES, usual, file)) == sorted([*lines, "z"])
 
 
-def test_a_text_files_null(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_null_in_a_text_file(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     file = tmp_path / "lines.txt"
     file.write_text("\\N\nN\n\\N \n")
 
@@ -178,9 +178,7 @@ def test_json_without_ignore_malformed_json_is_refused(connection: duckdb.DuckDB
         read(connection, replace(USAGE, serde_parameters={}), Path("any"))
 
 
-def test_lines_end_in_every_usual_way_and_gzip_is_unpacked(
-    connection: duckdb.DuckDBPyConnection, tmp_path: Path
-) -> None:
+def test_all_line_ends_are_read_and_gzip_is_decompressed(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     # given: empty lines at the start, within and at the end; no line break after the last line of the other file
     first, second = tmp_path / "1.txt", tmp_path / "2.txt.gz"
     first.write_bytes(b"\na\r\n\nb \n\n")
@@ -190,10 +188,10 @@ def test_lines_end_in_every_usual_way_and_gzip_is_unpacked(
     assert read(connection, LINES, second) == [('"c", {d}',)]
 
 
-def test_no_line_is_lost_where_a_file_is_longer_than_what_is_read_at_once(
+def test_no_line_is_lost_in_a_file_longer_than_the_buffer(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given: lines of every length up to what may be, buffers of which a file fills dozens
+    # given lines of every length up to the maximum, in files of dozens of buffers
     monkeypatch.setattr(serdes, "_BUFFER_BYTES", 8_000)
     lines = [f"{number:04} {'x' * (number * 7919 % 1_990)}" for number in range(400)]
     file = tmp_path / "lines.txt"
@@ -227,7 +225,7 @@ def test_csv_is_read_as_opencsv_reads_it(connection: duckdb.DuckDBPyConnection, 
 
 
 @pytest.mark.parametrize("line", ["a\\,b", 'a"b', '"a"b', '"not closed'])
-def test_a_csv_line_by_rules_of_its_own_is_refused(line: str) -> None:
+def test_a_csv_line_by_opencsvs_special_rules_is_refused(line: str) -> None:
     with pytest.raises(QueryError, match=r"^NOT_SUPPORTED: the CSV line "):
         opencsv_line(line, 2)
 
@@ -235,8 +233,8 @@ def test_a_csv_line_by_rules_of_its_own_is_refused(line: str) -> None:
 PARQUET_TABLE = replace(table("t", "n bigint, at timestamp, s string, b binary"), serde=PARQUET)
 
 
-def test_a_field_of_a_row_in_parquet_is_no_column(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    # given a column and, in a row and an array of rows that the table does not declare, fields by its name
+def test_a_field_of_a_row_in_parquet_is_not_a_column(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    # given a column, and fields of the same name in a row and an array of rows that the table does not declare
     connection.execute(
         "COPY (SELECT {'n': 'a', 's': {'n': true}} AS r, [{'s': 1}] AS l, 2::BIGINT AS n, 'x' AS s)"
         f" TO '{tmp_path}/1.parquet'"
@@ -247,7 +245,7 @@ def test_a_field_of_a_row_in_parquet_is_no_column(connection: duckdb.DuckDBPyCon
     assert {2, "x"} <= set(rows[0])
 
 
-def test_parquet_columns_go_by_name_and_widen(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_parquet_columns_are_matched_by_name_and_widened(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     # given: a file with an integer for the bigint and none of the strings, and one with all columns in another order
     connection.execute(f"COPY (SELECT 1::INTEGER AS N) TO '{tmp_path}/1.parquet'")
     connection.execute(f"COPY (SELECT 'x' AS s, 'y'::BLOB AS b, 2::BIGINT AS n, 3 AS more) TO '{tmp_path}/2.parquet'")
@@ -305,7 +303,7 @@ def test_a_map_of_other_types_in_parquet(
     ],
 )
 def test_parquet_of_another_type(connection: duckdb.DuckDBPyConnection, tmp_path: Path, value: str, code: str) -> None:
-    # given: the odd file is one of two
+    # given two files, one of them with the other type
     connection.execute(f"COPY (SELECT 1::BIGINT AS n, 'x' AS s) TO '{tmp_path}/1.parquet'")
     connection.execute(f"COPY (SELECT {value}) TO '{tmp_path}/2.parquet'")
 

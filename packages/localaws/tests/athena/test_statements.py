@@ -1,4 +1,4 @@
-"""What Athena does with a statement before an engine sees it: parameters, the place of a table, UNLOAD."""
+"""Athena's changes to a statement before an engine runs it: parameters, the location of a table, UNLOAD."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def prepared(sql: str, *parameters: str) -> Prepared:
         ("SELECT a FROM t", [], "SELECT a FROM t"),
     ],
 )
-def test_parameters_take_the_places_of_question_marks(sql: str, parameters: list[str], expected: str) -> None:
+def test_parameters_replace_question_marks(sql: str, parameters: list[str], expected: str) -> None:
     assert prepared(sql, *parameters).sql.text == expected
 
 
@@ -40,7 +40,7 @@ def test_parameters_take_the_places_of_question_marks(sql: str, parameters: list
         ("SELECT 1", ["1"], "expected 0 but found 1"),
     ],
 )
-def test_there_are_as_many_parameters_as_question_marks(sql: str, parameters: list[str], counts: str) -> None:
+def test_parameters_and_question_marks_are_equally_many(sql: str, parameters: list[str], counts: str) -> None:
     with pytest.raises(QueryError) as error:
         prepared(sql, *parameters)
     assert str(error.value) == f"INVALID_PARAMETER_USAGE: line 1:1: Incorrect number of parameters: {counts}"
@@ -49,7 +49,7 @@ def test_there_are_as_many_parameters_as_question_marks(sql: str, parameters: li
 @pytest.mark.parametrize(
     "text", ["abc", "1) OR (1 = 1", "'a' OR 'b'", "'it's'", "'a' --", "(SELECT 1)", "", "1; 2", "'"]
 )
-def test_a_parameter_is_one_literal(text: str) -> None:
+def test_a_parameter_must_be_one_literal(text: str) -> None:
     with pytest.raises(QueryError, match=r"^NOT_SUPPORTED: execution parameter 1, .* is not a literal"):
         prepared("SELECT a FROM t WHERE b = ?", text)
 
@@ -62,7 +62,7 @@ def test_other_statements_have_no_parameters(sql: str) -> None:
         prepared(sql, "1")
 
 
-def test_question_marks_of_a_pattern_are_no_parameters() -> None:
+def test_question_marks_of_a_pattern_are_not_parameters() -> None:
     sql = "SELECT * FROM t MATCH_RECOGNIZE (PATTERN (A B?) DEFINE B AS TRUE)"
     assert prepared(sql).sql.text == sql
 
@@ -92,12 +92,12 @@ def test_question_marks_of_a_pattern_are_no_parameters() -> None:
         ),
     ],
 )
-def test_a_table_without_a_place_lies_with_the_results(sql: str, text: str, writes: str) -> None:
+def test_a_table_without_a_location_is_written_beside_the_results(sql: str, text: str, writes: str) -> None:
     found = prepared(sql)
     assert (found.sql.text, found.writes, found.table, found.temporary) == (text, writes, True, "")
 
 
-def test_unload_is_a_table_that_does_not_stay() -> None:
+def test_unload_is_a_temporary_table() -> None:
     sql = (
         "UNLOAD (\n  SELECT f(a), ? FROM t\n)\nTO 's3://b/it''s'\n"
         "WITH (format = 'PARQUET', compression = 'SNAPPY', partitioned_by = ARRAY['c'])"
@@ -123,7 +123,7 @@ def test_unload_is_a_table_that_does_not_stay() -> None:
         (UNLOAD.replace("format", "bucket_count"), "^NOT_SUPPORTED: line 1:46: UNLOAD has no property bucket_count$"),
     ],
 )
-def test_what_is_no_unload_is_refused(sql: str, reason: str) -> None:
+def test_an_invalid_unload_is_refused(sql: str, reason: str) -> None:
     with pytest.raises(QueryError, match=reason):
         prepared(sql)
 
@@ -137,7 +137,7 @@ def test_what_is_no_unload_is_refused(sql: str, reason: str) -> None:
         (UNLOAD.replace("SELECT a", "SELECT ?,\n nope"), ["100"]),
     ],
 )
-def test_an_error_is_where_the_user_wrote_it(sql: str, parameters: list[str]) -> None:
+def test_an_error_has_its_position_in_the_users_text(sql: str, parameters: list[str]) -> None:
     # given an error at the word nope in the text that the engine gets
     found = prepared(sql, *parameters).sql
     error = QueryError("CODE", f"{_place_of_nope(found.text)}: no such column")
@@ -145,12 +145,12 @@ def test_an_error_is_where_the_user_wrote_it(sql: str, parameters: list[str]) ->
     assert found.in_original(error).message == f"{_place_of_nope(sql)}: no such column"
 
 
-def test_an_error_in_what_was_put_in_is_where_it_stands_for() -> None:
+def test_an_error_in_a_parameter_has_the_position_of_its_question_mark() -> None:
     edited = prepared("SELECT a, ? + 1", "'abc'").sql
     assert edited.in_original(QueryError("CODE", "line 1:13: no")).message == "line 1:11: no"
 
 
-def test_an_error_without_a_place_stays() -> None:
+def test_an_error_without_a_position_is_unchanged() -> None:
     error = QueryError("CODE", "no such bucket")
     assert prepared(UNLOAD).sql.in_original(error) is error
 

@@ -1,4 +1,4 @@
-"""The grammar's verdicts are kept from process to process."""
+"""Accepted statements are cached across processes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.unit
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[str]]:
-    """The statements that the grammar was asked about; the cache is a file of the test's own."""
+    """The statements that the grammar has parsed; the cache is a file of the test."""
     statements: list[str] = []
     grammar = syntax.parse_statement
 
@@ -32,10 +32,10 @@ def in_another_process() -> None:
     syntax._accepted.cache_clear()
 
 
-def test_a_statement_of_known_form_is_not_asked_about_again(asked: list[str]) -> None:
+def test_a_statement_of_a_cached_form_is_not_parsed_again(asked: list[str]) -> None:
     # given
     syntax.parse("SELECT a FROM t WHERE b = 'x'")
-    # when other names and literals come in the same form, in another process
+    # when a statement with other names and literals has the same form, in another process
     in_another_process()
     syntax.parse("select c FROM u\nWHERE d = 'it''s' -- so")
     # expect
@@ -43,7 +43,7 @@ def test_a_statement_of_known_form_is_not_asked_about_again(asked: list[str]) ->
 
 
 @pytest.mark.parametrize("sql", ["SELECT a FROM t WHERE b == 'x'", "SELECT a t FROM WHERE", "SELECT"])
-def test_what_the_grammar_refuses_is_refused_each_time(asked: list[str], sql: str) -> None:
+def test_rejected_statements_are_not_cached(asked: list[str], sql: str) -> None:
     for _ in range(2):
         with pytest.raises(QueryError, match=r"mismatched|extraneous|no viable"):
             syntax.parse(sql)
@@ -51,7 +51,7 @@ def test_what_the_grammar_refuses_is_refused_each_time(asked: list[str], sql: st
     assert asked == [sql, sql]
 
 
-def test_a_cache_that_cannot_be_written_costs_time_alone(asked: list[str], tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_ignored(asked: list[str], tmp_path: Path) -> None:
     (tmp_path / "none").write_text("a file in place of the folder")
     for _ in range(2):
         syntax.parse("SELECT a FROM t")

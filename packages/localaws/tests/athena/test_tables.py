@@ -1,4 +1,4 @@
-"""Tables, partitions and what CREATE leaves behind, on the local AWS with the DuckDB engine."""
+"""Tables, partitions and the results of CREATE, on the local AWS with the DuckDB engine."""
 
 import io
 import itertools
@@ -15,7 +15,7 @@ _numbers = itertools.count()
 
 @pytest.fixture
 def name() -> Iterator[str]:
-    """A table's name of the test's own."""
+    """The name of a table for this test."""
     return f"t{next(_numbers)}"
 
 
@@ -83,7 +83,7 @@ def test_a_binary_value_is_binary_in_parquet(athena: AthenaClient, name: str) ->
     # when both are read
     query = athena.run(f"SELECT * FROM {name}_view ORDER BY n")["QueryExecutionId"]
 
-    # then the values and their type are as in Athena, and the catalog has Hive's type
+    # expect the values and their type as in Athena, and Hive's type in the catalog
     result = athena.api.get_query_results(QueryExecutionId=query)["ResultSet"]
     types = [column["Type"] for column in result["ResultSetMetadata"]["ColumnInfo"]]
     assert types == ["integer", "varbinary", "varchar"]
@@ -99,7 +99,7 @@ def test_a_binary_value_is_binary_in_parquet(athena: AthenaClient, name: str) ->
         assert str(pq.read_schema(io.BytesIO(content)).field("b").type) == "binary"
 
 
-def test_partitions_are_written_hives_way(athena: AthenaClient, name: str) -> None:
+def test_partitions_have_hives_layout(athena: AthenaClient, name: str) -> None:
     select = "SELECT x, k, nullif(x, 1) AS n FROM UNNEST(ARRAY[1, 2, 3], ARRAY['a', 'b', 'a']) AS t (x, k)"
 
     athena.run(ctas(athena, name, select, "partitioned_by = ARRAY['k', 'n']"))
@@ -109,16 +109,14 @@ def test_partitions_are_written_hives_way(athena: AthenaClient, name: str) -> No
     assert athena.rows(f"SELECT x FROM {name} WHERE n IS NULL") == [("1",)]
 
 
-def test_an_empty_result_makes_a_table_without_files(athena: AthenaClient, name: str) -> None:
+def test_an_empty_result_creates_a_table_without_files(athena: AthenaClient, name: str) -> None:
     athena.run(ctas(athena, name, f"{ROWS} WHERE x > 9"))
 
     assert athena.keys(f"{name}/") == []
     assert athena.rows(f"SELECT count(*) FROM {name}") == [("0",)]
 
 
-def test_a_table_without_buckets_is_in_several_files_that_share_its_order_between_them(
-    athena: AthenaClient, name: str
-) -> None:
+def test_a_table_without_buckets_has_several_files_each_in_order(athena: AthenaClient, name: str) -> None:
     athena.run(ctas(athena, name, f"{ROWS} ORDER BY x OFFSET 0"))
 
     files = athena.rows(f'SELECT "$path", count(*), min(x), max(x) FROM {name} GROUP BY 1 ORDER BY 3')
@@ -128,7 +126,7 @@ def test_a_table_without_buckets_is_in_several_files_that_share_its_order_betwee
     ]
 
 
-def test_a_bucket_is_a_file_and_keeps_the_order_that_offset_holds(athena: AthenaClient, name: str) -> None:
+def test_a_bucket_is_a_file_and_has_the_order_that_offset_preserves(athena: AthenaClient, name: str) -> None:
     athena.run(ctas(athena, name, f"{ROWS} ORDER BY x DESC OFFSET 0", "bucketed_by = ARRAY['k'], bucket_count = 1"))
 
     (key,) = athena.keys(f"{name}/")
@@ -137,14 +135,14 @@ def test_a_bucket_is_a_file_and_keeps_the_order_that_offset_holds(athena: Athena
 
 
 def parquet(athena: AthenaClient, name: str, *columns: str) -> list[list[list[Any]]]:
-    """Of each of a table's files the columns' values in the order of the file."""
+    """The columns' values of each of a table's files, in the order of the file."""
     files = (athena.s3.get_object(Bucket=athena.bucket, Key=key)["Body"].read() for key in athena.keys(f"{name}/"))
     tables = [pq.read_table(io.BytesIO(file)) for file in files]
     return [[table[column].to_pylist() for column in columns] for table in tables]
 
 
-def test_many_rows_keep_the_order_that_offset_holds(athena: AthenaClient, name: str) -> None:
-    # given: more rows than one row group or one thread takes
+def test_many_rows_have_the_order_that_offset_preserves(athena: AthenaClient, name: str) -> None:
+    # given more rows than one row group or one thread has
     digits = f"UNNEST(ARRAY[{', '.join(map(str, range(70)))}])"
     relations = " CROSS JOIN ".join(f"{digits} AS {name} ({name})" for name in "abc")
     rows = f"SELECT (a * 4900 + b * 70 + c) * 4001 % 1000003 AS x FROM {relations}"
@@ -155,7 +153,7 @@ def test_many_rows_keep_the_order_that_offset_holds(athena: AthenaClient, name: 
     assert written == sorted(written)
 
 
-def test_each_of_several_buckets_keeps_the_order(athena: AthenaClient, name: str) -> None:
+def test_each_of_several_buckets_is_in_order(athena: AthenaClient, name: str) -> None:
     digits = f"UNNEST(ARRAY[{', '.join(map(str, range(70)))}])"
     rows = f"SELECT CAST(a AS varchar) AS k, a * 31 % 97 * b AS x FROM {digits} AS a (a) CROSS JOIN {digits} AS b (b)"
     buckets = "bucketed_by = ARRAY['k'], bucket_count = 3"
@@ -178,10 +176,10 @@ def test_rows_of_one_key_are_in_one_of_several_buckets(athena: AthenaClient, nam
     assert str(found["b"]) < str(found["a"])
 
 
-def test_a_bucket_without_rows_leaves_no_file(athena: AthenaClient, name: str) -> None:
+def test_a_bucket_without_rows_has_no_file(athena: AthenaClient, name: str) -> None:
     athena.run(ctas(athena, name, f"{ROWS} WHERE k = 'a'", "bucketed_by = ARRAY['k'], bucket_count = 4"))
 
-    # Hive's hash of 'a' is 97: of four buckets it is in number 1, which Trino tells from the file's name
+    # Hive's hash of 'a' is 97: of four buckets it is in number 1, which Trino reads from the file's name
     (key,) = athena.keys(f"{name}/")
     assert key.startswith(f"{name}/000001_0_")
 
@@ -214,7 +212,7 @@ def test_a_bucket_without_rows_leaves_no_file(athena: AthenaClient, name: str) -
         ("SELECT 1 AS n, ARRAY[1.5] AS k", "bucketed_by = ARRAY['k'], bucket_count = 1", "NOT_SUPPORTED"),
     ],
 )
-def test_a_table_that_cannot_be_made_is_not_registered(
+def test_a_table_that_cannot_be_created_is_not_registered(
     athena: AthenaClient, name: str, select: str, properties: str, code: str
 ) -> None:
     assert athena.failure(ctas(athena, name, select, properties)).startswith(f"{code}: ")
@@ -235,7 +233,7 @@ def test_a_hundred_partitions_are_written_and_no_more(athena: AthenaClient, name
     assert f"{name}_more" not in tables(athena)
 
 
-def test_a_location_in_use_and_a_name_in_use_are_errors(athena: AthenaClient, name: str) -> None:
+def test_an_existing_location_or_name_is_an_error(athena: AthenaClient, name: str) -> None:
     athena.run(ctas(athena, name, ROWS))
 
     assert athena.failure(ctas(athena, name, ROWS)).startswith("TABLE_ALREADY_EXISTS: line 1:1: Table 'awsdatacatalog.")
@@ -244,8 +242,8 @@ def test_a_location_in_use_and_a_name_in_use_are_errors(athena: AthenaClient, na
     assert athena.failure(ctas(athena, f"nosuch.{name}", ROWS)).startswith("SCHEMA_NOT_FOUND: ")
 
 
-def test_unregistered_objects_are_not_seen(athena: AthenaClient, name: str) -> None:
-    # given: three folders, of which two are registered, one of these elsewhere; a hidden object; an empty one
+def test_unregistered_objects_are_not_read(athena: AthenaClient, name: str) -> None:
+    # given three folders, two of them registered, one of these with another location; a hidden object; an empty one
     athena.table(name, TEXT, "line string", "dt string")
     for place in ("dt=1", "dt=2", "dt=3", "elsewhere"):
         athena.put(f"{name}/{place}/file", f"{place}\n")
@@ -257,7 +255,7 @@ def test_unregistered_objects_are_not_seen(athena: AthenaClient, name: str) -> N
     assert athena.rows(f"SELECT line, dt FROM {name} ORDER BY dt") == [("dt=1", "1"), ("elsewhere", "9")]
 
 
-def test_partitions_that_share_a_location_give_its_rows_each(athena: AthenaClient, name: str) -> None:
+def test_partitions_with_the_same_location_each_have_its_rows(athena: AthenaClient, name: str) -> None:
     athena.table(name, TEXT, "line string", "dt string")
     athena.put(f"{name}/one/file", "a\n")
     for day in ("1", "2"):
@@ -266,7 +264,7 @@ def test_partitions_that_share_a_location_give_its_rows_each(athena: AthenaClien
     assert athena.rows(f"SELECT dt, line FROM {name} ORDER BY dt") == [("1", "a"), ("2", "a")]
 
 
-def test_a_table_joins_itself(athena: AthenaClient, name: str) -> None:
+def test_a_table_is_joined_with_itself(athena: AthenaClient, name: str) -> None:
     storage = {**TEXT, "SerdeInfo": {"SerializationLibrary": "org.apache.hadoop.hive.serde2.OpenCSVSerde"}}
     athena.table(name, storage, "a string, b string")
     athena.put(f"{name}/file", "1,2\n2,3\n")
@@ -291,7 +289,7 @@ def test_bytes_scanned_are_those_of_the_partitions_read(athena: AthenaClient, na
 
 
 def test_bytes_scanned_of_parquet_are_those_of_the_columns_read(athena: AthenaClient, name: str) -> None:
-    # given: two columns, and how many bytes each takes in the file
+    # given two columns, and their sizes in the file
     athena.run(ctas(athena, name, ROWS))
     sizes = {"x": 0, "k": 0}
     for key in athena.keys(f"{name}/"):
@@ -308,11 +306,11 @@ def test_bytes_scanned_of_parquet_are_those_of_the_columns_read(athena: AthenaCl
     assert scanned(f"SELECT count(*) FROM {name} WHERE k = 'a'") == sizes["k"] > 0
     assert scanned(f"SELECT * FROM {name}") == sizes["x"] + sizes["k"]
     assert scanned(f"SELECT count(*) FROM {name}") == 0
-    # and: a table that is read twice counts twice
+    # expect a table that is read twice to count twice
     assert scanned(f"SELECT x FROM {name} UNION ALL SELECT x FROM {name}") == 2 * sizes["x"]
 
 
-def test_keys_with_odd_letters_are_read(athena: AthenaClient, name: str) -> None:
+def test_keys_with_special_characters_are_read(athena: AthenaClient, name: str) -> None:
     athena.table(name, TEXT, "line string")
     for odd in ("a b", "ü+=&", "50%", "#1", "it's"):
         athena.put(f"{name}/{odd}", f"{odd}\n")
@@ -322,7 +320,7 @@ def test_keys_with_odd_letters_are_read(athena: AthenaClient, name: str) -> None
     )
 
 
-def test_a_key_that_duckdb_takes_for_a_pattern_is_refused(athena: AthenaClient, name: str) -> None:
+def test_a_key_that_duckdb_treats_as_a_pattern_is_refused(athena: AthenaClient, name: str) -> None:
     athena.table(name, TEXT, "line string")
     athena.put(f"{name}/a*", "x\n")
 
@@ -333,7 +331,7 @@ def test_a_key_that_duckdb_takes_for_a_pattern_is_refused(athena: AthenaClient, 
     ("key_type", "value", "code"),
     [("date", "yesterday", "HIVE_INVALID_PARTITION_VALUE"), ("int", "1.5", "HIVE_INVALID_PARTITION_VALUE")],
 )
-def test_a_partition_value_that_its_key_cannot_have(
+def test_an_invalid_partition_value_is_an_error(
     athena: AthenaClient, name: str, key_type: str, value: str, code: str
 ) -> None:
     athena.table(name, TEXT, "line string", f"k {key_type}")
@@ -347,7 +345,7 @@ def test_a_partition_value_that_its_key_cannot_have(
     assert athena.failure(f"SELECT * FROM {name}").startswith(f"{code}: Invalid partition value '{value}'")
 
 
-def test_a_partition_registered_with_other_types(athena: AthenaClient, name: str) -> None:
+def test_a_partition_with_other_types_is_an_error(athena: AthenaClient, name: str) -> None:
     athena.table(name, PARQUET, "n double", "dt string")
     storage = {**PARQUET, "Location": f"s3://{athena.bucket}/{name}/", "Columns": [{"Name": "n", "Type": "int"}]}
     athena.glue.create_partition(
@@ -383,7 +381,7 @@ def test_xml_is_not_read(athena: AthenaClient, name: str) -> None:
     assert athena.failure(f"SELECT * FROM {name}").startswith("HIVE_INVALID_METADATA: ")
 
 
-def test_a_type_unknown_to_the_engine_hinders_none_but_its_readers(athena: AthenaClient, name: str) -> None:
+def test_an_unsupported_type_is_an_error_only_if_it_is_read(athena: AthenaClient, name: str) -> None:
     athena.table(name, PARQUET, "m uniontype<int,string>, n int")
 
     assert athena.lines(f"DESCRIBE {name}") == ["m\tuniontype<int,string>\t", "n\tint\t"]
@@ -404,8 +402,8 @@ def test_a_table_is_described_with_its_comments(athena: AthenaClient, name: str)
     assert lines[-1] == described[2]
 
 
-def test_views_are_made_replaced_queried_and_dropped(athena: AthenaClient, name: str) -> None:
-    # given: a view whose text holds a comment, quotes and other letters
+def test_views_are_created_replaced_queried_and_dropped(athena: AthenaClient, name: str) -> None:
+    # given a view whose text has a comment, quotes and non-ASCII letters
     athena.run(f"CREATE VIEW {name} AS -- as of\nSELECT 'it''s' AS \"Ü\", 1 AS n")
 
     assert athena.rows(f"SELECT * FROM {name}") == [("it's", "1")]

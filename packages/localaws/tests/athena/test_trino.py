@@ -1,4 +1,4 @@
-"""The Trino engine without a server: what it sends, how it reads the protocol."""
+"""The Trino engine without a server: its statements, and how it reads the protocol."""
 
 import json
 import threading
@@ -31,7 +31,7 @@ ONE_WRITER = {"task_min_writer_count": "1", "task_max_writer_count": "1"}
         ("EXPLAIN (SELECT 1)", "UTILITY"),
     ],
 )
-def test_a_statement_goes_on_as_it_is_written(sql: str, statement_type: str) -> None:
+def test_a_statement_is_sent_unchanged(sql: str, statement_type: str) -> None:
     translated = Translated.of(sql)
     assert (translated.sql, translated.statement_type, translated.session) == (sql, statement_type, {})
 
@@ -46,7 +46,7 @@ def test_a_statement_goes_on_as_it_is_written(sql: str, statement_type: str) -> 
         ("INSERT INTO t SELECT 1", "INSERT INTO t SELECT 1"),
     ],
 )
-def test_what_a_statement_reads_can_be_asked_for(sql: str, explained: str) -> None:
+def test_the_query_of_a_statement_can_be_explained(sql: str, explained: str) -> None:
     assert Translated.of(sql).explained == explained
 
 
@@ -58,11 +58,11 @@ def test_what_a_statement_reads_can_be_asked_for(sql: str, explained: str) -> No
         ("CREATE VIEW awsdatacatalog.d.v AS SELECT 1 a", View("d", "v", "SELECT 1 a")),
     ],
 )
-def test_a_view_is_known_by_its_name(sql: str, view: View) -> None:
+def test_the_name_of_a_view_is_parsed(sql: str, view: View) -> None:
     assert Translated.of(sql) == Translated(sql, "DDL", view=view)
 
 
-def test_semicolons_and_comments_at_the_end_stay_behind() -> None:
+def test_semicolons_and_comments_at_the_end_are_dropped() -> None:
     assert Translated.of("SELECT ';' -- all\n; ;").sql == "SELECT ';'"
 
 
@@ -81,17 +81,17 @@ def test_semicolons_and_comments_at_the_end_stay_behind() -> None:
         "",
     ],
 )
-def test_what_athena_does_not_have_is_refused(sql: str) -> None:
+def test_statements_that_athena_does_not_have_are_refused(sql: str) -> None:
     with pytest.raises(QueryError, match=r"^NOT_SUPPORTED: "):
         Translated.of(sql)
 
 
-def test_views_have_no_clauses_of_trinos() -> None:
+def test_trinos_clauses_of_views_are_refused() -> None:
     with pytest.raises(QueryError, match=r"^SYNTAX_ERROR: line 2:3: mismatched input 'SECURITY'"):
         Translated.of("CREATE VIEW v\n  SECURITY INVOKER AS SELECT 1 a")
 
 
-def test_compression_becomes_the_sessions_and_the_rest_stays_in_its_place() -> None:
+def test_compression_becomes_a_session_property_and_positions_stay() -> None:
     lines = [
         "CREATE TABLE t WITH (",
         "format = 'PARQUET',",
@@ -105,13 +105,13 @@ def test_compression_becomes_the_sessions_and_the_rest_stays_in_its_place() -> N
     assert translated.session == {f"{CATALOG}.compression_codec": "SNAPPY"}
 
 
-def test_a_property_taken_from_the_end_takes_its_comma_along() -> None:
+def test_a_property_is_removed_from_the_end_with_its_comma() -> None:
     translated = Translated.of(f"CREATE TABLE t WITH ({LOCATION}, parquet_compression = 'zstd') AS SELECT 1 a")
     assert translated.sql == f"CREATE TABLE t WITH ({LOCATION}{' ' * 30}) AS SELECT 1 a"
     assert translated.session == {f"{CATALOG}.compression_codec": "ZSTD"}
 
 
-def test_partitions_and_buckets_are_written_by_one_writer_which_has_athenas_limit() -> None:
+def test_partitions_and_buckets_are_written_by_one_writer_with_athenas_limit() -> None:
     buckets = "bucketed_by = ARRAY['a', 'b'], bucket_count = 2"
     sql = f"CREATE TABLE d.t WITH ({LOCATION}, {buckets}) AS SELECT 1 a, 2 b"
     assert Translated.of(sql) == Translated(sql, "DDL", ONE_WRITER, location=PLACE)
@@ -192,7 +192,7 @@ def test_types_are_athenas() -> None:
 
 
 class Server(ThreadingHTTPServer):
-    """Answers as Trino's protocol has it, with the pages given; notes what it was asked."""
+    """A server with Trino's protocol, which returns given pages; records the requests."""
 
     def __init__(self, *pages: dict[str, Any]) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -255,7 +255,7 @@ def serve() -> Iterator[Any]:
 COLUMNS = {"columns": [{"name": "n", "type": "bigint", "typeSignature": BIGINT}]}
 
 
-def test_rows_of_all_pages_come_with_their_types_and_the_bytes_read(serve: Any) -> None:
+def test_rows_of_all_pages_have_their_types_and_the_bytes_read(serve: Any) -> None:
     server = serve({}, {**COLUMNS, "data": [[1], [None]]}, {}, {**COLUMNS, "data": [[3]]})
     outcome = TrinoEngine(server.url).statement("SELECT n FROM t", "smart_hub", CLIENTS).run()
     assert [(column.name, column.type.name) for column in outcome.columns] == [("n", "bigint")]
@@ -268,7 +268,7 @@ def test_rows_of_all_pages_come_with_their_types_and_the_bytes_read(serve: Any) 
     assert headers["X-Trino-Time-Zone"] == "UTC"
 
 
-def test_a_table_made_has_no_rows_to_show(serve: Any) -> None:
+def test_a_created_table_returns_no_rows(serve: Any) -> None:
     server = serve({}, {**COLUMNS, "data": [[5]], "updateType": "CREATE TABLE", "updateCount": 5})
     sql = f"CREATE TABLE t WITH ({LOCATION}, write_compression = 'SNAPPY') AS SELECT 1 a"
     outcome = TrinoEngine(server.url).statement(sql, "smart_hub", CLIENTS).run()
@@ -276,7 +276,7 @@ def test_a_table_made_has_no_rows_to_show(serve: Any) -> None:
     assert server.asked[0][2]["X-Trino-Session"] == "awsdatacatalog.compression_codec=SNAPPY"
 
 
-def test_an_error_keeps_trinos_name_place_and_words(serve: Any) -> None:
+def test_an_error_has_trinos_name_position_and_message(serve: Any) -> None:
     error = {
         "errorName": "COLUMN_NOT_FOUND",
         "errorType": "USER_ERROR",
@@ -287,7 +287,7 @@ def test_an_error_keeps_trinos_name_place_and_words(serve: Any) -> None:
         TrinoEngine(server.url).statement("SELECT x", "smart_hub", CLIENTS).run()
 
 
-def test_a_cancelled_statement_is_taken_from_the_server(serve: Any) -> None:
+def test_a_cancelled_statement_is_cancelled_on_the_server(serve: Any) -> None:
     server = serve(*[{}] * 100_000)
     statement = TrinoEngine(server.url).statement("SELECT 1", "smart_hub", CLIENTS)
     ended: list[BaseException] = []
@@ -307,7 +307,7 @@ def test_a_cancelled_statement_is_taken_from_the_server(serve: Any) -> None:
     assert server.asked[-1][0] == "DELETE"
 
 
-def test_a_statement_cancelled_before_it_runs_does_not_go_on(serve: Any) -> None:
+def test_a_statement_cancelled_before_it_runs_is_not_continued(serve: Any) -> None:
     server = serve({}, {**COLUMNS, "data": [[1]]})
     statement = TrinoEngine(server.url).statement("SELECT 1", "smart_hub", CLIENTS)
     statement.cancel()
@@ -316,7 +316,7 @@ def test_a_statement_cancelled_before_it_runs_does_not_go_on(serve: Any) -> None
     assert [method for method, _, _ in server.asked] == ["POST", "DELETE"]
 
 
-def test_a_statement_ends_with_the_bytes_that_it_may_scan(serve: Any) -> None:
+def test_a_statement_is_cancelled_at_the_limit_of_scanned_bytes(serve: Any) -> None:
     server = serve(*[{}] * 10)  # a page reads ten bytes
     with pytest.raises(Cancelled, match="Bytes scanned limit was exceeded"):
         TrinoEngine(server.url).statement("SELECT 1", "smart_hub", CLIENTS, 25).run()
@@ -325,6 +325,6 @@ def test_a_statement_ends_with_the_bytes_that_it_may_scan(serve: Any) -> None:
     assert TrinoEngine(within.url).statement("SELECT 1", "smart_hub", CLIENTS, 25).run().rows == [("1",)]
 
 
-def test_a_server_that_is_not_there_is_named() -> None:
+def test_an_unreachable_server_is_named() -> None:
     with pytest.raises(QueryError, match=r"^GENERIC_INTERNAL_ERROR: Trino at http://127\.0\.0\.1:1 does not answer"):
         TrinoEngine("http://127.0.0.1:1").statement("SELECT 1", "smart_hub", CLIENTS).run()

@@ -1,4 +1,4 @@
-"""The AWS CLI, as a shell has it."""
+"""The AWS CLI."""
 
 import json
 import subprocess
@@ -39,18 +39,3 @@ def test_a_query_with_parameters_and_all_pages_of_its_result() -> None:
     answer = aws("get-query-results", "--query-execution-id", execution["QueryExecutionId"])
     cells = [row["Data"][0]["VarCharValue"] for row in answer["ResultSet"]["Rows"]]
     assert cells == ["id", *(str(row[0]) for row in ROWS if row[0] != 3)]
-
-
-def test_a_query_that_fails() -> None:
-    status = ended("SELECT nope FROM sales")["Status"]
-    assert status["State"] == "FAILED"
-    assert status["StateChangeReason"] == "COLUMN_NOT_FOUND: line 1:8: Column 'nope' cannot be resolved"
-
-
-def test_catalogs_databases_and_tables() -> None:
-    catalog = aws("list-data-catalogs")["DataCatalogsSummary"]
-    assert [one["CatalogName"] for one in catalog] == ["AwsDataCatalog"]
-    of = ("--catalog-name", "AwsDataCatalog", "--database-name", DATABASE)
-    assert aws("get-database", *of)["Database"]["Name"] == DATABASE
-    columns = aws("get-table-metadata", *of, "--table-name", "sales")["TableMetadata"]["Columns"]
-    assert [column["Name"] for column in columns] == ["id", "name", "price", "weight", "day", "sold"]

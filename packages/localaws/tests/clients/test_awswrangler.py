@@ -1,4 +1,4 @@
-"""awswrangler: a query's result by a table of its own, by UNLOAD, and by the result file."""
+"""awswrangler: results by CTAS, by UNLOAD, and by the result file."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ WAYS = {
 
 @pytest.fixture(params=[False, True], ids=["free", "enforced"])
 def workgroup(athena: Any, request: pytest.FixtureRequest) -> str:
-    """A workgroup whose result location clients may override, or may not."""
+    """A workgroup, with and without an enforced result location."""
     if not request.param:
         return WORKGROUP
     if "enforced" not in [one["Name"] for one in athena.list_work_groups()["WorkGroups"]]:
@@ -28,7 +28,7 @@ def workgroup(athena: Any, request: pytest.FixtureRequest) -> str:
 
 
 def query(sql: str, way: str, workgroup: str = WORKGROUP, **options: Any) -> Any:
-    if way == "unload":  # a place that nothing lies in
+    if way == "unload":  # an empty location
         options["s3_output"] = f"s3://{BUCKET}/unloaded/{workgroup}/{len(keys(f's3://{BUCKET}/'))}/"
     return wr.athena.read_sql_query(
         sql, DATABASE, workgroup=workgroup, athena_query_wait_polling_delay=0.02, **WAYS[way], **options
@@ -44,14 +44,14 @@ def rows(frame: Any) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_each_way_gives_the_same_rows(way: str, workgroup: str) -> None:
+def test_each_way_returns_the_same_rows(way: str, workgroup: str) -> None:
     frame = query("SELECT * FROM sales ORDER BY id", way, workgroup)
     assert rows(frame) == ROWS
     assert tables() == ["sales"]
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_files_are_deleted_where_asked(athena: Any, way: str) -> None:
+def test_files_are_deleted_with_keep_files_false(athena: Any, way: str) -> None:
     before = keys(f"s3://{BUCKET}/")
     query("SELECT id FROM sales", way, keep_files=False)
     assert keys(f"s3://{BUCKET}/") == before
@@ -78,10 +78,10 @@ def test_a_result_without_rows_keeps_its_columns(athena: Any) -> None:
 
 @pytest.mark.parametrize(
     ("way", "place"),
-    # awswrangler puts four lines before a query that it makes a table of, and "UNLOAD (" before the other
+    # awswrangler adds four lines before the query for CTAS, and "UNLOAD (" for UNLOAD
     [("ctas", "line 5:11"), ("unload", "line 1:16"), ("file", "line 1:8")],
 )
-def test_a_query_that_fails_raises_athenas_reason(athena: Any, way: str, place: str) -> None:
+def test_a_failed_query_raises_athenas_reason(athena: Any, way: str, place: str) -> None:
     with pytest.raises(
         wr.exceptions.StatementFailed, match=f"COLUMN_NOT_FOUND: {place}: Column 'nope' cannot be resolved"
     ):
