@@ -59,7 +59,7 @@ def help_of(python: str, *module: str) -> str:
     done = subprocess.run(
         [ROOT / python, "-m", *module, "--help"],
         cwd=ROOT,
-        env={"PYTHONPATH": "plugins"},
+        env={"PYTHONPATH": "plugins:packages/localaws/src:packages/localaws"},
         capture_output=True,
         text=True,
     )

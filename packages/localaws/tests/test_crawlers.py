@@ -1,4 +1,4 @@
-"""Crawlers: they register the partition folders that the bucket has and the catalog has not."""
+"""Crawlers: they register partition folders that are missing in the catalog."""
 
 import json
 import time
@@ -35,7 +35,7 @@ def readings(aws: LocalAws) -> Iterator[LocalAws]:
 
 @pytest.fixture
 def other(readings: LocalAws) -> Iterator[str]:
-    """A crawler of the same table that is not told to inherit."""
+    """A crawler of the same table without InheritFromTable."""
     create_crawler(readings, "readings", crawler="other", Configuration='{"Version": 1.0}')
     yield "other"
     readings.client("glue").delete_crawler(Name="other")
@@ -65,7 +65,7 @@ def create_table(
 
 
 def create_crawler(aws: LocalAws, table: str, crawler: str = "", **changes: Any) -> None:
-    """A crawler of a table, of the same name if it has none of its own."""
+    """A crawler of a table; by default with the table's name."""
     definition = {
         "Role": aws.role("crawler"),
         "Targets": {"CatalogTargets": [{"DatabaseName": "crawled", "Tables": [table]}]},
@@ -76,7 +76,7 @@ def create_crawler(aws: LocalAws, table: str, crawler: str = "", **changes: Any)
 
 
 def crawl(aws: LocalAws, name: str = "readings") -> dict[str, Any]:
-    """Start the crawler and wait until it is ready again; its last crawl."""
+    """Start the crawler and wait until it is ready again; returns its last crawl."""
     aws.client("glue").start_crawler(Name=name)
     return ended(aws, name)
 
@@ -257,8 +257,8 @@ def test_an_unknown_crawler_cannot_be_started(aws: LocalAws) -> None:
     ("changes", "message"),
     [
         ({"Targets": {"S3Targets": [{"Path": "s3://crawled/raw/"}]}}, "not S3Targets"),
-        ({"SchemaChangePolicy": {**LOG, "UpdateBehavior": "UPDATE_IN_DATABASE"}}, "UpdateBehavior LOG only"),
-        ({"SchemaChangePolicy": {"UpdateBehavior": "LOG"}}, "DeleteBehavior LOG only"),
+        ({"SchemaChangePolicy": {**LOG, "UpdateBehavior": "UPDATE_IN_DATABASE"}}, "covers only UpdateBehavior LOG"),
+        ({"SchemaChangePolicy": {"UpdateBehavior": "LOG"}}, "covers only DeleteBehavior LOG"),
         (
             {"Targets": {"CatalogTargets": [{"DatabaseName": "crawled", "Tables": ["missing"]}]}},
             "Table missing not found",
@@ -328,7 +328,7 @@ def test_a_type_that_cannot_be_inferred_is_an_error_with_the_field(
     last = crawl(readings, other)
 
     assert last["Status"] == "FAILED"
-    assert f"s3://crawled/raw/dt=2019-12-20/: no schema can be inferred here: {message}" in last["ErrorMessage"]
+    assert f"s3://crawled/raw/dt=2019-12-20/: the local AWS cannot infer the schema: {message}" in last["ErrorMessage"]
 
 
 def test_other_formats_are_not_inferred(readings: LocalAws, other: str) -> None:

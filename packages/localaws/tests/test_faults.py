@@ -107,7 +107,7 @@ def test_errors_of_s3_are_xml(athena: AthenaClient, faults: LocalAws) -> None:
     # expect their codes, even for a body that is larger than the client's first packet
     assert error_of(s3.put_object, Bucket="faulty", Key="a b/c", Body=b"x" * 5_000_000) == ("SlowDown", 503)
     assert error_of(s3.get_object, Bucket="faulty", Key="d") == ("InternalError", 500)
-    assert error_of(s3.head_object, Bucket="faulty", Key="d") == ("500", 500)  # has no body that could say more
+    assert error_of(s3.head_object, Bucket="faulty", Key="d") == ("500", 500)  # a HEAD has no body with the code
     assert error_of(s3.list_objects_v2, Bucket="faulty", Prefix="e") == ("SlowDown", 503)
     # expect other keys to work
     s3.put_object(Bucket="faulty", Key="other", Body=b"x")

@@ -1,4 +1,4 @@
-"""Glue jobs: the script really runs, as Glue would run it, and its end is told truly."""
+"""Glue jobs: the script runs as on Glue, and the run has its result."""
 
 import json
 import time
@@ -19,7 +19,7 @@ CALLER = Caller("test", "000000000000", "us-east-1")
 PRINT_ARGUMENTS = """
 import json, os, sys, boto3
 document = json.dumps({"argv": sys.argv[1:], "environment": dict(os.environ)})
-boto3.client("s3").put_object(Bucket="jobs", Key="told.json", Body=document)
+boto3.client("s3").put_object(Bucket="jobs", Key="report.json", Body=document)
 """
 WAIT = """
 import boto3, os, subprocess, sys
@@ -51,7 +51,7 @@ def create_job(aws: LocalAws, script: str, **changes: Any) -> None:
 
 
 def run(aws: LocalAws, **arguments: Any) -> dict[str, Any]:
-    """Start the job and wait until it has ended; the run."""
+    """Start the job and wait until it has ended; returns the run."""
     return ended(aws, aws.client("glue").start_job_run(JobName="job", **arguments)["JobRunId"])
 
 
@@ -69,8 +69,8 @@ def wait_for(aws: LocalAws, id: str, *states: str) -> dict[str, Any]:
     raise AssertionError(f"run {id} is still {found['JobRunState']}")
 
 
-def told(aws: LocalAws, key: str) -> bytes:
-    """The object that the script wrote, as soon as it has."""
+def read(aws: LocalAws, key: str) -> bytes:
+    """The object that the script writes; waits for it."""
     aws.client("s3").get_waiter("object_exists").wait(
         Bucket="jobs", Key=key, WaiterConfig={"Delay": 0.05, "MaxAttempts": 400}
     )
@@ -88,7 +88,7 @@ def test_a_python_shell_script_gets_arguments_and_aws_settings(aws: LocalAws, gl
 
     # expect Glue's sys.argv, settings of AWS, and no settings of the server
     assert (job_run["JobRunState"], job_run.get("ErrorMessage")) == ("SUCCEEDED", None)
-    document = json.loads(told(aws, "told.json"))
+    document = json.loads(read(aws, "report.json"))
     assert document["argv"] == [*("--database", "smart_hub", "--content", "abc", "--enable-metrics", "--version", "v1")]
     assert document["environment"]["AWS_ENDPOINT_URL"] == aws.endpoint
     assert not {"STATE_DIR", "S3_DATA_DIR", "GATEWAY_PORT"} & set(document["environment"])
@@ -103,7 +103,7 @@ def test_a_spark_script_gets_the_names_of_job_and_run(aws: LocalAws, glue: Any) 
     job_run = run(aws)
 
     # expect the names of job and run among its arguments
-    argv = json.loads(told(aws, "told.json"))["argv"]
+    argv = json.loads(read(aws, "report.json"))["argv"]
     assert argv[:2] == ["--database", "smart_hub"]
     assert argv[argv.index("--JOB_NAME") + 1] == "job"
     assert argv[argv.index("--JOB_RUN_ID") + 1] == job_run["Id"]
@@ -140,7 +140,7 @@ def test_stopping_a_run_kills_all_its_processes(aws: LocalAws, glue: Any) -> Non
     # given a run whose script waits for a child
     create_job(aws, WAIT)
     id = glue.start_job_run(JobName="job")["JobRunId"]
-    pids = [int(pid) for pid in told(aws, "pids").split()]
+    pids = [int(pid) for pid in read(aws, "pids").split()]
     assert all(map(is_running, pids))
 
     # when it is stopped together with an unknown run
@@ -228,7 +228,7 @@ def test_no_script_outlives_the_server(fresh_aws: LocalAws, end: str) -> None:
     fresh_aws.client("s3").create_bucket(Bucket="jobs")
     create_job(fresh_aws, WAIT)
     id = fresh_aws.client("glue").start_job_run(JobName="job")["JobRunId"]
-    pids = [int(pid) for pid in told(fresh_aws, "pids").split()]
+    pids = [int(pid) for pid in read(fresh_aws, "pids").split()]
 
     # when the server is stopped or killed
     if end == "stop":

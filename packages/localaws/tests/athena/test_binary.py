@@ -1,6 +1,6 @@
 """Binary values on the DuckDB engine: results, Trino's errors, and unsupported calls.
 
-Expected values were seen on a Trino 476; `tests/conformance/corpus/binary.sql` compares many more.
+Expected values were seen on a Trino 476; `conformance/corpus/binary.sql` compares many more.
 """
 
 import pytest
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.unit
         ("to_base64(sha256(to_utf8('a')))", "varchar", "ypeBEsobvcr6wjGzmiPcTaeG7/gUfE5yuYB3ha/uSLs="),
         ("X'61' || X'62'", "varbinary", "61 62"),
         ("concat(X'61', X'62', X'63')", "varbinary", "61 62 63"),
-        # Bytes are unsigned, and a beginning comes before the whole.
+        # Bytes are unsigned, and a prefix sorts before the whole.
         ("X'61' = to_utf8('a')", "boolean", "true"),
         ("X'61' <> X'6100'", "boolean", "true"),
         ("X'61' < X'ff' AND X'61' < X'6100' AND X'' < X'00'", "boolean", "true"),
@@ -175,7 +175,7 @@ def test_an_error_of_trino_is_the_same_here(sql: str, code: str, words: str) -> 
     [
         "CAST('a' AS varbinary)",
         "CAST(NULL AS varbinary)",
-        "CAST(NULL AS blob)",  # which Trino does not have: the parser takes it for varbinary
+        "CAST(NULL AS blob)",  # Trino does not have it: the parser reads varbinary
         "X'61' || NULL",
         "to_utf8(NULL)",
         "from_utf8(NULL)",

@@ -150,7 +150,7 @@ def test_running_and_queued_queries_can_be_stopped(athena: AthenaClient) -> None
     for one in started:
         status = athena.wait(one)["Status"]
         assert (status["State"], status["StateChangeReason"]) == ("CANCELLED", "Query was cancelled by the user")
-    # then: their threads are free, and stopping what has ended changes nothing
+    # expect free threads, and no effect of stopping an ended query
     assert athena.rows("SELECT 1") == [("1",)]
     athena.api.stop_query_execution(QueryExecutionId=started[0])
     assert athena.execution(started[0])["Status"]["State"] == "CANCELLED"
@@ -172,7 +172,7 @@ def test_a_table_that_is_stopped_while_it_is_made_is_not_registered(athena: Athe
 
 @pytest.fixture
 def workgroup(athena: AthenaClient) -> Any:
-    """Makes a workgroup and gives its name."""
+    """Creates a workgroup; returns its name."""
 
     def make(name: str, **configuration: Any) -> str:
         output = {"OutputLocation": f"s3://{athena.bucket}/{name}/"}

@@ -57,7 +57,7 @@ NAN = "0e0 / 0"
         ("CAST(-2.5e0 AS bigint)", "-3"),
         ("CAST(2.5 AS integer)", "3"),
         ("CAST(-0.5 AS varchar)", "-0.5"),
-        # Doubles: NaN equals nothing, in no order; division by zero is infinite.
+        # Doubles: NaN equals nothing and has no order; division by zero is infinite.
         (f"{NAN} = {NAN}", "false"),
         (f"{NAN} <> {NAN}", "true"),
         (f"NOT ({NAN} < 1)", "true"),
@@ -93,7 +93,7 @@ NAN = "0e0 / 0"
         ("if(false, 1)", None),
         ("coalesce(NULL, 'a', 'bcd')", "a"),
         ("nullif(2, 1.0)", "2"),
-        # Strings compare by code point, blanks count, a backslash is one.
+        # Strings compare by code point, including blanks; a backslash is not an escape.
         ("'a' < 'B'", "false"),
         ("'a' = 'a '", "false"),
         ("'a' < 'ä'", "true"),
@@ -119,7 +119,7 @@ NAN = "0e0 / 0"
         ("CAST('1d' AS double)", "1.0"),
         ("CAST('NaN' AS double)", "NaN"),
         ("CAST('2020-1-1' AS date)", "2020-01-01"),
-        # What cannot be cast is NULL for TRY_CAST, and for TRY; what was wrong before stays so for TRY_CAST.
+        # A failed cast is NULL for TRY_CAST and TRY; TRY_CAST does not catch errors of its argument.
         ("TRY_CAST('12' AS bigint)", "12"),
         ("TRY_CAST('a' AS bigint)", None),
         ("TRY_CAST('1.5' AS integer)", None),
@@ -138,7 +138,7 @@ NAN = "0e0 / 0"
         ("1 IS DISTINCT FROM 1.0", "false"),
         (f"{NAN} IS DISTINCT FROM {NAN}", "false"),
         ("0e0 IS DISTINCT FROM -0e0", "false"),
-        # Patterns: $ is also before a last line end, ^ only at the start, the dot is no line end.
+        # Patterns: $ is also before a last line end, ^ only at the start, the dot does not match a line end.
         ("regexp_like('xay', 'a')", "true"),
         ("regexp_like('xay', '^a')", "false"),
         ("regexp_like('ab\n', 'b$')", "true"),
@@ -168,7 +168,7 @@ NAN = "0e0 / 0"
         ("TRY(CAST(at_timezone(from_unixtime(0, 'UTC'), 'Asia/Tokyo') AS timestamp))", "1970-01-01 09:00:00.000"),
         ("TRY(CAST(from_unixtime(9223372036854775807, 'UTC') AS timestamp))", None),
         ("from_unixtime(0, nullif('', '')) IS NULL", "true"),
-        # Some elements as one text.
+        # Arrays as strings.
         ("slice(ARRAY[1, 2, 3], 2, 20)", "[2, 3]"),
         ("slice(ARRAY[1, 2, 3], 4, 1)", "[]"),
         ("slice(ARRAY[1, 2, 3], 1, 0)", "[]"),
@@ -281,7 +281,7 @@ def test_an_expression_has_trinos_type(sql: str, expected: str) -> None:
         ("coalesce(1, 'a')", "TYPE_MISMATCH: line 1:8: All COALESCE operands must be the same type"),
         ("DATE '2020-02-30'", "INVALID_LITERAL: line 1:13: '2020-02-30' is not a valid DATE literal"),
         ("9223372036854775808", "SYNTAX_ERROR: line 1:8: Invalid numeric literal: 9223372036854775808"),
-        # Values that are compared with one another become one type, even where NULL would decide.
+        # Compared values have a common type, even if the result is NULL.
         ("NULL IN ('a', 1)", "TYPE_MISMATCH: line 1:"),
         ("NULL BETWEEN 'a' AND 1", "TYPE_MISMATCH: line 1:"),
         ("CASE NULL WHEN 'a' THEN 1 WHEN 2 THEN 3 END", "TYPE_MISMATCH: line 1:"),

@@ -15,7 +15,7 @@ GAPS = "FROM UNNEST(ARRAY[2, NULL, 1]) AS t (x)"
 @pytest.mark.parametrize(
     ("sql", "expected"),
     [
-        # ORDER BY sees the select list first, also within expressions; NULLs come last in both directions.
+        # Names in ORDER BY refer to the select list first, even in expressions; NULLs are last in both directions.
         (f"SELECT x {GAPS} ORDER BY x", "1 2 -"),
         (f"SELECT x {GAPS} ORDER BY x DESC", "2 1 -"),
         (f"SELECT x {GAPS} ORDER BY x DESC NULLS FIRST", "- 2 1"),
@@ -51,7 +51,7 @@ GAPS = "FROM UNNEST(ARRAY[2, NULL, 1]) AS t (x)"
         (f"SELECT count(*), count(x), sum(x), avg(x), min(x) {GAPS}", "3,2,3,1.5,1"),
         (f"SELECT count(DISTINCT k), count(*) FILTER (WHERE n > 1) {PAIRS}", "2,2"),
         ("SELECT sum(x) FROM UNNEST(ARRAY[1.5, 2.25]) AS t (x)", "3.75"),
-        # Windows; over a grouped query they see the groups.
+        # Windows; in a grouped query, they are over the groups.
         (f"SELECT x, row_number() OVER (ORDER BY x DESC) {GAPS} ORDER BY 2", "2,1 1,2 -,3"),
         (f"SELECT n, sum(n) OVER (PARTITION BY k ORDER BY n) {PAIRS} ORDER BY n", "1,1 2,2 3,4"),
         (f"SELECT k, sum(count(*)) OVER () {PAIRS} GROUP BY k ORDER BY k", "a,3 b,3"),
@@ -114,7 +114,7 @@ def test_columns_have_trinos_names(sql: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("sql", "message"),
     [
-        # An alias is known to ORDER BY alone.
+        # Only ORDER BY can use an alias.
         (f"SELECT x AS y {THREE} WHERE y > 1", "COLUMN_NOT_FOUND: line 1:58: Column 'y' cannot be resolved"),
         (f"SELECT x AS y {THREE} GROUP BY y", "COLUMN_NOT_FOUND: "),
         (f"SELECT x AS y {THREE} GROUP BY 1 HAVING y > 1", "COLUMN_NOT_FOUND: "),

@@ -1,6 +1,6 @@
 """Files as Athena's SerDes read them, on local files instead of objects.
 
-The rules of OpenX JSON and OpenCSV were seen on a Trino 476, on files with just these oddities.
+The rules of OpenX JSON and OpenCSV were seen on a Trino 476, on files with the same content.
 """
 
 import gzip
@@ -54,7 +54,7 @@ NULLS = (None, None, None)
         ('{"loc_id":"h","ts":12,"data":null}', ("h", 12, None)),
         ('{"ts":12}', (None, 12, None)),
         ("{}", NULLS),
-        # Not JSON, cut off, empty, no object: a row of NULLs.
+        # Not JSON, truncated, empty, not an object: a row of NULLs.
         ("not json", NULLS),
         ('{"loc_id":"h","ts":12,"data":{"s_01":0.', NULLS),
         ("", NULLS),
@@ -63,11 +63,11 @@ NULLS = (None, None, None)
         ('{"loc_id":"h\\', NULLS),
         ('{"loc_id":tru', NULLS),
         ("12", NULLS),
-        # Another order, other spaces, other case; the last of equal keys; text after the object.
+        # Other order, spaces and case; the last of equal keys; text after the object.
         ('{ "ts" : 12, "loc_id" : "h" } tail', ("h", 12, None)),
         ('{"LOC_ID":"h","Ts":1,"ts":2}', ("h", 2, None)),
         ('{"loc_id":"\\u00e4\\"b"}', ('ä"b', None, None)),
-        # Numbers: in quotes, with a fraction, too large, none at all.
+        # Numbers: in quotes, with a fraction, too large, invalid.
         ('{"ts":"12","data":{"s_01":"2.5","s_02":"abc"}}', (None, 12, {"s_01": 2.5, "s_02": None})),
         ('{"ts":2.7}', (None, 2, None)),
         ('{"ts":-2.7}', (None, -2, None)),
@@ -77,7 +77,7 @@ NULLS = (None, None, None)
         ('{"data":[1,2,3]}', (None, None, {"s_01": 1.0, "s_02": 2.0})),
         ('{"loc_id":12}', ("12", None, None)),
         ('{"loc_id":true}', ("true", None, None)),
-        # A string column has the text of other values: decimals with all digits; the last of equal keys, in its place.
+        # A string column has the text of other values: decimals with all digits; the last of equal keys at its place.
         ('{"loc_id":1.50}', ("1.50", None, None)),
         ('{"loc_id":1e5}', ("1E+5", None, None)),
         ('{"loc_id":-0.0}', ("0.0", None, None)),
@@ -125,11 +125,11 @@ def test_strings_that_only_java_reads_as_a_number_are_refused(
 @pytest.mark.parametrize(
     "line",
     [
-        # The SerDe's own JSON has more than one kind of quote, bare words, other separators, other escapes.
+        # The SerDe accepts several kinds of quotes, bare words, other separators, other escapes.
         *("{'loc_id':'h'}", "{loc_id:h}", '{"loc_id"="h"}', '{"loc_id":"h";"ts":1}', '{"loc_id":"\\x41"}'),
         *('{"loc_id":"a\tb"}', '{"ts":007}', '{"ts":0x10}', '{"ts":+5}', '{"data":{"s_01":.5}}'),
         *("{loc_id:h} {", "{'loc_id':'{'}", '{"ts":1 /* } */'),
-        # An array as a line is a row by position; what is no number or struct fails the query.
+        # An array as a line is a row by position; an invalid number or struct fails the query.
         *('["h",1]', "[]", '{"ts":{}}', '{"ts":[1]}', '{"data":{"s_01":{}}}', '{"data":"text"}', '{"data":1}'),
     ],
 )

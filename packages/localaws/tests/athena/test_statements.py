@@ -85,7 +85,7 @@ def test_question_marks_of_a_pattern_are_not_parameters() -> None:
             "CREATE TABLE t WITH (external_location = 's3://b/t') AS SELECT 1 a",
             "s3://b/t/",
         ),
-        (  # what lies there may be of a table that exists already
+        (  # the objects there can belong to an existing table
             "CREATE TABLE IF NOT EXISTS t WITH (external_location = 's3://b/t/') AS SELECT 1 a",
             "CREATE TABLE IF NOT EXISTS t WITH (external_location = 's3://b/t/') AS SELECT 1 a",
             "",

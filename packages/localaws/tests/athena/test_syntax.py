@@ -12,7 +12,7 @@ pytestmark = pytest.mark.unit
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[str]]:
+def parsed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[str]]:
     """The statements that the grammar has parsed; the cache is a file of the test."""
     statements: list[str] = []
     grammar = syntax.parse_statement
@@ -32,28 +32,28 @@ def in_another_process() -> None:
     syntax._accepted.cache_clear()
 
 
-def test_a_statement_of_a_cached_form_is_not_parsed_again(asked: list[str]) -> None:
+def test_a_statement_of_a_cached_form_is_not_parsed_again(parsed: list[str]) -> None:
     # given
     syntax.parse("SELECT a FROM t WHERE b = 'x'")
     # when a statement with other names and literals has the same form, in another process
     in_another_process()
     syntax.parse("select c FROM u\nWHERE d = 'it''s' -- so")
     # expect
-    assert asked == ["SELECT a FROM t WHERE b = 'x'"]
+    assert parsed == ["SELECT a FROM t WHERE b = 'x'"]
 
 
 @pytest.mark.parametrize("sql", ["SELECT a FROM t WHERE b == 'x'", "SELECT a t FROM WHERE", "SELECT"])
-def test_rejected_statements_are_not_cached(asked: list[str], sql: str) -> None:
+def test_rejected_statements_are_not_cached(parsed: list[str], sql: str) -> None:
     for _ in range(2):
         with pytest.raises(QueryError, match=r"mismatched|extraneous|no viable"):
             syntax.parse(sql)
         in_another_process()
-    assert asked == [sql, sql]
+    assert parsed == [sql, sql]
 
 
-def test_a_cache_that_cannot_be_written_is_ignored(asked: list[str], tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_ignored(parsed: list[str], tmp_path: Path) -> None:
     (tmp_path / "none").write_text("a file in place of the folder")
     for _ in range(2):
         syntax.parse("SELECT a FROM t")
         in_another_process()
-    assert len(asked) == 2
+    assert len(parsed) == 2
