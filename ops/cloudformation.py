@@ -8,7 +8,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
 from ops.package import Artifact
-from smart_hub.core.stacks import Log, StackError, describe, first_failure, waiting
+from smart_hub.core.stacks import WAITER_CONFIG, Log, StackError, describe, first_failure
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -114,7 +114,7 @@ def apply(
     # The id of the change set would do; rights are looked up by the stack.
     try:
         cfn.get_waiter("change_set_create_complete").wait(
-            ChangeSetName=change_set_id, StackName=stack_id, WaiterConfig=waiting(cfn)
+            ChangeSetName=change_set_id, StackName=stack_id, WaiterConfig=WAITER_CONFIG
         )
     except WaiterError:
         failed = cfn.describe_change_set(ChangeSetName=change_set_id, StackName=stack_id)
@@ -137,7 +137,7 @@ def apply(
     cfn.execute_change_set(ChangeSetName=change_set_id, StackName=stack_id)
     done = cfn.get_waiter("stack_create_complete") if creating else cfn.get_waiter("stack_update_complete")
     try:
-        done.wait(StackName=stack_id, WaiterConfig=waiting(cfn))
+        done.wait(StackName=stack_id, WaiterConfig=WAITER_CONFIG)
     except WaiterError:
         began = "CREATE_IN_PROGRESS" if creating else "UPDATE_IN_PROGRESS"
         raise DeployError(f"stack {name}: {first_failure(cfn, stack_id, began)}") from None
@@ -150,7 +150,7 @@ def _discard(cfn: "CloudFormationClient", change_set_id: str, stack_id: str, *, 
     cfn.delete_change_set(ChangeSetName=change_set_id, StackName=stack_id)
     if made:
         cfn.delete_stack(StackName=stack_id)
-        cfn.get_waiter("stack_delete_complete").wait(StackName=stack_id, WaiterConfig=waiting(cfn))
+        cfn.get_waiter("stack_delete_complete").wait(StackName=stack_id, WaiterConfig=WAITER_CONFIG)
 
 
 def _parameters(

@@ -64,10 +64,10 @@ class _Input:
             self._read, self._position = self._file.read(_PIECE), 0
         return self._read[self._position : self._position + 1]
 
-    def some(self, most: int) -> bytes:
-        """One to ``most`` bytes; an empty string at the end of the file."""
+    def some(self, limit: int) -> bytes:
+        """One to ``limit`` bytes; an empty string at the end of the file."""
         self.peek()
-        found = self._read[self._position : self._position + most]
+        found = self._read[self._position : self._position + limit]
         self._position += len(found)
         return found
 

@@ -1,7 +1,7 @@
-"""What was published when: one small object in the data bucket each time a day's partitions were pointed somewhere.
+"""The publications of a day: one small object in the data bucket for each switch of the day's partitions.
 
-The catalog knows where a day is now; to roll it back, or to tell what a reader may still be reading, one must know
-where it was before.
+The catalog has only the current locations of a day. A rollback needs the previous ones, and so does the clean-up, which
+must not delete data that readers can still be reading.
 """
 
 import json
@@ -16,7 +16,7 @@ from smart_hub.shared.objects import objects
 
 @dataclass(frozen=True)
 class Publication:
-    """From ``at`` on the day of each table lay at its location."""
+    """The location of each table's day, valid from ``at`` until the next publication."""
 
     at: datetime
     locations: Mapping[str, str]
@@ -30,12 +30,12 @@ class Publications:
     bucket: str
 
     def add(self, day: str, version: str, publication: Publication) -> None:
-        """Notes a publication of a day; version: that of the attempt that made it."""
+        """Records a publication of a day. version: of the attempt that published."""
         key = f"{publications_prefix(day)}{publication.at.isoformat()}-{version}.json"
         self.client.put_object(Bucket=self.bucket, Key=key, Body=json.dumps(dict(publication.locations)).encode())
 
     def of(self, day: str) -> list[Publication]:
-        """All publications of a day, the latest first."""
+        """All publications of a day, latest first."""
         found = objects(self.client, self.bucket, publications_prefix(day))
         return [self._read(key) for key in sorted((item["Key"] for item in found), reverse=True)]
 
@@ -46,5 +46,5 @@ class Publications:
 
 
 def before(publications: list[Publication], locations: Mapping[str, str | None]) -> Publication | None:
-    """The latest publication that was another than what is published at these locations."""
+    """The latest publication with locations other than these; None if there is none."""
     return next((one for one in publications if dict(one.locations) != dict(locations)), None)

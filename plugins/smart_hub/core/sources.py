@@ -1,4 +1,4 @@
-"""Where raw data come from: a folder, or a prefix in S3. Both mirror the layout of the raw data."""
+"""Sources of raw data: a folder, or a prefix in S3. Both have the layout of the raw data."""
 
 import hashlib
 import io
@@ -13,7 +13,7 @@ from smart_hub.shared.objects import objects
 
 _log = logging.getLogger(__name__)
 
-# Files are sent beside each other already, so none needs threads of its own.
+# Several files are sent at the same time, so a single file needs no threads.
 # AWS recommends multipart uploads from 100 MB on: https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 _TRANSFER = TransferConfig(use_threads=False, multipart_threshold=100_000_000)
 _READ_BYTES = 1 << 20  # bytes
@@ -22,13 +22,14 @@ _READ_BYTES = 1 << 20  # bytes
 class Source(Protocol):
     """Raw files by name, e.g. ``usage/dt=2019-12-21/portland.json``."""
 
-    # Key under which an object's metadata hold the checksum of the file that it was sent from.
+    # Key of the source file's checksum in an object's metadata.
     checksum_name: str
 
     def names(self, prefix: str) -> list[str]:
         """Names of all files under a prefix. Raises SourceError when the source itself does not exist."""
 
-    def checksum(self, name: str) -> str: ...
+    def checksum(self, name: str) -> str:
+        """The checksum of a file that ``names`` has listed."""
 
     def open(self, name: str) -> BinaryIO:
         """A stream of the file's bytes."""
@@ -38,7 +39,7 @@ class Source(Protocol):
 
 
 class SourceError(ValueError):
-    """A source that does not exist; the message says where it was looked for."""
+    """The source does not exist; the message names its bucket."""
 
 
 class FolderSource:
@@ -76,13 +77,13 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _files_below(folder: Path, above: set[tuple[int, int]]) -> Iterator[Path]:
-    """above: the identities of the folder and of all folders on the path that led to it."""
+    """above: the identities of the folder and of all folders above it on the path that was followed."""
     for path in sorted(folder.iterdir()):
         if path.is_file():
             yield path
         elif not path.is_dir():
-            leads_nowhere = path.is_symlink() and not path.exists()
-            what = "a broken link" if leads_nowhere else "neither a file nor a folder"
+            is_broken = path.is_symlink() and not path.exists()
+            what = "a broken link" if is_broken else "neither a file nor a folder"
             _log.warning("%s is skipped: it is %s", path, what)
         elif (identity := _identity(path)) in above:
             _log.warning("%s is skipped: it is a link to a folder that contains it", path)
@@ -144,5 +145,5 @@ def source_of(url: str, s3: Any) -> Source:
 
 
 def is_data(name: str) -> bool:
-    """Whether Athena reads the file: it passes over names that begin with a dot or an underscore."""
+    """Whether Athena reads the file: it ignores names that begin with a dot or an underscore."""
     return not any(part.startswith((".", "_")) for part in PurePosixPath(name).parts)

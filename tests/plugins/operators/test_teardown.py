@@ -103,7 +103,7 @@ def test_a_bucket_that_fills_as_fast_as_it_is_emptied_is_given_up(aws: Aws) -> N
         aws.deletes("a")
 
     with pytest.raises(
-        StackError, match="smart-hub-data: objects arrive as fast as they are deleted: stop what writes"
+        StackError, match="smart-hub-data: new objects arrive as fast as they are deleted: stop the programs"
     ):
         teardown.empty(aws.client("s3"), BUCKET, print)
 
@@ -196,7 +196,7 @@ def test_a_deletion_that_failed_because_of_a_late_object_is_tried_again(aws: Aws
     aws.deletion("DELETE_COMPLETE")
 
     assert remove(aws) == [
-        "smart-hub: smart-hub-data was written to in the meantime; once more",
+        "smart-hub: new objects in smart-hub-data; trying again",
         "smart-hub-data: emptied, 1 objects deleted",
         "smart-hub: deleted",
     ]
