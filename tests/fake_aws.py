@@ -1,34 +1,36 @@
-"""S3, SNS, Glue's catalog and Athena in memory, behind real botocore clients.
+"""AWS in memory behind real botocore clients: S3, Glue's catalog and SNS are moto's, Athena's queries a double of ours.
 
-botocore checks every request and answer against its models of the services; only the wire is left out.
+moto runs no SQL: a test says how a query ends, and what it leaves behind.
 """
 
-import hashlib
-import io
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, MutableMapping
 from datetime import UTC, datetime
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
 import boto3
-from botocore.response import StreamingBody
+from botocore.config import Config
 from botocore.validate import validate_parameters
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.glue.models import FakePartition, FakeTable, glue_backends
+from moto.s3.models import FakeKey, s3_backends
 
 from smart_hub.shared.layout import CONTRACT, CONTRACT_PARAMETER
 
 BUCKET = "the-data"
+DATABASE = "smart_hub"
 DAY = "2019-12-21"
 RUN_ID = "manual__1"
 # `printf manual__1 | sha256sum` begins with 19b04f5690f1.
 RUN = "2019-12-21-19b04f5690f1"
-# What S3 lists, or deletes, in one request at most.
+# The most objects that S3 lists, or deletes, in one request.
 A_PAGE = 1000
-# Of every table.
+# Of every table and partition.
 COLUMNS = [{"Name": "loc_id", "Type": "string"}]
 
-_SESSION: Any = boto3.session.Session("test", "test", region_name="us-east-1")
+_REGION = "us-east-1"
+_SESSION: Any = boto3.session.Session("test", "test", region_name=_REGION)
 
 
 class Refused(Exception):
@@ -38,33 +40,72 @@ class Refused(Exception):
         self.status, self.code, self.message = status, code, message or code
 
 
-@dataclass
-class StoredObject:
-    body: bytes
-    etag: str
-    modified: datetime
-    metadata: dict[str, str] = field(default_factory=dict)
+@cache
+def _client(service: str, config: Config | None = None) -> Any:
+    """A client of the current FakeAws; all tests share it, because making one takes longer than most of them."""
+    client: Any = _SESSION.client(service, config=config)
+    client.meta.events.register_first("before-parameter-build.*", _remember)
+    client.meta.events.register_first("before-call.*", lambda **call: FakeAws.current._answer(**call))
+    return client
+
+
+def _remember(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    context["fake_parameters"] = dict(params)
+
+
+class Partitions(MutableMapping[tuple[str, str], str]):
+    """The partitions in the catalog: (table, value) -> location. Setting one creates its table if it is missing."""
+
+    def __init__(self, aws: "FakeAws") -> None:
+        self._aws = aws
+
+    def __getitem__(self, key: tuple[str, str]) -> str:
+        partition = self._aws.tables[key[0]].partitions[str([key[1]])]
+        location: str = partition.partition_input["StorageDescriptor"]["Location"]
+        return location
+
+    def __setitem__(self, key: tuple[str, str], location: str) -> None:
+        table, value = key
+        if table not in self._aws.tables:
+            self._aws.add_tables(table)
+        partition = {"Values": [value], "StorageDescriptor": {"Location": location, "Columns": COLUMNS}}
+        self._aws.tables[table].partitions[str([value])] = FakePartition(DATABASE, table, partition)
+
+    def __delitem__(self, key: tuple[str, str]) -> None:
+        del self._aws.tables[key[0]].partitions[str([key[1]])]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        for name, table in self._aws.tables.items():
+            for partition in table.partitions.values():
+                yield name, partition.values[0]
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class FakeAws:
-    """What the code under test finds, and what it did.
+    """The AWS of one test, to be made under moto's ``mock_aws``.
 
-    buckets: bucket -> key -> object. tables: name -> location. partitions: (table, value) -> location.
-    columns: those of a partition that are not its table's.
-    calls: every request as (operation, parameters), in order. statements: what Athena was asked, in order.
+    buckets: bucket -> key -> object. tables: of the database, by name. partitions: (table, value) -> location.
+    calls: all requests as (operation, parameters), in order. statements: what Athena was sent, in order.
     executed: type, text and scanned bytes of queries with a UUID, which begins with their number.
     outcome: state, and reason, of a statement. rows: result of a SELECT, header first.
-    refusal: what every request is answered with, where there is one.
+    refusal: the error with which every request is answered, if any.
     """
 
+    current: "FakeAws"
+
     def __init__(self, *buckets: str) -> None:
-        self.buckets: dict[str, dict[str, StoredObject]] = {bucket: {} for bucket in buckets}
-        self.tables: dict[str, str] = {}
-        self.partitions: dict[tuple[str, str], str] = {}
-        self.workgroups = {"smart-hub"}
+        FakeAws.current = self
+        self._s3 = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+        for bucket in buckets:
+            self.add_bucket(bucket)
+        self._database = glue_backends[DEFAULT_ACCOUNT_ID][_REGION].create_database(DATABASE, {})
         self.database_parameters = {CONTRACT_PARAMETER: CONTRACT}
+        self.tables: dict[str, FakeTable] = self._database.tables
+        self.partitions = Partitions(self)
+        self.workgroups = {"smart-hub"}
         self.refusal: Refused | None = None
-        self.columns: dict[tuple[str, str], list[dict[str, str]]] = {}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.statements: list[str] = []
         self.executed: list[tuple[str, str, int]] = []
@@ -74,29 +115,31 @@ class FakeAws:
         self.on_success: Callable[[str], object] = lambda statement: None
         self.rows: list[list[str | None]] = []
         self.now = datetime(2026, 1, 2, tzinfo=UTC)
-        # With KMS, S3 makes an ETag that is not the content's MD5.
-        self.opaque_etags = False
-        self.client: Callable[..., Any] = cache(self._client)
+        self.client: Callable[..., Any] = _client
 
-    def _client(self, service: str, **options: Any) -> Any:
-        client: Any = _SESSION.client(service, endpoint_url="http://127.0.0.1:9", **options)
-        client.meta.events.register_first("before-parameter-build.*", self._remember)
-        client.meta.events.register_first("before-call.*", self._answer)
-        return client
+    @property
+    def buckets(self) -> dict[str, dict[str, FakeKey]]:
+        return {name: bucket.keys for name, bucket in self._s3.buckets.items()}
 
-    def put(self, bucket: str, key: str, body: str | bytes = "", **kwargs: Any) -> StoredObject:
+    def add_bucket(self, name: str) -> None:
+        self._s3.create_bucket(name, _REGION)
+
+    def put(self, bucket: str, key: str, body: str | bytes = "", **given: Any) -> FakeKey:
+        """An object, modified now. given: its ``etag`` or time (``modified``), if it is to have others."""
         data = body.encode() if isinstance(body, str) else body
-        etag = hashlib.md5(data).hexdigest()
-        if self.opaque_etags:
-            etag = hashlib.md5(b"kms" + data).hexdigest()
-        stored = StoredObject(data, kwargs.get("etag", etag), kwargs.get("modified", self.now))
-        self.buckets[bucket][key] = stored
+        stored = self._s3.put_object(bucket, key, data, etag=given.get("etag"), disable_notification=True)
+        stored.last_modified = given.get("modified", self.now)
         return stored
+
+    def add_tables(self, *names: str) -> None:
+        for name in names:
+            storage = {"Location": f"s3://{BUCKET}/warehouse/{name}/", "Columns": COLUMNS}
+            given = {"StorageDescriptor": storage, "PartitionKeys": [{"Name": "dt", "Type": "string"}]}
+            self.tables[name] = FakeTable(DATABASE, name, given, DEFAULT_ACCOUNT_ID)
 
     def crawl(self) -> None:
         """Registers the day of usage, and a state of mappings and locations, as their tables declare them."""
         for data_set, value in (("usage", DAY), ("mappings", "or"), ("locations", "or")):
-            self.tables[f"raw_{data_set}"] = f"s3://{BUCKET}/raw/{data_set}/"
             self.partitions[f"raw_{data_set}", value] = f"s3://{BUCKET}/raw/{data_set}/{value}/"
 
     @property
@@ -107,168 +150,56 @@ class FakeAws:
     def called(self, operation: str) -> list[dict[str, Any]]:
         return [parameters for name, parameters in self.calls if name == operation]
 
-    @staticmethod
-    def _remember(params: dict[str, Any], model: Any, context: dict[str, Any], **kwargs: Any) -> None:
-        context["fake_parameters"] = dict(params)
-
-    def _answer(self, model: Any, context: dict[str, Any], **kwargs: Any) -> tuple[Any, dict[str, Any]]:
+    def _answer(self, model: Any, context: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]] | None:
+        """The HTTP response and the parsed answer of what is ours; None hands the request to moto."""
         parameters = context["fake_parameters"]
         self.calls.append((model.name, parameters))
         try:
             if self.refusal:
                 raise self.refusal
-            answer: dict[str, Any] = getattr(self, f"_{model.name}")(**parameters) or {}
+            own: Callable[..., dict[str, Any] | None] | None = getattr(self, f"_{model.name}", None)
+            answer = own(**parameters) if own else None
         except Refused as error:
             parsed: dict[str, Any] = {"Error": {"Code": error.code, "Message": error.message}}
             return SimpleNamespace(status_code=error.status), parsed
-        if model.output_shape is not None:
-            validate_parameters(answer, model.output_shape)
-        answer["ResponseMetadata"] = {"HTTPStatusCode": 200}
-        return SimpleNamespace(status_code=200), answer
+        if answer is None:
+            return None
+        validate_parameters(answer, model.output_shape)
+        return SimpleNamespace(status_code=200), {**answer, "ResponseMetadata": {"HTTPStatusCode": 200}}
 
-    # S3
-
-    def _objects(self, bucket: str) -> dict[str, StoredObject]:
-        if bucket not in self.buckets:
-            raise Refused(404, "NoSuchBucket", "The specified bucket does not exist")
-        return self.buckets[bucket]
-
-    def _object(self, bucket: str, key: str, code: str) -> StoredObject:
-        if key not in self._objects(bucket):
-            raise Refused(404, code, "The specified key does not exist.")
-        return self.buckets[bucket][key]
-
-    def _ListObjectsV2(
-        self, Bucket: str, Prefix: str = "", Delimiter: str = "", ContinuationToken: str = "", **kwargs: Any
-    ) -> dict[str, Any]:
-        found: dict[str, StoredObject | None] = {}
-        for key, stored in sorted(self._objects(Bucket).items()):
-            if key.startswith(Prefix):
-                head, folder, _ = key[len(Prefix) :].partition(Delimiter) if Delimiter else ("", "", "")
-                found[Prefix + head + Delimiter if folder else key] = None if folder else stored
-        left = [name for name in sorted(found) if name > ContinuationToken]
-        page = left[:A_PAGE]
-        return {
-            "IsTruncated": len(left) > A_PAGE,
-            **({"NextContinuationToken": page[-1]} if len(left) > A_PAGE else {}),
-            "Contents": [
-                {"Key": key, "ETag": f'"{stored.etag}"', "Size": len(stored.body), "LastModified": stored.modified}
-                for key in page
-                if (stored := found[key])
-            ],
-            "CommonPrefixes": [{"Prefix": name} for name in page if not found[name]],
-        }
-
-    def _PutObject(self, Bucket: str, Key: str, Body: Any, **kwargs: Any) -> dict[str, Any]:
-        self._objects(Bucket)
-        body = Body if isinstance(Body, bytes) else Body.read()
-        stored = self.put(Bucket, Key, body)
-        stored.metadata = kwargs.get("Metadata", {})
-        return {"ETag": f'"{stored.etag}"'}
-
-    def _CopyObject(self, Bucket: str, Key: str, CopySource: Any, **kwargs: Any) -> dict[str, Any]:
-        source = self._object(CopySource["Bucket"], CopySource["Key"], "NoSuchKey")
-        _require_etag(source, kwargs.get("CopySourceIfMatch"))
-        etag = {} if self.opaque_etags else {"etag": source.etag}
-        stored = self.put(Bucket, Key, source.body, **etag)
-        replaced = kwargs.get("MetadataDirective") == "REPLACE"
-        stored.metadata = kwargs.get("Metadata", {}) if replaced else source.metadata
-        return {"CopyObjectResult": {"ETag": f'"{stored.etag}"'}}
-
-    def _HeadObject(self, Bucket: str, Key: str, **kwargs: Any) -> dict[str, Any]:
-        stored = self._object(Bucket, Key, "404")
-        return {"ETag": f'"{stored.etag}"', "ContentLength": len(stored.body), "Metadata": stored.metadata}
-
-    def _GetObject(self, Bucket: str, Key: str, **kwargs: Any) -> dict[str, Any]:
-        stored = self._object(Bucket, Key, "NoSuchKey")
-        _require_etag(stored, kwargs.get("IfMatch"))
-        return {"Body": StreamingBody(io.BytesIO(stored.body), len(stored.body))}
-
-    def _DeleteObjects(self, Bucket: str, Delete: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        if len(Delete["Objects"]) > A_PAGE:
-            raise Refused(400, "MalformedXML")
-        for item in Delete["Objects"]:
-            self._objects(Bucket).pop(item["Key"], None)
-        return {"Deleted": [{"Key": item["Key"]} for item in Delete["Objects"]]}
-
-    # Glue
-
-    def _known_table(self, name: str) -> str:
-        if name not in self.tables:
-            raise Refused(400, "EntityNotFoundException", f"Table {name} not found.")
-        return self.tables[name]
-
-    def _GetTable(self, DatabaseName: str, Name: str) -> dict[str, Any]:
-        storage = {"Location": self._known_table(Name), "Columns": COLUMNS}
-        return {"Table": {"Name": Name, "StorageDescriptor": storage}}
-
-    def _GetTables(self, DatabaseName: str) -> dict[str, Any]:
-        return {"TableList": [self._GetTable(DatabaseName, name)["Table"] for name in sorted(self.tables)]}
-
-    def _DeleteTable(self, DatabaseName: str, Name: str) -> None:
-        self._known_table(Name)
-        del self.tables[Name]
-
-    def _GetPartition(self, DatabaseName: str, TableName: str, PartitionValues: list[str]) -> dict[str, Any]:
-        location = self.partitions.get((TableName, PartitionValues[0]))
-        if location is None:
-            raise Refused(400, "EntityNotFoundException", "Cannot find partition.")
-        return {"Partition": self._partition(TableName, PartitionValues[0], location)}
-
-    def _GetPartitions(self, DatabaseName: str, TableName: str, **kwargs: Any) -> dict[str, Any]:
-        found = sorted((value, location) for (table, value), location in self.partitions.items() if table == TableName)
-        return {"Partitions": [self._partition(TableName, value, location) for value, location in found]}
-
-    def _partition(self, table: str, value: str, location: str) -> dict[str, Any]:
-        columns = self.columns.get((table, value), COLUMNS)
-        return {"Values": [value], "StorageDescriptor": {"Location": location, "Columns": columns}}
-
-    def _CreatePartition(self, DatabaseName: str, TableName: str, PartitionInput: dict[str, Any]) -> None:
-        key = (TableName, PartitionInput["Values"][0])
-        if key in self.partitions:
-            raise Refused(400, "AlreadyExistsException", "Partition already exists.")
-        self.partitions[key] = PartitionInput["StorageDescriptor"]["Location"]
-
-    # SNS
-
-    def _Publish(self, **kwargs: Any) -> dict[str, Any]:
-        return {"MessageId": "1"}
-
-    # Athena
+    # What moto lacks
 
     def _GetWorkGroup(self, WorkGroup: str) -> dict[str, Any]:
         if WorkGroup not in self.workgroups:
             raise Refused(400, "InvalidRequestException", f"WorkGroup {WorkGroup} is not found.")
         return {"WorkGroup": {"Name": WorkGroup}}
 
-    def _GetDatabase(self, Name: str) -> dict[str, Any]:
-        return {"Database": {"Name": Name, "Parameters": self.database_parameters}}
+    def _GetDatabase(self, Name: str) -> None:
+        self._database.input["Parameters"] = self.database_parameters
 
-    def _StartQueryExecution(self, QueryString: str, **kwargs: Any) -> dict[str, Any]:
+    # Athena's queries
+
+    def _StartQueryExecution(self, QueryString: str, **_: Any) -> dict[str, Any]:
         self.statements.append(QueryString)
         return {"QueryExecutionId": str(len(self.statements))}
 
     def _GetQueryExecution(self, QueryExecutionId: str) -> dict[str, Any]:
         if "-" in QueryExecutionId:
             kind, statement, scanned = self.executed[int(QueryExecutionId.split("-")[0]) - 1]
-            told = {"StatementType": kind, "Query": statement, "Statistics": {"DataScannedInBytes": scanned}}
-            return {"QueryExecution": told}
+            statistics = {"DataScannedInBytes": scanned}
+            return {"QueryExecution": {"StatementType": kind, "Query": statement, "Statistics": statistics}}
         statement = self.statements[int(QueryExecutionId) - 1]
         state, reason = ("CANCELLED", "stopped") if QueryExecutionId in self.stopped else self.outcome(statement)
         if state == "SUCCEEDED":
             self.on_success(statement)
         return {"QueryExecution": {"Status": {"State": state, "StateChangeReason": reason}}}
 
-    def _StopQueryExecution(self, QueryExecutionId: str) -> None:
+    def _StopQueryExecution(self, QueryExecutionId: str) -> dict[str, Any]:
         if QueryExecutionId in self.unstoppable:
             raise Refused(400, "InvalidRequestException", "it cannot be stopped")
         self.stopped.append(QueryExecutionId)
+        return {}
 
-    def _GetQueryResults(self, QueryExecutionId: str, **kwargs: Any) -> dict[str, Any]:
+    def _GetQueryResults(self, QueryExecutionId: str, **_: Any) -> dict[str, Any]:
         rows = [{"Data": [{} if value is None else {"VarCharValue": value} for value in row]} for row in self.rows]
         return {"ResultSet": {"Rows": rows}}
-
-
-def _require_etag(stored: StoredObject, condition: str | None) -> None:
-    if condition is not None and condition.strip('"') != stored.etag:
-        raise Refused(412, "PreconditionFailed")

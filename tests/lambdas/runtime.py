@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -235,7 +236,8 @@ class _AwsRequest(_Request):
             status, answer = 400, {"__type": error["Code"], "Message": error["Message"]}
         else:
             status = answer.pop("ResponseMetadata")["HTTPStatusCode"]
-        self.answer(status, json.dumps(answer).encode(), {"Content-Type": "application/x-amz-json-1.1"})
+        body = json.dumps(answer, default=datetime.timestamp).encode()
+        self.answer(status, body, {"Content-Type": "application/x-amz-json-1.1"})
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)

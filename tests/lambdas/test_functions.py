@@ -44,7 +44,7 @@ def convert_event(contents: dict[str, str]) -> dict[str, Any]:
 @pytest.fixture
 def transform_event(aws: FakeAws, contents: dict[str, str]) -> dict[str, Any]:
     """Of a run whose readings are staged and whose reference data are converted."""
-    aws.tables[READINGS] = "s3://the-data/warehouse/readings/"
+    aws.add_tables(READINGS)
     for data_set, table in {"mappings": "mapping", "locations": "location", "rates": "rate"}.items():
         register(aws, f"{table}_versions", contents[data_set])
     return event_of(contents, readings_table=READINGS, damaged=[])
@@ -53,7 +53,7 @@ def transform_event(aws: FakeAws, contents: dict[str, str]) -> dict[str, Any]:
 @pytest.fixture
 def compact_event(aws: FakeAws) -> dict[str, Any]:
     """Of a run whose priced usage is staged."""
-    aws.tables[PRICED] = "s3://the-data/staging/"
+    aws.add_tables(PRICED)
     return event_of({}, cost_table=PRICED, files=1)
 
 
@@ -144,7 +144,7 @@ def test_convert_hashes_more_raw_files_than_s3_lists_at_once(
     convert.handler(convert_event, context)
     assert ("mapping_versions", content) in aws.converted
     del aws.partitions["mapping_versions", content], aws.buckets[BUCKET][objects[-1][0]]
-    with pytest.raises(RuntimeError, match="raw/mappings/ changed since step 1 saw it"):
+    with pytest.raises(RuntimeError, match="raw/mappings/ has changed since step 1"):
         convert.handler(convert_event, context)
 
 
@@ -213,7 +213,7 @@ def test_convert_does_not_register_what_changed_meanwhile(
     # Given mappings that are replaced while they are converted
     aws.on_success = lambda statement: aws.put(BUCKET, "raw/mappings/file", "replaced")
     # When they are, expect an error that says from where to clear, and no registration
-    with pytest.raises(RuntimeError, match=r"raw/mappings/ changed .* clear the run from step_1"):
+    with pytest.raises(RuntimeError, match=r"raw/mappings/ has changed .* clear the run from step_1"):
         convert.handler(convert_event, context)
     assert aws.converted == {}
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+from moto import mock_aws
 
 from event import RESERVE_SECONDS
 from localaws.testing import LocalAws
@@ -68,19 +69,19 @@ def launch(task: Path, tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def aws() -> FakeAws:
+def aws() -> Iterator[FakeAws]:
     """AWS where all raw data lie and were crawled, readings and priced usage are staged, and rates are converted.
 
     No readings of a hub repeat.
     """
-    fake = FakeAws(BUCKET)
-    for table in ("mapping_versions", "location_versions", "rate_versions", READINGS, PRICED):
-        fake.tables[table] = f"s3://{BUCKET}/warehouse/{table}/"
-    for data_set, etag in {"mappings": "m", "locations": "l", "rates": "r"}.items():
-        fake.put(BUCKET, f"raw/{data_set}/file", data_set, etag=etag)
-    fake.crawl()
-    fake.rows = [["repeated"], ["0"]]
-    return fake
+    with mock_aws():
+        fake = FakeAws(BUCKET)
+        fake.add_tables("mapping_versions", "location_versions", "rate_versions", READINGS, PRICED)
+        for data_set, etag in {"mappings": "m", "locations": "l", "rates": "r"}.items():
+            fake.put(BUCKET, f"raw/{data_set}/file", data_set, etag=etag)
+        fake.crawl()
+        fake.rows = [["repeated"], ["0"]]
+        yield fake
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from moto import mock_aws
 
 from ops import customer_report
 from ops.settings import UserError
@@ -14,11 +16,12 @@ from tests.plugins.page.conftest import DAYS, HUB, READINGS, PublishedAws
 
 
 @pytest.fixture
-def data() -> PublishedData:
-    aws = PublishedAws(BUCKET)
-    for day in DAYS:
-        aws.publish("usage_cost", day, READINGS[day])
-    return PublishedData("smart_hub", BUCKET, aws.client, "the test's credentials")
+def data() -> Iterator[PublishedData]:
+    with mock_aws():
+        aws = PublishedAws(BUCKET)
+        for day in DAYS:
+            aws.publish("usage_cost", day, READINGS[day])
+        yield PublishedData("smart_hub", BUCKET, aws.client, "the test's credentials")
 
 
 def test_the_report_is_named_after_hub_and_days(

@@ -1,13 +1,16 @@
 """Airflow in a folder of its own, before anything imports it; AWS in memory."""
 
+import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from moto import mock_aws
+from moto.s3.models import FakeKey
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -19,16 +22,24 @@ from tests.plugins.step_1 import FILES  # noqa: E402
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
-    """AWS with an empty data bucket, which all hooks of the provider and our operators talk to."""
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
+    """AWS with an empty data bucket and the raw tables, for all hooks of the provider and our operators."""
     from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 
     from smart_hub.operators import base
 
-    fake = FakeAws(BUCKET)
-    monkeypatch.setattr(AwsGenericHook, "get_conn", lambda hook: fake.client(hook.client_type))
-    monkeypatch.setattr(base, "clients", lambda aws_conn_id: fake.client)
-    return fake
+    with mock_aws():
+        fake = FakeAws(BUCKET)
+        fake.add_tables("raw_usage", "raw_mappings", "raw_locations", "raw_rates")
+        monkeypatch.setattr(AwsGenericHook, "get_conn", lambda hook: fake.client(hook.client_type))
+        monkeypatch.setattr(base, "clients", lambda aws_conn_id: fake.client)
+        yield fake
+
+
+@pytest.fixture
+def kms(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects whose ETags are not the MD5 of their bodies, as those that S3 encrypts with KMS."""
+    monkeypatch.setattr(FakeKey, "etag", property(lambda key: f'"{hashlib.md5(b"kms" + key.value).hexdigest()}"'))
 
 
 @pytest.fixture

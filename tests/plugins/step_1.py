@@ -13,7 +13,7 @@ FILES = {
 
 def raw(aws: FakeAws) -> dict[str, str]:
     return {
-        key.removeprefix("raw/"): stored.body.decode()
+        key.removeprefix("raw/"): stored.value.decode()
         for key, stored in aws.buckets[BUCKET].items()
         if key.startswith("raw/")
     }
@@ -27,7 +27,7 @@ def sent(aws: FakeAws) -> set[str]:
 def stored(aws: FakeAws) -> dict[str, bytes]:
     """The raw objects, including those set aside."""
     objects = aws.buckets[BUCKET].items()
-    return {key.removeprefix("raw/"): one.body for key, one in objects if key.startswith("raw/")}
+    return {key.removeprefix("raw/"): one.value for key, one in objects if key.startswith("raw/")}
 
 
 def reads(aws: FakeAws, prefix: str = "") -> list[str]:

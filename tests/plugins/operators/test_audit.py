@@ -49,7 +49,7 @@ def audit(
     aws: FakeAws, include: Path, settings_of: Callable[..., Any], context_of: Callable[..., Any]
 ) -> Callable[[], Any]:
     """Runs the audit on the run's staging tables."""
-    aws.tables.update(dict.fromkeys(TABLES.values(), "s3://the-data/staging/"))
+    aws.add_tables(*TABLES.values())
     settings = settings_of(SMART_HUB_INCLUDE=str(include))
     return lambda: AuditOperator(task_id="audit", settings=settings, tables=TABLES).execute(context_of(FOUND))
 
@@ -78,7 +78,7 @@ def test_what_an_audit_found_is_kept_whether_it_passed_or_not(
     ((key, stored),) = [one for one in aws.buckets["the-data"].items() if one[0].startswith(folder)]
     version = key.removeprefix(folder).removesuffix(".parquet")
     assert VERSION_PATTERN.fullmatch(version)
-    assert parquet.read_table(io.BytesIO(stored.body)).to_pylist() == [
+    assert parquet.read_table(io.BytesIO(stored.value)).to_pylist() == [
         {
             **{"version": version, "rule": "plausible", "severity": "warning"},
             **{"checked": 5, "violations": 1, "sample": None, "passed": False},
@@ -165,7 +165,7 @@ def test_a_killed_audit_stops_its_query(
     aws: FakeAws, include: Path, settings_of: Callable[..., Any], context_of: Callable[..., Any]
 ) -> None:
     # Given an audit whose query runs
-    aws.tables.update(dict.fromkeys(TABLES.values(), "s3://the-data/staging/"))
+    aws.add_tables(*TABLES.values())
     settings = settings_of(SMART_HUB_INCLUDE=str(include))
     task = AuditOperator(task_id="audit", settings=settings, tables=TABLES)
 
@@ -184,7 +184,7 @@ def test_the_rules_of_the_package_get_all_that_they_ask_for(
     aws: FakeAws, settings_of: Callable[..., Any], context_of: Callable[..., Any]
 ) -> None:
     # given the package's own rules, all kept
-    aws.tables.update(dict.fromkeys(TABLES.values(), "s3://the-data/staging/"))
+    aws.add_tables(*TABLES.values())
     rules = rules_of(read_checks(REPOSITORY / "include" / "sql"))
     aws.rows = [COLUMNS, *([rule.name, rule.severity, "1", "0", None] for rule in rules.values())]
 

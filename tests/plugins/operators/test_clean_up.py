@@ -16,6 +16,7 @@ OTHER = run_name(DAY, OTHER_ID)
 NEXT_DAY = run_name("2019-12-22", RUN_ID)
 PUBLISHED = version_name(RUN, "second attempt")
 HOUR = timedelta(hours=1)
+KINDS = ["readings", "usage_cost", "usage_rejects", "compact", "mappings", "locations"]
 
 
 @pytest.fixture
@@ -33,8 +34,7 @@ def aws(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> FakeAws:
 def leave(aws: FakeAws, run: str, run_id: str, attempt: str) -> None:
     """Leaves what an attempt of a run leaves: tables, staged objects, query results, the run's id."""
     name = version_name(run, attempt)
-    for kind in ("readings", "usage_cost", "usage_rejects", "compact", "mappings", "locations"):
-        aws.tables[f"staging_{kind}_{name}"] = f"s3://{BUCKET}/somewhere/"
+    aws.add_tables(*(f"staging_{kind}_{name}" for kind in KINDS))
     aws.put(BUCKET, f"staging/{run}/run_id", run_id)
     aws.put(BUCKET, f"staging/{run}/{name}/usage_cost/verdict=used/part-0", "rows")
     aws.put(BUCKET, f"athena-results/{run}/{name}.csv", "rows")
@@ -76,10 +76,14 @@ def keys(aws: FakeAws, prefix: str) -> list[str]:
     return sorted(key for key in aws.buckets[BUCKET] if key.startswith(prefix))
 
 
+def tables_of_runs(aws: FakeAws) -> set[str]:
+    return {name for name in aws.tables if name.startswith("staging_")}
+
+
 def test_all_attempts_of_this_run_are_removed_and_nothing_else(aws: FakeAws, run: Callable[..., None]) -> None:
     # Given, beside this run, tables of the catalog and a run of another day
     leave(aws, NEXT_DAY, RUN_ID, "first attempt")
-    aws.tables.update({"usage_cost": "s3://x/", "staging_by_hand": "s3://x/"})
+    aws.add_tables("staging_by_hand")
     warehouse = keys(aws, "warehouse/")
     # When this one cleans up
     run()
@@ -89,14 +93,8 @@ def test_all_attempts_of_this_run_are_removed_and_nothing_else(aws: FakeAws, run
     assert len(keys(aws, f"staging/{NEXT_DAY}/")) == 2
     assert len(keys(aws, f"athena-results/{NEXT_DAY}/")) == 1
     name = version_name(NEXT_DAY, "first attempt")
-    assert set(aws.tables) == {
-        "usage_cost",
-        "staging_by_hand",
-        *(
-            f"staging_{kind}_{name}"
-            for kind in ("readings", "usage_cost", "usage_rejects", "compact", "mappings", "locations")
-        ),
-    }
+    assert tables_of_runs(aws) == {"staging_by_hand", *(f"staging_{kind}_{name}" for kind in KINDS)}
+    assert set(PUBLISHED_TABLES) <= set(aws.tables)
     assert keys(aws, "warehouse/") == warehouse
     assert keys(aws, "raw/") == [f"raw/usage/dt={DAY}/portland.json"]
 
@@ -112,7 +110,7 @@ def test_a_run_of_the_day_that_has_ended_is_swept_up(aws: FakeAws, run: Callable
     leave(aws, OTHER, OTHER_ID, "failed attempt")
     run(active={RUN_ID})
     assert keys(aws, "staging/") == keys(aws, "athena-results/") == []
-    assert aws.tables == {}
+    assert tables_of_runs(aws) == set()
 
 
 def test_a_run_of_the_day_that_is_active_is_left_alone(aws: FakeAws, run: Callable[..., None]) -> None:
@@ -123,7 +121,7 @@ def test_a_run_of_the_day_that_is_active_is_left_alone(aws: FakeAws, run: Callab
     run(active={RUN_ID, OTHER_ID})
     assert len(keys(aws, f"staging/{OTHER}/")) == 2
     assert len(keys(aws, f"athena-results/{OTHER}/")) == 1
-    assert len(aws.tables) == 6
+    assert len(tables_of_runs(aws)) == len(KINDS)
     assert key in aws.buckets[BUCKET]
 
 

@@ -51,41 +51,48 @@ BARE = "-122.6,45.5,1,Elm Street,,Portland,,OR,97201,,a1,America/Los_Angeles\n"
         "blank lines alone",
     ],
 )
-@pytest.mark.parametrize("suffix", ["", ".gz", ".ZST"])
-def test_locations_with_a_header_are_copied_as_they_are(
-    aws: FakeAws, folder: Path, copy: Copy, text: str, suffix: str
+def test_locations_with_a_header_are_copied_unchanged(aws: FakeAws, folder: Path, copy: Copy, text: str) -> None:
+    (folder / LOCATIONS).write_bytes(text.encode())
+    copy(folder)
+    assert stored(aws)[LOCATIONS] == text.encode()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "body"),
+    [
+        (".gz", gzip.compress(f"\n{HEADER}{BARE}".encode())),
+        (".ZST", pa.compress(f"\n{HEADER}{BARE}".encode(), "zstd", asbytes=True)),
+    ],
+)
+def test_compressed_locations_with_a_header_are_copied_once(
+    aws: FakeAws, folder: Path, copy: Copy, suffix: str, body: bytes
 ) -> None:
-    body = text.encode()
-    if suffix:
-        body = gzip.compress(body) if suffix == ".gz" else pa.compress(body, "zstd", asbytes=True)
-    (folder / LOCATIONS).unlink()
     (folder / f"{LOCATIONS}{suffix}").write_bytes(body)
     copy(folder)
     assert stored(aws)[f"{LOCATIONS}{suffix.lower()}"] == body
-    # expect it not to be sent again
     copy(folder)
     assert sent(aws) == set()
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "first_line", "suffix"),
     [
-        (BARE, BARE.strip()[:100]),
-        (f"\n{BARE}{HEADER}", BARE.strip()[:100]),
-        (COLUMNS.replace("lon,lat", "lat,lon"), COLUMNS.replace("lon,lat", "lat,lon")[:100]),
-        (COLUMNS.removesuffix(",tz"), COLUMNS.removesuffix(",tz")),
-        (COLUMNS.replace(",", ";"), COLUMNS.replace(",", ";")),
-        ("HASH,TZ\n", "HASH,TZ"),
+        (BARE, BARE.strip()[:100], ""),
+        (BARE, BARE.strip()[:100], ".gz"),
+        (f"\n{BARE}{HEADER}", BARE.strip()[:100], ""),
+        (COLUMNS.replace("lon,lat", "lat,lon"), COLUMNS.replace("lon,lat", "lat,lon")[:100], ""),
+        (COLUMNS.removesuffix(",tz"), COLUMNS.removesuffix(",tz"), ""),
+        (COLUMNS.replace(",", ";"), COLUMNS.replace(",", ";"), ""),
+        ("HASH,TZ\n", "HASH,TZ", ""),
     ],
-    ids=["none", "one below", "another order", "a column less", "semicolons", "two columns"],
+    ids=["none", "none, gzip", "in the second line", "another order", "a column missing", "semicolons", "two columns"],
 )
-@pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_locations_without_their_header_fail_the_run(
-    aws: FakeAws, folder: Path, copy: Copy, text: str, found: str, suffix: str
+    aws: FakeAws, folder: Path, copy: Copy, text: str, first_line: str, suffix: str
 ) -> None:
     (folder / f"{LOCATIONS}{suffix}").write_bytes(gzip.compress(text.encode()) if suffix else text.encode())
     message = (
-        f"{folder}/{LOCATIONS}{suffix}: the first line should be the header {COLUMNS}, but it is {found!r}: the header"
+        f"{folder}/{LOCATIONS}{suffix}: the first line should be the header {COLUMNS}, but it is {first_line!r}: the header"
         " is missing, or its columns are in another order. Fix the file in the source, and clear this task"
     )
     with pytest.raises(AirflowFailException, match=f"^{re.escape(message)}$"):
@@ -101,7 +108,7 @@ def test_locations_that_cannot_be_read_here_are_copied_unchecked(aws: FakeAws, f
 
 def test_locations_that_lie_there_without_a_check_are_checked(aws: FakeAws, copy: Copy) -> None:
     # given a file without a header that an earlier release copied from another bucket
-    aws.buckets["upstream"] = {}
+    aws.add_bucket("upstream")
     for name, text in FILES.items():
         aws.put("upstream", f"hubs/{name}", text)
     aws.put("upstream", f"hubs/{LOCATIONS}", BARE)

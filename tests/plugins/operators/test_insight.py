@@ -27,7 +27,7 @@ def run(
     aws: FakeAws, settings_of: Callable[..., Any], context_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], Any]:
     """Renders and runs an insight as Airflow does; gives what it returns and the version it had."""
-    aws.tables[PUBLISHED] = f"s3://{BUCKET}/somewhere/"
+    aws.add_tables(PUBLISHED)
     monkeypatch.setattr(AwsGenericHook, "conn_region_name", "us-east-1")
     monkeypatch.setattr(AwsGenericHook, "conn_partition", "aws")
     monkeypatch.setattr(insight.AthenaOperator.operator_extra_links[0], "persist", lambda **kwargs: None)

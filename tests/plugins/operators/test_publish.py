@@ -80,7 +80,7 @@ def test_rejects_then_usage_then_cost_then_insights_then_the_views(
 
 
 def test_a_day_that_was_published_before_is_moved(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
-    aws.partitions |= {(table, DAY): "s3://before/" for table in LOCATIONS}
+    aws.partitions.update({(table, DAY): "s3://before/" for table in LOCATIONS})
     aws.on_success = moved(aws)
     operator.execute(context)
     assert aws.statements[:7] == changes(SET)
@@ -99,7 +99,7 @@ def test_a_partition_that_somebody_else_has_added_meanwhile_is_moved(
 
 
 def test_a_day_that_is_there_already_is_left_alone(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
-    aws.partitions |= {(table, DAY): location for table, location in LOCATIONS.items()}
+    aws.partitions.update({(table, DAY): location for table, location in LOCATIONS.items()})
     operator.execute(context)
     assert not any(statement.startswith("ALTER TABLE") for statement in aws.statements)
 
@@ -157,7 +157,7 @@ def test_the_asset_tells_what_came_out_and_what_it_took(aws: FakeAws, operator: 
 def test_what_was_published_is_noted_once_it_is(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
     operator.execute(context)
     (key,) = [key for key in aws.buckets[BUCKET] if key.startswith(f"publications/dt={DAY}/")]
-    assert json.loads(aws.buckets[BUCKET][key].body) == LOCATIONS
+    assert json.loads(aws.buckets[BUCKET][key].value) == LOCATIONS
 
 
 def test_what_was_not_published_is_not_noted(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
@@ -250,10 +250,10 @@ def test_a_day_that_another_version_of_the_project_published_stays(aws: FakeAws,
     assert aws.partitions["usage_cost", DAY] == published_as(aws, "va")["usage_cost"]
 
 
-def test_a_version_that_is_gone_is_not_gone_back_to(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
+def test_roll_back_fails_if_the_previous_version_has_no_objects(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
     roll_back("va", "vb")
     del aws.buckets[BUCKET][f"warehouse/usage_cost/dt={DAY}/version=vb/part-0"]
-    with pytest.raises(AirflowFailException, match=r"usage_cost/.*version=vb/, published before, has no objects"):
+    with pytest.raises(AirflowFailException, match=r"usage_cost/.*version=vb/, of the previous publication, has no objects"):
         roll_back()
     assert aws.partitions["readings", DAY] == published_as(aws, "va")["readings"]
 

@@ -283,5 +283,5 @@ def test_an_airflow_whose_role_is_gone_is_told_what_is_left_to_do(
         stub.add_client_error("get_caller_identity", "AccessDenied", "no such role", http_status_code=403)
         monkeypatch.setattr(base, "clients", lambda aws_conn_id: {"sts": sts}.__getitem__)
 
-        with pytest.raises(AirflowFailException, match="make destroy STACK=smart-hub finds out and removes the rest"):
+        with pytest.raises(AirflowFailException, match="make destroy STACK=smart-hub deletes the rest"):
             operator("TeardownOperator").execute(context())

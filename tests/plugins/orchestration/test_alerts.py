@@ -17,7 +17,7 @@ from smart_hub.orchestration.alerts import failure_alerts, late_run_alert
 from tests.fake_aws import FakeAws
 
 REPOSITORY = Path(__file__).parents[3]
-TOPIC = "arn:aws:sns:us-east-1:000000000000:alarms"
+TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 
 
 def test_nobody_is_told_without_a_topic(settings_of: Callable[..., Any]) -> None:
@@ -26,6 +26,7 @@ def test_nobody_is_told_without_a_topic(settings_of: Callable[..., Any]) -> None
 
 
 def test_a_failed_task_is_told_with_its_error_and_log(aws: FakeAws, settings_of: Callable[..., Any]) -> None:
+    aws.client("sns").create_topic(Name="alarms")
     (notifier,) = failure_alerts(settings_of(SMART_HUB_SNS_TOPIC_ARN=TOPIC))
     task_instance = SimpleNamespace(task_id="audit", log_url="http://airflow/log")
     dag = DAG(dag_id="smart_hub_usage", schedule=None)

@@ -96,7 +96,7 @@ def test_the_event_of_a_function(context_of: ContextOf) -> None:
 
 
 def test_a_missing_result_says_where_to_clear_from(context_of: ContextOf) -> None:
-    with pytest.raises(AirflowFailException, match="step_3_convert has left no result"):
+    with pytest.raises(AirflowFailException, match="step_3_convert has no result: clear the run from there"):
         macros.function_result(context_of(), "step_3_convert")
 
 

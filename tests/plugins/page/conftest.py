@@ -1,18 +1,17 @@
 """An in-memory AWS with published tables as small Parquet files."""
 
 import io
-import operator
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from moto import mock_aws
 
 from smart_hub.page.published_data import SCHEMAS, PublishedData
-from tests.fake_aws import BUCKET, FakeAws, Refused
+from tests.fake_aws import BUCKET, FakeAws
 
 HUB, OTHER = "91c1114f1e2b4b8d", "aaaa000000000000"
 DAYS = ["2019-12-21", "2019-12-22"]
@@ -72,30 +71,13 @@ def dated(days: dict[str, list[dict[str, Any]]], table: str = "usage_cost") -> p
 
 
 class PublishedAws(FakeAws):
-    """Adds reads of byte ranges, missing tables, and partition filters."""
+    """AWS with published tables."""
 
-    def _GetObject(self, Bucket: str, Key: str, **kwargs: Any) -> dict[str, Any]:
-        stored = self._object(Bucket, Key, "NoSuchKey")
-        if kwargs["IfMatch"].strip('"') != stored.etag:
-            raise Refused(412, "PreconditionFailed")
-        answer = super()._GetObject(Bucket, Key)
-        start, end = kwargs["Range"].removeprefix("bytes=").split("-")
-        body = answer["Body"].read()[int(start) : int(end) + 1]
-        self.sent.append(len(body))
-        return {"Body": _Body(body)}
-
-    def _GetPartitions(self, DatabaseName: str, TableName: str, **kwargs: Any) -> dict[str, Any]:
-        if not any(table == TableName for table, _ in self.partitions):
-            raise Refused(400, "EntityNotFoundException", f"Table {TableName} not found.")
-        found = super()._GetPartitions(DatabaseName, TableName)["Partitions"]
-        for sign, day in re.findall(r"dt (>=|<=) '([\d-]+)'", kwargs.get("Expression", "")):
-            compare = {">=": operator.ge, "<=": operator.le}[sign]
-            found = [partition for partition in found if compare(partition["Values"][0], day)]
-        return {"Partitions": found}
-
-    def __init__(self, *buckets: str) -> None:
-        super().__init__(*buckets)
-        self.sent: list[int] = []  # bytes of each GET
+    @property
+    def sent(self) -> list[int]:
+        """The bytes of each GET."""
+        ranges = [call["Range"].removeprefix("bytes=").split("-") for call in self.called("GetObject")]
+        return [int(end) - int(start) + 1 for start, end in ranges]
 
     def publish(self, table: str, day: str, rows: Sequence[dict[str, Any]], version: str = "v1", **options: Any) -> str:
         """Writes a version of a day and points the partition at it; returns the object's key."""
@@ -107,12 +89,10 @@ class PublishedAws(FakeAws):
         return f"{prefix}part-0.parquet"
 
 
-class _Body:
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def read(self) -> bytes:
-        return self._body
+@pytest.fixture(autouse=True)
+def moto() -> Iterator[None]:
+    with mock_aws():
+        yield
 
 
 @pytest.fixture

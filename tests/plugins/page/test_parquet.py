@@ -34,7 +34,7 @@ def day_of(aws: PublishedAws) -> Callable[..., S3Object]:
         ]
         key = aws.publish("usage_cost", DAYS[0], rows, row_group_size=4 * PER_HUB, **how)
         stored = aws.buckets[BUCKET][key]
-        return S3Object(BUCKET, key, f'"{stored.etag}"', len(stored.body), datetime(2026, 1, 2, tzinfo=UTC))
+        return S3Object(BUCKET, key, stored.etag, stored.size, datetime(2026, 1, 2, tzinfo=UTC))
 
     return make
 

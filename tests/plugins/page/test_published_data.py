@@ -51,9 +51,9 @@ def test_a_version_that_is_a_prefix_of_another(data: PublishedData, published: P
 
 def test_a_day_of_several_files(data: PublishedData, published: PublishedAws) -> None:
     key = published.publish("usage_cost", DAYS[1], READINGS[DAYS[1]][:1])
-    first = published.buckets[BUCKET][key]
+    first = published.buckets[BUCKET][key].value
     published.publish("usage_cost", DAYS[1], READINGS[DAYS[1]][1:])
-    published.buckets[BUCKET][key.replace("part-0", "part-1")] = first
+    published.put(BUCKET, key.replace("part-0", "part-1"), first)
     assert len(data.read_usage(data.list_objects("usage_cost", data.list_days("usage_cost")), HUB)) == 8
 
 
@@ -162,6 +162,6 @@ def test_gather_returns_results_and_errors(data: PublishedData) -> None:
 
 def test_an_object_with_another_etag_was_replaced(data: PublishedData, published: PublishedAws) -> None:
     objects = data.list_objects("usage_cost", data.list_days("usage_cost"))
-    published.buckets[BUCKET][objects[DAYS[0]][0].key].etag = "another"
+    published.put(BUCKET, objects[DAYS[0]][0].key, "another")
     with pytest.raises(UnavailableError, match="replaced while it was being read"):
         data.read_usage(objects, HUB)

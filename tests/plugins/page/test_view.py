@@ -103,7 +103,9 @@ def test_the_latest_audit_of_a_day_is_shown(complete: PublishedAws, complete_dat
 
 
 def test_nothing_published_yet(open_data: Callable[[FakeAws], PublishedData]) -> None:
-    view = build_view(open_data(FakeAws(BUCKET)), Filters())
+    aws = FakeAws(BUCKET)
+    aws.add_tables("usage_cost")
+    view = build_view(open_data(aws), Filters())
     assert view.problems == ["No data is published yet. Run the DAG smart_hub_usage for a day that has data."]
     assert "No data is published yet" in document.render_page(view)
 
