@@ -24,8 +24,8 @@ DAY = "2019-12-21"
 RUN_ID = "manual__1"
 # `printf manual__1 | sha256sum` begins with 19b04f5690f1.
 RUN = "2019-12-21-19b04f5690f1"
-# The most objects that S3 lists, or deletes, in one request.
-A_PAGE = 1000
+# The most objects that S3 deletes in one request.
+MAX_DELETED = 1000
 # Of every table and partition.
 COLUMNS = [{"Name": "loc_id", "Type": "string"}]
 

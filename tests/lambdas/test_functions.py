@@ -13,7 +13,7 @@ from event import InvalidEvent, Invocation
 from smart_hub.shared.athena import QueryFailed, QueryTimedOut
 from smart_hub.shared.content_hash import content_hash
 from smart_hub.shared.layout import VERSION_PATTERN
-from tests.fake_aws import A_PAGE, BUCKET, DAY, RUN, FakeAws
+from tests.fake_aws import BUCKET, DAY, RUN, FakeAws
 
 VERSION = "v0123456789abcdef"
 READINGS = "staging_readings_v1111111111111111"
@@ -132,15 +132,16 @@ def test_a_missing_or_surplus_field_is_refused(convert_event: dict[str, Any], co
 # convert
 
 
-def test_convert_hashes_more_raw_files_than_s3_lists_at_once(
-    aws: FakeAws, convert_event: dict[str, Any], context: Any
+def test_convert_hashes_raw_files_of_several_pages(
+    aws: FakeAws, convert_event: dict[str, Any], context: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given two pages of mappings, whose content step 1 has told
-    objects = [(f"raw/mappings/state=or/{number:05}", f"m{number}") for number in range(A_PAGE + 1)]
+    # given listings of two objects a page, two pages of mappings, and the content hash that step 1 returned for them
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
+    objects = [(f"raw/mappings/state=or/{number}", f"m{number}") for number in range(3)]
     del aws.buckets[BUCKET]["raw/mappings/file"]
     content = content_hash([(key, aws.put(BUCKET, key, body).etag) for key, body in objects])
     convert_event["content_hashes"]["mappings"] = content
-    # expect it to find that content again, and to register it; less the last file it is another one
+    # expect the content to be registered; without the last file, expect another content hash
     convert.handler(convert_event, context)
     assert ("mapping_versions", content) in aws.converted
     del aws.partitions["mapping_versions", content], aws.buckets[BUCKET][objects[-1][0]]

@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from smart_hub.operators import CopyRawDataOperator
-from tests.fake_aws import A_PAGE, BUCKET, DAY, RUN, FakeAws
+from tests.fake_aws import BUCKET, DAY, MAX_DELETED, RUN, FakeAws
 from tests.plugins.step_1 import FILES, HEADER, raw, sent
 
 # Of "p\n", by `printf 'p\n' | md5sum`.
@@ -96,35 +96,36 @@ def test_mirroring_deletes_what_the_source_no_longer_has(aws: FakeAws, folder: P
     assert any(key.startswith("warehouse/") for key in aws.buckets[BUCKET])
 
 
-@pytest.mark.service  # three copies of two thousand objects: it takes long
-def test_more_files_than_s3_lists_at_once_are_all_copied_hashed_and_deleted(
-    aws: FakeAws, copy: Callable[..., Any]
+def test_files_of_several_pages_are_all_copied_and_hashed(
+    aws: FakeAws, copy: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given a bucket with two pages of usage and of mappings each, a file for each hub
+    # Given listings of two objects a page, and two pages of usage and of mappings each
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
     aws.add_bucket("upstream")
-    many = range(A_PAGE + 2)
-    for name in (
-        *(f"usage/dt={DAY}/{number:05}.json" for number in many),
-        *(f"mappings/state=or/{number:05}.json" for number in many),
-        "rates/rates.xml",
-    ):
-        aws.put("upstream", name, f"{name}\n")
+    for folder in (f"usage/dt={DAY}", "mappings/state=or"):
+        for number in range(3):
+            aws.put("upstream", f"{folder}/{number}.json", f"{folder} {number}\n")
+    aws.put("upstream", "rates/rates.xml", "r\n")
     aws.put("upstream", "locations/state=or/portland.csv", HEADER)
-    # When the day is copied, expect every file to be there, and the content to be that of all mappings
-    found = copy("s3://upstream")
-    assert raw(aws) == {name: one.value.decode() for name, one in aws.buckets["upstream"].items()}
+    # When the day is copied, expect every file, and the content hash of all mappings
+    result = copy("s3://upstream")
+    assert raw(aws) == {name: stored.value.decode() for name, stored in aws.buckets["upstream"].items()}
     mappings = {name: text.encode() for name, text in sorted(raw(aws).items()) if name.startswith("mappings/")}
     lines = (f"raw/{name}\t{hashlib.md5(body).hexdigest()}\n" for name, body in mappings.items())
-    assert found["content_hashes"]["mappings"] == hashlib.sha256("".join(lines).encode()).hexdigest()
-    # Expect none to be sent again, though the last page alone were no proof of that
+    assert result["content_hashes"]["mappings"] == hashlib.sha256("".join(lines).encode()).hexdigest()
+    # When it is copied again, expect no file to be sent
     copy("s3://upstream")
     assert sent(aws) == set()
-    # When all but the first of usage are gone, expect a mirror to delete the others, by the thousand
-    for number in many[1:]:
-        del aws.buckets["upstream"][f"usage/dt={DAY}/{number:05}.json"]
-    copy("s3://upstream", SMART_HUB_MIRROR="true")
-    assert [name for name in raw(aws) if name.startswith("usage/")] == [f"usage/dt={DAY}/00000.json"]
-    assert [len(call["Delete"]["Objects"]) for call in aws.called("DeleteObjects")] == [A_PAGE, 1]
+
+
+def test_more_files_than_one_request_deletes_are_all_deleted(
+    aws: FakeAws, folder: Path, copy: Callable[..., Any]
+) -> None:
+    for number in range(MAX_DELETED + 1):
+        aws.put(BUCKET, f"raw/usage/dt={DAY}/{number:04}.json")
+    copy(folder, SMART_HUB_MIRROR="true")
+    assert raw(aws) == FILES
+    assert [len(call["Delete"]["Objects"]) for call in aws.called("DeleteObjects")] == [MAX_DELETED, 1]
 
 
 @pytest.mark.parametrize("data_set", [f"usage/dt={DAY}", "mappings", "locations", "rates"])
