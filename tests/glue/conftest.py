@@ -1,24 +1,15 @@
-"""The script as a module, and S3 and Glue in memory behind real boto3 clients.
-
-The clients validate parameters, turn error codes into exceptions and decode listings as they always do; only
-the sending of a request is replaced (botocore's event before-call, as its own Stubber does).
-"""
+"""The script as a module, and moto's S3 and Glue."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-from io import BytesIO
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Callable, ClassVar
-from urllib.parse import quote
+from typing import Any, Iterator
 
 import boto3
-import botocore.session
 import pytest
-from botocore.awsrequest import AWSResponse
-from botocore.response import StreamingBody
+from moto import mock_aws
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "include" / "glue" / "rates_xml_to_parquet.py"
@@ -43,113 +34,45 @@ def shared_content() -> ModuleType:
     return load(ROOT / "plugins" / "smart_hub" / "shared" / "content_hash.py")
 
 
-class FailureError(Exception):
-    """An error answer of AWS: HTTP status and code."""
-
-    def __init__(self, status: int, code: str) -> None:
-        self.status, self.code = status, code
-
-
-class FakeAws:
-    """The bucket `data`, key → bytes, and smart_hub.rate_versions, content → PartitionInput."""
-
-    page_size = 2
+class Aws:
+    """moto's AWS: the bucket `data`, and the table smart_hub.rate_versions."""
 
     def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
-        self.partitions: dict[str, dict[str, Any]] = {}
         self.calls: list[str] = []
-        self.columns = [{"Name": "state", "Type": "string"}, {"Name": "cents_per_kwh", "Type": "double"}]
-
-    def etag(self, key: str) -> str:
-        return f'"{hashlib.md5(self.objects[key]).hexdigest()}"'
-
-    def list_objects_v2(self, given: dict[str, Any]) -> dict[str, Any]:
-        keys = sorted(key for key in self.objects if key.startswith(given["Prefix"]))
-        first = int(given.get("ContinuationToken", 0))
-        last = first + self.page_size
-        contents = [
-            {"Key": quote(key), "ETag": self.etag(key), "Size": len(self.objects[key])} for key in keys[first:last]
-        ]
-        page = {"Contents": contents, "EncodingType": "url", "IsTruncated": last < len(keys)}
-        if not contents:
-            del page["Contents"]
-        return {**page, "NextContinuationToken": str(last)} if last < len(keys) else page
-
-    def get_object(self, given: dict[str, Any]) -> dict[str, Any]:
-        if given["Key"] not in self.objects:
-            raise FailureError(404, "NoSuchKey")
-        if given.get("IfMatch", self.etag(given["Key"])) != self.etag(given["Key"]):
-            raise FailureError(412, "PreconditionFailed")
-        body = self.objects[given["Key"]]
-        return {"Body": StreamingBody(BytesIO(body), len(body)), "ETag": self.etag(given["Key"])}
-
-    def put_object(self, given: dict[str, Any]) -> dict[str, Any]:
-        self.objects[given["Key"]] = given["Body"].getvalue()  # boto3 has made a file of the bytes
-        return {"ETag": self.etag(given["Key"])}
-
-    def delete_object(self, given: dict[str, Any]) -> dict[str, Any]:
-        del self.objects[given["Key"]]
-        return {}
-
-    def get_table(self, given: dict[str, Any]) -> dict[str, Any]:
-        assert (given["DatabaseName"], given["Name"]) == ("smart_hub", "rate_versions")
-        descriptor = {
-            "Columns": self.columns,
+        boto3.setup_default_session()
+        boto3.DEFAULT_SESSION.events.register("before-call.*", lambda model, **_: self.calls.append(model.name))
+        self.s3, self.glue = boto3.client("s3"), boto3.client("glue")
+        self.s3.create_bucket(Bucket="data")
+        self.glue.create_database(DatabaseInput={"Name": "smart_hub"})
+        self.storage = {
+            "Columns": [{"Name": "state", "Type": "string"}, {"Name": "cents_per_kwh", "Type": "double"}],
             "Location": "s3://data/warehouse/rate_versions/",
             "Compressed": False,
         }
-        return {"Table": {"Name": "rate_versions", "DatabaseName": "smart_hub", "StorageDescriptor": descriptor}}
+        table = {"Name": "rate_versions", "StorageDescriptor": self.storage}
+        self.glue.create_table(DatabaseName="smart_hub", TableInput=table)
 
-    def create_partition(self, given: dict[str, Any]) -> dict[str, Any]:
-        assert (given["DatabaseName"], given["TableName"]) == ("smart_hub", "rate_versions")
-        (value,) = given["PartitionInput"]["Values"]
-        if value in self.partitions:
-            raise FailureError(400, "AlreadyExistsException")
-        self.partitions[value] = given["PartitionInput"]
-        return {}
+    def put(self, key: str, body: bytes) -> None:
+        self.s3.put_object(Bucket="data", Key=key, Body=body)
 
-    def get_partition(self, given: dict[str, Any]) -> dict[str, Any]:
-        assert (given["DatabaseName"], given["TableName"]) == ("smart_hub", "rate_versions")
-        return {"Partition": self.partitions[given["PartitionValues"][0]]}
+    def delete(self, key: str) -> None:
+        self.s3.delete_object(Bucket="data", Key=key)
 
-    # A lower-case method for each operation that the script uses; any other operation fails the test.
-    operations: ClassVar[dict[str, Callable[..., dict[str, Any]]]] = {
-        "ListObjectsV2": list_objects_v2,
-        "GetObject": get_object,
-        "PutObject": put_object,
-        "DeleteObject": delete_object,
-        "GetTable": get_table,
-        "CreatePartition": create_partition,
-        "GetPartition": get_partition,
-    }
+    @property
+    def etags(self) -> dict[str, str]:
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket="data")
+        return {item["Key"]: item["ETag"] for page in pages for item in page.get("Contents", [])}
 
-    def note(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
-        context["given"] = dict(params)  # as the caller gave them; before-call sees the serialised request only
-
-    def answer(self, model: Any, context: dict[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
-        self.calls.append(model.name)
-        if context["given"].get("Bucket", "data") != "data":
-            status, parsed = 404, {"Error": {"Code": "NoSuchBucket", "Message": context["given"]["Bucket"]}}
-            return AWSResponse("memory", status, {}, None), parsed
-        try:
-            status, parsed = 200, self.operations[model.name](self, context["given"])
-        except FailureError as failure:
-            status, parsed = failure.status, {"Error": {"Code": failure.code, "Message": "as AWS puts it"}}
-        parsed["ResponseMetadata"] = {"HTTPStatusCode": status}
-        return AWSResponse("memory", status, {}, None), parsed
+    @property
+    def partitions(self) -> dict[str, dict[str, Any]]:
+        """Storage descriptors by content hash."""
+        found = self.glue.get_partitions(DatabaseName="smart_hub", TableName="rate_versions")["Partitions"]
+        return {partition["Values"][0]: partition["StorageDescriptor"] for partition in found}
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    fake = FakeAws()
-    core = botocore.session.get_session()
-    session = boto3.Session(botocore_session=core)
-    for service in ("s3", "glue"):
-        session.events.register_first(f"before-parameter-build.{service}", fake.note)
-        session.events.register_last(f"before-call.{service}", fake.answer)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
-    return fake
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")  # objects on a page of a listing
+    with mock_aws():
+        yield Aws()

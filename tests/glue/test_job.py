@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
-    from conftest import FakeAws
+    from conftest import Aws
 
 VERSION = "v0123456789abcdef"
 
@@ -27,38 +27,38 @@ def xml(state: str, cents: str) -> bytes:
     ).encode()
 
 
-def arguments(aws: FakeAws, shared_content: ModuleType, version: str = VERSION) -> list[str]:
-    raw = {key for key in aws.objects if key.startswith("raw/rates/") and not key.endswith("/")}
-    content = shared_content.content_hash((key, aws.etag(key)) for key in raw)
+def arguments(aws: Aws, shared_content: ModuleType, version: str = VERSION) -> list[str]:
+    raw = {key: etag for key, etag in aws.etags.items() if key.startswith("raw/rates/") and not key.endswith("/")}
+    content = shared_content.content_hash(raw.items())
     return ["--data-bucket", "data", "--database", "smart_hub", "--content-hash", content, "--version", version]
 
 
 @pytest.fixture
-def rates(aws: FakeAws) -> FakeAws:
-    """Three files on two pages of the listing, a folder's marker, and a file that is none of the rates."""
-    aws.objects = {
-        "raw/rates/": b"",
-        "raw/rates/wa.xml": xml("wa", "3"),
-        "raw/rates/2019/kälifornien & co.xml": xml("ca", "5.051"),
-        "raw/rates/or.xml": xml("or", ".5"),
-        "raw/rates_old/ca.xml": b"not XML",
-    }
+def rates(aws: Aws) -> Aws:
+    """Three files on two pages of the listing, a folder's marker, and a file outside raw/rates/."""
+    aws.put("raw/rates/", b"")
+    aws.put("raw/rates/wa.xml", xml("wa", "3"))
+    aws.put("raw/rates/2019/kälifornien & co.xml", xml("ca", "5.051"))
+    aws.put("raw/rates/or.xml", xml("or", ".5"))
+    aws.put("raw/rates_old/ca.xml", b"not XML")
     return aws
 
 
 def test_converts_and_registers(
-    script: ModuleType, rates: FakeAws, shared_content: ModuleType, capsys: pytest.CaptureFixture[str]
+    script: ModuleType, rates: Aws, shared_content: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
     argv = arguments(rates, shared_content)
     content = argv[5]
-    before = dict(rates.objects)
+    before = rates.etags
+    rates.calls.clear()
 
     script.main(argv)
 
     location = f"s3://data/warehouse/rate_versions/content={content}/version={VERSION}/"
     key = f"warehouse/rate_versions/content={content}/version={VERSION}/rates.parquet"
-    assert set(rates.objects) - set(before) == {key}
-    table = pq.read_table(io.BytesIO(rates.objects[key]))
+    assert rates.calls.count("ListObjectsV2") > 1
+    assert set(rates.etags) - set(before) == {key}
+    table = pq.read_table(io.BytesIO(rates.s3.get_object(Bucket="data", Key=key)["Body"].read()))
     assert [(field.name, field.type) for field in table.schema] == [
         ("state", pa.string()),
         ("year", pa.int32()),
@@ -73,13 +73,7 @@ def test_converts_and_registers(
         for hour in range(24)
     ]
     # the partition is the table's storage with another location
-    assert rates.partitions == {
-        content: {
-            "Values": [content],
-            "StorageDescriptor": {"Columns": rates.columns, "Location": location, "Compressed": False},
-        }
-    }
-    assert rates.calls.count("ListObjectsV2") > 1
+    assert rates.partitions == {content: {**rates.storage, "Location": location}}
     printed = capsys.readouterr().out
     assert "Reading 3 file(s) of s3://data/raw/rates/" in printed
     assert f"Wrote 72 rows to s3://data/{key}" in printed
@@ -88,41 +82,41 @@ def test_converts_and_registers(
 
 @pytest.mark.parametrize("other", ["v0000000000000000", "vfedcba9876543210"])
 def test_the_first_registration_wins(
-    script: ModuleType, rates: FakeAws, shared_content: ModuleType, capsys: pytest.CaptureFixture[str], other: str
+    script: ModuleType, rates: Aws, shared_content: ModuleType, capsys: pytest.CaptureFixture[str], other: str
 ) -> None:
     # given a registered content
     script.main(arguments(rates, shared_content))
-    objects, partitions = dict(rates.objects), dict(rates.partitions)
-    # when another run converts it again, then it succeeds and leaves no trace
+    objects, partitions = rates.etags, rates.partitions
+    # when another run converts it again, expect success and no change
     script.main(arguments(rates, shared_content, version=other))
-    assert rates.objects == objects
-    assert rates.partitions == partitions
     assert rates.calls[-1] == "DeleteObject"
+    assert rates.etags == objects
+    assert rates.partitions == partitions
     assert f"exists already at s3://data/warehouse/rate_versions/content={arguments(rates, shared_content)[5]}" in (
         capsys.readouterr().out
     )
 
 
 def test_a_repeated_attempt_of_one_version_keeps_its_own_file(
-    script: ModuleType, rates: FakeAws, shared_content: ModuleType
+    script: ModuleType, rates: Aws, shared_content: ModuleType
 ) -> None:
     script.main(arguments(rates, shared_content))
-    objects = dict(rates.objects)
+    objects = rates.etags
     script.main(arguments(rates, shared_content))
-    assert rates.objects == objects
+    assert rates.etags == objects
     assert "DeleteObject" not in rates.calls
 
 
 @pytest.mark.parametrize("change", ["replaced", "added", "removed"])
 def test_raw_data_that_changed_since_step_1(
-    script: ModuleType, rates: FakeAws, shared_content: ModuleType, change: str
+    script: ModuleType, rates: Aws, shared_content: ModuleType, change: str
 ) -> None:
     argv = arguments(rates, shared_content)
     if change == "removed":
-        del rates.objects["raw/rates/or.xml"]
+        rates.delete("raw/rates/or.xml")
     else:
-        rates.objects[f"raw/rates/{'or' if change == 'replaced' else 'az'}.xml"] = xml("az", "1")
-    objects = dict(rates.objects)
+        rates.put(f"raw/rates/{'or' if change == 'replaced' else 'az'}.xml", xml("az", "1"))
+    objects = rates.etags
 
     with pytest.raises(script.RatesError) as caught:
         script.main(argv)
@@ -130,16 +124,16 @@ def test_raw_data_that_changed_since_step_1(
     assert "s3://data/raw/rates/ has changed since step 1" in str(caught.value)
     assert argv[5] in str(caught.value)
     assert "start the run again from step_1_copy_raw_data" in str(caught.value)
-    assert rates.objects == objects
+    assert rates.etags == objects
     assert not rates.partitions
 
 
 @pytest.mark.parametrize("seen", ["0" * 64, "f" * 64])
 def test_raw_data_that_step_1_saw_otherwise(
-    script: ModuleType, rates: FakeAws, shared_content: ModuleType, seen: str
+    script: ModuleType, rates: Aws, shared_content: ModuleType, seen: str
 ) -> None:
     argv = [seen if one == arguments(rates, shared_content)[5] else one for one in arguments(rates, shared_content)]
-    with pytest.raises(script.RatesError, match=f"step 1 saw {seen}"):
+    with pytest.raises(script.RatesError, match=f"content hash {seen} then"):
         script.main(argv)
     assert not rates.partitions
 
@@ -147,7 +141,7 @@ def test_raw_data_that_step_1_saw_otherwise(
 @pytest.mark.parametrize("change", ["replaced", "removed"])
 def test_raw_data_that_changes_between_listing_and_reading(
     script: ModuleType,
-    rates: FakeAws,
+    rates: Aws,
     shared_content: ModuleType,
     change: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -158,9 +152,9 @@ def test_raw_data_that_changes_between_listing_and_reading(
     def listed(objects: object) -> str:
         found: str = content_hash(objects)
         if change == "removed":
-            rates.objects.pop("raw/rates/wa.xml", None)
+            rates.delete("raw/rates/wa.xml")
         else:
-            rates.objects["raw/rates/wa.xml"] = xml("wa", "4")
+            rates.put("raw/rates/wa.xml", xml("wa", "4"))
         return found
 
     monkeypatch.setattr(script, "content_hash", listed)
@@ -169,25 +163,27 @@ def test_raw_data_that_changes_between_listing_and_reading(
     assert not rates.partitions
 
 
-def test_bad_data_registers_and_writes_nothing(script: ModuleType, rates: FakeAws, shared_content: ModuleType) -> None:
-    rates.objects["raw/rates/wa.xml"] = xml("wa", "-3")
+def test_bad_data_registers_and_writes_nothing(script: ModuleType, rates: Aws, shared_content: ModuleType) -> None:
+    rates.put("raw/rates/wa.xml", xml("wa", "-3"))
+    argv = arguments(rates, shared_content)
+    rates.calls.clear()
     with pytest.raises(script.RatesError, match=r"^s3://data/raw/rates/wa.xml, row 1, line 1, field rate in line 1"):
-        script.main(arguments(rates, shared_content))
+        script.main(argv)
     assert {"PutObject", "CreatePartition"}.isdisjoint(rates.calls)
 
 
-def test_an_empty_file_is_no_marker_of_a_folder(script: ModuleType, rates: FakeAws, shared_content: ModuleType) -> None:
-    rates.objects["raw/rates/az.xml"] = b""
+def test_an_empty_file_is_no_marker_of_a_folder(script: ModuleType, rates: Aws, shared_content: ModuleType) -> None:
+    rates.put("raw/rates/az.xml", b"")
     with pytest.raises(script.RatesError, match=r"^s3://data/raw/rates/az.xml, row 0, line 1: no element found"):
         script.main(arguments(rates, shared_content))
 
 
-def test_no_files_at_all(script: ModuleType, aws: FakeAws, shared_content: ModuleType) -> None:
+def test_no_files_at_all(script: ModuleType, aws: Aws, shared_content: ModuleType) -> None:
     with pytest.raises(script.RatesError, match="no rates in raw/rates/"):
         script.main(arguments(aws, shared_content))
 
 
-def test_other_errors_of_aws_pass_through(script: ModuleType, rates: FakeAws, shared_content: ModuleType) -> None:
+def test_other_errors_of_aws_pass_through(script: ModuleType, rates: Aws, shared_content: ModuleType) -> None:
     argv = arguments(rates, shared_content)
     with pytest.raises(ClientError, match="NoSuchBucket"):
         script.main(["--data-bucket", "elsewhere", *argv[2:]])
