@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.validate import validate_parameters
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.glue.models import FakePartition, FakeTable, glue_backends
 from moto.s3.models import FakeKey, s3_backends
 

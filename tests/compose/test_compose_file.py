@@ -101,28 +101,6 @@ def test_what_runs_on_has_a_health_check_and_what_runs_once_has_none(compose: di
         assert service.get("restart") == (None if name in ONCE else "unless-stopped"), name
 
 
-def test_each_service_waits_for_what_it_needs(compose: dict[str, Any]) -> None:
-    waits = {
-        name: {other: one["condition"] for other, one in service.get("depends_on", {}).items()}
-        for name, service in compose["services"].items()
-    }
-    healthy, done = "service_healthy", "service_completed_successfully"
-    ready = {"postgres": healthy, "local-aws": healthy, "init": done}
-    served = {**ready, "api-server": healthy}
-
-    assert waits == {
-        "postgres": {},
-        "local-aws": {},
-        "init": {"postgres": healthy, "local-aws": healthy},
-        "api-server": ready,
-        "scheduler": served,
-        "dag-processor": served,
-        "triggerer": served,
-        "demo": {**served, "scheduler": healthy, "dag-processor": healthy, "triggerer": healthy},
-        "trino": {"local-aws": healthy},
-    }
-
-
 def test_ports_are_published_on_loopback_alone(compose: dict[str, Any]) -> None:
     published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
 

@@ -124,10 +124,6 @@ def test_the_function_and_the_audit_get_the_number_of_files(monkeypatch: pytest.
     assert dag.task_dict["audit"].settings.files_per_day == 4
 
 
-def test_no_task_waits_for_the_refresh_of_quicksight(dag: DAG) -> None:
-    assert dag.task_dict["refresh_quicksight"].downstream_task_ids == set()
-
-
 def test_each_data_set_of_the_dashboard_is_refreshed_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow.providers.amazon.aws.operators.quicksight import QuickSightCreateIngestionOperator
 

@@ -128,16 +128,6 @@ def test_raw_data_that_changed_since_step_1(
     assert not rates.partitions
 
 
-@pytest.mark.parametrize("seen", ["0" * 64, "f" * 64])
-def test_raw_data_that_step_1_saw_otherwise(
-    script: ModuleType, rates: Aws, shared_content: ModuleType, seen: str
-) -> None:
-    argv = [seen if one == arguments(rates, shared_content)[5] else one for one in arguments(rates, shared_content)]
-    with pytest.raises(script.RatesError, match=f"content hash {seen} then"):
-        script.main(argv)
-    assert not rates.partitions
-
-
 @pytest.mark.parametrize("change", ["replaced", "removed"])
 def test_raw_data_that_changes_between_listing_and_reading(
     script: ModuleType,

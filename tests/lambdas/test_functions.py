@@ -10,7 +10,7 @@ import compact
 import convert
 import transform
 from event import InvalidEvent, Invocation
-from smart_hub.shared.athena import QueryFailed, QueryTimedOut
+from smart_hub.shared.athena import QueryTimedOut
 from smart_hub.shared.content_hash import content_hash
 from smart_hub.shared.layout import VERSION_PATTERN
 from tests.fake_aws import BUCKET, DAY, RUN, FakeAws
@@ -269,14 +269,6 @@ def test_a_call_without_an_answer_gives_up_within_the_reserve(
         assert tries * max(client.meta.config.connect_timeout, client.meta.config.read_timeout) + pauses < 30
 
 
-def test_a_failed_query_is_reported_with_athenas_reason(
-    aws: FakeAws, convert_event: dict[str, Any], context: Any
-) -> None:
-    aws.outcome = lambda statement: ("FAILED", "HIVE_BAD_DATA: field 3")
-    with pytest.raises(QueryFailed, match="HIVE_BAD_DATA: field 3"):
-        convert.handler(convert_event, context)
-
-
 def test_results_lie_under_the_run(aws: FakeAws, convert_event: dict[str, Any], context: Any) -> None:
     convert.handler(convert_event, context)
     outputs = {call["ResultConfiguration"]["OutputLocation"] for call in aws.called("StartQueryExecution")}
@@ -385,17 +377,3 @@ def test_compact_says_where_to_clear_from_when_its_input_is_gone(
     del aws.tables[PRICED]
     with pytest.raises(RuntimeError, match=rf"{PRICED} does not exist"):
         compact.handler(compact_event, context)
-
-
-def test_no_statement_keeps_a_placeholder(
-    aws: FakeAws,
-    convert_event: dict[str, Any],
-    transform_event: dict[str, Any],
-    compact_event: dict[str, Any],
-    context: Any,
-) -> None:
-    write_files(aws, 1)
-    convert.handler(convert_event, context)
-    transform.handler(transform_event, context)
-    compact.handler(compact_event, context)
-    assert not [statement for statement in aws.statements if "{{" in statement or "--" in statement]

@@ -10,7 +10,6 @@ import yaml
 from ops import quicksight
 from ops.templates import load
 from smart_hub.core.settings import Settings
-from smart_hub.page.charts import COLOURS
 from tests.quicksight.definition import OWNER, READER, RULES, TEMPLATE, calls, data_sets, faults, nodes, resources
 
 # As CloudFormation gets it.
@@ -51,20 +50,9 @@ def test_a_resource_comes_to_calls_that_aws_takes(name: str, parameters: dict[st
     ("old", "new", "problem"),
     [
         ("ColumnSpan: 12", "ColumnSpam: 12", "CreateAnalysis Unknown parameter in Definition.Sheets.*ColumnSpam"),
-        ("RowSpan: 7", "RowSpan: seven", "CreateAnalysis Invalid type for parameter .*RowSpan"),
         ("RowSpan: 7", "RowSpan: 22", "CreateAnalysis .*RowSpan: 22 is outside"),
-        ("VisualId: heat", "Visual: heat", 'CreateAnalysis Missing required parameter in .*HeatMapVisual: "VisualId"'),
         ("VisualId: heat", "VisualId: the heat", "CreateAnalysis .*VisualId: 'the heat' does not match"),
-        (
-            "SimpleNumericalAggregation: SUM",
-            "SimpleNumericalAggregation: TOTAL",
-            "CreateDashboard .*'TOTAL' is none of",
-        ),
-        ("Color: '#A63A00'", "Color: '#a63a00'", "CreateAnalysis .*'#a63a00' does not match"),
-        ("Accent: '#0B6BCB'", "Accent: blue", "CreateTheme .*Accent: 'blue' does not match"),
         ("Type: ATHENA", "Type: ATHENS", "CreateDataSource .*'ATHENS' is none of"),
-        ("ImportMode: SPICE", "ImportMode: FAST", "CreateDataSet .*'FAST' is none of"),
-        ("SubType: FLOAT", "SubType: DOUBLE", "CreateDataSet .*'DOUBLE' is none of"),
         ("SizeUnit: DAY", "SizeUnit: DAYS", "PutDataSetRefreshProperties .*'DAYS' is none of"),
         ("Interval: DAILY", "Every: DAILY", 'CreateRefreshSchedule Missing required .*: "Interval"'),
         ("PolicyName: query", "Name: query", "PutRolePolicy .*PolicyName"),
@@ -154,30 +142,6 @@ def test_a_parameter_that_cannot_be_meant_is_refused(name: str, value: str, take
     assert bool(re.fullmatch(pattern, value)) == taken
 
 
-def test_every_kind_of_visual_that_was_asked_for_is_there() -> None:
-    visuals = {
-        body["VisualId"]: kind
-        for sheet in resources()["Dashboard"]["Properties"]["Definition"]["Sheets"]
-        for visual in sheet["Visuals"]
-        for kind, body in visual.items()
-    }
-    assert visuals == {
-        "total": "KPIVisual",
-        "map": "GeospatialMapVisual",
-        "devices": "PieChartVisual",
-        "drill": "BarChartVisual",
-        "heat": "HeatMapVisual",
-        "periods": "BarChartVisual",
-        "usage": "LineChartVisual",
-        "share": "KPIVisual",
-        "savings": "BarChartVisual",
-        "load": "LineChartVisual",
-        "bill": "BarChartVisual",
-        "rates": "BarChartVisual",
-        "places": "TableVisual",
-    }
-
-
 def test_every_visual_is_documented() -> None:
     documented = (TEMPLATE.parents[2] / "docs" / "quicksight.md").read_text()
     for node in nodes(resources()["Dashboard"]["Properties"]["Definition"]["Sheets"]):
@@ -254,19 +218,3 @@ def test_quicksight_reads_the_tables_and_writes_results_alone() -> None:
     for one in statements:
         for action in [one["Action"]] if isinstance(one["Action"], str) else one["Action"]:
             assert re.match(r"(athena|glue|s3):(Get|List|BatchGet|Start|Stop|Abort|Put)", action)
-
-
-def test_the_colours_are_those_of_the_page() -> None:
-    theme = resources()["Theme"]["Properties"]["Configuration"]
-    light = dict(re.findall(r"--([a-z-]+): (#\w+);", PAGE.read_text().partition("}")[0]))
-    ui = {name: colour.lower() for name, colour in theme["UIColorPalette"].items()}
-
-    assert theme["DataColorPalette"]["Colors"][:3] == [colour.upper() for colour in COLOURS.values()]
-    assert (ui["PrimaryForeground"], ui["SecondaryForeground"]) == (light["text"], light["soft"])
-    assert (ui["PrimaryBackground"], ui["SecondaryBackground"]) == (light["card"], light["back"])
-    assert (ui["Accent"], ui["Success"], ui["Danger"]) == (light["accent"], light["good"], light["bad"])
-    assert (ui["Warning"], ui["DangerForeground"]) == (light["warn"], light["bad-back"])
-    for column in resources()["Dashboard"]["Properties"]["Definition"]["ColumnConfigurations"]:
-        if "ColorsConfiguration" in column:
-            custom = column["ColorsConfiguration"]["CustomColors"]
-            assert {one["FieldValue"]: one["Color"].lower() for one in custom} == COLOURS

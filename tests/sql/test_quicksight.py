@@ -37,18 +37,6 @@ def test_a_data_set_reads_columns_of_the_types_it_declares(athena: AthenaClient,
     assert athena.rows(f"SELECT count(*) FROM ({SETS[name].sql})") != [("0",)]
 
 
-@pytest.mark.parametrize(
-    ("sql", "declared"),
-    [
-        ("SELECT hour FROM smart_hub.hourly_load", {"hour": "DECIMAL FLOAT"}),
-        ("SELECT kwh FROM smart_hub.hourly_load", {"kwh": "DECIMAL"}),
-        ("SELECT dt AS day FROM smart_hub.hourly_load", {"dt": "DATETIME"}),
-    ],
-)
-def test_another_type_or_name_is_told_from_it(athena: AthenaClient, sql: str, declared: dict[str, str]) -> None:
-    assert columns(athena, sql) != declared
-
-
 def total(athena: AthenaClient, source: str) -> list[tuple[str | None, ...]]:
     """Rows, and sums to a hundredth, which the order of addition does not touch."""
     return athena.rows(f"SELECT round(sum(kwh), 2), round(sum(cost), 2) FROM {source}")

@@ -183,17 +183,6 @@ def test_a_day_of_2007_keeps_the_lines_of_its_rejects(source: Source) -> None:
     assert rejected == [("malformed", None, "1/2/2007;00:00:00;?;?;?"), ("not_numeric", "s_02", lines[3])]
 
 
-def test_a_file_that_was_set_aside_is_a_reject(source: Source) -> None:
-    day = "2024-04-04"
-    name = f"usage/dt={day}/b.json.gz"
-
-    source.run(day, readings(HUBS[0], midnight(4)), damaged=[name])
-
-    assert source.used() == whole(HUBS[0])
-    rejected = source.rows("SELECT reason, file, line FROM {rejects_table}")
-    assert rejected == [("damaged_file", f"s3://{source.pipeline.bucket}/raw/damaged/{name}", None)]
-
-
 # Days without usable readings, and days of few hubs
 
 
@@ -228,36 +217,7 @@ def test_an_empty_day_comes_to_its_audit(source: Source) -> None:
     assert (source.used(), source.rejects()) == ([], [])
 
 
-def test_a_day_has_at_most_as_many_files_as_hubs(source: Source) -> None:
-    # given SMART_HUB_FILES_PER_DAY=8
-    day = "2024-04-07"
-
-    assert source.run(day, [line for hub in HUBS for line in readings(hub, midnight(7))], files=8) == {}
-    assert source.used() == whole(*HUBS)
-    ((files,),) = source.rows('SELECT count(DISTINCT "$path") AS files FROM {published_table}')
-    assert files in ("1", "2", "3")
-
-
 # Channels
-
-
-def test_a_channel_by_another_name_is_told_of(source: Source) -> None:
-    # given firmware that sends s_3 instead of s_03
-    day = "2024-04-08"
-    lines = [line.replace('"s_03"', '"s_3"') for hub in HUBS for line in readings(hub, midnight(8))]
-
-    # expect three channels without a mapping, each a tenth of a hub's values
-    assert source.run(day, lines) == {
-        "sensors_with_mapping": ("warning", "3", f"{HUBS[0]} s_3, {HUBS[2]} s_3"),
-        "mappings_with_usage": ("warning", "3", f"{HUBS[0]} s_03, {HUBS[2]} s_03"),
-        "few_rejected_values": (
-            "warning",
-            "3",
-            f"{HUBS[0]}: 288 of 2880 values rejected, {HUBS[2]}: 288 of 2880 values rejected",
-        ),
-    }
-    assert source.used() == [(hub, "2592", "25.9200") for hub in HUBS]
-    assert source.rejects() == [("unknown_sensor", hub, "s_3", "288") for hub in HUBS]
 
 
 def test_a_channel_that_no_mapping_knows_keeps_its_energy(source: Source) -> None:

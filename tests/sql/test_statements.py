@@ -1,11 +1,8 @@
 """Every statement of include/sql on one odd day: given raw lines, expect rows, worked out by hand."""
 
 import re
-from pathlib import Path
-from string import Template
 
 import pytest
-from trino_query_parser import parse_statement
 
 from localaws.testing.sql import hive_ddl
 from ops.settings import ROOT
@@ -30,36 +27,9 @@ from tests.sql.conftest import (
 )
 
 FOLDER = ROOT / "include" / "sql"
-NAMES = [path.relative_to(FOLDER).with_suffix("").as_posix() for path in sorted(FOLDER.rglob("*.sql"))]
-HIVE_DDL = ["publish/add_partition", "publish/set_location"]
-VALUES: dict[str, str | int] = {"day": DAY, "next_day": NEXT_DAY, "location": "s3://bucket/prefix/", "files": 1}
-VALUES |= {"interval_seconds": 300, "with_lines": "false"}
+
 
 Row = tuple[str | None, ...]
-
-
-def rendered(name: str) -> str:
-    wanted = Template((FOLDER / f"{name}.sql").read_text(encoding="utf-8")).get_identifiers()
-    known: dict[str, str | int] = {**VALUES, "file": sql.StringLiteral("s3://bucket/file")}
-    return sql.statement(FOLDER, name, **{one: known.get(one, f"some_{one}") for one in wanted})
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_header_says_what_a_statement_gives(name: str) -> None:
-    assert Path(FOLDER, f"{name}.sql").read_text(encoding="utf-8").startswith("-- ")
-
-
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in HIVE_DDL])
-def test_trinos_grammar_takes_the_statement(name: str) -> None:
-    parse_statement(rendered(name))
-
-
-@pytest.mark.parametrize("name", HIVE_DDL)
-def test_hive_ddl_is_what_the_local_athena_knows(name: str) -> None:
-    parts = hive_ddl(rendered(name))
-
-    assert parts is not None
-    assert (parts["table"], parts["location"]) == ("some_table", "s3://bucket/prefix/")
 
 
 # Convert

@@ -63,9 +63,8 @@ def member(body: bytes, flags: int = 0) -> bytes:
         *(member(b"one\n", flags) + member(b"two\n", flags) for flags in range(2, 32, 2)),
     ],
 )
-@pytest.mark.parametrize("name", ["a.json.gz", "A.JSON.GZ"])
-def test_a_whole_gzip_file_passes(name: str, data: bytes) -> None:
-    assert why(name, data) == ""
+def test_an_intact_gzip_file_passes(data: bytes) -> None:
+    assert why("a.json.gz", data) == ""
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -151,9 +150,8 @@ def test_any_flipped_bit_of_a_gzip_body_is_found() -> None:
         (ZSTD + ZSTD_OF_NOTHING) * 3_000,
     ],
 )
-@pytest.mark.parametrize("name", ["a.json.zst", "a.ZST"])
-def test_a_whole_zstd_file_passes(name: str, data: bytes) -> None:
-    assert why(name, data) == ""
+def test_an_intact_zstd_file_passes(data: bytes) -> None:
+    assert why("a.json.zst", data) == ""
 
 
 @pytest.mark.parametrize("end", range(1, len(ZSTD)))

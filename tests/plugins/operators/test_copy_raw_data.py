@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from smart_hub.operators import CopyRawDataOperator
 from tests.fake_aws import BUCKET, DAY, MAX_DELETED, RUN, FakeAws
 from tests.plugins.step_1 import FILES, HEADER, raw, sent
 
@@ -249,15 +248,6 @@ def test_a_day_and_a_state_that_the_catalog_lacks_are_crawled(
     assert copy(folder)["crawl"] == ["usage", "locations"]
 
 
-def test_a_missing_setting_is_reported_by_name(
-    aws: FakeAws, settings_of: Callable[..., Any], context_of: Callable[..., Any]
-) -> None:
-    settings = settings_of(SMART_HUB_DATA_BUCKET="")
-    with pytest.raises(AirflowFailException, match="SMART_HUB_DATA_BUCKET: not set"):
-        CopyRawDataOperator(task_id="copy", settings=settings).execute(context_of())
-    assert aws.calls == []
-
-
 def test_counts_are_logged(
     folder: Path, copy: Callable[..., Any], aws: FakeAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -268,15 +258,6 @@ def test_counts_are_logged(
     logged = capsys.readouterr().out
     assert "rates/: 1 sent, 0 unchanged, 1 deleted" in logged
     assert f"usage/dt={DAY}/: 0 sent, 1 unchanged, 0 deleted" in logged
-
-
-def test_many_files_are_all_sent(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
-    for number in range(100):
-        (folder / f"usage/dt={DAY}/{number}.json").write_text(f"{number}\n")
-    copy(folder)
-    assert {raw(aws)[f"usage/dt={DAY}/{number}.json"] for number in range(100)} == {
-        f"{number}\n" for number in range(100)
-    }
 
 
 def test_links_are_followed_by_the_names_that_they_have_in_the_source(

@@ -92,8 +92,8 @@ def test_locations_without_their_header_fail_the_run(
 ) -> None:
     (folder / f"{LOCATIONS}{suffix}").write_bytes(gzip.compress(text.encode()) if suffix else text.encode())
     message = (
-        f"{folder}/{LOCATIONS}{suffix}: the first line should be the header {COLUMNS}, but it is {first_line!r}: the header"
-        " is missing, or its columns are in another order. Fix the file in the source, and clear this task"
+        f"{folder}/{LOCATIONS}{suffix}: the first line should be the header {COLUMNS}, but it is {first_line!r}: the"
+        " header is missing, or its columns are in another order. Fix the file in the source, and clear this task"
     )
     with pytest.raises(AirflowFailException, match=f"^{re.escape(message)}$"):
         copy(folder)

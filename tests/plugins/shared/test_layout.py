@@ -33,18 +33,6 @@ def test_versions_belong_to_their_run_alone(run_id: str, other_id: str, first: s
     assert (layout.version_name(run, second) == version) == (first == second)
 
 
-def test_prefixes_are_those_of_the_documented_layout() -> None:
-    assert layout.day_prefix("usage", DAY, "v1") == "warehouse/usage/dt=2019-12-21/version=v1/"
-    assert layout.day_prefix("usage", DAY) == "warehouse/usage/dt=2019-12-21/"
-    assert layout.reference_prefix("rates", "abc", "v1") == "warehouse/rate_versions/content=abc/version=v1/"
-    assert layout.staging_prefix(RUN) == f"staging/{RUN}/"
-    assert layout.staging_prefix(RUN, "v1") == f"staging/{RUN}/v1/"
-    assert layout.run_id_key(RUN) == f"staging/{RUN}/run_id"
-    assert layout.results_prefix(RUN) == f"athena-results/{RUN}/"
-    assert layout.raw_prefix("rates") == "raw/rates/"
-    assert layout.damaged_key("usage/dt=2019-12-21/a.json.GZ") == "raw/damaged/usage/dt=2019-12-21/a.json.GZ"
-
-
 @pytest.mark.parametrize(
     ("name", "key"),
     [
