@@ -77,7 +77,7 @@ def test_versions_are_those_of_the_locks_and_of_make_demo(compose: dict[str, Any
 
 
 @pytest.mark.parametrize(("dockerfile", "lock"), [("airflow", "airflow.lock"), ("localaws", "localaws.lock")])
-def test_images_install_what_the_lock_names_and_no_index_is_written_down(dockerfile: str, lock: str) -> None:
+def test_images_install_from_the_lock_and_name_no_index(dockerfile: str, lock: str) -> None:
     text = (ROOT / "docker" / f"{dockerfile}.Dockerfile").read_text()
 
     assert f"COPY requirements/{lock} " in text
@@ -95,13 +95,13 @@ def test_every_service_runs_without_root_and_without_privileges(compose: dict[st
         assert service["mem_limit"], name
 
 
-def test_what_runs_on_has_a_health_check_and_what_runs_once_has_none(compose: dict[str, Any]) -> None:
+def test_long_running_services_have_a_health_check(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         assert ("healthcheck" in service) == (name not in ONCE), name
         assert service.get("restart") == (None if name in ONCE else "unless-stopped"), name
 
 
-def test_ports_are_published_on_loopback_alone(compose: dict[str, Any]) -> None:
+def test_ports_are_published_on_loopback_only(compose: dict[str, Any]) -> None:
     published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
 
     assert published.keys() == PUBLISHED
@@ -109,7 +109,7 @@ def test_ports_are_published_on_loopback_alone(compose: dict[str, Any]) -> None:
         assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
-def test_only_what_keeps_state_can_be_written(compose: dict[str, Any]) -> None:
+def test_only_volumes_for_state_are_writable(compose: dict[str, Any]) -> None:
     named = set(compose["volumes"])
     written = {
         (name, volume.split(":")[0])
@@ -134,20 +134,20 @@ def test_there_is_no_secret_in_the_file(compose: dict[str, Any]) -> None:
     assert "airflow:${POSTGRES_PASSWORD:?" in url
 
 
-def test_what_must_be_set_is_what_the_command_makes_and_says_so() -> None:
+def test_make_compose_env_generates_all_required_variables() -> None:
     required = {name: one["text"] for name, one in variables().items() if one["kind"] == "?"}
 
     assert required.keys() == keys.compose().keys()
     assert all("make compose-env" in text for text in required.values())
 
 
-def test_the_example_names_all_that_can_be_set() -> None:
+def test_the_example_has_all_variables() -> None:
     named = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
     assert variables().keys() <= named
 
 
-def test_airflow_is_set_up_as_by_make_demo(
+def test_airflow_is_configured_as_by_make_demo(
     airflow: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given the configuration of `make demo`, were its services those of the containers
@@ -174,7 +174,7 @@ def test_airflow_is_set_up_as_by_make_demo(
     }
 
 
-def test_trino_is_set_up_as_by_make_demo() -> None:
+def test_trino_is_configured_as_by_make_demo() -> None:
     # given what `make demo ENGINE=trino` would write for the containers' addresses
     etc, settings = Path("/etc/trino"), Containers()
     server = trino.server(settings, etc)

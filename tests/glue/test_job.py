@@ -108,7 +108,7 @@ def test_a_repeated_attempt_of_one_version_keeps_its_own_file(
 
 
 @pytest.mark.parametrize("change", ["replaced", "added", "removed"])
-def test_raw_data_that_changed_since_step_1(
+def test_raw_data_must_not_change_after_step_1(
     script: ModuleType, rates: Aws, shared_content: ModuleType, change: str
 ) -> None:
     argv = arguments(rates, shared_content)
@@ -129,7 +129,7 @@ def test_raw_data_that_changed_since_step_1(
 
 
 @pytest.mark.parametrize("change", ["replaced", "removed"])
-def test_raw_data_that_changes_between_listing_and_reading(
+def test_raw_data_must_not_change_between_listing_and_reading(
     script: ModuleType,
     rates: Aws,
     shared_content: ModuleType,
@@ -162,13 +162,13 @@ def test_bad_data_registers_and_writes_nothing(script: ModuleType, rates: Aws, s
     assert {"PutObject", "CreatePartition"}.isdisjoint(rates.calls)
 
 
-def test_an_empty_file_is_no_marker_of_a_folder(script: ModuleType, rates: Aws, shared_content: ModuleType) -> None:
+def test_an_empty_file_is_an_error(script: ModuleType, rates: Aws, shared_content: ModuleType) -> None:
     rates.put("raw/rates/az.xml", b"")
     with pytest.raises(script.RatesError, match=r"^s3://data/raw/rates/az.xml, row 0, line 1: no element found"):
         script.main(arguments(rates, shared_content))
 
 
-def test_no_files_at_all(script: ModuleType, aws: Aws, shared_content: ModuleType) -> None:
+def test_a_source_without_files_is_an_error(script: ModuleType, aws: Aws, shared_content: ModuleType) -> None:
     with pytest.raises(script.RatesError, match="no rates in raw/rates/"):
         script.main(arguments(aws, shared_content))
 
@@ -187,7 +187,7 @@ def test_other_errors_of_aws_pass_through(script: ModuleType, rates: Aws, shared
         [("raw/rates/é.xml", "e1"), ("raw/rates/z.xml", "e2")],
     ],
 )
-def test_the_copy_of_content_of_is_the_package_s(
+def test_the_content_hash_is_that_of_the_package(
     script: ModuleType, shared_content: ModuleType, objects: list[tuple[str, str]]
 ) -> None:
     assert script.content_hash(objects) == shared_content.content_hash(objects)

@@ -76,11 +76,11 @@ THREE_PERIODS_BY_HAND = (
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 7, 64, 1 << 20])
-def test_rows_of_several_hours_become_one_row_an_hour_whatever_the_chunks(script: ModuleType, chunk: int) -> None:
+def test_rows_of_several_hours_become_one_row_an_hour_for_any_chunk_size(script: ModuleType, chunk: int) -> None:
     assert convert(script, THREE_PERIODS, chunk) == THREE_PERIODS_BY_HAND
 
 
-def test_a_row_that_the_parser_puts_off_to_the_end_of_the_file(script: ModuleType) -> None:
+def test_a_row_that_the_parser_reports_at_the_end_of_the_file(script: ModuleType) -> None:
     # expat 2.6 and later retries a token that came in parts when there is twice as much, or the file ends
     start, end = root(row()).split("</row>")
     chunks = [start.encode(), b"<!--" + b"x" * 1000, b"--></row>" + end.encode()]
@@ -164,7 +164,7 @@ def test_rates_that_are_decimal_numbers(script: ModuleType, text: str) -> None:
         ("rate", "5\n", "a decimal number of 0 or more"),
     ],
 )
-def test_a_wrong_value_is_refused_where_it_stands(script: ModuleType, field: str, text: str, expected: str) -> None:
+def test_an_invalid_value_is_reported_with_its_place(script: ModuleType, field: str, text: str, expected: str) -> None:
     # given a good row, then a bad one whose field stands alone in line 5
     bad = row().replace(f"<{field}>{ROW[field]}", f"\n\n<{field}>{text}")
     message = refusal(script, root(row(state="wa"), bad))
@@ -177,7 +177,7 @@ def test_a_row_that_ends_before_it_starts(script: ModuleType) -> None:
     assert message.startswith(f"{FILE}, row 1, line 2, field to in line 2: '05:59:59' is not after from, 22:00:00")
 
 
-def test_a_long_value_is_refused_at_once_and_shown_in_short(script: ModuleType) -> None:
+def test_a_long_value_is_refused_at_once_and_truncated_in_the_message(script: ModuleType) -> None:
     # given a number of 65 digits, then one without end: the parser must not go on reading it
     assert "row 1, line 2, field rate in line 2: '1111" in refusal(script, root(row(rate="1" * 65)))
 
@@ -196,13 +196,13 @@ def test_a_long_value_is_refused_at_once_and_shown_in_short(script: ModuleType) 
 
 
 @pytest.mark.parametrize("field", list(ROW))
-def test_a_row_that_lacks_a_field_is_refused_by_name(script: ModuleType, field: str) -> None:
+def test_a_missing_field_is_named(script: ModuleType, field: str) -> None:
     bad = row(state="wa").replace(f"<{field}>{'wa' if field == 'state' else ROW[field]}</{field}>", "")
     assert refusal(script, root(row(), bad)) == f"{FILE}, row 2, line 3: {field} missing, expected once a row"
 
 
 @pytest.mark.parametrize("field", list(ROW))
-def test_a_row_with_a_field_twice_is_refused_by_name(script: ModuleType, field: str) -> None:
+def test_a_repeated_field_is_named(script: ModuleType, field: str) -> None:
     element = f"<{field}>{ROW[field]}</{field}>"
     message = refusal(script, root(row().replace(element, element + "\n" + element)))
     assert message == f"{FILE}, row 1, line 3: field {field} is repeated, expected once a row"
@@ -237,7 +237,7 @@ def test_a_row_with_a_field_twice_is_refused_by_name(script: ModuleType, field: 
         ),
     ],
 )
-def test_what_the_format_does_not_know(script: ModuleType, xml: str, expected: str) -> None:
+def test_unknown_elements_attributes_and_text_are_refused(script: ModuleType, xml: str, expected: str) -> None:
     assert f"{FILE}, row " in refusal(script, xml)
     assert expected in refusal(script, xml)
 
@@ -252,7 +252,7 @@ def test_what_the_format_does_not_know(script: ModuleType, xml: str, expected: s
     ],
     ids=["encoding", "element", "attribute", "text"],
 )
-def test_what_is_long_is_shown_in_short(script: ModuleType, xml: str) -> None:
+def test_long_text_is_truncated_in_the_message(script: ModuleType, xml: str) -> None:
     message = refusal(script, xml.format("x" * 41))
     assert "x" * 40 in message
     assert "x" * 41 not in message
@@ -277,7 +277,7 @@ BILLION_LAUGHS = """<?xml version="1.0"?>
     ],
     ids=["billion laughs", "empty", "system", "external entity", "parameter entity"],
 )
-def test_a_document_type_declaration(script: ModuleType, xml: str) -> None:
+def test_a_document_type_declaration_is_refused(script: ModuleType, xml: str) -> None:
     message = refusal(script, xml)
     assert message == f"{FILE}, row 0, line 2: has a document type declaration (DTD), expected none"
 
@@ -305,11 +305,11 @@ NOT_WELL_FORMED = "expected one whole, well-formed XML document in UTF-8"
         ("state,year,month\nca,2019,12\n", "row 0, line 1: syntax error"),
     ],
 )
-def test_what_is_not_one_whole_xml_document_in_utf_8(script: ModuleType, xml: str | bytes, where: str) -> None:
+def test_a_file_must_be_one_complete_xml_document_in_utf_8(script: ModuleType, xml: str | bytes, where: str) -> None:
     assert refusal(script, xml) == f"{FILE}, {where}; {NOT_WELL_FORMED}"
 
 
-def test_truncated_anywhere_a_file_is_refused(script: ModuleType) -> None:
+def test_a_truncated_file_is_refused(script: ModuleType) -> None:
     whole = THREE_PERIODS.strip().encode()
     for length in range(len(whole)):
         with pytest.raises(script.RatesError):
@@ -325,7 +325,7 @@ def test_utf_16_is_refused(script: ModuleType, mark: str, encoding: str, chunk: 
 
 
 @pytest.mark.parametrize("encoding", ["ISO-8859-1", "UTF-16", "windows-1252"])
-def test_another_encoding_is_refused_even_if_the_bytes_would_do(script: ModuleType, encoding: str) -> None:
+def test_a_declared_encoding_other_than_utf_8_is_refused(script: ModuleType, encoding: str) -> None:
     message = refusal(script, f"<?xml version='1.0' encoding='{encoding}'?>{GOOD}")
     assert message == f"{FILE}, row 0, line 1: declares the encoding '{encoding}', expected UTF-8"
 
@@ -370,5 +370,5 @@ def test_hours_without_a_rate_are_named(script: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("xml", ["<root/>", "<root>\n</root>"])
-def test_no_rows_at_all(script: ModuleType, xml: str) -> None:
+def test_a_file_without_rows_is_refused(script: ModuleType, xml: str) -> None:
     assert refusal(script, xml).startswith("no rates in raw/rates/")

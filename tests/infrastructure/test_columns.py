@@ -41,7 +41,7 @@ def test_raw_lines_begin_with_the_first_usage_day() -> None:
     assert parameters["projection.dt.range"] == f"{FIRST_DAY},NOW+1DAYS"
 
 
-def test_every_column_and_key_of_a_table_says_what_it_is() -> None:
+def test_every_column_and_partition_key_has_a_comment() -> None:
     said = {}
     for table in (item["TableInput"] for item in of_type("AWS::Glue::Table").values()):
         shown = table["StorageDescriptor"]["Columns"] + table.get("PartitionKeys", [])
@@ -62,7 +62,7 @@ def test_the_audit_writes_the_columns_of_data_quality() -> None:
 
 
 @pytest.mark.parametrize("table", SCHEMAS)
-def test_the_page_reads_columns_that_there_are(table: str) -> None:
+def test_the_page_reads_declared_columns(table: str) -> None:
     read = {field.name: getattr(field.type, "value_type", field.type) for field in SCHEMAS[table]}
 
     assert read.items() <= declared(table).items()

@@ -58,7 +58,7 @@ def allowed() -> list[Any]:
 
 
 @pytest.mark.parametrize("file", ["bootstrap.yaml", "smart_hub.yaml"])
-def test_a_template_is_one_that_cloudformation_takes(file: str) -> None:
+def test_a_template_is_within_cloudformations_limits(file: str) -> None:
     text = (INFRASTRUCTURE / file).read_text()
 
     # The bootstrap stack goes in the request, the main one lies in the former's bucket:
@@ -89,7 +89,7 @@ def test_every_name_derives_from_the_stacks_name(loaded: dict[str, Any], stack: 
 
 
 @pytest.mark.parametrize("statement", allowed())
-def test_nothing_is_allowed_on_everything(statement: dict[str, Any]) -> None:
+def test_no_statement_allows_all_actions_or_resources(statement: dict[str, Any]) -> None:
     actions = as_list(statement["Action"])
 
     assert [action for action in actions if "*" in action] == []
@@ -150,7 +150,7 @@ def test_a_bucket_is_reached_over_tls_only(loaded: dict[str, Any], bucket: str) 
     assert statement["Resource"] == [{"Fn::GetAtt": f"{bucket}.Arn"}, {"Fn::Sub": f"${{{bucket}.Arn}}/*"}]
 
 
-def test_what_runs_leave_behind_expires_and_nothing_else_does() -> None:
+def test_only_leftovers_of_runs_expire() -> None:
     rules = RESOURCES["DataBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
 
     assert {rule["Status"] for rule in rules} == {"Enabled"}
@@ -162,7 +162,7 @@ def test_what_runs_leave_behind_expires_and_nothing_else_does() -> None:
 
 
 @pytest.mark.parametrize("data_set", ["usage", "mappings", "locations", "rates"])
-def test_a_crawler_adds_partitions_and_leaves_schemas_alone(data_set: str) -> None:
+def test_a_crawler_adds_partitions_and_changes_no_schema(data_set: str) -> None:
     crawler = RESOURCES[f"{data_set.capitalize()}Crawler"]["Properties"]
 
     assert crawler["SchemaChangePolicy"] == {"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"}
@@ -191,7 +191,7 @@ def test_tables_lie_where_the_layout_says() -> None:
 
 
 @pytest.mark.parametrize(("loaded", "bucket"), [(BOOTSTRAP, "ArtifactsBucket"), (MAIN, "DataBucket")])
-def test_a_bucket_that_keeps_versions_lets_them_expire(loaded: dict[str, Any], bucket: str) -> None:
+def test_noncurrent_versions_of_a_versioned_bucket_expire(loaded: dict[str, Any], bucket: str) -> None:
     properties = loaded["Resources"][bucket]["Properties"]
     rules = properties["LifecycleConfiguration"]["Rules"]
 
@@ -201,7 +201,7 @@ def test_a_bucket_that_keeps_versions_lets_them_expire(loaded: dict[str, Any], b
 
 
 @pytest.mark.parametrize(("loaded", "bucket"), [(BOOTSTRAP, "ArtifactsBucket"), (MAIN, "DataBucket")])
-def test_a_bucket_has_the_key_that_is_given(loaded: dict[str, Any], bucket: str) -> None:
+def test_a_bucket_is_encrypted_with_the_given_key(loaded: dict[str, Any], bucket: str) -> None:
     needed = {"AWS::StackName": "smart-hub", "ArtifactsBucket": "a", "CodeKey": "c", "ScriptKey": "s"}
     needed = {name: needed[name] for name in needed if name.startswith("AWS") or name in loaded["Parameters"]}
     key = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -228,7 +228,7 @@ def test_every_role_that_reads_or_writes_the_bucket_may_use_its_key() -> None:
     assert attached == {name for name, item in RESOURCES.items() if item["Type"] == "AWS::IAM::Role"}
 
 
-def test_only_who_runs_airflow_may_take_on_the_role_that_removes_the_stack() -> None:
+def test_only_airflow_may_assume_the_teardown_role() -> None:
     (statement,) = BOOTSTRAP["Resources"]["TeardownRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     orchestrate = RESOURCES["AirflowRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
     (taken,) = [one for one in orchestrate if one["Action"] == "sts:AssumeRole"]

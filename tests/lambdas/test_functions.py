@@ -93,7 +93,7 @@ def write_files(aws: FakeAws, count: int) -> None:
         ("content_hashes", None),
     ],
 )
-def test_an_event_with_a_wrong_field_is_refused_by_name(
+def test_an_invalid_field_is_refused_by_name(
     aws: FakeAws, convert_event: dict[str, Any], context: Any, field: str, value: Any
 ) -> None:
     with pytest.raises(InvalidEvent, match=rf"^{field}"):
@@ -104,7 +104,7 @@ def test_an_event_with_a_wrong_field_is_refused_by_name(
 @pytest.mark.parametrize(
     "table", ["usage_cost", "staging_usage_v1", "staging_readings_v1111111111111111; DROP", "", None]
 )
-def test_a_table_that_is_no_staging_table_is_refused(
+def test_only_staging_tables_are_accepted(
     transform_event: dict[str, Any], compact_event: dict[str, Any], context: Any, table: Any
 ) -> None:
     with pytest.raises(InvalidEvent, match=r"^readings_table"):
@@ -114,9 +114,7 @@ def test_a_table_that_is_no_staging_table_is_refused(
 
 
 @pytest.mark.parametrize("files", [0, 101, "1", 1.0, True, None])
-def test_a_number_of_files_that_athena_cannot_write_is_refused(
-    compact_event: dict[str, Any], context: Any, files: Any
-) -> None:
+def test_the_number_of_files_must_be_from_1_to_100(compact_event: dict[str, Any], context: Any, files: Any) -> None:
     with pytest.raises(InvalidEvent, match=r"^files: expected a number from 1 to 100"):
         compact.handler({**compact_event, "files": files}, context)
 
@@ -149,7 +147,7 @@ def test_convert_hashes_raw_files_of_several_pages(
         convert.handler(convert_event, context)
 
 
-def test_convert_writes_reference_data_before_the_readings_that_need_them(
+def test_convert_writes_reference_data_before_the_readings(
     aws: FakeAws, convert_event: dict[str, Any], context: Any
 ) -> None:
     answer = convert.handler(convert_event, context)
@@ -178,7 +176,7 @@ def test_convert_writes_reference_data_before_the_readings_that_need_them(
     }
 
 
-def test_convert_leaves_out_what_is_converted(aws: FakeAws, convert_event: dict[str, Any], context: Any) -> None:
+def test_convert_skips_registered_contents(aws: FakeAws, convert_event: dict[str, Any], context: Any) -> None:
     register(aws, "mapping_versions", convert_event["content_hashes"]["mappings"])
     convert.handler(convert_event, context)
     assert created(aws) == [f"staging_locations_{VERSION}", f"staging_readings_{VERSION}"]
@@ -208,7 +206,7 @@ def test_convert_keeps_one_of_repeated_readings_in_another_version(
     }
 
 
-def test_convert_does_not_register_what_changed_meanwhile(
+def test_convert_does_not_register_raw_data_that_change_in_the_meantime(
     aws: FakeAws, convert_event: dict[str, Any], context: Any
 ) -> None:
     # Given mappings that are replaced while they are converted
@@ -219,7 +217,7 @@ def test_convert_does_not_register_what_changed_meanwhile(
     assert aws.converted == {}
 
 
-def test_convert_takes_no_marker_of_an_empty_folder_for_a_change(
+def test_convert_ignores_the_marker_of_an_empty_folder(
     aws: FakeAws, convert_event: dict[str, Any], context: Any
 ) -> None:
     aws.put(BUCKET, "raw/mappings/state=or/", "")
@@ -227,9 +225,7 @@ def test_convert_takes_no_marker_of_an_empty_folder_for_a_change(
     assert len(aws.converted) == 2
 
 
-def test_of_two_first_conversions_the_first_registration_stays(
-    aws: FakeAws, convert_event: dict[str, Any], context: Any
-) -> None:
+def test_the_first_of_two_registrations_is_kept(aws: FakeAws, convert_event: dict[str, Any], context: Any) -> None:
     # Given another run that registers the same content while this one converts it
     content = convert_event["content_hashes"]["mappings"]
     aws.on_success = lambda statement: register(aws, "mapping_versions", content)
@@ -238,7 +234,7 @@ def test_of_two_first_conversions_the_first_registration_stays(
 
 
 @pytest.mark.parametrize(("seconds", "most_left"), [(30.0, 30.0), (31.0, 30.5), (900.0, 32.0)])
-def test_convert_stops_its_queries_while_it_has_half_a_minute_to_say_so(
+def test_convert_stops_its_queries_half_a_minute_before_lambdas_timeout(
     aws: FakeAws, convert_event: dict[str, Any], monkeypatch: pytest.MonkeyPatch, seconds: float, most_left: float
 ) -> None:
     # given queries that go on, and so many seconds until Lambda ends the function
@@ -258,9 +254,7 @@ def test_convert_stops_its_queries_while_it_has_half_a_minute_to_say_so(
     assert 30 <= left[0] <= most_left
 
 
-def test_a_call_without_an_answer_gives_up_within_the_reserve(
-    aws: FakeAws, convert_event: dict[str, Any], context: Any
-) -> None:
+def test_a_request_times_out_within_the_reserve(aws: FakeAws, convert_event: dict[str, Any], context: Any) -> None:
     invocation = Invocation(convert_event, context)
     for client in (invocation.glue, invocation.s3, invocation.athena.client):
         tries = client.meta.config.retries["total_max_attempts"]
@@ -312,12 +306,12 @@ def test_transform_rejects_each_damaged_file(aws: FakeAws, transform_event: dict
 
 
 @pytest.mark.parametrize("damaged", [None, "a.json.gz", [1]])
-def test_what_is_no_list_of_names_is_refused(transform_event: dict[str, Any], context: Any, damaged: Any) -> None:
+def test_damaged_must_be_a_list_of_names(transform_event: dict[str, Any], context: Any, damaged: Any) -> None:
     with pytest.raises(InvalidEvent, match=r"^damaged"):
         transform.handler({**transform_event, "damaged": damaged}, context)
 
 
-def test_transform_says_where_to_clear_from_when_its_readings_are_gone(
+def test_transform_names_the_task_to_clear_if_its_readings_are_missing(
     aws: FakeAws, transform_event: dict[str, Any], context: Any
 ) -> None:
     del aws.tables[READINGS]
@@ -330,7 +324,7 @@ def test_transform_says_where_to_clear_from_when_its_readings_are_gone(
     ("data_set", "table"),
     [("mappings", "mapping_versions"), ("locations", "location_versions"), ("rates", "rate_versions")],
 )
-def test_transform_refuses_reference_data_that_were_not_converted(
+def test_transform_fails_if_reference_data_are_not_converted(
     aws: FakeAws, transform_event: dict[str, Any], context: Any, data_set: str, table: str
 ) -> None:
     del aws.partitions[table, transform_event["content_hashes"][data_set]]
@@ -343,7 +337,7 @@ def test_transform_refuses_reference_data_that_were_not_converted(
 
 
 @pytest.mark.parametrize("files", [1, 3, 100])
-def test_compact_writes_as_many_files_as_asked_for(
+def test_compact_writes_the_given_number_of_files(
     aws: FakeAws, compact_event: dict[str, Any], context: Any, files: int
 ) -> None:
     write_files(aws, files)
@@ -371,9 +365,7 @@ def test_compact_leaves_a_day_without_rows_to_the_audit(
     assert compact.handler(compact_event, context)["published_table"] == f"staging_compact_{VERSION}"
 
 
-def test_compact_says_where_to_clear_from_when_its_input_is_gone(
-    aws: FakeAws, compact_event: dict[str, Any], context: Any
-) -> None:
+def test_compact_fails_if_its_input_is_missing(aws: FakeAws, compact_event: dict[str, Any], context: Any) -> None:
     del aws.tables[PRICED]
     with pytest.raises(RuntimeError, match=rf"{PRICED} does not exist"):
         compact.handler(compact_event, context)

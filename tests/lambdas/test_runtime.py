@@ -112,7 +112,7 @@ def test_a_function_starts_within_two_seconds(start: Start, name: str) -> None:
     assert function.cpu_seconds() < 2
 
 
-def test_a_package_that_lacks_a_module_fails_at_the_start(start: Start, task: Path) -> None:
+def test_a_package_without_a_module_fails_at_the_start(start: Start, task: Path) -> None:
     (task / "smart_hub" / "shared" / "athena.py").unlink()
     function = start("convert")
     message = function.says()

@@ -29,7 +29,7 @@ def problems(text: str, **parameters: str) -> list[str]:
     return [f"{call.operation} {problem}" for one in made for call in calls(one) for problem in call.problems()]
 
 
-def test_what_is_deployed_is_the_template_without_aliases() -> None:
+def test_the_deployed_template_has_no_aliases() -> None:
     assert [event for event in yaml.parse(TEMPLATE.read_text()) if isinstance(event, yaml.AliasEvent)]
     assert not [event for event in yaml.parse(TEXT) if isinstance(event, yaml.AliasEvent)]
     assert resources(TEXT, **EVERYTHING) == resources(**EVERYTHING)
@@ -39,7 +39,7 @@ def test_what_is_deployed_is_the_template_without_aliases() -> None:
 
 @pytest.mark.parametrize("parameters", [{}, EVERYTHING], ids=["defaults", "everything"])
 @pytest.mark.parametrize("name", resources())
-def test_a_resource_comes_to_calls_that_aws_takes(name: str, parameters: dict[str, str]) -> None:
+def test_the_api_calls_of_a_resource_are_valid(name: str, parameters: dict[str, str]) -> None:
     made = calls(resources(TEXT, **parameters)[name])
 
     assert made
@@ -58,14 +58,14 @@ def test_a_resource_comes_to_calls_that_aws_takes(name: str, parameters: dict[st
         ("PolicyName: query", "Name: query", "PutRolePolicy .*PolicyName"),
     ],
 )
-def test_the_models_do_refuse(old: str, new: str, problem: str) -> None:
+def test_invalid_calls_are_found(old: str, new: str, problem: str) -> None:
     assert old in TEXT
 
     assert [one for one in problems(TEXT.replace(old, new)) if re.match(problem, one)]
 
 
 @pytest.mark.parametrize("name", ["Analysis", "Dashboard"])
-def test_all_that_a_definition_names_is_there_and_of_its_kind(name: str) -> None:
+def test_all_references_of_a_definition_are_valid(name: str) -> None:
     assert faults(resources(TEXT), name) == []
 
 
@@ -106,7 +106,7 @@ def test_all_that_a_definition_names_is_there_and_of_its_kind(name: str) -> None
         ),
     ],
 )
-def test_the_walk_does_find(old: str, new: str, fault: str) -> None:
+def test_invalid_references_are_found(old: str, new: str, fault: str) -> None:
     assert old in TEXT
 
     found = faults(resources(TEXT.replace(old, new)), "Dashboard")
@@ -114,7 +114,7 @@ def test_the_walk_does_find(old: str, new: str, fault: str) -> None:
     assert [one for one in found if re.search(fault, one)], found
 
 
-def test_a_calculated_column_of_what_is_not_there_is_found() -> None:
+def test_a_calculated_column_must_read_existing_columns() -> None:
     with pytest.raises(AssertionError, match="costs"):
         data_sets(resources(TEXT.replace("{cost} / 100", "{costs} / 100")))
 
@@ -136,7 +136,7 @@ def test_a_calculated_column_of_what_is_not_there_is_found() -> None:
         ("FirstDay", "yesterday", False),
     ],
 )
-def test_a_parameter_that_cannot_be_meant_is_refused(name: str, value: str, taken: bool) -> None:
+def test_the_pattern_of_a_parameter(name: str, value: str, taken: bool) -> None:
     pattern = load(TEXT)["Parameters"][name]["AllowedPattern"]
 
     assert bool(re.fullmatch(pattern, value)) == taken
@@ -154,7 +154,7 @@ def test_analysis_and_dashboard_are_the_same() -> None:
     assert made["Analysis"]["Properties"]["Definition"] == made["Dashboard"]["Properties"]["Definition"]
 
 
-def test_airflow_refreshes_the_data_sets_that_there_are(tmp_path: Path) -> None:
+def test_airflow_refreshes_all_data_sets(tmp_path: Path) -> None:
     settings = Settings.from_environment(tmp_path, {"SMART_HUB_STACK": "hub-two", "SMART_HUB_QUICKSIGHT": "true"})
     made = of_type("DataSet", resources(StackName="hub-two"))
 
@@ -171,7 +171,7 @@ def test_each_data_set_has_a_daily_schedule_incremental_where_it_has_days() -> N
         assert incremental == ("DataSetRefreshProperties" in properties) == (read[name].columns.get("dt") == "DATETIME")
 
 
-def test_rules_go_for_every_data_set_that_has_hubs_and_only_where_there_are_some() -> None:
+def test_row_level_rules_apply_to_every_data_set_with_hubs() -> None:
     read = data_sets(resources())
     ruled = {
         name: one["RowLevelPermissionDataSet"]["Arn"]
@@ -184,7 +184,7 @@ def test_rules_go_for_every_data_set_that_has_hubs_and_only_where_there_are_some
     assert not [one for one in of_type("DataSet").values() if "RowLevelPermissionDataSet" in one]
 
 
-def test_readers_see_the_dashboard_and_change_nothing() -> None:
+def test_readers_have_read_access_to_the_dashboard() -> None:
     made = resources(ReaderPrincipal=READER)
     allowed: dict[str, set[str]] = {READER: set(), OWNER: set()}
     for node in nodes(dict(made)):
@@ -197,7 +197,7 @@ def test_readers_see_the_dashboard_and_change_nothing() -> None:
     assert READER not in str(resources())
 
 
-def test_airflow_may_start_and_follow_a_refresh_and_nothing_else() -> None:
+def test_airflow_may_only_start_and_follow_a_refresh() -> None:
     made = resources(StackName="hub-two")["RefreshPolicy"]["Properties"]
     (statement,) = made["PolicyDocument"]["Statement"]
 
@@ -207,7 +207,7 @@ def test_airflow_may_start_and_follow_a_refresh_and_nothing_else() -> None:
     assert resources(AirflowRoleName="mwaa")["RefreshPolicy"]["Properties"]["Roles"] == ["mwaa"]
 
 
-def test_quicksight_reads_the_tables_and_writes_results_alone() -> None:
+def test_quicksight_may_only_read_tables_and_write_results() -> None:
     (policy,) = resources(StackName="hub-two")["QueryRole"]["Properties"]["Policies"]
     statements = policy["PolicyDocument"]["Statement"]
     writes = [one for one in statements if "s3:PutObject" in one["Action"]]

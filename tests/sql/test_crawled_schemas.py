@@ -20,7 +20,7 @@ def pipeline(module_local_aws: LocalAws) -> Pipeline:
     return pipeline
 
 
-def test_a_day_that_is_described_otherwise_is_published_and_cannot_be_looked_at(pipeline: Pipeline) -> None:
+def test_a_day_whose_raw_partition_has_other_columns_is_published(pipeline: Pipeline) -> None:
     # when the day is crawled and published; the pipeline reads the raw files as text
     rules = pipeline.run(DAY, insights=False)
 
@@ -30,7 +30,7 @@ def test_a_day_that_is_described_otherwise_is_published_and_cannot_be_looked_at(
         pipeline.athena.rows(LOOK)
 
 
-def test_a_deployment_is_the_remedy(pipeline: Pipeline) -> None:
+def test_a_deployment_corrects_the_columns(pipeline: Pipeline) -> None:
     session = boto3.Session("test", "test", region_name="us-east-1")
     reported: list[str] = []
 

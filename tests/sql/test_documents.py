@@ -41,7 +41,7 @@ def test_the_page_has_all_reasons() -> None:
 
 
 @pytest.mark.parametrize("table", [*INSIGHT_TABLES, *INSIGHT_VIEWS])
-def test_the_page_queries_each_insight_and_tells_of_each_column_of_a_view(day: Day, table: str) -> None:
+def test_the_page_queries_each_insight_and_describes_each_column_of_a_view(day: Day, table: str) -> None:
     # the columns of a table are in the data dictionary
     columns = [name for name, _ in day.columns(table)] if table in INSIGHT_VIEWS else []
     section = INSIGHTS.partition("\n## Always on\n" if table == "always_on" else f"\n## {table}\n")[2]

@@ -66,7 +66,7 @@ def rejected(day: Day) -> Rejected:
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_no_line_vanishes_changes_or_becomes_sql(day: Day, rejected: Rejected, lines: list[str]) -> None:
+def test_hostile_lines_are_rejected_unchanged(day: Day, rejected: Rejected, lines: list[str]) -> None:
     # given a reading that can be used, and lines of which those of its hub are used too, one for each interval
     used = reading(NEW_YORK, MIDNIGHT + 7200)
     mine = {json.loads(text)["ts"] for text in lines if text.startswith(f'{{"loc_id": "{NEW_YORK}"')}
@@ -80,7 +80,7 @@ def test_no_line_vanishes_changes_or_becomes_sql(day: Day, rejected: Rejected, l
     assert {text for _, text in found} <= set(lines)
 
 
-def test_a_line_of_ten_megabytes_is_rejected_as_it_came(rejected: Rejected) -> None:
+def test_a_line_of_ten_megabytes_is_rejected_unchanged(rejected: Rejected) -> None:
     long = "x" * (10 * MEGABYTE)
 
     found, _ = rejected(a_json=f"{reading(NEW_YORK, MIDNIGHT)}\n{long}\n".encode())
@@ -112,7 +112,7 @@ def test_a_file_of_any_bytes_is_rejected_line_by_line(rejected: Rejected, body: 
     assert {reason for reason, _ in found} == {"malformed"}
 
 
-def test_a_file_that_is_no_gzip_is_named(rejected: Rejected) -> None:
+def test_the_error_about_an_invalid_gzip_file_names_it(rejected: Rejected) -> None:
     # Step 1 would set such a file aside; this test puts it in the table's folder.
     _, refusal = rejected(a_json=reading(NEW_YORK, MIDNIGHT).encode(), b_json_gz=b"\x1f\x8b\x08 cut off")
 

@@ -159,7 +159,7 @@ def about(*rows: tuple[Any, ...]) -> list[Any]:
 CTES = re.compile(r"^(?:WITH )?(\w+) AS \(\n(.*?)\n\),?$", re.MULTILINE | re.DOTALL)
 
 
-def test_what_the_insights_call_by_one_name_is_one_query() -> None:
+def test_subqueries_of_the_same_name_are_identical() -> None:
     texts: dict[str, list[str]] = defaultdict(list)
     for path in (FOLDER / "insights").glob("*.sql"):
         for name, text in CTES.findall(path.read_text(encoding="utf-8")):
@@ -190,11 +190,11 @@ def test_each_table_is_one_file(insights: Insights, made: str) -> None:
 
 
 @pytest.mark.parametrize("table", INSIGHT_TABLES)
-def test_a_table_has_the_columns_that_are_deployed(insights: Insights, made: str, table: str) -> None:
+def test_a_table_has_the_deployed_columns(insights: Insights, made: str, table: str) -> None:
     assert insights.day.columns(f"{made}_{table}") == insights.day.columns(table)
 
 
-def test_what_a_device_used_and_cost_by_rate_period(insights: Insights, made: str) -> None:
+def test_usage_and_cost_of_a_device_by_rate_period(insights: Insights, made: str) -> None:
     columns = "loc_id, state, sensor, device, location, type, intervals, kwh, cost, shiftable"
 
     assert sorted_rows(insights, f"{made}_daily_device_cost", columns) == about(
@@ -239,7 +239,7 @@ def test_a_device_saves_what_its_peak_use_costs_above_the_cheapest_rate(insights
     )
 
 
-def test_a_hubs_day_in_a_row(insights: Insights, made: str) -> None:
+def test_the_summary_of_a_hubs_day(insights: Insights, made: str) -> None:
     columns = "loc_id, state, tz, readings, intervals, coverage, kwh, cost, peak_kwh, peak_cost, peak_share"
 
     assert sorted_rows(insights, f"{made}_hub_day_summary", columns) == about(
@@ -250,7 +250,7 @@ def test_a_hubs_day_in_a_row(insights: Insights, made: str) -> None:
     )
 
 
-def test_always_on_is_the_quietest_complete_hour_all_day_long(insights: Insights, made: str) -> None:
+def test_always_on_extrapolates_the_quietest_complete_hour(insights: Insights, made: str) -> None:
     # One o'clock is 1.32 and, again, 0.24; 25 hours. The mean of 24 readings at 10, one at 15 and one at 20.
     mean_rate = (24 * 10 + 15 + 20) / 26
 
@@ -262,7 +262,7 @@ def test_always_on_is_the_quietest_complete_hour_all_day_long(insights: Insights
     )
 
 
-def test_the_costliest_devices_of_equal_ones_that_on_the_first_sensor(insights: Insights, made: str) -> None:
+def test_the_costliest_devices_are_ranked_by_cost_then_sensor(insights: Insights, made: str) -> None:
     columns = "loc_id, device_1, device_1_cost, device_2, device_2_cost, device_3, device_3_cost"
 
     assert sorted_rows(insights, f"{made}_hub_day_summary", columns) == about(
@@ -273,13 +273,13 @@ def test_the_costliest_devices_of_equal_ones_that_on_the_first_sensor(insights: 
     )
 
 
-def test_the_best_saving_is_of_what_is_shown(insights: Insights, made: str) -> None:
+def test_the_best_saving_is_one_that_is_shown(insights: Insights, made: str) -> None:
     assert sorted_rows(insights, f"{made}_hub_day_summary", "loc_id, best_saving_device, best_saving") == about(
         ("ny1", "Dishwasher", 5.0), ("ny2", None, None), ("az1", None, None), ("az2", None, None)
     )
 
 
-def test_with_less_coverage_asked_for_more_is_shown(insights: Insights) -> None:
+def test_a_lower_minimum_coverage_shows_more_hubs(insights: Insights) -> None:
     # given 12 of 288 readings as enough, exactly
     kind = insights.make("thin", PRICED, min_coverage="0.041666666666666664")
 
@@ -302,7 +302,7 @@ def test_a_saving_of_nothing_is_shown_but_is_not_the_best(insights: Insights) ->
     assert insights.rows(f"{kind}_hub_day_summary", "best_saving_device, best_saving") == [(None, None)]
 
 
-def test_an_hour_without_one_value_is_not_complete(insights: Insights) -> None:
+def test_an_hour_with_a_missing_value_is_incomplete(insights: Insights) -> None:
     # given two hours, the quieter of which lacks a sensor's last value
     rows = [
         *values("az1", "02:00", "s_01", "Lamp", "off-peak", 0.01, 8, 12),
@@ -316,7 +316,7 @@ def test_an_hour_without_one_value_is_not_complete(insights: Insights) -> None:
     assert insights.rows(f"{kind}_hub_day_summary", "always_on_kwh") == about((14.4,))
 
 
-def test_what_the_audit_will_refuse_fails_no_insight(insights: Insights) -> None:
+def test_insights_accept_rows_that_the_audit_refuses(insights: Insights) -> None:
     # given an hour without a rate, more kWh than the sums have room for, no device
     rows = [
         *values("ny1", "03:00", "s_01", "Dishwasher", None, 1, None),

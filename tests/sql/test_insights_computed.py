@@ -46,7 +46,7 @@ def test_every_value_equals_an_independent_computation(
             assert typed(row[name]) == wanted, (key, name)
 
 
-def test_the_generated_day_has_what_matters(pipeline: Pipeline) -> None:
+def test_the_generated_day_has_all_kinds_of_hubs(pipeline: Pipeline) -> None:
     """Hubs that are not shown, that have no complete hour, that save, that have nothing to shift."""
     rows = pipeline.athena.rows(
         "SELECT count_if(coverage < 9e-1) AS thin, count_if(always_on_kwh IS NULL) AS unknown,"
@@ -55,7 +55,7 @@ def test_the_generated_day_has_what_matters(pipeline: Pipeline) -> None:
     assert rows == [{"thin": "1", "unknown": "2", "saving": "7", "lengths": "2"}]
 
 
-def test_parts_are_the_whole(pipeline: Pipeline) -> None:
+def test_parts_add_up_to_the_whole(pipeline: Pipeline) -> None:
     def sums(table: str, *columns: str, by: str = "dt") -> list[dict[str, str | None]]:
         totals = ", ".join(f"sum(CAST({column} AS decimal(18, 9))) AS c{n}" for n, column in enumerate(columns))
         return pipeline.athena.rows(f"SELECT {by}, {totals} FROM {table} GROUP BY {by} ORDER BY {by}")

@@ -36,7 +36,9 @@ def made(day: Day) -> dict[str, tuple[list[Any], list[Any]]]:
 
 
 @pytest.mark.parametrize(("number", "case"), list(enumerate(CASES)), ids=[case.name for case in CASES])
-def test_an_odd_line_is_judged_by_itself(made: dict[str, tuple[list[Any], list[Any]]], number: int, case: Odd) -> None:
+def test_each_unusual_line_has_its_verdict(
+    made: dict[str, tuple[list[Any], list[Any]]], number: int, case: Odd
+) -> None:
     used, rejected = made[f"{number:03}.json"]
 
     # the value of a channel without a mapping is a number, and is rejected in step 5
@@ -51,7 +53,7 @@ def test_an_odd_line_is_judged_by_itself(made: dict[str, tuple[list[Any], list[A
             assert line in [text, text.rstrip("\r"), *text.split("\n")] or line in text, "another's line"
 
 
-def test_no_odd_line_affects_the_files_beside_it(made: dict[str, tuple[list[Any], list[Any]]]) -> None:
+def test_unusual_lines_do_not_affect_other_files(made: dict[str, tuple[list[Any], list[Any]]]) -> None:
     # given the two files of the day in conftest.py: 13 records, 5 used and 8 rejected (test_statements.py)
     used, rejected = (sum(len(made[name][place]) for name in ("a.json", "b.json")) for place in (0, 1))
     assert (used, rejected) == (48, 13)

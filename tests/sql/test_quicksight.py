@@ -43,11 +43,11 @@ def total(athena: AthenaClient, source: str) -> list[tuple[str | None, ...]]:
 
 
 @pytest.mark.parametrize(("name", "table"), [("UsageCost", "usage_cost"), ("DailyDeviceCost", "daily_device_cost")])
-def test_what_is_summed_or_joined_is_all_there_is(athena: AthenaClient, name: str, table: str) -> None:
+def test_aggregates_and_joins_lose_no_row(athena: AthenaClient, name: str, table: str) -> None:
     assert total(athena, f"({SETS[name].sql})") == total(athena, table)
 
 
-def test_each_row_has_its_place_and_none_comes_twice(athena: AthenaClient) -> None:
+def test_each_row_has_coordinates_and_is_not_duplicated(athena: AthenaClient) -> None:
     joined: DataSet = SETS["DailyDeviceCost"]
     (counts,) = athena.rows(
         f"SELECT count(*), count(lon), count(lat), (SELECT count(*) FROM daily_device_cost) FROM ({joined.sql})"

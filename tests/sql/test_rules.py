@@ -506,7 +506,7 @@ THREE_NEGATIVE = [{"kwh": "-1", "ts": f"'{DAY} 00:{minute}:00'"} for minute in (
         ),
     ],
 )
-def test_an_audit_counts_and_gives_the_first_and_the_last_fault(
+def test_the_result_of_a_rule_has_counts_and_the_first_and_last_fault(
     name: str, given: Given, expected: tuple[str | None, ...]
 ) -> None:
     found = rows(audit_query([CHECKS[name]], VALUES), source_of(given))

@@ -186,7 +186,7 @@ def test_a_day_of_2007_keeps_the_lines_of_its_rejects(source: Source) -> None:
 # Days without usable readings, and days of few hubs
 
 
-def test_a_day_of_nothing_usable_comes_to_its_audit(source: Source) -> None:
+def test_a_day_without_usable_readings_reaches_the_audit(source: Source) -> None:
     # given times in milliseconds
     day, start = "2024-04-05", midnight(5)
     lines = [reading(hub, 1000 * (start + 300 * number)) for hub in HUBS for number in range(INTERVALS)]
@@ -206,7 +206,7 @@ def test_a_day_of_nothing_usable_comes_to_its_audit(source: Source) -> None:
     assert source.rejects() == [("out_of_day", hub, None, "288") for hub in HUBS]
 
 
-def test_an_empty_day_comes_to_its_audit(source: Source) -> None:
+def test_an_empty_day_reaches_the_audit(source: Source) -> None:
     # given a file without lines
     day = "2024-04-06"
 
@@ -220,7 +220,7 @@ def test_an_empty_day_comes_to_its_audit(source: Source) -> None:
 # Channels
 
 
-def test_a_channel_that_no_mapping_knows_keeps_its_energy(source: Source) -> None:
+def test_the_readings_retain_the_energy_of_a_channel_without_a_mapping(source: Source) -> None:
     # given an additional channel s_11 with 1.5 kWh in each of 288 intervals
     day, start = "2024-04-09", midnight(9)
     lines = [*readings(HUBS[0], start), *readings(HUBS[1], start), *readings(HUBS[2], start, s_11=1.5)]
@@ -240,7 +240,7 @@ def test_a_channel_that_no_mapping_knows_keeps_its_energy(source: Source) -> Non
 
 
 @pytest.mark.parametrize("names", [None, NAMES], ids=["54 channels", "odd names"])
-def test_a_hub_has_any_channels(pipeline: Pipeline, tmp_path: Path, names: tuple[str, ...] | None) -> None:
+def test_a_hub_may_have_any_channels(pipeline: Pipeline, tmp_path: Path, names: tuple[str, ...] | None) -> None:
     day, folder = "2024-04-10", tmp_path / "generated"
     channels = names or tuple(f"s_{number:02}" for number in range(1, 55))
     (tmp_path / "names").write_text("\n".join(channels), encoding="utf-8")
@@ -268,7 +268,7 @@ def test_a_hub_has_any_channels(pipeline: Pipeline, tmp_path: Path, names: tuple
 # Locations and mappings
 
 
-def test_capitals_and_blank_lines_are_nothing(source: Source) -> None:
+def test_capitals_and_blank_lines_are_ignored(source: Source) -> None:
     # given a header in capitals with a byte-order mark, blanks and additional columns, and blank lines anywhere
     day = "2024-04-11"
     header = HEADER.upper().replace("HASH", " HASH\t").strip() + ",NOTE"
@@ -287,7 +287,7 @@ def test_capitals_and_blank_lines_are_nothing(source: Source) -> None:
     ]
 
 
-def test_a_zone_that_is_unknown_costs_its_hub_alone(source: Source) -> None:
+def test_an_unknown_zone_affects_its_hub_only(source: Source) -> None:
     # given a zone that is only in IANA's list of former names, and an unknown zone
     day, start = "2024-04-12", midnight(12)
     zones = ("US/Eastern", "Mars/Olympus", "America/New_York")
@@ -313,7 +313,7 @@ def test_a_zone_that_is_unknown_costs_its_hub_alone(source: Source) -> None:
     ]
 
 
-def test_a_mapping_that_cannot_be_used_costs_its_channel_alone(source: Source) -> None:
+def test_an_invalid_mapping_affects_its_channel_only(source: Source) -> None:
     # given watts in quotes, watts that are not a number, a truncated line, and a mapping without a description
     day, start = "2024-04-13", midnight(13)
     lines = [mapping(hub, sensor) for hub in HUBS for sensor in SENSORS]

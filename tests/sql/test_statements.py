@@ -35,7 +35,7 @@ Row = tuple[str | None, ...]
 # Convert
 
 
-def test_locations_lose_their_empty_fields(day: Day) -> None:
+def test_empty_fields_of_locations_become_null(day: Day) -> None:
     assert sorted(day.athena.rows("SELECT * FROM staging_locations"), key=str) == [
         (
             *(PHOENIX, "America/Phoenix", "az", None, "33.4", "7", "Elm", "Apt 2"),
@@ -48,7 +48,7 @@ def test_locations_lose_their_empty_fields(day: Day) -> None:
     ]
 
 
-def test_mappings_come_as_they_are(day: Day) -> None:
+def test_mappings_are_converted_unchanged(day: Day) -> None:
     rows = day.athena.rows("SELECT * FROM staging_mappings ORDER BY loc_id, sensor")
 
     file = f"s3://{day.athena.bucket}/raw/mappings/state=az/m.json"
@@ -89,7 +89,7 @@ def test_each_record_has_a_verdict(day: Day, readings: str) -> None:
     )
 
 
-def test_a_reading_keeps_its_numbers_and_apart_from_them_what_is_none(day: Day, readings: str) -> None:
+def test_a_reading_has_its_numbers_and_its_other_values_apart(day: Day, readings: str) -> None:
     numbers = ", ".join(f"element_at(data, '{sensor}')" for sensor in SENSORS)
 
     rows = day.athena.rows(f"SELECT seconds, odd, {numbers} FROM {readings} WHERE ts = {AT_08} AND verdict = 'used'")
@@ -158,7 +158,7 @@ def rejects(day: Day, readings: str, cost: str) -> str:
     return day.make(name, "staging_usage_rejects", readings_table=readings, cost_table=cost)
 
 
-def test_rejects_are_the_lines_and_the_values_with_the_text_as_it_came(day: Day, rejects: str) -> None:
+def test_rejected_lines_and_values_have_their_original_text(day: Day, rejects: str) -> None:
     rows = day.athena.rows(f"SELECT reason, loc_id, ts, sensor, line, file FROM {rejects}")
 
     first, last = (f"s3://{day.athena.bucket}/raw/usage/dt={DAY}/{name}.json" for name in "ab")
@@ -222,7 +222,7 @@ def test_the_day_becomes_one_ordered_file(day: Day, compacted: str) -> None:
         ("compact/usage_cost", "compacted", "usage_cost"),
     ],
 )
-def test_a_statement_gives_the_columns_that_are_deployed(
+def test_a_statement_returns_the_deployed_columns(
     day: Day, readings: str, request: pytest.FixtureRequest, statement: str, made: str, table: str
 ) -> None:
     # given the statement's extra columns, from which rejects are built
@@ -236,7 +236,7 @@ def test_a_statement_gives_the_columns_that_are_deployed(
 
 
 @pytest.mark.parametrize("files", [5, 100])
-def test_the_day_becomes_as_many_files_as_are_asked_for(day: Day, cost: str, compacted: str, files: int) -> None:
+def test_the_day_has_at_most_the_given_number_of_files(day: Day, cost: str, compacted: str, files: int) -> None:
     # given: of five buckets Hive's hash puts ny1 (110·31² + 121·31 + 49 = 109510) in 0 and az1 (97·31² + 122·31 + 49 =
     # 97048) in 3, and no hub in the other three; of a hundred, in 10 and 48
     several = day.make("compact/usage_cost", f"compacted_in_{files}", cost_table=cost, files=files)
@@ -329,7 +329,7 @@ def test_the_audit_of_the_odd_day(day: Day, tables: dict[str, str | int]) -> Non
 # Publish
 
 
-def test_publishing_points_the_day_at_a_version(day: Day, compacted: str) -> None:
+def test_publishing_moves_the_partition_of_the_day(day: Day, compacted: str) -> None:
     count = f"SELECT count(*) FROM usage_cost WHERE dt = DATE '{DAY}'"
     nowhere, here = day.location("nowhere"), day.location(compacted)
 

@@ -68,7 +68,7 @@ def test_an_intact_gzip_file_passes(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_thousands_of_members_of_any_size_pass_and_one_wrong_byte_among_them_does_not(seed: int) -> None:
+def test_one_wrong_byte_among_thousands_of_members_is_found(seed: int) -> None:
     # given: members of 0 to 3,000 bytes, stored or deflated, some with optional fields
     choose = random.Random(seed)
     members = [
@@ -82,7 +82,7 @@ def test_thousands_of_members_of_any_size_pass_and_one_wrong_byte_among_them_doe
     assert why("a.gz", b"".join(members)) == "gzip member 2000: incorrect data check"
 
 
-def test_members_pass_wherever_one_ends_in_what_is_read_at_once() -> None:
+def test_a_member_may_end_at_any_position_of_a_read() -> None:
     # given: a first member that ends at or near the end of zlib's first input or of a piece; at some of these positions
     # DuckDB 1.5 loses the second member
     for size in (1 << 10, 1 << 16, 1 << 20):
@@ -97,7 +97,7 @@ def test_members_pass_wherever_one_ends_in_what_is_read_at_once() -> None:
 
 
 @pytest.mark.parametrize("end", [1, 2, 9, 10, 11, 500, -9, -8, -5, -4, -1])
-def test_a_gzip_file_that_is_cut_off_is_refused(end: int) -> None:
+def test_a_truncated_gzip_file_is_refused(end: int) -> None:
     whole = gz(LINES)
     assert why("a.gz", whole[:end]) == "it is truncated in gzip member 1"
     assert why("a.gz", whole + whole[:end]) == "it is truncated in gzip member 2"
@@ -129,7 +129,7 @@ def flipped(data: bytes, position: int) -> bytes:
         (gz(b"one\n") + bytes(3_000_000) + b"x", "unexpected data after the zeros after gzip member 1"),
     ],
 )
-def test_a_damaged_gzip_file_says_why(data: bytes, reason: str) -> None:
+def test_the_reason_for_a_damaged_gzip_file(data: bytes, reason: str) -> None:
     assert why("a.gz", data) == reason
 
 
@@ -155,7 +155,7 @@ def test_an_intact_zstd_file_passes(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("end", range(1, len(ZSTD)))
-def test_a_zstd_file_that_is_cut_off_is_refused(end: int) -> None:
+def test_a_truncated_zstd_file_is_refused(end: int) -> None:
     assert why("a.zst", ZSTD[:end]) == "it is truncated"
     assert why("a.zst", ZSTD_OF_ZEROS + ZSTD[:end]) == "it is truncated"
 
@@ -179,7 +179,7 @@ def test_a_zstd_file_that_is_cut_off_is_refused(end: int) -> None:
         ),
     ],
 )
-def test_a_damaged_zstd_file_says_why(data: bytes, reason: str) -> None:
+def test_the_reason_for_a_damaged_zstd_file(data: bytes, reason: str) -> None:
     assert why("a.zst", data) == reason
 
 
@@ -193,7 +193,7 @@ def bomb(name: str) -> bytes:
 
 
 @pytest.mark.parametrize("name", ["a.gz", "a.zst"])
-def test_a_bomb_takes_no_memory(name: str) -> None:
+def test_a_decompression_bomb_takes_little_memory(name: str) -> None:
     file = io.BytesIO(bomb(name))
     before = pa.default_memory_pool().max_memory()
     tracemalloc.start()
@@ -207,7 +207,7 @@ def test_a_bomb_takes_no_memory(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.gz", "a.zst"])
-def test_a_file_that_cannot_be_read_is_not_called_damaged(name: str) -> None:
+def test_an_error_while_reading_does_not_count_as_damage(name: str) -> None:
     class Failing(io.RawIOBase):
         parts = iter([{"a.gz": gz(LINES), "a.zst": ZSTD_OF_ZEROS}[name][:25]])
 

@@ -64,7 +64,7 @@ def test_all_rules_are_one_query(aws: FakeAws, audit: Callable[[], Any]) -> None
 
 
 @pytest.mark.parametrize("violations", ["0", "3"])
-def test_what_an_audit_found_is_kept_whether_it_passed_or_not(
+def test_the_results_are_stored_whether_the_audit_passes_or_fails(
     aws: FakeAws, audit: Callable[[], Any], violations: str
 ) -> None:
     # given a fatal rule that is broken, or not
@@ -107,7 +107,9 @@ def test_an_audit_with_a_warning_passes_and_returns_its_results(
     assert "plausible: 2 violations in 5 checked, e.g. hub 1 (warning)" in capsys.readouterr().out
 
 
-def test_a_fatal_violation_fails_without_a_retry_and_says_what_where(aws: FakeAws, audit: Callable[[], Any]) -> None:
+def test_a_fatal_violation_fails_without_a_retry_and_names_rule_and_sample(
+    aws: FakeAws, audit: Callable[[], Any]
+) -> None:
     aws.rows = [
         COLUMNS,
         ["some_usage", "fatal", "10", "3", "hub 7"],
@@ -121,7 +123,7 @@ def test_a_fatal_violation_fails_without_a_retry_and_says_what_where(aws: FakeAw
 
 
 @pytest.mark.parametrize("rows", [[], [["some_usage", "fatal", "1", "0", None]]])
-def test_a_rule_without_a_row_does_not_pass(
+def test_an_audit_fails_if_a_rule_has_no_result(
     aws: FakeAws, audit: Callable[[], Any], rows: list[list[str | None]]
 ) -> None:
     aws.rows = [COLUMNS, *rows]
@@ -129,21 +131,21 @@ def test_a_rule_without_a_row_does_not_pass(
         audit()
 
 
-def test_a_table_that_is_gone_says_where_to_clear_from(aws: FakeAws, audit: Callable[[], Any]) -> None:
+def test_a_missing_table_names_the_task_to_clear(aws: FakeAws, audit: Callable[[], Any]) -> None:
     del aws.tables["staging_compact_v3"]
     with pytest.raises(AirflowFailException, match=r"smart_hub.staging_compact_v3 .* clear the run from step_3"):
         audit()
     assert aws.statements == []
 
 
-def test_a_file_without_a_rule_is_refused(include: Path) -> None:
+def test_a_file_without_a_rule_is_an_error(include: Path) -> None:
     path = include / "sql" / "quality" / "some_usage.sql"
     path.write_text("-- A day has readings.\n-- rule some_usage, terrible: A day has readings.\nSELECT 1")
     with pytest.raises(ValueError, match=r"some_usage\.sql: no line '-- rule <name>, fatal: <why>'"):
         QualityCheck.read(path)
 
 
-def test_a_missing_value_names_the_file(include: Path) -> None:
+def test_an_error_about_a_missing_value_names_the_file(include: Path) -> None:
     check = QualityCheck("r", (), "SELECT 1 FROM ${other_table}")
     with pytest.raises(SqlValueError, match=r"r\.sql: .*other_table"):
         check.results({"day": DAY})
@@ -168,7 +170,7 @@ def test_a_killed_audit_stops_its_query(
     assert aws.stopped == ["1"]
 
 
-def test_the_rules_of_the_package_get_all_that_they_ask_for(
+def test_the_operator_fills_in_all_placeholders_of_the_package_rules(
     aws: FakeAws, settings_of: Callable[..., Any], context_of: Callable[..., Any]
 ) -> None:
     # given the package's own rules, all kept

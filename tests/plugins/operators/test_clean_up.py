@@ -99,21 +99,21 @@ def test_all_attempts_of_this_run_are_removed_and_nothing_else(aws: FakeAws, run
     assert keys(aws, "raw/") == [f"raw/usage/dt={DAY}/portland.json"]
 
 
-def test_a_second_clean_up_finds_nothing_to_do(aws: FakeAws, run: Callable[..., None]) -> None:
+def test_a_second_clean_up_deletes_nothing(aws: FakeAws, run: Callable[..., None]) -> None:
     run()
     aws.calls.clear()
     run()
     assert aws.called("DeleteObjects") == aws.called("DeleteTable") == []
 
 
-def test_a_run_of_the_day_that_has_ended_is_swept_up(aws: FakeAws, run: Callable[..., None]) -> None:
+def test_leftovers_of_an_ended_run_of_the_day_are_deleted(aws: FakeAws, run: Callable[..., None]) -> None:
     leave(aws, OTHER, OTHER_ID, "failed attempt")
     run(active={RUN_ID})
     assert keys(aws, "staging/") == keys(aws, "athena-results/") == []
     assert tables_of_runs(aws) == set()
 
 
-def test_a_run_of_the_day_that_is_active_is_left_alone(aws: FakeAws, run: Callable[..., None]) -> None:
+def test_objects_of_an_active_run_of_the_day_are_not_deleted(aws: FakeAws, run: Callable[..., None]) -> None:
     leave(aws, OTHER, OTHER_ID, "attempt")
     # and so is the version that it writes, however old
     key = version(aws, "usage_cost", version_name(OTHER, "attempt"), hours=1000)
@@ -125,14 +125,14 @@ def test_a_run_of_the_day_that_is_active_is_left_alone(aws: FakeAws, run: Callab
     assert key in aws.buckets[BUCKET]
 
 
-def test_a_run_whose_id_is_not_written_down_is_left_alone(aws: FakeAws, run: Callable[..., None]) -> None:
+def test_objects_of_a_run_without_an_id_are_not_deleted(aws: FakeAws, run: Callable[..., None]) -> None:
     leave(aws, OTHER, OTHER_ID, "attempt")
     del aws.buckets[BUCKET][f"staging/{OTHER}/run_id"]
     run()
     assert len(keys(aws, f"staging/{OTHER}/")) == 1
 
 
-def test_superseded_versions_go_when_they_are_old_enough(aws: FakeAws, run: Callable[..., None]) -> None:
+def test_superseded_versions_are_deleted_after_the_retention_time(aws: FakeAws, run: Callable[..., None]) -> None:
     # Given versions published 200, 150, 100 and 10 hours ago, the last one being what is published now
     names = {hours: f"v{hours:016x}" for hours in (200, 150, 100, 10)}
     written = {hours: version(aws, "usage_cost", name, hours, published=True) for hours, name in names.items()}
@@ -151,7 +151,7 @@ def test_superseded_versions_go_when_they_are_old_enough(aws: FakeAws, run: Call
     assert other_day in aws.buckets[BUCKET]
 
 
-def test_a_version_stays_for_its_readers_from_when_it_was_superseded_on(aws: FakeAws, run: Callable[..., None]) -> None:
+def test_the_retention_time_begins_when_a_version_is_superseded(aws: FakeAws, run: Callable[..., None]) -> None:
     # Given an old version, superseded two hours ago by one that was itself superseded an hour ago
     names = {200: "v000000000000000a", 2: "v000000000000000b", 1: "v000000000000000c"}
     written = {hours: version(aws, "readings", name, hours, published=True) for hours, name in names.items()}
@@ -165,7 +165,7 @@ def test_a_version_stays_for_its_readers_from_when_it_was_superseded_on(aws: Fak
     assert set(written.values()) - set(aws.buckets[BUCKET]) == {written[200]}
 
 
-def test_after_a_roll_back_the_newer_version_is_the_one_before(aws: FakeAws, run: Callable[..., None]) -> None:
+def test_after_a_roll_back_the_newer_version_is_the_previous_one(aws: FakeAws, run: Callable[..., None]) -> None:
     # Given a day that was rolled back from b to a long ago
     names = {"a": "v000000000000000a", "b": "v000000000000000b"}
     newer = version(aws, "readings", names["b"], hours=400)
@@ -176,7 +176,7 @@ def test_after_a_roll_back_the_newer_version_is_the_one_before(aws: FakeAws, run
     assert {newer, older} <= set(aws.buckets[BUCKET])
 
 
-def test_where_a_day_is_not_at_a_version_nothing_of_it_is_deleted(aws: FakeAws, run: Callable[..., None]) -> None:
+def test_nothing_is_deleted_if_a_partition_points_outside_the_versions(aws: FakeAws, run: Callable[..., None]) -> None:
     # Given a partition that somebody pointed elsewhere by hand
     aws.partitions["usage_cost", DAY] = f"s3://{BUCKET}/elsewhere/"
     old = version(aws, "usage_cost", "v000000000000000a", hours=200)
@@ -198,7 +198,7 @@ def test_where_a_day_is_not_at_a_version_nothing_of_it_is_deleted(aws: FakeAws, 
         "staging//",
     ],
 )
-def test_no_prefix_but_a_runs_or_a_versions_is_deleted(
+def test_only_prefixes_of_runs_and_versions_can_be_deleted(
     aws: FakeAws, settings_of: Callable[..., Any], prefix: str
 ) -> None:
     before = set(aws.buckets[BUCKET])

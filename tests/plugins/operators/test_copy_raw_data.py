@@ -32,7 +32,7 @@ def test_everything_is_sent_to_an_empty_bucket(aws: FakeAws, folder: Path, copy:
     assert aws.buckets[BUCKET][f"staging/{RUN}/run_id"].value == b"manual__1"
 
 
-def test_content_is_that_of_the_raw_objects(folder: Path, copy: Callable[..., Any]) -> None:
+def test_content_hashes_are_those_of_the_raw_objects(folder: Path, copy: Callable[..., Any]) -> None:
     # printf "raw/rates/rates.xml\t$(printf 'r\n' | md5sum | cut -c1-32)\n" | sha256sum, and so on
     assert copy(folder)["content_hashes"] == {
         "mappings": "ea54e347c13e0b4334c7fdee621727607579343e08d1f26483b327cb308e8159",
@@ -60,7 +60,9 @@ def test_a_changed_file_is_sent_again(aws: FakeAws, folder: Path, copy: Callable
 
 
 @pytest.mark.usefixtures("kms")
-def test_where_etags_are_opaque_the_metadata_tell(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
+def test_with_opaque_etags_the_checksum_in_the_metadata_is_compared(
+    aws: FakeAws, folder: Path, copy: Callable[..., Any]
+) -> None:
     copy(folder)
     stored = aws.client("s3").head_object(Bucket=BUCKET, Key=f"raw/usage/dt={DAY}/portland.json")
     assert stored["Metadata"] == {"source-md5": MD5_OF_USAGE}
@@ -144,7 +146,9 @@ def test_an_empty_listing_fails_and_changes_nothing(
     assert sent(aws) == set()
 
 
-def test_a_day_without_usage_is_skipped_where_that_is_set(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
+def test_a_day_without_usage_is_skipped_if_the_setting_says_so(
+    aws: FakeAws, folder: Path, copy: Callable[..., Any]
+) -> None:
     # Given a source that has all but the day's usage
     (folder / "usage" / f"dt={DAY}" / "portland.json").unlink()
     with pytest.raises(AirflowSkipException, match=f"no file under {folder}/usage/dt={DAY}/"):
@@ -156,20 +160,20 @@ def test_a_day_without_usage_is_skipped_where_that_is_set(aws: FakeAws, folder: 
     assert raw(aws) == {}
 
 
-def test_a_source_that_does_not_exist_is_named(copy: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_missing_source_is_an_error_of_its_setting(copy: Callable[..., Any], tmp_path: Path) -> None:
     with pytest.raises(AirflowFailException, match=r"SMART_HUB_SOURCE: expected a folder that exists.*/sorce'"):
         copy(tmp_path / "sorce")
     with pytest.raises(AirflowFailException, match="SMART_HUB_SOURCE: the bucket no-such does not exist"):
         copy("s3://no-such/prefix")
 
 
-def test_a_file_where_its_table_would_not_look_is_named(folder: Path, copy: Callable[..., Any]) -> None:
+def test_a_file_outside_its_partitions_folder_is_an_error(folder: Path, copy: Callable[..., Any]) -> None:
     (folder / "mappings" / "stray.json").write_text("m\n")
     with pytest.raises(AirflowFailException, match=r"mappings/stray.json lies outside a folder mappings/state"):
         copy(folder)
 
 
-def test_files_that_athena_does_not_read_are_left_out(
+def test_files_that_athena_ignores_are_not_copied(
     aws: FakeAws, folder: Path, copy: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "rates" / ".DS_Store").write_text("x")
@@ -180,7 +184,7 @@ def test_files_that_athena_does_not_read_are_left_out(
 
 
 @pytest.mark.parametrize("prefix", ["", "/export/hubs"])
-def test_a_source_in_s3_is_copied_by_s3(aws: FakeAws, copy: Callable[..., Any], prefix: str) -> None:
+def test_objects_are_copied_within_s3(aws: FakeAws, copy: Callable[..., Any], prefix: str) -> None:
     # Given the raw files in another bucket
     aws.add_bucket("upstream")
     for name, text in FILES.items():
@@ -195,7 +199,7 @@ def test_a_source_in_s3_is_copied_by_s3(aws: FakeAws, copy: Callable[..., Any], 
     assert sent(aws) == {"rates/rates.xml"}
 
 
-def test_a_source_in_s3_is_known_by_its_etag_where_the_copy_has_another(aws: FakeAws, copy: Callable[..., Any]) -> None:
+def test_an_object_whose_copy_has_another_etag_is_not_copied_again(aws: FakeAws, copy: Callable[..., Any]) -> None:
     aws.add_bucket("upstream")
     for name, text in FILES.items():
         aws.put("upstream", name, text, etag="0" * 32 + "-2")  # uploaded in two parts
@@ -204,9 +208,7 @@ def test_a_source_in_s3_is_known_by_its_etag_where_the_copy_has_another(aws: Fak
     assert sent(aws) == set()
 
 
-def test_only_content_that_is_not_registered_is_to_be_converted(
-    aws: FakeAws, folder: Path, copy: Callable[..., Any]
-) -> None:
+def test_registered_contents_are_not_converted_again(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
     # Given mappings whose content was already converted
     content = copy(folder)["content_hashes"]
     aws.partitions["mapping_versions", content["mappings"]] = "s3://the-data/warehouse/mapping_versions/"
@@ -214,7 +216,7 @@ def test_only_content_that_is_not_registered_is_to_be_converted(
     assert sorted(copy(folder)["new"]) == ["locations", "rates"]
 
 
-def test_what_the_catalog_has_is_not_crawled_again(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
+def test_partitions_in_the_catalog_are_not_crawled_again(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
     # Given a day that was crawled, and rates that were converted
     content = copy(folder)["content_hashes"]
     aws.crawl()
@@ -232,7 +234,7 @@ def test_what_the_catalog_has_is_not_crawled_again(aws: FakeAws, folder: Path, c
     assert copy(folder)["crawl"] == ["rates"]
 
 
-def test_a_day_and_a_state_that_the_catalog_lacks_are_crawled(
+def test_a_day_or_state_that_is_missing_in_the_catalog_is_crawled(
     aws: FakeAws, folder: Path, copy: Callable[..., Any]
 ) -> None:
     content = copy(folder)["content_hashes"]
@@ -260,7 +262,7 @@ def test_counts_are_logged(
     assert f"usage/dt={DAY}/: 0 sent, 1 unchanged, 0 deleted" in logged
 
 
-def test_links_are_followed_by_the_names_that_they_have_in_the_source(
+def test_links_are_followed_and_their_names_are_kept(
     aws: FakeAws, folder: Path, copy: Callable[..., Any], tmp_path: Path
 ) -> None:
     # Given links to a folder of a state, to a folder within a day, and to a file
@@ -304,7 +306,7 @@ def test_two_links_to_one_folder_are_both_followed(
     assert {"mappings/state=wa/a.json", "mappings/state=ca/a.json"} <= raw(aws).keys()
 
 
-def test_links_that_lead_in_circles_or_nowhere_are_named(
+def test_cyclic_and_broken_links_are_reported(
     aws: FakeAws, folder: Path, copy: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     # Given links to the folder itself, to the source, to each other, to themselves and to nothing; and a pipe
@@ -337,7 +339,7 @@ def test_links_that_lead_in_circles_or_nowhere_are_named(
         assert f"{day / name} is skipped: it is {reason}" in caplog.messages
 
 
-def test_a_folder_that_cannot_be_read_is_no_empty_folder(
+def test_an_unreadable_folder_is_an_error(
     folder: Path, copy: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     locked, iterdir = folder / "mappings" / "state=or", Path.iterdir
@@ -352,7 +354,7 @@ def test_a_folder_that_cannot_be_read_is_no_empty_folder(
         copy(folder)
 
 
-def test_an_empty_file_is_copied_and_harmless(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
+def test_an_empty_file_is_copied(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
     (folder / "usage" / f"dt={DAY}" / "empty.json").touch()
     copy(folder)
     assert raw(aws) == {**FILES, f"usage/dt={DAY}/empty.json": ""}

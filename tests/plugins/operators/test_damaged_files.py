@@ -41,7 +41,9 @@ def put(folder: Path, **files: bytes) -> None:
         ("A.Zst", ZSTD, "A.zst"),
     ],
 )
-def test_a_whole_file_is_copied_once(aws: FakeAws, folder: Path, copy: Copy, name: str, body: bytes, key: str) -> None:
+def test_an_intact_file_is_copied_once(
+    aws: FakeAws, folder: Path, copy: Copy, name: str, body: bytes, key: str
+) -> None:
     (folder / USAGE / name).write_bytes(body)
     assert copy(folder)["damaged"] == []
     assert compressed(aws) == {f"{USAGE}/{key}": body}
@@ -60,7 +62,7 @@ def test_a_whole_file_is_copied_once(aws: FakeAws, folder: Path, copy: Copy, nam
         ("a.json.zst", ZSTD[:-1], "it is truncated"),
     ],
 )
-def test_a_damaged_file_is_set_aside_and_named(
+def test_a_damaged_file_is_set_aside_and_reported(
     aws: FakeAws,
     folder: Path,
     copy: Copy,
@@ -88,7 +90,7 @@ def test_damaged_files_are_listed_in_order(folder: Path, copy: Copy) -> None:
 
 
 @pytest.mark.parametrize("mirror", ["true", "false"])
-def test_a_damaged_file_takes_the_place_of_its_earlier_version_until_it_is_whole(
+def test_a_damaged_file_replaces_its_earlier_version_until_it_is_repaired(
     aws: FakeAws, folder: Path, copy: Copy, mirror: str
 ) -> None:
     # given a day with an intact file
@@ -108,9 +110,7 @@ def test_a_damaged_file_takes_the_place_of_its_earlier_version_until_it_is_whole
     assert compressed(aws) == {f"{USAGE}/a.gz": WHOLE}
 
 
-def test_a_damaged_file_that_the_source_no_longer_has_goes_with_mirroring(
-    aws: FakeAws, folder: Path, copy: Copy
-) -> None:
+def test_mirroring_deletes_a_damaged_file_that_the_source_no_longer_has(aws: FakeAws, folder: Path, copy: Copy) -> None:
     put(folder, a_gz=CUT_OFF)
     copy(folder)
     (folder / USAGE / "a.gz").unlink()
@@ -120,7 +120,7 @@ def test_a_damaged_file_that_the_source_no_longer_has_goes_with_mirroring(
     assert compressed(aws) == {}
 
 
-def test_another_days_damaged_files_are_left_alone(aws: FakeAws, folder: Path, copy: Copy) -> None:
+def test_damaged_files_of_another_day_are_not_deleted(aws: FakeAws, folder: Path, copy: Copy) -> None:
     other = "raw/damaged/usage/dt=2019-12-22/a.gz"
     aws.put(BUCKET, other, CUT_OFF)
     put(folder, a_gz=WHOLE)
@@ -128,7 +128,7 @@ def test_another_days_damaged_files_are_left_alone(aws: FakeAws, folder: Path, c
     assert other in aws.buckets[BUCKET]
 
 
-def test_a_file_that_was_copied_unchecked_is_checked(aws: FakeAws, folder: Path, copy: Copy) -> None:
+def test_a_file_that_was_copied_without_a_check_is_checked(aws: FakeAws, folder: Path, copy: Copy) -> None:
     # given a damaged file that an earlier release copied
     put(folder, a_gz=CUT_OFF)
     aws.put(BUCKET, f"raw/{USAGE}/a.gz", CUT_OFF)
@@ -137,14 +137,14 @@ def test_a_file_that_was_copied_unchecked_is_checked(aws: FakeAws, folder: Path,
 
 
 @pytest.mark.usefixtures("kms")
-def test_where_etags_are_opaque_the_metadata_tell(aws: FakeAws, folder: Path, copy: Copy) -> None:
+def test_with_opaque_etags_the_checksum_in_the_metadata_is_compared(aws: FakeAws, folder: Path, copy: Copy) -> None:
     put(folder, a_gz=WHOLE, b_gz=CUT_OFF)
     assert copy(folder)["damaged"] == [f"{USAGE}/b.gz"]
     assert copy(folder)["damaged"] == [f"{USAGE}/b.gz"]
     assert sent(aws) == set()
 
 
-def test_a_day_whose_files_are_all_damaged_fails_and_names_them(aws: FakeAws, folder: Path, copy: Copy) -> None:
+def test_a_day_fails_if_all_its_files_are_damaged(aws: FakeAws, folder: Path, copy: Copy) -> None:
     # given a day that was copied completely
     put(folder, a_gz=WHOLE, b_gz=WHOLE)
     (folder / USAGE / "portland.json").unlink()
@@ -174,7 +174,7 @@ def test_damaged_reference_data_fail_the_run(aws: FakeAws, folder: Path, copy: C
     assert len(compressed(aws)) == 1
 
 
-def test_a_long_list_of_damaged_files_is_cut(folder: Path, copy: Copy) -> None:
+def test_a_long_list_of_damaged_files_is_truncated(folder: Path, copy: Copy) -> None:
     (folder / USAGE / "portland.json").unlink()
     put(folder, **{f"{number:02}_gz": b"" for number in range(23)})
     with pytest.raises(AirflowFailException, match=r"/19\.gz \(it is empty\) and 3 more\. Replace"):
@@ -190,7 +190,7 @@ def upstream(aws: FakeAws) -> str:
     return "s3://upstream/hubs"
 
 
-def test_a_source_in_s3_is_read_once_for_the_check(aws: FakeAws, upstream: str, copy: Copy) -> None:
+def test_an_object_of_the_source_is_read_once_for_the_check(aws: FakeAws, upstream: str, copy: Copy) -> None:
     whole, damaged = f"hubs/{USAGE}/a.json.gz", f"hubs/{USAGE}/b.json.zst"
     aws.put("upstream", whole, WHOLE)
     aws.put("upstream", damaged, ZSTD[:-1])
@@ -223,7 +223,7 @@ def test_an_object_that_is_replaced_after_its_check_is_not_copied(
     assert compressed(aws) == {}
 
 
-def test_two_files_that_would_have_one_key_are_named(aws: FakeAws, upstream: str, copy: Copy) -> None:
+def test_two_files_with_the_same_key_are_an_error(aws: FakeAws, upstream: str, copy: Copy) -> None:
     for name in ("a.GZ", "a.gz"):
         aws.put("upstream", f"hubs/{USAGE}/{name}", WHOLE)
     with pytest.raises(AirflowFailException, match=rf"/{USAGE}/a\.GZ and {USAGE}/a\.gz would both be copied to"):

@@ -22,18 +22,18 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("state", ["STOPPED", "ERROR", "EXPIRED", "FAILED", "TIMEOUT"])
-def test_any_other_end_than_success_is_a_failure(hook: Any, state: str) -> None:
+def test_every_final_state_but_success_is_a_failure(hook: Any, state: str) -> None:
     hook.state = state
     with pytest.raises(AirflowException, match=r"jr_1 Run State: (FAILED|TIMEOUT): rates\.xml, row 3: no state"):
         hook.job_completion("smart-hub-rates", "jr_1")
 
 
-def test_a_job_that_succeeded_succeeds(hook: Any) -> None:
+def test_a_successful_job_succeeds(hook: Any) -> None:
     hook.state = "SUCCEEDED"
     assert hook.job_completion("smart-hub-rates", "jr_1")["JobRunState"] == "SUCCEEDED"
 
 
-def test_a_failed_crawl_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_a_failed_crawl_has_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     # given a crawler whose last crawl has failed for a reason
     def wait(*_: Any) -> None:
         raise WaiterError("crawler_ready", "terminal failure", {})

@@ -100,13 +100,15 @@ def test_locations_without_their_header_fail_the_run(
     assert f"{LOCATIONS}{suffix}" not in stored(aws)
 
 
-def test_locations_that_cannot_be_read_here_are_copied_unchecked(aws: FakeAws, folder: Path, copy: Copy) -> None:
+def test_locations_in_an_unsupported_compression_are_copied_without_a_check(
+    aws: FakeAws, folder: Path, copy: Copy
+) -> None:
     (folder / f"{LOCATIONS}.bz2").write_bytes(b"BZh9")
     copy(folder)
     assert stored(aws)[f"{LOCATIONS}.bz2"] == b"BZh9"
 
 
-def test_locations_that_lie_there_without_a_check_are_checked(aws: FakeAws, copy: Copy) -> None:
+def test_locations_that_were_copied_without_a_check_are_checked(aws: FakeAws, copy: Copy) -> None:
     # given a file without a header that an earlier release copied from another bucket
     aws.add_bucket("upstream")
     for name, text in FILES.items():

@@ -43,7 +43,7 @@ def run(
 
 
 @pytest.mark.parametrize("table", INSIGHT_TABLES)
-def test_an_insight_is_made_beside_the_published_one(aws: FakeAws, run: Callable[..., Any], table: str) -> None:
+def test_an_insight_is_written_to_a_new_version(aws: FakeAws, run: Callable[..., Any], table: str) -> None:
     answer, version = run(table)
 
     made = {
@@ -62,7 +62,7 @@ def test_an_insight_is_made_beside_the_published_one(aws: FakeAws, run: Callable
     assert asked["ResultConfiguration"] == {"OutputLocation": f"s3://{BUCKET}/athena-results/{RUN}/"}
 
 
-def test_a_statement_has_what_earlier_tasks_made(aws: FakeAws, run: Callable[..., Any]) -> None:
+def test_a_statement_reads_the_tables_of_earlier_tasks(aws: FakeAws, run: Callable[..., Any]) -> None:
     run("daily_device_cost")
     run("peak_shift")
     run("hub_day_summary")
@@ -75,7 +75,7 @@ def test_a_statement_has_what_earlier_tasks_made(aws: FakeAws, run: Callable[...
     assert f"TIMESTAMP '{DAY} 00:00:00'" in third
 
 
-def test_a_deferred_query_hands_on_the_same(settings_of: Callable[..., Any], context_of: Callable[..., Any]) -> None:
+def test_a_deferred_query_has_the_same_result(settings_of: Callable[..., Any], context_of: Callable[..., Any]) -> None:
     # given a deployment that defers all operators, when the query has ended
     context = context_of(EARLIER)
     operator = InsightOperator(task_id="insight", insight="peak_shift", settings=settings_of())
@@ -92,7 +92,7 @@ def test_a_failed_query_is_reported_with_athenas_reason(aws: FakeAws, run: Calla
         run("daily_device_cost")
 
 
-def test_a_table_that_is_gone_says_where_to_clear_from(aws: FakeAws, run: Callable[..., Any]) -> None:
+def test_a_missing_table_names_the_task_to_clear(aws: FakeAws, run: Callable[..., Any]) -> None:
     del aws.tables[PUBLISHED]
     aws.outcome = lambda statement: ("FAILED", "TABLE_NOT_FOUND: Table does not exist")
     with pytest.raises(AirflowFailException, match=rf"{PUBLISHED} does not exist.*step_3_convert"):

@@ -65,7 +65,7 @@ def moved(aws: FakeAws) -> Callable[[str], None]:
     return note
 
 
-def test_rejects_then_usage_then_cost_then_insights_then_the_views(
+def test_tables_are_published_in_order_and_then_the_views(
     aws: FakeAws, operator: PublishOperator, context: Any
 ) -> None:
     # given a day that was never published
@@ -79,14 +79,14 @@ def test_rejects_then_usage_then_cost_then_insights_then_the_views(
         assert statement.endswith(f"WHERE content = '{CONTENT[data_set]}'")
 
 
-def test_a_day_that_was_published_before_is_moved(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
+def test_the_partitions_of_a_published_day_are_moved(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
     aws.partitions.update({(table, DAY): "s3://before/" for table in LOCATIONS})
     aws.on_success = moved(aws)
     operator.execute(context)
     assert aws.statements[:7] == changes(SET)
 
 
-def test_a_partition_that_somebody_else_has_added_meanwhile_is_moved(
+def test_a_partition_that_another_client_adds_in_the_meantime_is_moved(
     aws: FakeAws, operator: PublishOperator, context: Any
 ) -> None:
     # given: the statement changes nothing, for the partition is there by then
@@ -98,19 +98,19 @@ def test_a_partition_that_somebody_else_has_added_meanwhile_is_moved(
     assert {table: aws.partitions[table, DAY] for table in LOCATIONS} == LOCATIONS
 
 
-def test_a_day_that_is_there_already_is_left_alone(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
+def test_a_day_that_is_published_already_is_not_changed(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
     aws.partitions.update({(table, DAY): location for table, location in LOCATIONS.items()})
     operator.execute(context)
     assert not any(statement.startswith("ALTER TABLE") for statement in aws.statements)
 
 
-def test_each_change_is_waited_for_before_the_next(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
+def test_each_statement_ends_before_the_next_one_starts(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
     operator.execute(context)
     operations = [operation for operation, _ in aws.calls if operation.endswith("QueryExecution")]
     assert operations[:6] == ["StartQueryExecution", "GetQueryExecution"] * 3
 
 
-def test_a_table_that_cannot_be_switched_leaves_those_after_it(
+def test_after_a_failed_statement_no_other_table_is_changed(
     aws: FakeAws, operator: PublishOperator, context: Any
 ) -> None:
     aws.outcome = lambda statement: ("FAILED", "no") if "TABLE readings ADD" in statement else ("SUCCEEDED", "")
@@ -120,7 +120,7 @@ def test_a_table_that_cannot_be_switched_leaves_those_after_it(
 
 
 @pytest.mark.parametrize("table", ["readings", "usage_cost", "daily_device_cost", "hourly_load", "hub_day_summary"])
-def test_a_version_that_is_gone_is_not_published(
+def test_a_version_without_objects_is_not_published(
     aws: FakeAws, operator: PublishOperator, context: Any, table: str
 ) -> None:
     del aws.buckets[BUCKET][f"{PREFIXES[table]}part-0"]
@@ -129,7 +129,7 @@ def test_a_version_that_is_gone_is_not_published(
     assert aws.statements == []
 
 
-def test_the_asset_tells_what_came_out_and_what_it_took(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
+def test_the_asset_event_has_counts_and_costs(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
     # given three queries of the run: one that read 20 MB, a CREATE TABLE AS that read 1 MB, a change of the catalog
     aws.executed = [
         ("DML", "SELECT 1", 20_000_000),
@@ -154,13 +154,13 @@ def test_the_asset_tells_what_came_out_and_what_it_took(aws: FakeAws, operator: 
     }
 
 
-def test_what_was_published_is_noted_once_it_is(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
+def test_a_publication_is_recorded(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
     operator.execute(context)
     (key,) = [key for key in aws.buckets[BUCKET] if key.startswith(f"publications/dt={DAY}/")]
     assert json.loads(aws.buckets[BUCKET][key].value) == LOCATIONS
 
 
-def test_what_was_not_published_is_not_noted(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
+def test_a_failed_publish_is_not_recorded(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
     aws.outcome = lambda statement: ("FAILED", "no") if "TABLE usage_cost ADD" in statement else ("SUCCEEDED", "")
     with pytest.raises(RuntimeError, match="FAILED: no"):
         operator.execute(context)
@@ -210,7 +210,7 @@ def roll_back(
     return run
 
 
-def test_a_day_goes_back_to_what_was_published_before(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
+def test_roll_back_publishes_the_previous_version(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
     # given three versions published one after the other, when the day is rolled back, expect the second one
     assert roll_back("va", "vb", "vc") == published_as(aws, "vb")
 
@@ -220,11 +220,11 @@ def test_a_second_roll_back_undoes_the_first(aws: FakeAws, roll_back: Callable[.
     assert roll_back() == published_as(aws, "vb")
 
 
-def test_a_publish_that_was_repeated_is_one(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
+def test_a_repeated_publish_counts_once(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
     assert roll_back("va", "vb", "vb") == published_as(aws, "va")
 
 
-def test_a_publish_that_died_half_way_is_rolled_back_to_the_one_before(
+def test_an_incomplete_publish_is_rolled_back_to_the_version_before_the_last_publication(
     aws: FakeAws, roll_back: Callable[..., Any]
 ) -> None:
     # given a day published twice, and a third publish that has moved one table and then died
@@ -234,13 +234,15 @@ def test_a_publish_that_died_half_way_is_rolled_back_to_the_one_before(
     assert roll_back() == published_as(aws, "va")
 
 
-def test_a_day_that_was_published_once_stays(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
+def test_roll_back_fails_if_the_day_was_published_once(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
     with pytest.raises(AirflowFailException, match=f"{DAY} has no version before"):
         roll_back("va")
     assert {location for (_, _), location in aws.partitions.items()} == set(published_as(aws, "va").values())
 
 
-def test_a_day_that_another_version_of_the_project_published_stays(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
+def test_roll_back_fails_if_another_release_published_the_previous_version(
+    aws: FakeAws, roll_back: Callable[..., Any]
+) -> None:
     # given a publication of version 1.0, which had the table usage instead of readings
     old = {name.replace("readings", "usage"): place for name, place in published_as(aws, "v0").items()}
     Publications(aws.client("s3"), BUCKET).add(DAY, "v0", Publication(datetime(2020, 1, 1, tzinfo=UTC), old))
@@ -258,7 +260,7 @@ def test_roll_back_fails_if_the_previous_version_has_no_objects(aws: FakeAws, ro
     assert aws.partitions["readings", DAY] == published_as(aws, "va")["readings"]
 
 
-def test_a_day_with_an_active_run_is_left_to_it(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
+def test_roll_back_fails_if_a_run_of_the_day_is_active(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
     aws.put(BUCKET, f"staging/{RUN}/run_id", RUN_ID)
     with pytest.raises(AirflowFailException, match=f"a run of {DAY} is active .*{RUN_ID}"):
         roll_back("va", "vb", active={RUN_ID})

@@ -61,7 +61,7 @@ def test_a_data_set_is_refreshed_in_full_and_waited_for(quicksight: Stubber, ref
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
-def test_a_refresh_that_fails_fails_its_task(
+def test_a_failed_refresh_fails_its_task(
     quicksight: Stubber, refresh: Any, status: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     version, start = refresh
@@ -79,7 +79,7 @@ def test_a_refresh_that_fails_fails_its_task(
         assert "DATA_SOURCE_AUTH_FAILED" in str(raised.value) + caplog.text
 
 
-def test_a_refusal_fails_the_task_so_that_it_is_tried_again(quicksight: Stubber, refresh: Any) -> None:
+def test_a_refused_request_fails_the_task(quicksight: Stubber, refresh: Any) -> None:
     _, start = refresh
     quicksight.add_client_error("create_ingestion", "LimitExceededException", "32 a day")
 

@@ -85,7 +85,7 @@ def remove(aws: Aws) -> list[str]:
     return lines
 
 
-def test_what_arrives_while_the_bucket_is_emptied_goes_too(aws: Aws) -> None:
+def test_objects_that_arrive_while_the_bucket_is_emptied_are_deleted(aws: Aws) -> None:
     lines: list[str] = []
     for keys in (("a", "b"), ("late",), ()):
         aws.lists(*keys)
@@ -97,7 +97,7 @@ def test_what_arrives_while_the_bucket_is_emptied_goes_too(aws: Aws) -> None:
     assert lines == ["smart-hub-data: emptied, 3 objects deleted"]
 
 
-def test_a_bucket_that_fills_as_fast_as_it_is_emptied_is_given_up(aws: Aws) -> None:
+def test_emptying_fails_if_objects_keep_arriving(aws: Aws) -> None:
     for _ in range(5):
         aws.lists("a")
         aws.deletes("a")
@@ -116,13 +116,13 @@ def test_an_object_that_cannot_be_deleted_is_named(aws: Aws) -> None:
         teardown.empty(aws.client("s3"), BUCKET, print)
 
 
-def test_a_bucket_that_is_gone_is_empty(aws: Aws) -> None:
+def test_a_missing_bucket_counts_as_empty(aws: Aws) -> None:
     aws.s3.add_client_error("list_object_versions", "NoSuchBucket", http_status_code=404)
 
     teardown.empty(aws.client("s3"), BUCKET, print)
 
 
-def test_crawl_job_run_and_query_are_stopped_and_waited_for_before_the_bucket_is_emptied(aws: Aws) -> None:
+def test_crawls_job_runs_and_queries_end_before_the_bucket_is_emptied(aws: Aws) -> None:
     aws.stack("CREATE_COMPLETE")
     aws.holds(
         ("AWS::Glue::Crawler", "smart-hub-usage"),
@@ -156,7 +156,7 @@ def test_crawl_job_run_and_query_are_stopped_and_waited_for_before_the_bucket_is
     ]
 
 
-def test_a_crawl_that_ends_by_itself_before_it_is_stopped_is_no_error(aws: Aws) -> None:
+def test_a_crawl_may_end_before_it_is_stopped(aws: Aws) -> None:
     aws.stack("CREATE_COMPLETE")
     aws.holds(("AWS::Glue::Crawler", "smart-hub-usage"))
     aws.glue.add_response("get_crawler", {"Crawler": {"State": "RUNNING"}})
@@ -167,7 +167,7 @@ def test_a_crawl_that_ends_by_itself_before_it_is_stopped_is_no_error(aws: Aws) 
     remove(aws)
 
 
-def test_a_deletion_that_failed_because_of_a_late_object_is_tried_again(aws: Aws) -> None:
+def test_a_deletion_that_fails_because_of_a_late_object_is_repeated(aws: Aws) -> None:
     events = [
         {
             "StackId": STACK_ID,
@@ -202,7 +202,7 @@ def test_a_deletion_that_failed_because_of_a_late_object_is_tried_again(aws: Aws
     ]
 
 
-def test_a_stack_that_something_works_on_keeps_its_data(aws: Aws) -> None:
+def test_a_stack_that_is_being_updated_keeps_its_data(aws: Aws) -> None:
     aws.stack("UPDATE_IN_PROGRESS")
 
     with pytest.raises(StackError, match="smart-hub is in state UPDATE_IN_PROGRESS: wait"):
@@ -216,7 +216,7 @@ def test_a_protected_stack_keeps_its_data(aws: Aws) -> None:
         remove(aws)
 
 
-def test_where_there_is_no_stack_there_is_nothing_to_do(aws: Aws) -> None:
+def test_a_missing_stack_is_reported(aws: Aws) -> None:
     aws.no_stack()
     assert remove(aws) == ["smart-hub: there is no such stack"]
 
@@ -247,9 +247,7 @@ def context(stack: str = "smart-hub", **active: int) -> Any:
 
 @pytest.mark.parametrize("kind", ["TeardownPreviewOperator", "TeardownOperator"])
 @pytest.mark.parametrize("dag_id", ["smart_hub_usage", "smart_hub_roll_back"])
-def test_while_runs_are_active_nothing_is_looked_at_or_removed(
-    operator: Callable[..., Any], kind: str, dag_id: str
-) -> None:
+def test_teardown_fails_while_runs_are_active(operator: Callable[..., Any], kind: str, dag_id: str) -> None:
     from airflow.sdk.exceptions import AirflowFailException
 
     with pytest.raises(AirflowFailException, match=f"2 runs of {dag_id} are queued or running"):
@@ -257,21 +255,21 @@ def test_while_runs_are_active_nothing_is_looked_at_or_removed(
 
 
 @pytest.mark.parametrize("kind", ["TeardownPreviewOperator", "TeardownOperator"])
-def test_another_stacks_name_removes_nothing(operator: Callable[..., Any], kind: str) -> None:
+def test_teardown_fails_if_another_stack_is_named(operator: Callable[..., Any], kind: str) -> None:
     from airflow.sdk.exceptions import AirflowFailException
 
     with pytest.raises(AirflowFailException, match="the stack of this deployment is smart-hub, not 'other'"):
         operator(kind).execute(context("other"))
 
 
-def test_settings_that_are_wrong_remove_nothing(operator: Callable[..., Any]) -> None:
+def test_teardown_fails_if_a_setting_is_wrong(operator: Callable[..., Any]) -> None:
     from airflow.sdk.exceptions import AirflowFailException
 
     with pytest.raises(AirflowFailException, match="SMART_HUB_MIRROR"):
         operator("TeardownOperator", SMART_HUB_MIRROR="perhaps").execute(context())
 
 
-def test_an_airflow_whose_role_is_gone_is_told_what_is_left_to_do(
+def test_without_its_role_the_teardown_names_the_command_to_run(
     operator: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow.sdk.exceptions import AirflowFailException

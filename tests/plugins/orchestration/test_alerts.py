@@ -20,12 +20,12 @@ REPOSITORY = Path(__file__).parents[3]
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 
 
-def test_nobody_is_told_without_a_topic(settings_of: Callable[..., Any]) -> None:
+def test_without_a_topic_there_are_no_alerts(settings_of: Callable[..., Any]) -> None:
     assert failure_alerts(settings_of()) == []
     assert late_run_alert(settings_of()) is None
 
 
-def test_a_failed_task_is_told_with_its_error_and_log(aws: FakeAws, settings_of: Callable[..., Any]) -> None:
+def test_the_alert_of_a_failed_task_has_its_error_and_log(aws: FakeAws, settings_of: Callable[..., Any]) -> None:
     aws.client("sns").create_topic(Name="alarms")
     (notifier,) = failure_alerts(settings_of(SMART_HUB_SNS_TOPIC_ARN=TOPIC))
     task_instance = SimpleNamespace(task_id="audit", log_url="http://airflow/log")
@@ -40,7 +40,7 @@ def test_a_failed_task_is_told_with_its_error_and_log(aws: FakeAws, settings_of:
     assert json.loads(told["Message"]) == {"default": message}
 
 
-def test_every_task_of_all_dags_and_every_run_of_a_day_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_tasks_and_daily_runs_have_alerts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMART_HUB_SNS_TOPIC_ARN", TOPIC)
     dags: dict[str, Any] = DagBag(dag_folder=REPOSITORY / "dags").dags
 
@@ -53,7 +53,7 @@ def test_every_task_of_all_dags_and_every_run_of_a_day_is_watched(monkeypatch: p
     assert DagSerialization.from_dict(DagSerialization.to_dict(dag)).dag_id == "smart_hub_usage"
 
 
-def test_the_dag_of_the_page_runs_on_the_days_of_the_asset(tmp_path: Path) -> None:
+def test_the_example_dag_in_the_docs_is_scheduled_by_the_asset(tmp_path: Path) -> None:
     page = (REPOSITORY / "docs" / "events.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     (tmp_path / "bills.py").write_text(code)

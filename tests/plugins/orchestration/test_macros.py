@@ -33,7 +33,7 @@ def fixed_clock(monkeypatch: pytest.MonkeyPatch) -> None:
         (None, "2026-02-28", None, "2026-02-28"),
     ],
 )
-def test_parameter_goes_before_partition_key_before_logical_date(
+def test_the_parameter_takes_precedence_over_partition_key_and_logical_date(
     context_of: ContextOf, parameter: str | None, partition_key: str | None, ds: str | None, day: str
 ) -> None:
     context = context_of(params={"usage_date": parameter}, partition_key=partition_key)
@@ -45,12 +45,12 @@ def test_parameter_goes_before_partition_key_before_logical_date(
     assert template.render(**context, **macros.MACROS) == day
 
 
-def test_a_run_without_any_day_says_how_to_give_one(context_of: ContextOf) -> None:
+def test_a_run_without_a_day_is_an_error_that_names_the_parameter(context_of: ContextOf) -> None:
     with pytest.raises(AirflowFailException, match="parameter usage_date"):
         macros.usage_day(context_of(partition_key=None))
 
 
-def test_a_partition_key_that_is_no_day_is_named(context_of: ContextOf) -> None:
+def test_a_partition_key_must_be_a_day(context_of: ContextOf) -> None:
     with pytest.raises(AirflowFailException, match=r"partition key: expected .* got 'us-west'"):
         macros.usage_day(context_of(partition_key="us-west"))
 
@@ -95,12 +95,12 @@ def test_the_event_of_a_function(context_of: ContextOf) -> None:
     }
 
 
-def test_a_missing_result_says_where_to_clear_from(context_of: ContextOf) -> None:
+def test_a_missing_result_names_the_task_to_clear(context_of: ContextOf) -> None:
     with pytest.raises(AirflowFailException, match="step_3_convert has no result: clear the run from there"):
         macros.function_result(context_of(), "step_3_convert")
 
 
-def test_tasks_without_work_are_skipped_and_the_result_is_kept() -> None:
+def test_tasks_without_work_are_skipped_and_the_result_is_pushed() -> None:
     # given a result of step 1 in which only rates are new and only usage must be crawled
     result = {"new": ["rates"], "crawl": ["usage"], "damaged": []}
     pushed: dict[str, Any] = {}
@@ -114,5 +114,5 @@ def test_tasks_without_work_are_skipped_and_the_result_is_kept() -> None:
     assert pushed == {"return_value": result}
 
 
-def test_without_an_idle_task_the_step_ends_as_usual() -> None:
+def test_if_all_tasks_have_work_none_is_skipped() -> None:
     macros.skip_unneeded({"job": ("new", "rates")})({}, {"new": ["rates"]})

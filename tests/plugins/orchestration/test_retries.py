@@ -23,7 +23,7 @@ def raised(kind: str) -> ValueError:
 
 
 @pytest.mark.parametrize("kind", ["InvalidEvent", "NonRetryableError"])
-def test_what_would_end_the_same_way_is_not_tried_again(kind: str) -> None:
+def test_errors_that_a_retry_cannot_repair_are_not_retried(kind: str) -> None:
     decision = FunctionRetryPolicy().evaluate(raised(kind), 1, 3)
     assert (decision.action, decision.reason) == (RetryAction.FAIL, "clear the run from step_3_convert")
 
@@ -41,11 +41,11 @@ def test_what_would_end_the_same_way_is_not_tried_again(kind: str) -> None:
         ConnectionError("reset"),
     ],
 )
-def test_any_other_error_is_tried_again(exception: Exception) -> None:
+def test_other_errors_are_retried(exception: Exception) -> None:
     assert FunctionRetryPolicy().evaluate(exception, 1, 3).action == RetryAction.DEFAULT
 
 
-def test_the_names_are_those_of_the_functions_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_functions_define_the_errors_of_the_policy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(Path(__file__).parents[3] / "include" / "lambdas")
     event = importlib.import_module("event")
     names = {name for name, kind in vars(event).items() if isinstance(kind, type) and issubclass(kind, Exception)}
@@ -60,14 +60,14 @@ def test_the_names_are_those_of_the_functions_errors(monkeypatch: pytest.MonkeyP
         ("ClientError: An error occurred (SlowDown)", RetryAction.DEFAULT),
     ],
 )
-def test_faulty_rates_are_not_converted_again(said: str, action: RetryAction) -> None:
+def test_invalid_rates_are_not_retried(said: str, action: RetryAction) -> None:
     # given the error of StrictGlueJobHook, with the last line of the job's script
     failed = AirflowException(f"Exiting Job jr_1 Run State: FAILED: {said}")
 
     assert JobRetryPolicy().evaluate(failed, 1, 3).action == action
 
 
-def test_the_name_is_that_of_the_jobs_error() -> None:
+def test_the_job_defines_the_error_of_the_policy() -> None:
     script = load(Path(__file__).parents[3] / "include" / "glue" / "rates_xml_to_parquet.py")
 
     assert script.RatesError.__name__ == "RatesError"

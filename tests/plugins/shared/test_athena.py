@@ -29,7 +29,7 @@ def athena_with(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     return make
 
 
-def test_statements_are_started_before_the_first_is_waited_for(
+def test_all_statements_are_started_before_the_runner_waits(
     aws: FakeAws, athena_with: Callable[..., AthenaRunner]
 ) -> None:
     assert athena_with().run("SELECT 1", "SELECT 2") == ["1", "2"]
@@ -42,7 +42,7 @@ def test_statements_are_started_before_the_first_is_waited_for(
     assert aws.stopped == []
 
 
-def test_a_query_runs_in_the_workgroup_and_database_under_the_attempts_token(
+def test_a_query_has_workgroup_database_output_and_token(
     aws: FakeAws, athena_with: Callable[..., AthenaRunner]
 ) -> None:
     athena_with().run("SELECT 1")
@@ -69,14 +69,14 @@ def test_another_attempt_or_statement_has_another_token() -> None:
     assert {len(token) for token in tokens} == {64}
 
 
-def test_a_running_query_is_asked_for_again(aws: FakeAws, athena_with: Callable[..., AthenaRunner]) -> None:
+def test_the_runner_polls_until_a_query_ends(aws: FakeAws, athena_with: Callable[..., AthenaRunner]) -> None:
     states = iter(["QUEUED", "RUNNING", "RUNNING", "SUCCEEDED"])
     aws.outcome = lambda statement: (next(states), "")
     athena_with().run("SELECT 1")
     assert len(aws.called("GetQueryExecution")) == 4
 
 
-def test_when_one_fails_the_others_are_stopped(aws: FakeAws, athena_with: Callable[..., AthenaRunner]) -> None:
+def test_if_a_query_fails_the_others_are_stopped(aws: FakeAws, athena_with: Callable[..., AthenaRunner]) -> None:
     # Given three queries, the second of which fails while the third runs
     outcomes = {"SELECT 1": "SUCCEEDED", "SELECT 2": "FAILED", "SELECT 3": "RUNNING"}
     aws.outcome = lambda statement: (outcomes[statement], "TABLE_NOT_FOUND: t")
@@ -87,14 +87,14 @@ def test_when_one_fails_the_others_are_stopped(aws: FakeAws, athena_with: Callab
     assert aws.stopped == ["3"]
 
 
-def test_when_time_runs_out_all_are_stopped(aws: FakeAws, athena_with: Callable[..., AthenaRunner]) -> None:
+def test_on_a_timeout_all_queries_are_stopped(aws: FakeAws, athena_with: Callable[..., AthenaRunner]) -> None:
     aws.outcome = lambda statement: ("RUNNING", "")
     with pytest.raises(QueryTimedOut, match="time ran out while RUNNING"):
         athena_with(seconds=0.2).run("SELECT 1", "SELECT 2")
     assert sorted(aws.stopped) == ["1", "2"]
 
 
-def test_when_a_statement_cannot_be_started_those_before_are_stopped(
+def test_if_a_statement_cannot_be_started_the_earlier_ones_are_stopped(
     aws: FakeAws, athena_with: Callable[..., AthenaRunner]
 ) -> None:
     from botocore.exceptions import ParamValidationError
@@ -105,7 +105,7 @@ def test_when_a_statement_cannot_be_started_those_before_are_stopped(
     assert aws.stopped == ["1"]
 
 
-def test_stop_stops_what_runs(aws: FakeAws, athena_with: Callable[..., AthenaRunner]) -> None:
+def test_stop_cancels_running_queries(aws: FakeAws, athena_with: Callable[..., AthenaRunner]) -> None:
     # Given a query that is killed from outside, as a signal does, while it is waited for
     athena = athena_with()
 
@@ -119,7 +119,7 @@ def test_stop_stops_what_runs(aws: FakeAws, athena_with: Callable[..., AthenaRun
     assert aws.stopped == ["1"]
 
 
-def test_a_query_that_cannot_be_stopped_hides_neither_the_error_nor_the_others(
+def test_if_a_query_cannot_be_stopped_the_others_are_stopped_and_the_first_error_is_raised(
     aws: FakeAws, athena_with: Callable[..., AthenaRunner]
 ) -> None:
     # Given three queries, of which the first fails and the second cannot be stopped

@@ -18,7 +18,7 @@ def test_a_run_needs_a_day() -> None:
         layout.run_name("yesterday", RUN_ID)
 
 
-def test_a_version_begins_with_its_runs_digits() -> None:
+def test_a_version_begins_with_the_hash_of_its_run() -> None:
     # printf 2019-12-21-19b04f5690f1 | sha256sum begins with f605cc1d, that of 0199c0de with dc4c6016
     assert layout.version_name(RUN, "0199c0de") == "vf605cc1ddc4c6016"
 
@@ -49,7 +49,7 @@ def test_a_compressed_raw_file_has_the_suffix_that_athena_knows(name: str, key: 
     assert layout.raw_key(name) == key
 
 
-def test_what_is_named_is_known_again() -> None:
+def test_versions_are_parsed_from_table_names_and_locations() -> None:
     assert layout.staging_table("usage", "v1") == "staging_usage_v1"
     version = layout.version_name(RUN, "0199c0de")
 

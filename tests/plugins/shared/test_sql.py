@@ -32,7 +32,7 @@ def test_a_value_that_could_be_sql_is_refused(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["s3://b-1/warehouse/usage/dt=2019-12-21/version=v0/", "staging_usage_v0", "1.5"])
-def test_names_locations_and_numbers_are_fine(value: str) -> None:
+def test_names_locations_and_numbers_are_accepted(value: str) -> None:
     assert render("${a}", {"a": value}) == value
 
 
