@@ -1,6 +1,6 @@
-"""AWS in memory behind real botocore clients: S3, Glue's catalog and SNS are moto's, Athena's queries a double of ours.
+"""AWS in memory behind real botocore clients: moto's S3, Glue and SNS, and a double of Athena.
 
-moto runs no SQL: a test says how a query ends, and what it leaves behind.
+moto runs no SQL: a test sets how each query ends, and what it writes.
 """
 
 from collections.abc import Callable, Iterator, MutableMapping
@@ -24,9 +24,9 @@ DAY = "2019-12-21"
 RUN_ID = "manual__1"
 # `printf manual__1 | sha256sum` begins with 19b04f5690f1.
 RUN = "2019-12-21-19b04f5690f1"
-# The most objects that S3 deletes in one request.
+# The maximum of objects that S3 deletes in one request.
 MAX_DELETED = 1000
-# Of every table and partition.
+# The columns of every table and partition.
 COLUMNS = [{"Name": "loc_id", "Type": "string"}]
 
 _REGION = "us-east-1"
@@ -34,7 +34,7 @@ _SESSION: Any = boto3.session.Session("test", "test", region_name=_REGION)
 
 
 class Refused(Exception):
-    """An error as the service answers it: HTTP status and code."""
+    """An error response: HTTP status and code."""
 
     def __init__(self, status: int, code: str, message: str = "") -> None:
         self.status, self.code, self.message = status, code, message or code
@@ -42,7 +42,7 @@ class Refused(Exception):
 
 @cache
 def _client(service: str, config: Config | None = None) -> Any:
-    """A client of the current FakeAws; all tests share it, because making one takes longer than most of them."""
+    """A client of the current FakeAws, shared by all tests, because creating one takes longer than most of them."""
     client: Any = _SESSION.client(service, config=config)
     client.meta.events.register_first("before-parameter-build.*", _remember)
     client.meta.events.register_first("before-call.*", lambda **call: FakeAws.current._answer(**call))
@@ -84,10 +84,10 @@ class Partitions(MutableMapping[tuple[str, str], str]):
 
 
 class FakeAws:
-    """The AWS of one test, to be made under moto's ``mock_aws``.
+    """The AWS of one test; needs moto's ``mock_aws``.
 
-    buckets: bucket -> key -> object. tables: of the database, by name. partitions: (table, value) -> location.
-    calls: all requests as (operation, parameters), in order. statements: what Athena was sent, in order.
+    buckets: bucket -> key -> moto's object. tables: name -> moto's table. partitions: (table, value) -> location.
+    calls: all requests as (operation, parameters), in order. statements: those that Athena was sent, in order.
     executed: type, text and scanned bytes of queries with a UUID, which begins with their number.
     outcome: state, and reason, of a statement. rows: result of a SELECT, header first.
     refusal: the error with which every request is answered, if any.
@@ -125,7 +125,7 @@ class FakeAws:
         self._s3.create_bucket(name, _REGION)
 
     def put(self, bucket: str, key: str, body: str | bytes = "", **given: Any) -> FakeKey:
-        """An object, modified now. given: its ``etag`` or time (``modified``), if it is to have others."""
+        """Adds an object, modified at `now`. given: another ``etag``, another time (``modified``)."""
         data = body.encode() if isinstance(body, str) else body
         stored = self._s3.put_object(bucket, key, data, etag=given.get("etag"), disable_notification=True)
         stored.last_modified = given.get("modified", self.now)
@@ -151,7 +151,7 @@ class FakeAws:
         return [parameters for name, parameters in self.calls if name == operation]
 
     def _answer(self, model: Any, context: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]] | None:
-        """The HTTP response and the parsed answer of what is ours; None hands the request to moto."""
+        """The HTTP response and the parsed body, if the request is not for moto."""
         parameters = context["fake_parameters"]
         self.calls.append((model.name, parameters))
         try:
@@ -167,7 +167,7 @@ class FakeAws:
         validate_parameters(answer, model.output_shape)
         return SimpleNamespace(status_code=200), {**answer, "ResponseMetadata": {"HTTPStatusCode": 200}}
 
-    # What moto lacks
+    # Not in moto
 
     def _GetWorkGroup(self, WorkGroup: str) -> dict[str, Any]:
         if WorkGroup not in self.workgroups:

@@ -1,4 +1,4 @@
-"""docker-compose.yaml as it stands: what it promises without an engine. `make test-compose` runs it."""
+"""Rules for docker-compose.yaml that need no Docker; `make test-compose` runs it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from smart_hub.core import settings as smart_hub
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<text>[^}]*))?\}")
 ONCE = {"init", "demo"}
 PUBLISHED = {"api-server", "local-aws"}
-# What Airflow's own image says, or what has no meaning in a container.
+# Set by Airflow's image, or meaningless in a container.
 NOT_IN_CONTAINERS = {
     "AIRFLOW_HOME",
     "AIRFLOW__CORE__DAGS_FOLDER",
@@ -43,7 +43,7 @@ def airflow(compose: dict[str, Any]) -> dict[str, str]:
 
 
 def variables() -> dict[str, re.Match[str]]:
-    """What the file asks the environment or .env for, by name."""
+    """The variables of the file, by name."""
     return {one["name"]: one for one in VARIABLE.finditer((ROOT / "docker-compose.yaml").read_text())}
 
 
@@ -123,11 +123,11 @@ def test_only_volumes_for_state_are_writable(compose: dict[str, Any]) -> None:
 
 
 def test_there_is_no_secret_in_the_file(compose: dict[str, Any]) -> None:
-    # given every value whose name says that it is one, but for the local AWS's own keys, which are no secret
+    # given all values with the name of a secret, except for the keys of the local AWS
     for service in compose["services"].values():
         for name, value in service.get("environment", {}).items():
             if re.search(r"PASSWORD|SECRET|KEY", name) and not name.startswith("AWS_"):
-                # expect nothing but a variable that must be set
+                # expect a required variable
                 assert (found := VARIABLE.fullmatch(value)), name
                 assert found["kind"] == "?", name
     url = compose["services"]["init"]["environment"]["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
@@ -150,19 +150,19 @@ def test_the_example_has_all_variables() -> None:
 def test_airflow_is_configured_as_by_make_demo(
     airflow: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given the configuration of `make demo`, were its services those of the containers
+    # given the configuration of `make demo` for the containers' addresses
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     demo = airflow_environment(Containers())
     for name in NOT_IN_CONTAINERS:
         del demo[name]
 
-    # expect the same settings, and the package's others as the user has them
+    # expect the same settings, and the package's other settings from the user's environment
     passed = {name for name, value in airflow.items() if value == f"${{{name}:-}}"}
     assert airflow.keys() - passed == demo.keys()
     assert passed == smart_hub.SETTINGS.keys() - demo.keys()
     found = json.loads(airflow.pop("AIRFLOW_CONN_AWS_DEFAULT"))
     assert found == json.loads(demo["AIRFLOW_CONN_AWS_DEFAULT"])
-    # with values of their own for the keys and where things are
+    # with other values for keys and addresses only
     own = {name for name in demo if name in airflow and airflow[name] != demo[name]}
     assert own == {
         *keys.airflow(),

@@ -23,14 +23,14 @@ ROW = {
 
 
 def row(**changes: str) -> str:
-    """One row in one line; `start` and `end` stand for from and to."""
+    """One row in one line; `start` and `end` set from and to."""
     names = {"start": "from", "end": "to"}
     fields = {**ROW, **{names.get(name, name): value for name, value in changes.items()}}
     return "<row>{}</row>".format("".join(f"<{name}>{text}</{name}>" for name, text in fields.items()))
 
 
 def root(*rows: str) -> str:
-    """A file with a row a line, the first one in line 2."""
+    """A file with one row a line, from line 2 on."""
     return "<root>\n{}\n</root>\n".format("\n".join(rows))
 
 
@@ -81,7 +81,7 @@ def test_rows_of_several_hours_become_one_row_an_hour_for_any_chunk_size(script:
 
 
 def test_a_row_that_the_parser_reports_at_the_end_of_the_file(script: ModuleType) -> None:
-    # expat 2.6 and later retries a token that came in parts when there is twice as much, or the file ends
+    # expat 2.6 and later parses an incomplete token again when its input has doubled, or at the end of the file
     start, end = root(row()).split("</row>")
     chunks = [start.encode(), b"<!--" + b"x" * 1000, b"--></row>" + end.encode()]
     assert [found.texts for found in script.parse(FILE, chunks)] == [ROW]
@@ -190,7 +190,7 @@ def test_a_long_value_is_refused_at_once_and_truncated_in_the_message(script: Mo
     with pytest.raises(script.RatesError) as caught:
         list(script.parse(FILE, endless()))
     assert f"'{'1' * 40}…' is not cents per kWh" in str(caught.value)
-    # what just fits is shown whole
+    # a text of the maximum length is not truncated
     assert f"'{'x' * 40}' is not" in refusal(script, root(row(state="x" * 40)))
     assert f"'{'x' * 40}…' is not" in refusal(script, root(row(state="x" * 41)))
 
@@ -346,7 +346,7 @@ def test_two_rates_for_an_hour_name_both_rows(script: ModuleType) -> None:
 
 def test_the_same_row_twice_is_two_rates(script: ModuleType) -> None:
     assert "row 2, line 3: ca 2019-12 hour 0 has a rate already" in refusal(script, root(row(), row()))
-    # the tenth of ten, whose place stands before that of the second in the alphabet
+    # the tenth of ten rows, whose name sorts before that of the second
     states = [*(f"a{letter}" for letter in "abcdefghi"), "ab"]
     assert f"row 10, line 11: ab 2019-12 hour 0 has a rate already, from {FILE}, row 2, line 3" in refusal(
         script, root(*(row(state=state) for state in states))

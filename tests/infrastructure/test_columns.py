@@ -1,4 +1,4 @@
-"""The tables' and views' columns: what the template says of them, and that who spells them elsewhere says the same."""
+"""The template's columns have comments, and audit and page use the same columns."""
 
 from pathlib import Path
 from typing import Any
@@ -42,18 +42,18 @@ def test_raw_lines_begin_with_the_first_usage_day() -> None:
 
 
 def test_every_column_and_partition_key_has_a_comment() -> None:
-    said = {}
+    comments_of = {}
     for table in (item["TableInput"] for item in of_type("AWS::Glue::Table").values()):
-        shown = table["StorageDescriptor"]["Columns"] + table.get("PartitionKeys", [])
-        for column in shown:
-            said[f"{table['Name']}.{column['Name']}"] = (table["TableType"], column.get("Comment"))
+        all_columns = table["StorageDescriptor"]["Columns"] + table.get("PartitionKeys", [])
+        for column in all_columns:
+            comments_of[f"{table['Name']}.{column['Name']}"] = (table["TableType"], column.get("Comment"))
 
-    # Of a view the first publish would drop them, with CREATE OR REPLACE VIEW.
-    assert {name for name, (kind, comment) in said.items() if not comment and kind != "VIRTUAL_VIEW"} == set()
-    assert {name for name, (kind, comment) in said.items() if comment and kind == "VIRTUAL_VIEW"} == set()
-    # https://docs.aws.amazon.com/glue/latest/webapi/API_Column.html; and CloudFormation gives what is not ASCII back as
+    # Views have none: CREATE OR REPLACE VIEW of the first publish would drop them.
+    assert {name for name, (kind, comment) in comments_of.items() if not comment and kind != "VIRTUAL_VIEW"} == set()
+    assert {name for name, (kind, comment) in comments_of.items() if comment and kind == "VIRTUAL_VIEW"} == set()
+    # https://docs.aws.amazon.com/glue/latest/webapi/API_Column.html; and CloudFormation replaces non-ASCII ones by
     # question marks: https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/814
-    comments = {name: comment for name, (_, comment) in said.items() if comment}
+    comments = {name: comment for name, (_, comment) in comments_of.items() if comment}
     assert {name for name, comment in comments.items() if len(comment) > 255 or not comment.isascii()} == set()
 
 

@@ -1,4 +1,4 @@
-"""The templates as text: what holds of them wherever they are deployed."""
+"""Rules for the templates that hold for every deployment."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.cfn import resolved
 
 INFRASTRUCTURE = Path(__file__).resolve().parents[2] / "include" / "infrastructure"
 
-# Actions of Glue that no resource can be named for:
+# Glue's actions without resource-level permissions:
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsglue.html
 WITHOUT_RESOURCE = {
     "glue:CreateClassifier",
@@ -42,7 +42,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def allowed() -> list[Any]:
-    """Every statement of both templates that allows something, with the name of its resource."""
+    """All Allow statements of both templates, by the name of their resource."""
     found = []
     for loaded in (BOOTSTRAP, MAIN):
         for name, item in loaded["Resources"].items():
@@ -61,7 +61,7 @@ def allowed() -> list[Any]:
 def test_a_template_is_within_cloudformations_limits(file: str) -> None:
     text = (INFRASTRUCTURE / file).read_text()
 
-    # The bootstrap stack goes in the request, the main one lies in the former's bucket:
+    # The bootstrap template is sent in the request, the main one from a bucket:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
     assert len(text.encode()) <= (51_200 if file == "bootstrap.yaml" else 1_000_000)
     # no aliases: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
@@ -123,7 +123,7 @@ def test_the_deployment_role_may_create_update_and_delete_every_kind_of_resource
         "AWS::S3::Bucket": "s3:{}Bucket",
         "AWS::S3::BucketPolicy": "s3:{}BucketPolicy",
     }
-    # where creating or updating goes by another name
+    # create and update actions with other names
     other = {
         "s3:CreateBucketPolicy": "s3:PutBucketPolicy",
         "s3:UpdateBucketPolicy": "s3:PutBucketPolicy",
@@ -176,7 +176,7 @@ def test_tables_lie_where_the_layout_says() -> None:
     tables = [one["TableInput"] for one in of_type("AWS::Glue::Table").values()]
     found = {one["Name"]: one["StorageDescriptor"].get("Location") for one in tables}
     expected = {
-        # readings and the lines that they came in are two tables of one prefix
+        # raw_usage and raw_usage_lines have the same prefix
         name: raw_prefix(name.removeprefix("raw_").removesuffix("_lines"))
         if name.startswith("raw_")
         else table_prefix(name)

@@ -1,4 +1,4 @@
-"""The functions as Lambda runs them: their environment, the statements beside them, AWS in memory."""
+"""The functions' environment, their statements, and AWS in memory."""
 
 import sys
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ sys.path.insert(0, str(REPOSITORY / "include" / "lambdas"))
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
-    """AWS with an empty data bucket, the tables of converted reference data, and raw tables that were crawled.
+    """AWS with an empty data bucket, the tables of converted reference data, and crawled raw tables.
 
-    No readings of a hub repeat.
+    No reading is repeated.
     """
     import event
 

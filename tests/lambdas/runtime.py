@@ -27,7 +27,7 @@ from tests.fake_aws import FakeAws
 
 REGION = "us-east-1"
 
-# How soon a server sees that it is to stop; the default of half a second adds up over the tests.
+# How often a server checks whether to stop; the default of half a second adds up over the tests.
 _STOP_POLL_SECONDS = 0.02
 _API = "/2018-06-01/runtime"
 _ARN = f"arn:aws:lambda:{REGION}:000000000000:function:"
@@ -36,7 +36,7 @@ _POSTED = re.compile(rf"{_API}/(?:invocation/(?P<request>[^/]+)/(?P<kind>respons
 
 @dataclass(frozen=True)
 class Message:
-    """What a function's process told Lambda.
+    """A message of a function's process to Lambda.
 
     kind: next (it waits for an event), response, error, init/error, or exit; request: id of the invocation that it is
     about, if any; body: the JSON document, or the exit status.
@@ -68,7 +68,7 @@ class _Request(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing: the tests look at what was asked."""
+        """Logs nothing: the tests check the requests."""
 
     def body(self) -> bytes:
         return self.rfile.read(int(self.headers["Content-Length"]))
@@ -169,14 +169,14 @@ class Function:
         self.api.close()
 
     def says(self, seconds: float = 30) -> Message:
-        """The next message of the process; fails when there is none in time, as then Lambda ends the process."""
+        """The next message of the process; fails if there is none in time, when Lambda would end the process."""
         try:
             return self.api.said.get(timeout=seconds)
         except queue.Empty:
             raise AssertionError(f"nothing said within {seconds} s; printed:\n{self.log.read_text()}") from None
 
     def ready(self) -> None:
-        """Waits for the process to ask for an event; fails when it does anything else."""
+        """Waits for the process to ask for an event; fails if it does anything else."""
         message = self.says()
         assert message.kind == "next", f"{message}; printed:\n{self.log.read_text()}"
 
@@ -198,18 +198,18 @@ class Function:
         return answer
 
     def cpu_seconds(self) -> float:
-        """CPU time of the process so far; other work on the machine does not stretch it."""
+        """CPU time of the process so far, which does not depend on the load of the machine."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def peak_memory(self) -> int:
-        """Bytes of memory that the process has had at most."""
+        """The maximum of the process's memory in bytes."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024
 
 
 class AwsServer(ThreadingHTTPServer):
-    """A FakeAws over HTTP: AWS JSON for Athena and Glue, of S3 the listing."""
+    """A FakeAws over HTTP: Athena, Glue, and S3's listings."""
 
     def __init__(self, aws: FakeAws) -> None:
         super().__init__(("127.0.0.1", 0), _AwsRequest)

@@ -1,4 +1,4 @@
-"""The three functions: what they refuse, which statements they run in which order, what they leave out."""
+"""The three functions: invalid events, their statements and the order of these, and errors."""
 
 import re
 from types import SimpleNamespace
@@ -16,8 +16,8 @@ from smart_hub.shared.layout import VERSION_PATTERN
 from tests.fake_aws import BUCKET, DAY, RUN, FakeAws
 
 VERSION = "v0123456789abcdef"
-READINGS = "staging_readings_v1111111111111111"
-PRICED = "staging_usage_cost_v2222222222222222"
+READINGS_TABLE = "staging_readings_v1111111111111111"
+COST_TABLE = "staging_usage_cost_v2222222222222222"
 
 Handler = Any
 
@@ -27,34 +27,34 @@ def event_of(content_hashes: dict[str, str], **fields: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def contents(aws: FakeAws) -> dict[str, str]:
-    """The content of raw mappings, locations and rates of one object each."""
-    contents = {}
+def content_hashes(aws: FakeAws) -> dict[str, str]:
+    """The content hashes of raw mappings, locations and rates with one object each."""
+    content_hashes = {}
     for data_set in ("mappings", "locations", "rates"):
         key = f"raw/{data_set}/file"
-        contents[data_set] = content_hash([(key, aws.put(BUCKET, key, data_set).etag)])
-    return contents
+        content_hashes[data_set] = content_hash([(key, aws.put(BUCKET, key, data_set).etag)])
+    return content_hashes
 
 
 @pytest.fixture
-def convert_event(contents: dict[str, str]) -> dict[str, Any]:
-    return event_of({name: contents[name] for name in ("mappings", "locations")})
+def convert_event(content_hashes: dict[str, str]) -> dict[str, Any]:
+    return event_of({name: content_hashes[name] for name in ("mappings", "locations")})
 
 
 @pytest.fixture
-def transform_event(aws: FakeAws, contents: dict[str, str]) -> dict[str, Any]:
-    """Of a run whose readings are staged and whose reference data are converted."""
-    aws.add_tables(READINGS)
+def transform_event(aws: FakeAws, content_hashes: dict[str, str]) -> dict[str, Any]:
+    """The event of a run with staged readings and converted reference data."""
+    aws.add_tables(READINGS_TABLE)
     for data_set, table in {"mappings": "mapping", "locations": "location", "rates": "rate"}.items():
-        register(aws, f"{table}_versions", contents[data_set])
-    return event_of(contents, readings_table=READINGS, damaged=[])
+        register(aws, f"{table}_versions", content_hashes[data_set])
+    return event_of(content_hashes, readings_table=READINGS_TABLE, damaged=[])
 
 
 @pytest.fixture
 def compact_event(aws: FakeAws) -> dict[str, Any]:
-    """Of a run whose priced usage is staged."""
-    aws.add_tables(PRICED)
-    return event_of({}, cost_table=PRICED, files=1)
+    """The event of a run with staged usage_cost."""
+    aws.add_tables(COST_TABLE)
+    return event_of({}, cost_table=COST_TABLE, files=1)
 
 
 def register(aws: FakeAws, table: str, content: str) -> None:
@@ -62,19 +62,19 @@ def register(aws: FakeAws, table: str, content: str) -> None:
 
 
 def created(aws: FakeAws) -> list[str]:
-    """The tables that the statements create, in order."""
+    """The created tables, in order."""
     return re.findall(r"^CREATE TABLE (\w+)", "\n".join(aws.statements), re.MULTILINE)
 
 
 def write_files(aws: FakeAws, count: int) -> None:
-    """Lets each query leave so many objects where it was told to write."""
+    """Makes each query write so many objects to its location."""
 
-    def written(statement: str) -> None:
+    def write(statement: str) -> None:
         for location in re.findall(r"external_location = 's3://the-data/(.+)'", statement):
             for number in range(count):
                 aws.put(BUCKET, f"{location}part-{number}", "rows")
 
-    aws.on_success = written
+    aws.on_success = write
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_convert_writes_reference_data_before_the_readings(
         "readings_table": f"staging_readings_{VERSION}",
         "readings_location": f"s3://{BUCKET}/warehouse/readings/dt={DAY}/version={VERSION}/verdict=used/",
     }
-    # The readings are joined with the locations of this very content, once that is registered
+    # expect the readings to be joined with the registered locations of this content
     content = convert_event["content_hashes"]
     assert f"content = '{content['locations']}'" in aws.statements[2]
     operations = [operation for operation, _ in aws.calls]
@@ -195,7 +195,7 @@ def test_convert_keeps_one_of_repeated_readings_in_another_version(
     assert (first, everything) == (f"staging_readings_{VERSION}", f"staging_all_readings_{VERSION}")
     assert f"external_location = 's3://{BUCKET}/staging/{RUN}/{VERSION}/all_readings/'" in aws.statements[-2]
     assert f"FROM {everything}" in aws.statements[-1]
-    # expect a version that the clean-up knows for one of this run
+    # expect a version that the clean-up recognizes as one of this run
     version = distinct.removeprefix("staging_readings_")
     assert version != VERSION
     assert version[:9] == VERSION[:9]
@@ -211,7 +211,7 @@ def test_convert_does_not_register_raw_data_that_change_in_the_meantime(
 ) -> None:
     # Given mappings that are replaced while they are converted
     aws.on_success = lambda statement: aws.put(BUCKET, "raw/mappings/file", "replaced")
-    # When they are, expect an error that says from where to clear, and no registration
+    # expect an error that names the task to clear, and no registration
     with pytest.raises(RuntimeError, match=r"raw/mappings/ has changed .* clear the run from step_1"):
         convert.handler(convert_event, context)
     assert aws.converted == {}
@@ -233,11 +233,11 @@ def test_the_first_of_two_registrations_is_kept(aws: FakeAws, convert_event: dic
     assert aws.partitions["mapping_versions", content] == f"s3://{BUCKET}/warehouse/mapping_versions/first/"
 
 
-@pytest.mark.parametrize(("seconds", "most_left"), [(30.0, 30.0), (31.0, 30.5), (900.0, 32.0)])
+@pytest.mark.parametrize(("seconds", "max_left"), [(30.0, 30.0), (31.0, 30.5), (900.0, 32.0)])
 def test_convert_stops_its_queries_half_a_minute_before_lambdas_timeout(
-    aws: FakeAws, convert_event: dict[str, Any], monkeypatch: pytest.MonkeyPatch, seconds: float, most_left: float
+    aws: FakeAws, convert_event: dict[str, Any], monkeypatch: pytest.MonkeyPatch, seconds: float, max_left: float
 ) -> None:
-    # given queries that go on, and so many seconds until Lambda ends the function
+    # given queries that do not end, and so many seconds until Lambda's timeout
     aws.outcome = lambda statement: ("RUNNING", "")
     left = [seconds]
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: int(1000 * left[0]))
@@ -251,7 +251,7 @@ def test_convert_stops_its_queries_half_a_minute_before_lambdas_timeout(
         convert.handler(convert_event, context)
     assert sorted(aws.stopped) == ["1", "2"]
     assert aws.converted == {}
-    assert 30 <= left[0] <= most_left
+    assert 30 <= left[0] <= max_left
 
 
 def test_a_request_times_out_within_the_reserve(aws: FakeAws, convert_event: dict[str, Any], context: Any) -> None:
@@ -285,7 +285,7 @@ def test_transform_prices_then_collects_the_rejects(
     assert f"external_location = 's3://{BUCKET}/staging/{RUN}/{VERSION}/usage_cost/'" in aws.statements[0]
     for content in transform_event["content_hashes"].values():
         assert f"content = '{content}'" in aws.statements[0]
-    # One after the other: rejects read what was priced
+    # expect one after the other, because rejects read usage_cost
     operations = [operation for operation, _ in aws.calls if operation.endswith("QueryExecution")]
     assert operations == ["StartQueryExecution", "GetQueryExecution"] * 2
 
@@ -296,7 +296,7 @@ def test_transform_rejects_each_damaged_file(aws: FakeAws, transform_event: dict
 
     transform.handler({**transform_event, "damaged": damaged}, context)
 
-    # expect one reject for each, with its exact name
+    # expect one reject for each file, with its exact name
     inserts = [" ".join(statement.split()) for statement in aws.statements[2:]]
     assert [statement.partition(" SELECT ")[0] for statement in inserts] == [
         f"INSERT INTO staging_usage_rejects_{VERSION}"
@@ -314,8 +314,8 @@ def test_damaged_must_be_a_list_of_names(transform_event: dict[str, Any], contex
 def test_transform_names_the_task_to_clear_if_its_readings_are_missing(
     aws: FakeAws, transform_event: dict[str, Any], context: Any
 ) -> None:
-    del aws.tables[READINGS]
-    with pytest.raises(RuntimeError, match=rf"smart_hub.{READINGS} does not exist.*from step_3_convert"):
+    del aws.tables[READINGS_TABLE]
+    with pytest.raises(RuntimeError, match=rf"smart_hub.{READINGS_TABLE} does not exist.*from step_3_convert"):
         transform.handler(transform_event, context)
     assert aws.statements == []
 
@@ -347,7 +347,7 @@ def test_compact_writes_the_given_number_of_files(
     (statement,) = aws.statements
     assert f"bucket_count = {files}" in statement
     assert f"external_location = '{location}'" in statement
-    assert f"FROM {PRICED}" in statement
+    assert f"FROM {COST_TABLE}" in statement
 
 
 def test_compact_fails_when_athena_wrote_a_bucket_in_two_files(
@@ -366,6 +366,6 @@ def test_compact_leaves_a_day_without_rows_to_the_audit(
 
 
 def test_compact_fails_if_its_input_is_missing(aws: FakeAws, compact_event: dict[str, Any], context: Any) -> None:
-    del aws.tables[PRICED]
-    with pytest.raises(RuntimeError, match=rf"{PRICED} does not exist"):
+    del aws.tables[COST_TABLE]
+    with pytest.raises(RuntimeError, match=rf"{COST_TABLE} does not exist"):
         compact.handler(compact_event, context)

@@ -37,11 +37,11 @@ CONTENT_HASHES = {
     "locations": content_hash([("raw/locations/file", "l")]),
     "rates": content_hash([("raw/rates/file", "r")]),
 }
-OF_ALL = {"day": DAY, "run": RUN, "version": VERSION}
+COMMON = {"day": DAY, "run": RUN, "version": VERSION}
 EVENTS: dict[str, dict[str, Any]] = {
-    "convert": {**OF_ALL, "content_hashes": {name: CONTENT_HASHES[name] for name in ("mappings", "locations")}},
-    "transform": {**OF_ALL, "content_hashes": CONTENT_HASHES, "readings_table": READINGS, "damaged": []},
-    "compact": {**OF_ALL, "content_hashes": {}, "cost_table": PRICED, "files": 1},
+    "convert": {**COMMON, "content_hashes": {name: CONTENT_HASHES[name] for name in ("mappings", "locations")}},
+    "transform": {**COMMON, "content_hashes": CONTENT_HASHES, "readings_table": READINGS, "damaged": []},
+    "compact": {**COMMON, "content_hashes": {}, "cost_table": PRICED, "files": 1},
 }
 
 Start = Callable[..., Function]
@@ -49,7 +49,7 @@ Start = Callable[..., Function]
 
 @pytest.fixture
 def task(tmp_path: Path) -> Path:
-    """The folder in which Lambda has unpacked the package."""
+    """The folder of the unpacked package."""
     folder = tmp_path / "task"
     with zipfile.ZipFile(io.BytesIO(package.lambda_zip())) as archive:
         archive.extractall(folder)
@@ -70,9 +70,9 @@ def launch(task: Path, tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture
 def aws() -> Iterator[FakeAws]:
-    """AWS where all raw data lie and were crawled, readings and priced usage are staged, and rates are converted.
+    """AWS with crawled raw data, staged readings and usage_cost, and converted rates.
 
-    No readings of a hub repeat.
+    No reading is repeated.
     """
     with mock_aws():
         fake = FakeAws(BUCKET)
@@ -151,15 +151,15 @@ def test_a_package_without_a_module_fails_at_the_start(start: Start, task: Path)
     ],
 )
 def test_a_valid_event_is_answered(aws: FakeAws, start: Start, name: str, expected: dict[str, str]) -> None:
-    # Given converted reference data, for transform, and queries that write a file each
+    # Given queries that write a file each, and converted reference data for transform
     if name == "transform":
         register_references(aws)
     aws.on_success = partial(write_a_file, aws)
     function = start(name)
     function.ready()
-    # When it is invoked twice, as a Clear does
+    # When it is invoked twice, as after a Clear
     answers = [function.invoke({**EVENTS[name], "version": version}) for version in (VERSION, "v" + "f" * 16)]
-    # Expect the second answer to be of its own version
+    # Expect each result to have its own version
     assert [(answer.kind, answer.body) for answer in answers] == [
         ("response", expected),
         ("response", json.loads(json.dumps(expected).replace(VERSION, "v" + "f" * 16))),
@@ -188,48 +188,48 @@ def test_an_invalid_event_names_its_field_and_the_next_one_is_answered(aws: Fake
     aws.on_success = partial(write_a_file, aws)
     function = start(name)
     function.ready()
-    # When it gets event after event, expect each to be refused before AWS is asked for anything
+    # When it gets invalid events, expect each to be refused before any request to AWS
     for event, field in INVALID[name]:
         answer = function.invoke(event)
         assert (answer.kind, answer.body["errorType"]) == ("error", "InvalidEvent")
         assert answer.body["errorMessage"].startswith((f"{field}:", f"{field} are ")), answer.body
         assert f"[ERROR] InvalidEvent: {field}" in function.log.read_text()
     assert aws.calls == []
-    # and a valid one to be answered after them all
+    # and a valid event to be answered afterwards
     assert function.invoke(EVENTS[name]).kind == "response"
 
 
 def test_a_failed_query_gives_athenas_reason(aws: FakeAws, start: Start) -> None:
-    # Given mappings that Athena cannot read, and locations whose query goes on
+    # Given mappings that Athena cannot read, and a query of locations that does not end
     reason = "HIVE_BAD_DATA: Error parsing field value 'x' for field 3"
     aws.outcome = lambda statement: ("FAILED", reason) if "raw_mappings" in statement else ("RUNNING", "")
     function = start("convert")
     function.ready()
     answer = function.invoke(EVENTS["convert"])
-    # Expect Athena's reason, and no query left behind
+    # Expect Athena's reason, and the other query to be stopped
     assert (answer.kind, answer.body["errorType"]) == ("error", "QueryFailed")
     first_line = f"CREATE TABLE staging_mappings_{VERSION}"
     assert answer.body["errorMessage"] == f"FAILED: {reason} (query 1: {first_line} …)"
     assert aws.stopped == ["2"]
     assert aws.converted == {}
-    # and the same process to do it once the data are right
+    # and the same process to succeed when the data are valid
     aws.outcome = lambda statement: ("SUCCEEDED", "")
     assert function.invoke(EVENTS["convert"]).kind == "response"
 
 
 def test_queries_are_stopped_before_lambda_ends_the_function(aws: FakeAws, start: Start) -> None:
-    # Given queries that go on, and little more time than the function keeps in hand
+    # Given queries that do not end, and little more time than the function's reserve
     aws.outcome = lambda statement: ("RUNNING", "")
     function = start("convert")
     function.ready()
     answer = function.invoke(EVENTS["convert"], seconds=RESERVE_SECONDS + 1)
-    # Expect an answer, in time, that says why, and no query left behind
+    # Expect an error in time, and all queries to be stopped
     assert (answer.kind, answer.body["errorType"]) == ("error", "QueryTimedOut")
     first_line = f"CREATE TABLE staging_mappings_{VERSION}"
     assert answer.body["errorMessage"] == f"stopped, time ran out while RUNNING (query 1: {first_line} …)"
     assert sorted(aws.stopped) == ["1", "2"]
     assert aws.converted == {}
-    # and the same process to do it when Athena has recovered
+    # and the same process to succeed when queries end
     aws.outcome = lambda statement: ("SUCCEEDED", "")
     assert function.invoke(EVENTS["convert"]).kind == "response"
 
@@ -288,7 +288,7 @@ def test_a_day_is_converted(local_aws: LocalAws, launch: Start) -> None:
         settings["Handler"].removesuffix(".handler"), local_aws.endpoint, settings["Environment"]["Variables"]
     )
     function.ready()
-    answer = function.invoke({**OF_ALL, "content_hashes": contents})
+    answer = function.invoke({**COMMON, "content_hashes": contents})
 
     # Expect every line with its verdict, in Parquet, and the reference data registered by content
     location = f"s3://{bucket}/warehouse/readings/dt={DAY}/version={VERSION}/verdict=used/"

@@ -1,4 +1,4 @@
-"""Airflow in a folder of its own, before anything imports it; AWS in memory."""
+"""A temporary AIRFLOW_HOME, set before Airflow is imported, and AWS in memory."""
 
 import hashlib
 import os
@@ -38,13 +38,13 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
 
 @pytest.fixture
 def kms(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Objects whose ETags are not the MD5 of their bodies, as those that S3 encrypts with KMS."""
+    """Makes ETags differ from the MD5 of the body, as for objects that S3 encrypts with KMS."""
     monkeypatch.setattr(FakeKey, "etag", property(lambda key: f'"{hashlib.md5(b"kms" + key.value).hexdigest()}"'))
 
 
 @pytest.fixture
 def settings_of(tmp_path: Path) -> Callable[..., Any]:
-    """Settings of a deployment with the data bucket and the package's own include folder; more by keyword."""
+    """Makes settings with the data bucket, the package's include folder and the given ones."""
     from smart_hub.core.settings import Settings
 
     def make(**environ: str) -> Settings:
@@ -62,7 +62,7 @@ class Outlets(dict[Any, Any]):
 
 
 class TaskInstance:
-    """Of Airflow's task instance what the operators use; earlier results and active runs are given."""
+    """The part of Airflow's task instance that the operators use, with results of earlier tasks and active runs."""
 
     def __init__(self, results: dict[str, Any], active: set[str]) -> None:
         self.id = "0199c0de-0000-7000-8000-000000000001"
@@ -79,7 +79,7 @@ class TaskInstance:
 
 @pytest.fixture
 def context_of() -> Callable[..., Any]:
-    """The context of a task of the run of 2019-12-21, as Airflow gives it."""
+    """Makes the context of a task in the run of 2019-12-21."""
 
     def make(results: dict[str, Any] | None = None, active: set[str] | None = None, **more: Any) -> dict[str, Any]:
         return {

@@ -1,4 +1,4 @@
-"""What the template of QuickSight means: the API calls it comes to, and what does not fit in the definitions.
+"""The API calls of QuickSight's template, and invalid references in its definitions.
 
 Standard library and botocore alone: the environment of Airflow uses it, and that of the local AWS.
 """
@@ -28,7 +28,7 @@ _NUMBERS = ("INTEGER", "DECIMAL")
 
 
 def resources(text: str | None = None, **parameters: str) -> Resources:
-    """The template's resources, or those of another text, with the parameters' values in their places."""
+    """The resources of the template, or of another text, with the values of the parameters."""
     text = TEMPLATE.read_text(encoding="utf-8") if text is None else text
     return resolved(_loaded(text), **{"OwnerPrincipal": OWNER, **parameters})
 
@@ -40,7 +40,7 @@ _loaded = cache(load)
 
 
 class Call(NamedTuple):
-    """A request: service and operation as botocore names them, and its parameters."""
+    """A request: service and operation by botocore's names, and parameters."""
 
     service: str
     operation: str
@@ -51,7 +51,7 @@ class Call(NamedTuple):
         return _service(self.service).operation_model(self.operation)
 
     def problems(self) -> list[str]:
-        """What the service's model has against the parameters: kinds, names and lacks, ranges, enums, patterns."""
+        """Violations of the service's model: types, unknown and missing names, ranges, enums, patterns."""
         shape = self.model.input_shape
         report = ParamValidator().validate(self.parameters, shape)
         return [line for line in report.generate_report().splitlines() if line] or [*_outside(shape, self.parameters)]
@@ -63,7 +63,7 @@ def _service(name: str) -> Any:
 
 
 def _outside(shape: Shape, value: Any, path: str = "") -> Iterator[str]:
-    """Values that an enum, a pattern or a range leaves out: botocore leaves these to the service."""
+    """Values outside of an enum, a pattern or a range, which botocore does not check."""
     match shape.type_name:
         case "structure":
             for name, item in value.items():
@@ -86,16 +86,16 @@ def _outside(shape: Shape, value: Any, path: str = "") -> Iterator[str]:
 
 
 def calls(resource: Mapping[str, Any]) -> list[Call]:
-    """The API calls with which CloudFormation makes a resource.
+    """The API calls with which CloudFormation creates a resource.
 
-    Its properties are the request's parameters, but for what the documentation of each type tells otherwise:
+    Its properties are the parameters, except where the documentation of the type differs:
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_QuickSight.html
     """
     service, kind = resource["Type"].removeprefix("AWS::").split("::")
     given = dict(resource["Properties"])
     match service, kind:
         case "QuickSight", "DataSet":
-            # Property of its own here, operation of its own there; and a wish to CloudFormation itself.
+            # A property in CloudFormation, an operation in the API; and an instruction to CloudFormation.
             refresh, _ = given.pop("DataSetRefreshProperties", None), given.pop("IngestionWaitPolicy")
             key = {name: given[name] for name in ("AwsAccountId", "DataSetId")}
             put = Call("quicksight", "PutDataSetRefreshProperties", {**key, "DataSetRefreshProperties": refresh})
@@ -122,12 +122,12 @@ def calls(resource: Mapping[str, Any]) -> list[Call]:
     raise AssertionError(f"no call is known for {resource['Type']}")
 
 
-# What the definitions name
+# References in definitions
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set: where it reads (its SQL), its columns' types as read and as seen, and the columns' roles on a map."""
+    """A data set: its SQL, the types of the columns that it reads and has, and the columns' geographic roles."""
 
     sql: str
     read: Mapping[str, str]
@@ -136,7 +136,7 @@ class DataSet:
 
 
 def data_set(resource: Mapping[str, Any]) -> DataSet:
-    """A data set that reads one table, or one statement, and adds numbers to it."""
+    """A data set of one table or statement, with calculated columns."""
     ((key, physical),) = resource["Properties"]["PhysicalTableMap"].items()
     ((source, of),) = physical.items()
     declared = of["Columns" if source == "CustomSql" else "InputColumns"]
@@ -177,7 +177,7 @@ def nodes(value: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def faults(made: Resources, name: str) -> list[str]:
-    """What the definition of an analysis or a dashboard names and nothing is, or uses as what it is not."""
+    """Invalid references and types in the definition of an analysis or a dashboard."""
     return [*_Definition(made, made[name]["Properties"]["Definition"]).faults()]
 
 
@@ -196,7 +196,7 @@ class _Definition:
         ]
 
     def kind(self, column: Mapping[str, str]) -> str | None:
-        """The type of a column or calculated field; None where there is no such thing."""
+        """The type of a column or calculated field; None if it does not exist."""
         data_set, name = column["DataSetIdentifier"], column["ColumnName"]
         found = self.known.get(self.names.get(data_set, ""))
         if (data_set, name) in self.calculated:

@@ -1,4 +1,4 @@
-"""QuickSight's template against AWS's own models: nothing here deploys these resources, so the models stand in."""
+"""QuickSight's template against AWS's models of the API, because the local AWS has no QuickSight."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from ops.templates import load
 from smart_hub.core.settings import Settings
 from tests.quicksight.definition import OWNER, READER, RULES, TEMPLATE, calls, data_sets, faults, nodes, resources
 
-# As CloudFormation gets it.
+# The template as it is deployed.
 TEXT = quicksight.written_out(TEMPLATE.read_text())
 EVERYTHING = {"ReaderPrincipal": READER, "RulesDataSetArn": RULES, "AirflowRoleName": "mwaa"}
 PAGE = Path(__file__).resolve().parents[2] / "plugins" / "smart_hub" / "page" / "assets" / "page.css"
@@ -24,7 +24,7 @@ def of_type(kind: str, made: Any = None) -> dict[str, Any]:
 
 
 def problems(text: str, **parameters: str) -> list[str]:
-    """What AWS's models have against the calls that a template comes to."""
+    """Violations of AWS's models in the API calls of a template."""
     made = resources(text, **parameters).values()
     return [f"{call.operation} {problem}" for one in made for call in calls(one) for problem in call.problems()]
 

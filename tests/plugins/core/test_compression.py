@@ -69,7 +69,7 @@ def test_an_intact_gzip_file_passes(data: bytes) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_one_wrong_byte_among_thousands_of_members_is_found(seed: int) -> None:
-    # given: members of 0 to 3,000 bytes, stored or deflated, some with optional fields
+    # given members of 0 to 3,000 bytes, stored or deflated, some with optional fields
     choose = random.Random(seed)
     members = [
         member(choose.randbytes(choose.randrange(30)) * choose.randrange(100), choose.choice([0, 4, 8, 30]))
@@ -77,14 +77,13 @@ def test_one_wrong_byte_among_thousands_of_members_is_found(seed: int) -> None:
     ]
     assert why("a.gz", b"".join(members)) == ""
 
-    # when: one member has a wrong checksum, expect its number
+    # when one member has a wrong checksum, expect its number
     members[1_999] = members[1_999][:-8] + bytes([members[1_999][-8] ^ 1]) + members[1_999][-7:]
     assert why("a.gz", b"".join(members)) == "gzip member 2000: incorrect data check"
 
 
 def test_a_member_may_end_at_any_position_of_a_read() -> None:
-    # given: a first member that ends at or near the end of zlib's first input or of a piece; at some of these positions
-    # DuckDB 1.5 loses the second member
+    # given a first member that ends near the end of a read; at some of these positions DuckDB 1.5 loses the second one
     for size in (1 << 10, 1 << 16, 1 << 20):
         second = gz(b"two\n")
         for ends in range(size - 12, size + 12):
@@ -170,7 +169,7 @@ def test_a_truncated_zstd_file_is_refused(end: int) -> None:
         (ZSTD + flipped(ZSTD, -1) + ZSTD, "ZSTD decompress failed: Restored data doesn't match checksum"),
         (ZSTD + b"\0\0\0\0", "unexpected data after zstd frame 1"),
         (ZSTD + ZSTD + b"plain text\n", "unexpected data after zstd frame 2"),
-        # which Trino's reader refuses as "Invalid magic prefix" and "Window size too large"
+        # Trino's reader refuses these as "Invalid magic prefix" and "Window size too large"
         (ZSTD + SKIPPABLE + ZSTD, "zstd frame 2 is a skippable frame, which Athena cannot read"),
         (
             ZSTD_WITH_LARGE_WINDOW,

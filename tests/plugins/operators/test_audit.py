@@ -1,4 +1,4 @@
-"""The audit: one query of all rules; what is fatal stops the day, what is a warning does not."""
+"""The audit runs all rules as one query; fatal violations fail the day, warnings do not."""
 
 import io
 import shutil
@@ -24,7 +24,7 @@ TABLES = {
     "rejects_table": "staging_usage_rejects_v2",
     "published_table": "staging_compact_v3",
 }
-FOUND = {"step_1_copy_raw_data": {"content_hashes": {"mappings": "a" * 64, "locations": "b" * 64, "rates": "c" * 64}}}
+EARLIER = {"step_1_copy_raw_data": {"content_hashes": {"mappings": "a" * 64, "locations": "b" * 64, "rates": "c" * 64}}}
 COLUMNS: list[str | None] = ["rule", "severity", "checked", "violations", "sample"]
 
 
@@ -50,7 +50,7 @@ def audit(
     """Runs the audit on the run's staging tables."""
     aws.add_tables(*TABLES.values())
     settings = settings_of(SMART_HUB_INCLUDE=str(include))
-    return lambda: AuditOperator(task_id="audit", settings=settings, tables=TABLES).execute(context_of(FOUND))
+    return lambda: AuditOperator(task_id="audit", settings=settings, tables=TABLES).execute(context_of(EARLIER))
 
 
 def test_all_rules_are_one_query(aws: FakeAws, audit: Callable[[], Any]) -> None:
@@ -67,12 +67,12 @@ def test_all_rules_are_one_query(aws: FakeAws, audit: Callable[[], Any]) -> None
 def test_the_results_are_stored_whether_the_audit_passes_or_fails(
     aws: FakeAws, audit: Callable[[], Any], violations: str
 ) -> None:
-    # given a fatal rule that is broken, or not
+    # given a fatal rule with or without violations
     aws.rows = [COLUMNS, ["some_usage", "fatal", "10", violations, "hub 7"], ["plausible", "warning", "5", "1", None]]
     with nullcontext() if violations == "0" else pytest.raises(AirflowFailException):
         audit()
 
-    # expect one object of the attempt's own version, and a partition where Athena finds it
+    # expect one object, named after the attempt's version, and its partition
     folder = f"warehouse/data_quality/dt={DAY}/"
     ((key, stored),) = [one for one in aws.buckets["the-data"].items() if one[0].startswith(folder)]
     version = key.removeprefix(folder).removesuffix(".parquet")
@@ -115,7 +115,7 @@ def test_a_fatal_violation_fails_without_a_retry_and_names_rule_and_sample(
         ["some_usage", "fatal", "10", "3", "hub 7"],
         ["plausible", "warning", "5", "1", None],
     ]
-    # AirflowFailException is what Airflow does not retry
+    # Airflow does not retry after an AirflowFailException
     with pytest.raises(AirflowFailException, match=f"{DAY} is not published.*") as raised:
         audit()
     assert "some_usage: 3 violations in 10 checked, e.g. hub 7" in str(raised.value)
@@ -154,7 +154,7 @@ def test_an_error_about_a_missing_value_names_the_file(include: Path) -> None:
 def test_a_killed_audit_stops_its_query(
     aws: FakeAws, include: Path, settings_of: Callable[..., Any], context_of: Callable[..., Any]
 ) -> None:
-    # Given an audit whose query runs
+    # Given an audit with a running query
     aws.add_tables(*TABLES.values())
     settings = settings_of(SMART_HUB_INCLUDE=str(include))
     task = AuditOperator(task_id="audit", settings=settings, tables=TABLES)
@@ -166,19 +166,19 @@ def test_a_killed_audit_stops_its_query(
     aws.outcome = kill
     # When Airflow kills the task, expect the query to be stopped
     with pytest.raises(RuntimeError, match="CANCELLED"):
-        task.execute(context_of(FOUND))
+        task.execute(context_of(EARLIER))
     assert aws.stopped == ["1"]
 
 
 def test_the_operator_fills_in_all_placeholders_of_the_package_rules(
     aws: FakeAws, settings_of: Callable[..., Any], context_of: Callable[..., Any]
 ) -> None:
-    # given the package's own rules, all kept
+    # given results of all the package's rules, without violations
     aws.add_tables(*TABLES.values())
     rules = rules_of(read_checks(REPOSITORY / "include" / "sql"))
     aws.rows = [COLUMNS, *([rule.name, rule.severity, "1", "0", None] for rule in rules.values())]
 
-    results = AuditOperator(task_id="audit", settings=settings_of(), tables=TABLES).execute(context_of(FOUND))
+    results = AuditOperator(task_id="audit", settings=settings_of(), tables=TABLES).execute(context_of(EARLIER))
 
     assert [result["rule"] for result in results] == list(rules)
     assert len(rules) >= 20

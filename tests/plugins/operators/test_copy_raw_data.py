@@ -1,4 +1,4 @@
-"""Step 1: what is sent, what is left alone, what is deleted, and what is reported."""
+"""Step 1: which files are sent, skipped, deleted and reported."""
 
 import hashlib
 import os
@@ -17,18 +17,18 @@ MD5_OF_USAGE = "9d7bf075372908f55e2d945c39e0a613"
 
 
 def test_everything_is_sent_to_an_empty_bucket(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
-    # Given another day's usage in the source too
+    # Given a source that has usage of another day, too
     other = folder / "usage/dt=2019-12-22/portland.json"
     other.parent.mkdir()
     other.write_text("other day\n")
     # When the day is copied
-    found = copy(folder)
-    # Expect its own files alone, and that everything is new
+    result = copy(folder)
+    # Expect the files of the day only, and all data sets to be new
     assert raw(aws) == FILES
-    assert sorted(found["new"]) == ["locations", "mappings", "rates"]
-    assert sorted(found["crawl"]) == ["locations", "mappings", "rates", "usage"]
-    assert found["damaged"] == []
-    # The run can be told from its name
+    assert sorted(result["new"]) == ["locations", "mappings", "rates"]
+    assert sorted(result["crawl"]) == ["locations", "mappings", "rates", "usage"]
+    assert result["damaged"] == []
+    # and the run's id
     assert aws.buckets[BUCKET][f"staging/{RUN}/run_id"].value == b"manual__1"
 
 
@@ -45,7 +45,7 @@ def test_an_unchanged_file_is_not_sent_again(aws: FakeAws, folder: Path, copy: C
     copy(folder)
     copy(folder)
     assert sent(aws) == set()
-    # ETags are enough, except for locations: the metadata of their object say that the header was checked
+    # ETags are enough, except for locations: the metadata of the object say that the header was checked
     assert [call["Key"] for call in aws.called("HeadObject")] == ["raw/locations/state=or/portland.csv"]
 
 
@@ -67,10 +67,10 @@ def test_with_opaque_etags_the_checksum_in_the_metadata_is_compared(
     stored = aws.client("s3").head_object(Bucket=BUCKET, Key=f"raw/usage/dt={DAY}/portland.json")
     assert stored["Metadata"] == {"source-md5": MD5_OF_USAGE}
     assert stored["ETag"] != f'"{MD5_OF_USAGE}"'
-    # When one file of four changed
+    # When one of four files changes
     (folder / "rates/rates.xml").write_text("dearer\n")
     copy(folder)
-    # Expect that one to be sent
+    # Expect only this file to be sent
     assert sent(aws) == {"rates/rates.xml"}
 
 
@@ -82,7 +82,7 @@ def test_without_mirroring_nothing_is_deleted(aws: FakeAws, folder: Path, copy: 
 
 
 def test_mirroring_deletes_what_the_source_no_longer_has(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
-    # Given files of before, another day's usage, and a published day
+    # Given files that the source no longer has, usage of another day, and a published day
     for key in (
         f"raw/usage/dt={DAY}/gone.json",
         "raw/mappings/state=wa/gone.json",
@@ -92,7 +92,7 @@ def test_mirroring_deletes_what_the_source_no_longer_has(aws: FakeAws, folder: P
         aws.put(BUCKET, key, "before\n")
     # When the day is copied with mirroring on
     copy(folder, SMART_HUB_MIRROR="true")
-    # Expect the raw data to be those of the source, and the rest untouched
+    # Expect the raw data of the source, and the rest unchanged
     assert raw(aws) == {**FILES, "usage/dt=2019-12-20/kept.json": "before\n"}
     assert any(key.startswith("warehouse/") for key in aws.buckets[BUCKET])
 
@@ -133,13 +133,13 @@ def test_more_files_than_one_request_deletes_are_all_deleted(
 def test_an_empty_listing_fails_and_changes_nothing(
     aws: FakeAws, folder: Path, copy: Callable[..., Any], data_set: str
 ) -> None:
-    # Given raw data of before, and a source that lacks one data set
+    # Given raw data, and a source without one data set
     copy(folder)
     before = raw(aws)
     for path in (folder / data_set).rglob("*.*"):
         path.rename(folder / path.name)
     (folder / "rates" / "more.xml").parent.mkdir(exist_ok=True)
-    # When it is mirrored, expect an error that says where it looked, and nothing deleted or sent
+    # When it is mirrored, expect an error that names the folder, and no file to be deleted or sent
     with pytest.raises(AirflowFailException, match=f"no file under {folder}/{data_set}/"):
         copy(folder, SMART_HUB_MIRROR="true")
     assert raw(aws) == before
@@ -153,7 +153,7 @@ def test_a_day_without_usage_is_skipped_if_the_setting_says_so(
     (folder / "usage" / f"dt={DAY}" / "portland.json").unlink()
     with pytest.raises(AirflowSkipException, match=f"no file under {folder}/usage/dt={DAY}/"):
         copy(folder, SMART_HUB_SKIP_EMPTY_DAYS="true", SMART_HUB_MIRROR="true")
-    # Expect a source that lacks more to fail all the same: it may be a mistyped one
+    # Expect an error if more is missing: the source can be mistyped
     (folder / "rates" / "rates.xml").unlink()
     with pytest.raises(AirflowFailException, match=f"no file under {folder}/rates/"):
         copy(folder, SMART_HUB_SKIP_EMPTY_DAYS="true", SMART_HUB_MIRROR="true")
@@ -189,13 +189,13 @@ def test_objects_are_copied_within_s3(aws: FakeAws, copy: Callable[..., Any], pr
     aws.add_bucket("upstream")
     for name, text in FILES.items():
         aws.put("upstream", f"{prefix}/{name}".lstrip("/"), text)
-    # When they are copied twice, one changed in between
+    # When they are copied, one changes, and they are copied again
     copy(f"s3://upstream{prefix}/")
     assert raw(aws) == FILES
     assert [call for call in aws.called("PutObject") if call["Key"].startswith("raw/")] == []
     aws.put("upstream", f"{prefix}/rates/rates.xml".lstrip("/"), "dearer\n")
     copy(f"s3://upstream{prefix}")
-    # Expect the changed one alone to be copied again
+    # Expect only the changed one to be copied again
     assert sent(aws) == {"rates/rates.xml"}
 
 
@@ -209,7 +209,7 @@ def test_an_object_whose_copy_has_another_etag_is_not_copied_again(aws: FakeAws,
 
 
 def test_registered_contents_are_not_converted_again(aws: FakeAws, folder: Path, copy: Callable[..., Any]) -> None:
-    # Given mappings whose content was already converted
+    # Given mappings whose content is registered
     content = copy(folder)["content_hashes"]
     aws.partitions["mapping_versions", content["mappings"]] = "s3://the-data/warehouse/mapping_versions/"
     # Expect the others to be new
@@ -226,9 +226,9 @@ def test_partitions_in_the_catalog_are_not_crawled_again(aws: FakeAws, folder: P
     (folder / "usage" / f"dt={DAY}" / "salem.json").write_text("late\n")
     (folder / "mappings" / "state=or" / "portland.json").write_text("other\n")
     (folder / "locations" / "state=or" / "salem.csv").write_text(HEADER)
-    found = copy(folder)
-    assert found["crawl"] == []
-    assert sorted(found["new"]) == ["locations", "mappings"]
+    result = copy(folder)
+    assert result["crawl"] == []
+    assert sorted(result["new"]) == ["locations", "mappings"]
     # When the rates change, expect a crawl of their table, which has no partitions
     (folder / "rates" / "rates.xml").write_text("dearer\n")
     assert copy(folder)["crawl"] == ["rates"]
@@ -245,7 +245,7 @@ def test_a_day_or_state_that_is_missing_in_the_catalog_is_crawled(
         (folder / name).parent.mkdir()
         (folder / name).write_text(text)
     assert copy(folder)["crawl"] == ["locations"]
-    # Given that the day's partition was dropped
+    # Given a day without a partition
     del aws.partitions["raw_usage", DAY]
     assert copy(folder)["crawl"] == ["usage", "locations"]
 
@@ -265,7 +265,7 @@ def test_counts_are_logged(
 def test_links_are_followed_and_their_names_are_kept(
     aws: FakeAws, folder: Path, copy: Callable[..., Any], tmp_path: Path
 ) -> None:
-    # Given links to a folder of a state, to a folder within a day, and to a file
+    # Given links to a state's folder, to a folder in a day, and to a file
     elsewhere = tmp_path / "elsewhere"
     for name, text in (("state=nj/newark.csv", HEADER), ("more/deep/salem.json", "s\n"), ("rates.xml", "x\n")):
         (elsewhere / name).parent.mkdir(parents=True, exist_ok=True)
@@ -309,7 +309,7 @@ def test_two_links_to_one_folder_are_both_followed(
 def test_cyclic_and_broken_links_are_reported(
     aws: FakeAws, folder: Path, copy: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    # Given links to the folder itself, to the source, to each other, to themselves and to nothing; and a pipe
+    # Given links to their folder, the source, each other, themselves and a missing file; and a pipe
     day = folder / "usage" / f"dt={DAY}"
     (day / "itself").symlink_to(day)
     (day / "source").symlink_to(folder)
@@ -321,7 +321,7 @@ def test_cyclic_and_broken_links_are_reported(
         (folder / "mappings" / f"state={one}" / other).symlink_to(folder / "mappings" / f"state={other}")
     os.mkfifo(day / "pipe")
     copy(folder)
-    # Expect each file once for each path without a cycle
+    # Expect each file once for each acyclic path
     assert sorted(set(raw(aws)) - set(FILES)) == [
         "mappings/state=a/a.json",
         "mappings/state=a/b/b.json",

@@ -1,4 +1,4 @@
-"""Step 1 copies intact compressed files, sets damaged ones aside and reports them, and uses repaired ones again."""
+"""Step 1 copies intact compressed files, sets damaged ones aside and reports them."""
 
 import gzip
 from collections.abc import Callable
@@ -16,17 +16,17 @@ Copy = Callable[..., dict[str, Any]]
 
 USAGE = f"usage/dt={DAY}"
 ASIDE = f"damaged/{USAGE}"
-WHOLE = gzip.compress(b"one\n", mtime=0) + gzip.compress(b"two\n", mtime=0)
-CUT_OFF = WHOLE[:-1]
+INTACT = gzip.compress(b"one\n", mtime=0) + gzip.compress(b"two\n", mtime=0)
+TRUNCATED = INTACT[:-1]
 
 
 def compressed(aws: FakeAws) -> dict[str, bytes]:
-    """The names without the plain files of the source."""
+    """The stored objects without the uncompressed files of the source."""
     return {name: body for name, body in stored(aws).items() if name not in FILES}
 
 
 def put(folder: Path, **files: bytes) -> None:
-    """Files of the day: a_json_gz for a.json.gz."""
+    """Writes files of the day: a_json_gz for a.json.gz."""
     for name, body in files.items():
         (folder / USAGE / name.replace("_", ".")).write_bytes(body)
 
@@ -34,10 +34,10 @@ def put(folder: Path, **files: bytes) -> None:
 @pytest.mark.parametrize(
     ("name", "body", "key"),
     [
-        ("a.json.gz", WHOLE, "a.json.gz"),
+        ("a.json.gz", INTACT, "a.json.gz"),
         ("a.json.zst", ZSTD, "a.json.zst"),
-        # which Athena would read as text
-        ("A.JSON.GZ", WHOLE, "A.JSON.gz"),
+        # Athena would read the next two as text.
+        ("A.JSON.GZ", INTACT, "A.JSON.gz"),
         ("A.Zst", ZSTD, "A.zst"),
     ],
 )
@@ -56,7 +56,7 @@ def test_an_intact_file_is_copied_once(
 @pytest.mark.parametrize(
     ("name", "body", "reason"),
     [
-        ("a.json.gz", CUT_OFF, "it is truncated in gzip member 2"),
+        ("a.json.gz", TRUNCATED, "it is truncated in gzip member 2"),
         ("a.json.GZ", b"plain\n", "it is not gzip"),
         ("a.json.gz", b"", "it is empty"),
         ("a.json.zst", ZSTD[:-1], "it is truncated"),
@@ -72,20 +72,20 @@ def test_a_damaged_file_is_set_aside_and_reported(
     reason: str,
 ) -> None:
     (folder / USAGE / name).write_bytes(body)
-    found = copy(folder)
-    assert found["damaged"] == [f"{USAGE}/{name}"]
+    result = copy(folder)
+    assert result["damaged"] == [f"{USAGE}/{name}"]
     assert stored(aws) == {**{name: text.encode() for name, text in FILES.items()}, f"{ASIDE}/{name}": body}
-    told = f"{folder}/{USAGE}/{name} is damaged and will not be used: {reason}. "
-    assert told in capsys.readouterr().out
-    # when the day is run again, expect the warning again, and nothing sent or deleted
-    assert copy(folder, SMART_HUB_MIRROR="true") == found
+    warning = f"{folder}/{USAGE}/{name} is damaged and will not be used: {reason}. "
+    assert warning in capsys.readouterr().out
+    # when the day is run again, expect the same warning, and no file to be sent or deleted
+    assert copy(folder, SMART_HUB_MIRROR="true") == result
     assert sent(aws) == set()
     assert aws.called("DeleteObjects") == []
-    assert told in capsys.readouterr().out
+    assert warning in capsys.readouterr().out
 
 
 def test_damaged_files_are_listed_in_order(folder: Path, copy: Copy) -> None:
-    put(folder, b_gz=CUT_OFF, a_zst=ZSTD[:-1], c_gz=WHOLE)
+    put(folder, b_gz=TRUNCATED, a_zst=ZSTD[:-1], c_gz=INTACT)
     assert copy(folder)["damaged"] == [f"{USAGE}/a.zst", f"{USAGE}/b.gz"]
 
 
@@ -94,64 +94,64 @@ def test_a_damaged_file_replaces_its_earlier_version_until_it_is_repaired(
     aws: FakeAws, folder: Path, copy: Copy, mirror: str
 ) -> None:
     # given a day with an intact file
-    put(folder, a_gz=WHOLE)
+    put(folder, a_gz=INTACT)
     copy(folder, SMART_HUB_MIRROR=mirror)
     # when it is damaged, expect its earlier version to be deleted from the day
-    put(folder, a_gz=CUT_OFF)
+    put(folder, a_gz=TRUNCATED)
     assert copy(folder, SMART_HUB_MIRROR=mirror)["damaged"] == [f"{USAGE}/a.gz"]
-    assert compressed(aws) == {f"{ASIDE}/a.gz": CUT_OFF}
-    # when it is damaged in another way, expect the new damaged version
+    assert compressed(aws) == {f"{ASIDE}/a.gz": TRUNCATED}
+    # when it is damaged in another way, expect the new version
     put(folder, a_gz=b"plain\n")
     assert copy(folder, SMART_HUB_MIRROR=mirror)["damaged"] == [f"{USAGE}/a.gz"]
     assert compressed(aws) == {f"{ASIDE}/a.gz": b"plain\n"}
     # when it is repaired, expect the damaged version to be deleted
-    put(folder, a_gz=WHOLE)
+    put(folder, a_gz=INTACT)
     assert copy(folder, SMART_HUB_MIRROR=mirror)["damaged"] == []
-    assert compressed(aws) == {f"{USAGE}/a.gz": WHOLE}
+    assert compressed(aws) == {f"{USAGE}/a.gz": INTACT}
 
 
 def test_mirroring_deletes_a_damaged_file_that_the_source_no_longer_has(aws: FakeAws, folder: Path, copy: Copy) -> None:
-    put(folder, a_gz=CUT_OFF)
+    put(folder, a_gz=TRUNCATED)
     copy(folder)
     (folder / USAGE / "a.gz").unlink()
     assert copy(folder)["damaged"] == []
-    assert compressed(aws) == {f"{ASIDE}/a.gz": CUT_OFF}
+    assert compressed(aws) == {f"{ASIDE}/a.gz": TRUNCATED}
     assert copy(folder, SMART_HUB_MIRROR="true")["damaged"] == []
     assert compressed(aws) == {}
 
 
 def test_damaged_files_of_another_day_are_not_deleted(aws: FakeAws, folder: Path, copy: Copy) -> None:
     other = "raw/damaged/usage/dt=2019-12-22/a.gz"
-    aws.put(BUCKET, other, CUT_OFF)
-    put(folder, a_gz=WHOLE)
+    aws.put(BUCKET, other, TRUNCATED)
+    put(folder, a_gz=INTACT)
     copy(folder, SMART_HUB_MIRROR="true")
     assert other in aws.buckets[BUCKET]
 
 
 def test_a_file_that_was_copied_without_a_check_is_checked(aws: FakeAws, folder: Path, copy: Copy) -> None:
     # given a damaged file that an earlier release copied
-    put(folder, a_gz=CUT_OFF)
-    aws.put(BUCKET, f"raw/{USAGE}/a.gz", CUT_OFF)
+    put(folder, a_gz=TRUNCATED)
+    aws.put(BUCKET, f"raw/{USAGE}/a.gz", TRUNCATED)
     assert copy(folder)["damaged"] == [f"{USAGE}/a.gz"]
-    assert compressed(aws) == {f"{ASIDE}/a.gz": CUT_OFF}
+    assert compressed(aws) == {f"{ASIDE}/a.gz": TRUNCATED}
 
 
 @pytest.mark.usefixtures("kms")
 def test_with_opaque_etags_the_checksum_in_the_metadata_is_compared(aws: FakeAws, folder: Path, copy: Copy) -> None:
-    put(folder, a_gz=WHOLE, b_gz=CUT_OFF)
+    put(folder, a_gz=INTACT, b_gz=TRUNCATED)
     assert copy(folder)["damaged"] == [f"{USAGE}/b.gz"]
     assert copy(folder)["damaged"] == [f"{USAGE}/b.gz"]
     assert sent(aws) == set()
 
 
 def test_a_day_fails_if_all_its_files_are_damaged(aws: FakeAws, folder: Path, copy: Copy) -> None:
-    # given a day that was copied completely
-    put(folder, a_gz=WHOLE, b_gz=WHOLE)
+    # given a day that was copied
+    put(folder, a_gz=INTACT, b_gz=INTACT)
     (folder / USAGE / "portland.json").unlink()
     copy(folder)
     before = compressed(aws)
     # when all its files are damaged
-    put(folder, a_gz=CUT_OFF, b_gz=b"")
+    put(folder, a_gz=TRUNCATED, b_gz=b"")
     with pytest.raises(AirflowFailException) as raised:
         copy(folder, SMART_HUB_MIRROR="true")
     assert str(raised.value) == (
@@ -164,7 +164,7 @@ def test_a_day_fails_if_all_its_files_are_damaged(aws: FakeAws, folder: Path, co
 
 @pytest.mark.parametrize("name", ["mappings/state=or/m.json.gz", "locations/state=or/l.csv.GZ", "rates/r.xml.zst"])
 def test_damaged_reference_data_fail_the_run(aws: FakeAws, folder: Path, copy: Copy, name: str) -> None:
-    (folder / name).write_bytes(CUT_OFF)
+    (folder / name).write_bytes(TRUNCATED)
     with pytest.raises(AirflowFailException, match=rf"damaged: {folder}/{name} \(it is .*\)\. Replace them"):
         copy(folder)
     assert compressed(aws) == {}
@@ -183,7 +183,7 @@ def test_a_long_list_of_damaged_files_is_truncated(folder: Path, copy: Copy) -> 
 
 @pytest.fixture
 def upstream(aws: FakeAws) -> str:
-    """The plain files in another bucket."""
+    """A source with the uncompressed files in another bucket."""
     aws.add_bucket("upstream")
     for name, text in FILES.items():
         aws.put("upstream", f"hubs/{name}", text)
@@ -191,21 +191,21 @@ def upstream(aws: FakeAws) -> str:
 
 
 def test_an_object_of_the_source_is_read_once_for_the_check(aws: FakeAws, upstream: str, copy: Copy) -> None:
-    whole, damaged = f"hubs/{USAGE}/a.json.gz", f"hubs/{USAGE}/b.json.zst"
-    aws.put("upstream", whole, WHOLE)
+    intact, damaged = f"hubs/{USAGE}/a.json.gz", f"hubs/{USAGE}/b.json.zst"
+    aws.put("upstream", intact, INTACT)
     aws.put("upstream", damaged, ZSTD[:-1])
-    # when it is copied, expect each compressed object of usage to be read once
+    # when the day is copied, expect each compressed object of usage to be read once
     assert copy(upstream)["damaged"] == [f"{USAGE}/b.json.zst"]
-    assert sorted(reads(aws, "usage/")) == [whole, damaged]
-    assert compressed(aws) == {f"{USAGE}/a.json.gz": WHOLE, f"{ASIDE}/b.json.zst": ZSTD[:-1]}
-    # when nothing has changed, expect none to be read or sent
+    assert sorted(reads(aws, "usage/")) == [intact, damaged]
+    assert compressed(aws) == {f"{USAGE}/a.json.gz": INTACT, f"{ASIDE}/b.json.zst": ZSTD[:-1]}
+    # when it is copied again, expect no object to be read or sent
     assert copy(upstream)["damaged"] == [f"{USAGE}/b.json.zst"]
     assert (reads(aws), sent(aws)) == ([], set())
-    # when one is repaired, expect that one
+    # when one is repaired, expect only this one to be read
     aws.put("upstream", damaged, ZSTD)
     assert copy(upstream)["damaged"] == []
     assert reads(aws) == [damaged]
-    assert compressed(aws) == {f"{USAGE}/a.json.gz": WHOLE, f"{USAGE}/b.json.zst": ZSTD}
+    assert compressed(aws) == {f"{USAGE}/a.json.gz": INTACT, f"{USAGE}/b.json.zst": ZSTD}
 
 
 def test_an_object_that_is_replaced_after_its_check_is_not_copied(
@@ -215,8 +215,8 @@ def test_an_object_that_is_replaced_after_its_check_is_not_copied(
 
     # given an object that is replaced while it is checked
     name = f"hubs/{USAGE}/a.json.gz"
-    aws.put("upstream", name, WHOLE)
-    monkeypatch.setattr(compression, "check", lambda *_: aws.put("upstream", name, CUT_OFF))
+    aws.put("upstream", name, INTACT)
+    monkeypatch.setattr(compression, "check", lambda *_: aws.put("upstream", name, TRUNCATED))
     # expect an error, so that the retry uses the new object
     with pytest.raises(Exception, match="Precondition Failed"):
         copy(upstream)
@@ -225,7 +225,7 @@ def test_an_object_that_is_replaced_after_its_check_is_not_copied(
 
 def test_two_files_with_the_same_key_are_an_error(aws: FakeAws, upstream: str, copy: Copy) -> None:
     for name in ("a.GZ", "a.gz"):
-        aws.put("upstream", f"hubs/{USAGE}/{name}", WHOLE)
+        aws.put("upstream", f"hubs/{USAGE}/{name}", INTACT)
     with pytest.raises(AirflowFailException, match=rf"/{USAGE}/a\.GZ and {USAGE}/a\.gz would both be copied to"):
         copy(upstream)
     assert stored(aws) == {}

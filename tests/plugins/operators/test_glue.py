@@ -1,4 +1,4 @@
-"""A crawl or a job's run that has ended without success fails its task, and the error says why."""
+"""A failed crawl or job run fails its task; the error has the reason."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -14,11 +14,11 @@ from smart_hub.operators import CrawlOperator, StrictGlueJobOperator
 
 @pytest.fixture
 def hook(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The operator's hook; the job's run is in the state, and has the reason, that a test sets."""
+    """The operator's hook, with a job run whose state a test sets as `hook.state`."""
     monkeypatch.setattr(GlueJobHook, "get_job_state", lambda hook, job_name, run_id: hook.state)
-    made: Any = StrictGlueJobOperator(task_id="rates", job_name="smart-hub-rates").hook
-    made.conn = SimpleNamespace(get_job_run=lambda **_: {"JobRun": {"ErrorMessage": "rates.xml, row 3: no state"}})
-    return made
+    job_hook: Any = StrictGlueJobOperator(task_id="rates", job_name="smart-hub-rates").hook
+    job_hook.conn = SimpleNamespace(get_job_run=lambda **_: {"JobRun": {"ErrorMessage": "rates.xml, row 3: no state"}})
+    return job_hook
 
 
 @pytest.mark.parametrize("state", ["STOPPED", "ERROR", "EXPIRED", "FAILED", "TIMEOUT"])
@@ -34,7 +34,7 @@ def test_a_successful_job_succeeds(hook: Any) -> None:
 
 
 def test_the_error_of_a_failed_crawl_has_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    # given a crawler whose last crawl has failed for a reason
+    # given a crawler whose last crawl has failed
     def wait(*_: Any) -> None:
         raise WaiterError("crawler_ready", "terminal failure", {})
 
@@ -43,6 +43,6 @@ def test_the_error_of_a_failed_crawl_has_the_reason(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(GlueCrawlerHook, "get_crawler", lambda *_: reason)
     hook = CrawlOperator(task_id="usage", crawler_name="smart-hub-usage").hook
 
-    # when its end is waited for, expect the crawler and the reason
+    # when the operator waits for it, expect the crawler's name and the reason
     with pytest.raises(AirflowException, match="smart-hub-usage: not authorized to perform: glue:GetTable"):
         hook.wait_for_crawler_completion("smart-hub-usage")

@@ -117,7 +117,7 @@ def test_locations_that_were_copied_without_a_check_are_checked(aws: FakeAws, co
     aws.put(BUCKET, f"raw/{LOCATIONS}", BARE)
     with pytest.raises(AirflowFailException, match="the first line should be the header"):
         copy("s3://upstream/hubs")
-    # when the header is added, expect the file to be read once
+    # when the header is added, expect one read, and none afterwards
     aws.put("upstream", f"hubs/{LOCATIONS}", HEADER + BARE)
     copy("s3://upstream/hubs")
     assert reads(aws) == [f"hubs/{LOCATIONS}"]

@@ -1,4 +1,4 @@
-"""Insights: the statement that is run, where it writes, what is handed on, and what is said when its input is gone."""
+"""Insights: the statement, the location, the task's result, and the error for a missing table."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +26,7 @@ EARLIER = {
 def run(
     aws: FakeAws, settings_of: Callable[..., Any], context_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], Any]:
-    """Renders and runs an insight as Airflow does; gives what it returns and the version it had."""
+    """Renders and runs an insight's task; returns the task's result and version."""
     aws.add_tables(PUBLISHED)
     monkeypatch.setattr(AwsGenericHook, "conn_region_name", "us-east-1")
     monkeypatch.setattr(AwsGenericHook, "conn_partition", "aws")
@@ -44,22 +44,22 @@ def run(
 
 @pytest.mark.parametrize("table", INSIGHT_TABLES)
 def test_an_insight_is_written_to_a_new_version(aws: FakeAws, run: Callable[..., Any], table: str) -> None:
-    answer, version = run(table)
+    result, version = run(table)
 
-    made = {
+    expected = {
         "table": f"staging_{table}_{version}",
         "location": f"s3://{BUCKET}/warehouse/{table}/dt={DAY}/version={version}/",
     }
-    assert answer == made
+    assert result == expected
     (statement,) = aws.statements
-    assert statement.startswith(f"CREATE TABLE {made['table']}\n")
-    assert f"external_location = '{made['location']}'" in statement
+    assert statement.startswith(f"CREATE TABLE {expected['table']}\n")
+    assert f"external_location = '{expected['location']}'" in statement
     assert "{{" not in statement
-    (asked,) = aws.called("StartQueryExecution")
-    assert asked["ClientRequestToken"] == request_token(version, statement)
-    assert asked["WorkGroup"] == "smart-hub"
-    assert asked["QueryExecutionContext"]["Database"] == "smart_hub"
-    assert asked["ResultConfiguration"] == {"OutputLocation": f"s3://{BUCKET}/athena-results/{RUN}/"}
+    (request,) = aws.called("StartQueryExecution")
+    assert request["ClientRequestToken"] == request_token(version, statement)
+    assert request["WorkGroup"] == "smart-hub"
+    assert request["QueryExecutionContext"]["Database"] == "smart_hub"
+    assert request["ResultConfiguration"] == {"OutputLocation": f"s3://{BUCKET}/athena-results/{RUN}/"}
 
 
 def test_a_statement_reads_the_tables_of_earlier_tasks(aws: FakeAws, run: Callable[..., Any]) -> None:
@@ -76,14 +76,14 @@ def test_a_statement_reads_the_tables_of_earlier_tasks(aws: FakeAws, run: Callab
 
 
 def test_a_deferred_query_has_the_same_result(settings_of: Callable[..., Any], context_of: Callable[..., Any]) -> None:
-    # given a deployment that defers all operators, when the query has ended
+    # given a deployment with deferred operators, when the query has ended
     context = context_of(EARLIER)
     operator = InsightOperator(task_id="insight", insight="peak_shift", settings=settings_of())
-    answer = operator.execute_complete(context, {"status": "success", "value": "a-query"})
-    # expect what the tasks after it ask for
+    result = operator.execute_complete(context, {"status": "success", "value": "a-query"})
+    # expect the result that later tasks use
     version = macros.version(context)
     location = f"s3://{BUCKET}/warehouse/peak_shift/dt={DAY}/version={version}/"
-    assert answer == {"table": f"staging_peak_shift_{version}", "location": location}
+    assert result == {"table": f"staging_peak_shift_{version}", "location": location}
 
 
 def test_a_failed_query_is_reported_with_athenas_reason(aws: FakeAws, run: Callable[..., Any]) -> None:

@@ -1,4 +1,4 @@
-"""The publish: in order, one table after the other, and nothing that is not there."""
+"""Publish and roll back: tables change one after the other, and only to versions that have objects."""
 
 import json
 import re
@@ -23,11 +23,11 @@ PREFIXES = {
     **{table: f"warehouse/{table}/dt={DAY}/version=v4/" for table in INSIGHT_TABLES},
 }
 LOCATIONS = {table: f"s3://{BUCKET}/{prefix}" for table, prefix in PREFIXES.items()}
-CONTENT = {"mappings": "a" * 64, "locations": "b" * 64, "rates": "c" * 64}
+CONTENT_HASHES = {"mappings": "a" * 64, "locations": "b" * 64, "rates": "c" * 64}
 # Results of earlier tasks: two crawls, a conversion of rates, an audit of 17,280 rows and 2 rejects.
 AUDIT = [{"rule": "complete_rows", "checked": 17280}, {"rule": "every_reject_has_a_reason", "checked": 2}]
 EARLIER = {
-    macros.STEP_1: {"content_hashes": CONTENT, "new": ["mappings", "rates"], "crawl": ["usage", "rates"]},
+    macros.STEP_1: {"content_hashes": CONTENT_HASHES, "new": ["mappings", "rates"], "crawl": ["usage", "rates"]},
     "audit": AUDIT,
 }
 
@@ -39,7 +39,7 @@ def context(context_of: Callable[..., Any]) -> Any:
 
 @pytest.fixture
 def operator(aws: FakeAws, settings_of: Callable[..., Any]) -> PublishOperator:
-    """A publish of a version of each table, of which rejects and savings are empty."""
+    """A publish of a version of each table; those of rejects and savings are empty."""
     for table in PREFIXES.keys() - {"usage_rejects", "peak_shift"}:
         aws.put(BUCKET, f"{PREFIXES[table]}part-0", "rows")
     return PublishOperator(
@@ -55,12 +55,12 @@ def changes(form: str, locations: dict[str, str] = LOCATIONS) -> list[str]:
     return [form.format(table=table, location=location) for table, location in locations.items()]
 
 
-def moved(aws: FakeAws) -> Callable[[str], None]:
-    """Has Athena's statements move the partitions."""
+def moves_partitions(aws: FakeAws) -> Callable[[str], None]:
+    """A handler of Athena's statements that moves the partitions."""
 
     def note(statement: str) -> None:
-        if found := re.match(r"ALTER TABLE (\w+) (?:ADD IF NOT EXISTS )?PARTITION .* LOCATION '(.+)'", statement):
-            aws.partitions[found[1], DAY] = found[2]
+        if match := re.match(r"ALTER TABLE (\w+) (?:ADD IF NOT EXISTS )?PARTITION .* LOCATION '(.+)'", statement):
+            aws.partitions[match[1], DAY] = match[2]
 
     return note
 
@@ -69,19 +69,19 @@ def test_tables_are_published_in_order_and_then_the_views(
     aws: FakeAws, operator: PublishOperator, context: Any
 ) -> None:
     # given a day that was never published
-    aws.on_success = moved(aws)
+    aws.on_success = moves_partitions(aws)
     operator.execute(context)
     assert aws.statements[:7] == changes(ADD)
     assert [statement.splitlines()[0] for statement in aws.statements[7:]] == [
         f"CREATE OR REPLACE VIEW {view} AS" for view in ("mappings", "locations", "rates", "always_on", "provider_load")
     ]
-    for data_set, statement in zip(CONTENT, aws.statements[7:10], strict=True):
-        assert statement.endswith(f"WHERE content = '{CONTENT[data_set]}'")
+    for data_set, statement in zip(CONTENT_HASHES, aws.statements[7:10], strict=True):
+        assert statement.endswith(f"WHERE content = '{CONTENT_HASHES[data_set]}'")
 
 
 def test_the_partitions_of_a_published_day_are_moved(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
     aws.partitions.update({(table, DAY): "s3://before/" for table in LOCATIONS})
-    aws.on_success = moved(aws)
+    aws.on_success = moves_partitions(aws)
     operator.execute(context)
     assert aws.statements[:7] == changes(SET)
 
@@ -89,9 +89,9 @@ def test_the_partitions_of_a_published_day_are_moved(aws: FakeAws, operator: Pub
 def test_a_partition_that_another_client_adds_in_the_meantime_is_moved(
     aws: FakeAws, operator: PublishOperator, context: Any
 ) -> None:
-    # given: the statement changes nothing, for the partition is there by then
+    # given a partition that another client adds first, so that ADD IF NOT EXISTS has no effect
     def elsewhere(statement: str) -> None:
-        moved(aws)(statement if "SET LOCATION" in statement else statement.replace("s3://", "s3://other-"))
+        moves_partitions(aws)(statement if "SET LOCATION" in statement else statement.replace("s3://", "s3://other-"))
 
     aws.on_success = elsewhere
     operator.execute(context)
@@ -130,7 +130,7 @@ def test_a_version_without_objects_is_not_published(
 
 
 def test_the_asset_event_has_counts_and_costs(aws: FakeAws, operator: PublishOperator, context: Any) -> None:
-    # given three queries of the run: one that read 20 MB, a CREATE TABLE AS that read 1 MB, a change of the catalog
+    # given the run's queries: one that read 20 MB, a CREATE TABLE AS that read 1 MB, an ALTER TABLE
     aws.executed = [
         ("DML", "SELECT 1", 20_000_000),
         ("DDL", "CREATE TABLE staging_x AS SELECT 1", 1_000_000),
@@ -170,8 +170,8 @@ def test_a_failed_publish_is_not_recorded(aws: FakeAws, operator: PublishOperato
 # Roll back
 
 
-def published_as(aws: FakeAws, version: str) -> dict[str, str]:
-    """Objects of a version of each table; their locations."""
+def add_version(aws: FakeAws, version: str) -> dict[str, str]:
+    """Adds a version of each table; returns the locations."""
     prefixes = {table: f"warehouse/{table}/dt={DAY}/version={version}/" for table in PREFIXES}
     for prefix in prefixes.values():
         aws.put(BUCKET, f"{prefix}part-0", "rows")
@@ -185,7 +185,7 @@ def roll_back(
     context_of: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Any]:
-    """Publishes and rolls back by the operators, a minute apart; Athena moves the partitions."""
+    """Publishes the given versions, a minute apart, and rolls back; returns the locations of the partitions."""
     clock = datetime(2026, 1, 2, tzinfo=UTC)
 
     def now() -> datetime:
@@ -194,12 +194,12 @@ def roll_back(
         return clock
 
     monkeypatch.setattr(publish, "utcnow", now)
-    aws.on_success = moved(aws)
+    aws.on_success = moves_partitions(aws)
 
     def run(*versions: str, active: set[str] | None = None) -> dict[str, str]:
         context = context_of(EARLIER, active or {"roll_back"}, run_id="roll_back")
         for version in versions:
-            locations = published_as(aws, version)
+            locations = add_version(aws, version)
             PublishOperator(task_id="publish", settings=settings_of(), locations=locations).execute(context)
         operator = RollBackOperator(task_id="roll_back", settings=settings_of(), outlets=[Asset(name="usage_cost")])
         operator.execute(context)
@@ -211,45 +211,45 @@ def roll_back(
 
 
 def test_roll_back_publishes_the_previous_version(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
-    # given three versions published one after the other, when the day is rolled back, expect the second one
-    assert roll_back("va", "vb", "vc") == published_as(aws, "vb")
+    # given three publications, when the day is rolled back, expect the second version
+    assert roll_back("va", "vb", "vc") == add_version(aws, "vb")
 
 
 def test_a_second_roll_back_undoes_the_first(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
     roll_back("va", "vb")
-    assert roll_back() == published_as(aws, "vb")
+    assert roll_back() == add_version(aws, "vb")
 
 
 def test_a_repeated_publish_counts_once(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
-    assert roll_back("va", "vb", "vb") == published_as(aws, "va")
+    assert roll_back("va", "vb", "vb") == add_version(aws, "va")
 
 
 def test_an_incomplete_publish_is_rolled_back_to_the_version_before_the_last_publication(
     aws: FakeAws, roll_back: Callable[..., Any]
 ) -> None:
-    # given a day published twice, and a third publish that has moved one table and then died
+    # given a day published twice, and a third publish that failed after the first table
     roll_back("va", "vb")
-    aws.partitions["usage_rejects", DAY] = published_as(aws, "vc")["usage_rejects"]
-    # when it is rolled back, expect what was published last
-    assert roll_back() == published_as(aws, "va")
+    aws.partitions["usage_rejects", DAY] = add_version(aws, "vc")["usage_rejects"]
+    # when it is rolled back, expect the first version
+    assert roll_back() == add_version(aws, "va")
 
 
 def test_roll_back_fails_if_the_day_was_published_once(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
     with pytest.raises(AirflowFailException, match=f"{DAY} has no version before"):
         roll_back("va")
-    assert {location for (_, _), location in aws.partitions.items()} == set(published_as(aws, "va").values())
+    assert {location for (_, _), location in aws.partitions.items()} == set(add_version(aws, "va").values())
 
 
 def test_roll_back_fails_if_another_release_published_the_previous_version(
     aws: FakeAws, roll_back: Callable[..., Any]
 ) -> None:
-    # given a publication of version 1.0, which had the table usage instead of readings
-    old = {name.replace("readings", "usage"): place for name, place in published_as(aws, "v0").items()}
+    # given a publication of release 1.0, which had the table usage instead of readings
+    old = {name.replace("readings", "usage"): place for name, place in add_version(aws, "v0").items()}
     Publications(aws.client("s3"), BUCKET).add(DAY, "v0", Publication(datetime(2020, 1, 1, tzinfo=UTC), old))
-    # when the day is published and rolled back, expect an error, and no table to change
+    # when the day is published and rolled back, expect an error, and no change
     with pytest.raises(AirflowFailException, match=r"another version of the project.*usage_cost.*start a run"):
         roll_back("va")
-    assert aws.partitions["usage_cost", DAY] == published_as(aws, "va")["usage_cost"]
+    assert aws.partitions["usage_cost", DAY] == add_version(aws, "va")["usage_cost"]
 
 
 def test_roll_back_fails_if_the_previous_version_has_no_objects(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
@@ -257,11 +257,11 @@ def test_roll_back_fails_if_the_previous_version_has_no_objects(aws: FakeAws, ro
     del aws.buckets[BUCKET][f"warehouse/usage_cost/dt={DAY}/version=vb/part-0"]
     with pytest.raises(AirflowFailException, match=r"usage_cost/.*vb/, of the previous publication, has no objects"):
         roll_back()
-    assert aws.partitions["readings", DAY] == published_as(aws, "va")["readings"]
+    assert aws.partitions["readings", DAY] == add_version(aws, "va")["readings"]
 
 
 def test_roll_back_fails_if_a_run_of_the_day_is_active(aws: FakeAws, roll_back: Callable[..., Any]) -> None:
     aws.put(BUCKET, f"staging/{RUN}/run_id", RUN_ID)
     with pytest.raises(AirflowFailException, match=f"a run of {DAY} is active .*{RUN_ID}"):
         roll_back("va", "vb", active={RUN_ID})
-    assert aws.partitions["readings", DAY] == published_as(aws, "vb")["readings"]
+    assert aws.partitions["readings", DAY] == add_version(aws, "vb")["readings"]

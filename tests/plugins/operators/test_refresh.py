@@ -1,4 +1,4 @@
-"""The refresh of the dashboard's data sets, as the DAG's task asks QuickSight for it."""
+"""The DAG's task that refreshes the data sets of the dashboard."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,7 +20,7 @@ ANSWER = {"IngestionStatus": "INITIALIZED"}
 
 @pytest.fixture
 def quicksight(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
-    """QuickSight's client, which checks each request against the service's model, and its answers, in order."""
+    """Responses of QuickSight's client, in order; the client validates requests against the service's model."""
     client = boto3.client("quicksight", region_name="us-east-1", aws_access_key_id="-", aws_secret_access_key="-")
     monkeypatch.setattr(AwsGenericHook, "conn", property(lambda hook: {"quicksight": client}[hook.client_type]))
     monkeypatch.setattr(AwsGenericHook, "account_id", ACCOUNT)
@@ -30,7 +30,7 @@ def quicksight(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
 
 @pytest.fixture
 def refresh(context_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> tuple[str, Callable[[], Any]]:
-    """The id that the ingestion of one data set has to have, and what runs its task as Airflow does."""
+    """The expected id of a data set's ingestion, and a function that runs its task."""
     monkeypatch.setenv("SMART_HUB_QUICKSIGHT", "true")
     bag = DagBag(dag_folder=REPOSITORY / "dags" / "smart_hub_usage.py")
     task: Any = bag.dags["smart_hub_usage"].task_dict["refresh_quicksight"]
@@ -38,7 +38,7 @@ def refresh(context_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> 
     operator = task.unmap({"data_set_id": DATA_SET})
     context = context_of()
     operator.render_template_fields({**context, **macros.MACROS})
-    # the provider has renamed it since 9.34
+    # renamed after version 9.34 of the provider
     setattr(operator, "waiter_delay" if hasattr(operator, "waiter_delay") else "check_interval", 0)
     return macros.version(context), lambda: operator.execute(context)
 
@@ -70,7 +70,7 @@ def test_a_failed_refresh_fails_its_task(
     for _ in range(2):  # its state, and then why
         quicksight.add_response("describe_ingestion", ingestion(version, status, **error))
 
-    # the older provider tells the reason of a failure in the error, the newer one in the log above it
+    # older providers have the reason in the error, newer ones in the log
     with pytest.raises(
         (AirflowException, RuntimeError), match=rf"DATA_SOURCE_AUTH_FAILED|cancelled|{status}"
     ) as raised:

@@ -1,4 +1,4 @@
-"""The removal of a stack: in which order, and what it does when something is in the way."""
+"""The removal of a stack: its order and its errors."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -18,11 +18,11 @@ BUCKET = "smart-hub-data"
 
 
 class Aws:
-    """Services that answer what they are told to, in order, and nothing else; botocore checks both sides."""
+    """Services with the given responses, in order; botocore validates requests and responses."""
 
     def __init__(self) -> None:
         options = {"region_name": "us-east-1", "aws_access_key_id": "-", "aws_secret_access_key": "-"}
-        # An address of this machine, so that waiting for a stack is as short as for an emulator.
+        # With a loopback address, the code polls a stack's state as fast as on the local AWS.
         self._clients: dict[str, Any] = {
             name: boto3.client(name, endpoint_url="http://127.0.0.1:9", **options)  # type: ignore[call-overload]
             for name in ("cloudformation", "s3", "glue", "athena")
@@ -40,7 +40,7 @@ class Aws:
     def no_stack(self) -> None:
         self.cfn.add_client_error("describe_stacks", "ValidationError", "Stack with id smart-hub does not exist")
 
-    def holds(self, *resources: tuple[str, str]) -> None:
+    def resources(self, *resources: tuple[str, str]) -> None:
         summaries = [
             {
                 "LogicalResourceId": "Any",
@@ -62,7 +62,7 @@ class Aws:
         self.s3.add_response("delete_objects", {"Errors": list(errors)}, {"Bucket": BUCKET, "Delete": wanted})
 
     def deletion(self, *statuses: str) -> None:
-        """Expects that the stack is deleted, and shows it in these states while it is waited for."""
+        """Expects the deletion of the stack, with these states while the code waits."""
         self.stack("CREATE_COMPLETE")
         self.cfn.add_response("delete_stack", {}, {"StackName": STACK_ID})
         for status in statuses:
@@ -71,11 +71,11 @@ class Aws:
 
 @pytest.fixture
 def aws() -> Iterator[Aws]:
-    made = Aws()
-    for stub in made.stubs.values():
+    services = Aws()
+    for stub in services.stubs.values():
         stub.activate()
-    yield made
-    for stub in made.stubs.values():
+    yield services
+    for stub in services.stubs.values():
         stub.assert_no_pending_responses()
 
 
@@ -124,13 +124,13 @@ def test_a_missing_bucket_counts_as_empty(aws: Aws) -> None:
 
 def test_crawls_job_runs_and_queries_end_before_the_bucket_is_emptied(aws: Aws) -> None:
     aws.stack("CREATE_COMPLETE")
-    aws.holds(
+    aws.resources(
         ("AWS::Glue::Crawler", "smart-hub-usage"),
         ("AWS::Glue::Job", "smart-hub-rates"),
         ("AWS::Athena::WorkGroup", "smart-hub"),
         ("AWS::S3::Bucket", BUCKET),
     )
-    # given that they run at first, are about to end then, and have ended in the end
+    # given that they first run, then stop, and finally have ended
     for crawler, job, query in (
         ("RUNNING", "RUNNING", "RUNNING"),
         ("STOPPING", "STOPPING", "CANCELLED"),
@@ -158,7 +158,7 @@ def test_crawls_job_runs_and_queries_end_before_the_bucket_is_emptied(aws: Aws) 
 
 def test_a_crawl_may_end_before_it_is_stopped(aws: Aws) -> None:
     aws.stack("CREATE_COMPLETE")
-    aws.holds(("AWS::Glue::Crawler", "smart-hub-usage"))
+    aws.resources(("AWS::Glue::Crawler", "smart-hub-usage"))
     aws.glue.add_response("get_crawler", {"Crawler": {"State": "RUNNING"}})
     aws.glue.add_client_error("stop_crawler", "CrawlerNotRunningException")
     aws.glue.add_response("get_crawler", {"Crawler": {"State": "READY"}})
@@ -182,14 +182,14 @@ def test_a_deletion_that_fails_because_of_a_late_object_is_repeated(aws: Aws) ->
         }
     ]
     aws.stack("CREATE_COMPLETE")
-    aws.holds(("AWS::S3::Bucket", BUCKET))
+    aws.resources(("AWS::S3::Bucket", BUCKET))
     aws.lists()
     aws.deletion("DELETE_FAILED")
     aws.cfn.add_response("describe_stack_events", {"StackEvents": events})
     aws.lists("late")
-    # once more
+    # the second try
     aws.stack("DELETE_FAILED")
-    aws.holds(("AWS::S3::Bucket", BUCKET))
+    aws.resources(("AWS::S3::Bucket", BUCKET))
     aws.lists("late")
     aws.deletes("late")
     aws.lists()

@@ -1,4 +1,4 @@
-"""Who is told of what goes wrong, and what the page on events shows."""
+"""Alerts of failed tasks and late runs, and the example in docs/events.md."""
 
 import json
 import re
@@ -33,19 +33,21 @@ def test_the_alert_of_a_failed_task_has_its_error_and_log(aws: FakeAws, settings
 
     notifier({"ti": task_instance, "dag": dag, "run_id": "manual__1", "exception": ValueError("few_rejects: 9 of 10")})
 
-    (told,) = aws.called("Publish")
-    assert told["TargetArn"] == TOPIC
-    assert told["Subject"] == "Smart Hub: audit has failed"
+    (request,) = aws.called("Publish")
+    assert request["TargetArn"] == TOPIC
+    assert request["Subject"] == "Smart Hub: audit has failed"
     message = "smart_hub_usage manual__1, task audit: few_rejects: 9 of 10\nhttp://airflow/log"
-    assert json.loads(told["Message"]) == {"default": message}
+    assert json.loads(request["Message"]) == {"default": message}
 
 
 def test_all_tasks_and_daily_runs_have_alerts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMART_HUB_SNS_TOPIC_ARN", TOPIC)
     dags: dict[str, Any] = DagBag(dag_folder=REPOSITORY / "dags").dags
 
-    unwatched = {(name, task.task_id) for name in dags for task in dags[name].tasks if not task.on_failure_callback}
-    assert (len(dags), unwatched) == (3, set())
+    without_alerts = {
+        (name, task.task_id) for name in dags for task in dags[name].tasks if not task.on_failure_callback
+    }
+    assert (len(dags), without_alerts) == (3, set())
     dag = dags["smart_hub_usage"]
     (alert,) = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
     assert alert.interval == timedelta(hours=3)

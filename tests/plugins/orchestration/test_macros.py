@@ -1,4 +1,4 @@
-"""Which day a run is for, what it is called, and what it hands to the functions."""
+"""The usage day of a run, and the events of the functions."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ ContextOf = Callable[..., dict[str, Any]]
 
 @pytest.fixture(autouse=True)
 def fixed_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The 2nd of March 2026, 11:59:59 UTC: in UTC-12 it is the 1st still."""
+    """The 2nd of March 2026, 11:59:59 UTC: in UTC-12 it is still the 1st."""
     monkeypatch.setattr(macros, "utcnow", lambda: datetime(2026, 3, 2, 11, 59, 59, tzinfo=UTC))
 
 
@@ -40,7 +40,7 @@ def test_the_parameter_takes_precedence_over_partition_key_and_logical_date(
     if ds:
         context["ds"] = ds
     assert macros.usage_day(context) == day
-    # The same from within a template
+    # and in a template
     template = Environment(undefined=StrictUndefined).from_string("{{ usage_day() }}")
     assert template.render(**context, **macros.MACROS) == day
 
@@ -72,7 +72,7 @@ def test_a_day_before_the_first_is_refused_by_name(context_of: ContextOf) -> Non
 
 
 def test_the_event_of_a_function(context_of: ContextOf) -> None:
-    # Given what step 1 found and step 3 answered
+    # Given results of steps 1 and 3
     content = {"mappings": "a" * 64, "locations": "b" * 64, "rates": "c" * 64}
     results = {
         macros.STEP_1: {"content_hashes": content},

@@ -1,4 +1,4 @@
-"""Which failures of a function and of the job are tried again."""
+"""Which errors of the functions and of the job are retried."""
 
 import importlib
 import json
@@ -14,7 +14,7 @@ from tests.glue.conftest import load
 
 
 def failure(payload: Any) -> ValueError:
-    """As the provider's operator raises it."""
+    """The error that the provider's operator raises."""
     return ValueError("Lambda function execution resulted in error", {"ResponseMetadata": {}, "Payload": payload})
 
 
@@ -53,16 +53,16 @@ def test_the_functions_define_the_errors_of_the_policy(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("said", "action"),
+    ("message", "action"),
     [
         ("RatesError: s3://data/raw/rates/r.xml, row 3: 'x' is not cents per kWh", RetryAction.FAIL),
         ("no reason given", RetryAction.DEFAULT),
         ("ClientError: An error occurred (SlowDown)", RetryAction.DEFAULT),
     ],
 )
-def test_invalid_rates_are_not_retried(said: str, action: RetryAction) -> None:
+def test_invalid_rates_are_not_retried(message: str, action: RetryAction) -> None:
     # given the error of StrictGlueJobHook, with the last line of the job's script
-    failed = AirflowException(f"Exiting Job jr_1 Run State: FAILED: {said}")
+    failed = AirflowException(f"Exiting Job jr_1 Run State: FAILED: {message}")
 
     assert JobRetryPolicy().evaluate(failed, 1, 3).action == action
 

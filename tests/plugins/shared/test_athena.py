@@ -1,4 +1,4 @@
-"""Queries: started beside each other, waited for, stopped when nobody wants them any more."""
+"""AthenaRunner starts queries together, waits for them, and stops them after an error."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ VERSION = "v0123456789abcdef"
 
 @pytest.fixture
 def athena_with(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AthenaRunner]:
-    """Athena with so many seconds left, each pause of which passes at once."""
+    """A runner with so many seconds left, whose pauses take no time."""
 
     def make(seconds: float = 100.0) -> AthenaRunner:
         clock = [seconds]
@@ -80,10 +80,10 @@ def test_if_a_query_fails_the_others_are_stopped(aws: FakeAws, athena_with: Call
     # Given three queries, the second of which fails while the third runs
     outcomes = {"SELECT 1": "SUCCEEDED", "SELECT 2": "FAILED", "SELECT 3": "RUNNING"}
     aws.outcome = lambda statement: (outcomes[statement], "TABLE_NOT_FOUND: t")
-    # When they are run, expect the reason, the query and its statement
+    # When they run, expect an error with the reason, the query and its statement
     with pytest.raises(QueryFailed, match=r"FAILED: TABLE_NOT_FOUND: t \(query 2: SELECT 2"):
         athena_with().run("SELECT 1", "SELECT 2", "SELECT 3")
-    # Expect the one that still ran to be stopped, and no other
+    # Expect only the running one to be stopped
     assert aws.stopped == ["3"]
 
 
@@ -106,7 +106,7 @@ def test_if_a_statement_cannot_be_started_the_earlier_ones_are_stopped(
 
 
 def test_stop_cancels_running_queries(aws: FakeAws, athena_with: Callable[..., AthenaRunner]) -> None:
-    # Given a query that is killed from outside, as a signal does, while it is waited for
+    # Given a runner that is stopped, as by a signal, while it waits
     athena = athena_with()
 
     def killed(statement: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The content of a reference data set; golden values by `printf '<key>\\t<etag>\\n…' | sha256sum`."""
+"""The content hash of a reference data set; expected values by `printf '<key>\\t<etag>\\n…' | sha256sum`."""
 
 import pytest
 
@@ -21,11 +21,11 @@ CA_AND_OR = "aeeac8ec73693b228a164c02dc7cc9326ebd97038e693ca9083e6ccc10f8a0e2"
     ],
     ids=["sorted", "unsorted", "quoted ETags", "non-ASCII keys, an upload in parts", "none"],
 )
-def test_the_content_is_the_hash_of_the_sorted_lines(objects: list[tuple[str, str]], expected: str) -> None:
+def test_the_content_hash_is_that_of_the_sorted_lines(objects: list[tuple[str, str]], expected: str) -> None:
     assert content_hash(objects) == expected
 
 
-def test_a_changed_or_renamed_object_changes_the_content() -> None:
+def test_a_changed_or_renamed_object_changes_the_content_hash() -> None:
     changed = content_hash([("raw/rates/ca.xml", "e1"), ("raw/rates/or.xml", "e3")])
     renamed = content_hash([("raw/rates/ca.xml", "e1"), ("raw/rates/wa.xml", "e2")])
     assert len({CA_AND_OR, changed, renamed}) == 3
