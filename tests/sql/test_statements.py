@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from localaws.testing.sql import hive_ddl
 from ops.settings import ROOT
 from smart_hub.core.quality import audit_query, read_checks, rules_of
 from smart_hub.shared import sql

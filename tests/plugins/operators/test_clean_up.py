@@ -202,6 +202,6 @@ def test_only_prefixes_of_runs_and_versions_can_be_deleted(
     aws: FakeAws, settings_of: Callable[..., Any], prefix: str
 ) -> None:
     before = set(aws.buckets[BUCKET])
-    with pytest.raises(ValueError, match="is no prefix to delete"):
+    with pytest.raises(ValueError, match="is not a prefix that can be deleted"):
         CleanUpOperator(task_id="clean", settings=settings_of())._delete(prefix)
     assert set(aws.buckets[BUCKET]) == before
