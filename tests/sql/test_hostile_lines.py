@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from localaws.testing import StatementFailed
 from tests.sql.conftest import CONTENT_HASHES, NEW_YORK, Day, reading
 
 DAY = "2019-11-05"
@@ -51,7 +52,7 @@ def rejected(day: Day) -> Rejected:
             readings = day.readings(readings, DAY)
             day.make("transform/usage_cost", cost, readings_table=readings, **CONTENT_HASHES)
             day.make("transform/usage_rejects", rejects, readings_table=readings, cost_table=cost)
-        except AssertionError as error:  # with the error of Athena
+        except StatementFailed as error:
             return [], str(error)
         return athena.rows(f"SELECT reason, line FROM {rejects} WHERE sensor IS NULL"), ""
 

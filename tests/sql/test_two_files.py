@@ -27,7 +27,7 @@ def test_step_6_does_not_accept_two_files_for_a_day(module_local_aws: LocalAws) 
     aws.inject({"service": "athena", "effect": {"query": "two_files"}})
 
     # when step 6 compacts it to one file
-    event = {"day": DAY, "run": run_name(DAY, "test"), "version": VERSION, "content": {}}
+    event = {"day": DAY, "run": run_name(DAY, "test"), "version": VERSION, "content_hashes": {}}
     answer = aws.client("lambda").invoke(
         FunctionName="smart-hub-compact", Payload=json.dumps({**event, "cost_table": COST_TABLE, "files": 1})
     )
