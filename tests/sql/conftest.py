@@ -38,7 +38,7 @@ PHOENIX_ENDS = AT_07 + 24 * 3600
 
 
 def reading(loc_id: str | None, ts: int | None, **values: float | None) -> str:
-    """One line; sensors that are not named read 0."""
+    """One line; sensors that are not given have the value 0."""
     data = {sensor: values.get(sensor, 0) for sensor in SENSORS}
     members = {"loc_id": loc_id, "ts": ts, "data": data}
     return json.dumps({name: value for name, value in members.items() if value is not None})
@@ -102,12 +102,12 @@ class Day:
         self.athena.run(self.statement(name, **values))
 
     def make(self, name: str, table: str, **values: str | int) -> str:
-        """Runs a statement that makes a table; gives the table's name."""
+        """Runs a statement that creates a table; returns the table's name."""
         self.run(name, table=table, location=self.location(table), **values)
         return table
 
     def readings(self, table: str, day: str = DAY) -> str:
-        """Converts a day's usage as the function of step 3 does; gives the table's name."""
+        """Converts a day's usage as the function of step 3 does; returns the table's name."""
         values = {"day": day, "next_day": next_day(day), "locations_content_hash": "L", "interval_seconds": 300}
         self.make("convert/readings", table, with_lines="false", **values)
         if self.rows("convert/repeated_readings", readings_table=table) == [("0",)]:
@@ -119,7 +119,7 @@ class Day:
         return self.athena.rows(self.statement(name, **values))
 
     def columns(self, table: str) -> list[tuple[str, str]]:
-        """Names and types of a table's columns, but for the partition keys, as the catalog has them."""
+        """Names and types of a table's columns in the catalog, without partition keys."""
         entry = self.athena.glue.get_table(DatabaseName=self.athena.database, Name=table)["Table"]
         return [(one["Name"], one["Type"]) for one in entry["StorageDescriptor"]["Columns"]]
 
@@ -134,7 +134,7 @@ class Day:
             self.athena.put(f"raw/locations/state={state}/l.csv", f"{HEADER}\n{LOCATIONS[state]}\n")
 
     def convert_references(self) -> None:
-        """Locations as content L, mappings as M, rates as R, each beside another content."""
+        """Registers locations as content L, mappings as M, rates as R, and another content of each."""
         for name, content in (("locations", "L"), ("mappings", "M")):
             table = self.make(f"convert/{name}", f"staging_{name}")
             self._add(f"{name.removesuffix('s')}_versions", "content", content, f"staging/{table}/")
@@ -154,7 +154,7 @@ class Day:
 
 
 def typed(text: str | None) -> Any:
-    """A cell of a result as a boolean or a number, where it is one."""
+    """A cell of a result as a boolean or number, if it is one."""
     if text is None or text in ("true", "false"):
         return text and text == "true"
     try:

@@ -1,4 +1,4 @@
-"""Changes each quality rule's SQL bit by bit, and looks whether a case of test_rules.py notices.
+"""Makes small changes to each quality rule's SQL, and checks whether a case of test_rules.py fails.
 
     PYTHONPATH=plugins python -m tests.sql.mutants [rule ...]
 
@@ -24,7 +24,7 @@ SWAPS = {exp.And: exp.Or, exp.Or: exp.And, exp.Add: exp.Sub, exp.Sub: exp.Add, e
 
 
 def changed(part: exp.Expr) -> Iterator[exp.Expr | None]:
-    """What may stand in its place; None for nothing."""
+    """The replacements of a part; None deletes it."""
     kind = type(part)
     if kind in COMPARISONS:
         yield from (other(this=part.this, expression=part.expression) for other in COMPARISONS if other is not kind)
@@ -62,7 +62,7 @@ def written(tree: exp.Expr) -> str:
 
 
 def mutants(template: str) -> Iterator[tuple[str, str]]:
-    """The template with one change each: the change in words, and the text."""
+    """The template with one change each: description and text."""
     tree = parsed(template)
     for index, part in enumerate(tree.walk()):
         for new in changed(part):
@@ -72,7 +72,7 @@ def mutants(template: str) -> Iterator[tuple[str, str]]:
 
 
 def outcome(rule: Rule, text: str) -> str:
-    """What the rule's cases say of the rule with another text."""
+    """The result of the rule's cases for another text."""
     changed_rule = Rule(rule.name, rule.severity, text)
     for case in CASES[rule.name]:
         try:

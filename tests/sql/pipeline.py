@@ -1,4 +1,4 @@
-"""A day of a source folder through crawlers, job, functions and SQL as the DAG takes it, by boto3 alone."""
+"""Runs a day of a source folder through crawlers, job, functions and SQL as the DAG does, with boto3."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ SECONDS = 300
 
 
 class Made(NamedTuple):
-    """A table of its own, and where its objects lie."""
+    """A created table and its location."""
 
     name: str
     location: str
@@ -114,7 +114,7 @@ class Pipeline:
         return rules
 
     def make_insights(self, day: str, published_table: str) -> dict[str, Made]:
-        """The insights of priced usage, each in a new table."""
+        """Creates the insights of a version of usage_cost, each in a new table."""
         version = _version("insights")
         made = {
             table: Made(staging_table(table, version), f"s3://{self.bucket}/{day_prefix(table, day, version)}")
@@ -136,7 +136,7 @@ class Pipeline:
         return AthenaRunner(client, "smart-hub", "smart_hub", output, _version("test"), lambda: SECONDS)
 
     def published(self, table: str, day: str) -> list[tuple[str | None, ...]]:
-        """The day's rows of a published table, all columns, in an order of their own."""
+        """The day's rows of a published table, all columns, sorted."""
         rows = self.athena.rows(f"SELECT * FROM {table} WHERE dt = DATE '{day}'")
         return sorted((tuple(row.values()) for row in rows), key=str)
 

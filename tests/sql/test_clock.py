@@ -1,4 +1,4 @@
-"""Odd clocks: each hub's published day equals an independent computation, by its own wall clock."""
+"""Each hub's published day equals an independent computation, on days with clock changes too."""
 
 from collections import Counter
 from datetime import datetime
@@ -12,7 +12,7 @@ from localaws.testing import LocalAws
 from tests.e2e import independent
 from tests.sql.pipeline import Pipeline
 
-# One in each of ten states: New York, Denver, Los Angeles, Phoenix and Honolulu have their clocks among them.
+# One in each of ten states, with the zones New York, Denver, Los Angeles, Phoenix and Honolulu among them.
 HUBS = 10
 # Readings a day, five minutes apart: 24, 25 and 23 hours. Arizona and Hawaii never change their clocks.
 EVEN, LONG, SHORT = 288, 300, 276
@@ -40,14 +40,14 @@ def test_a_day_by_the_hubs_own_clocks(
     rules = pipeline.run(day, insights=False, crawl=False)
     rows = pipeline.athena.rows(f"SELECT * FROM usage_cost WHERE dt = DATE '{day}'")
 
-    # expect: the number of readings of each hub, by hand
+    # expect the number of readings of each hub, worked out by hand
     zones = {str(row["loc_id"]): str(row["tz"]) for row in rows}
     intervals = Counter(str(row["loc_id"]) for row in rows if row["sensor"] == "s_01")
     assert {"America/New_York", "America/Denver", "America/Los_Angeles", *UNCHANGING} <= set(zones.values())
     assert intervals == {hub: EVEN if zone in UNCHANGING else changing for hub, zone in zones.items()}
     first = min(str(row["ts_utc"]) for row in rows if row["tz"] == "America/New_York")
     assert first == f"{starts}:00.000"
-    # expect: all of them, value by value
+    # expect each value
     assert len(rows) == len(expected)
     for row in rows:
         key = str(row["loc_id"]), str(row["sensor"]), datetime.fromisoformat(str(row["ts_utc"]))
@@ -56,5 +56,5 @@ def test_a_day_by_the_hubs_own_clocks(
         assert (row["type"], row["state"], row["device"]) == (cost.type, cost.state, cost.device)
         assert float(str(row["cost"])) == pytest.approx(float(cost.cents), rel=1e-12, abs=1e-15)
         assert Decimal(str(row["kwh"])) == cost.kwh
-    # expect: every rule content
+    # expect no violation
     assert {name: answer["violations"] for name, answer in rules.items()} == dict.fromkeys(rules, "0")

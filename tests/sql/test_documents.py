@@ -1,4 +1,4 @@
-"""The pages: their statements run, and what they list is what the SQL and the template have."""
+"""The statements of the pages run, and the pages list the rules, reasons and columns of the SQL."""
 
 import re
 

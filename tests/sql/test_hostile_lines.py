@@ -32,13 +32,13 @@ def line(hub: str, ts: int, escaped: bool) -> str:
 # Any text for a line, and readings with any text for a hub.
 LINES = st.one_of(TEXTS, st.builds(line, TEXTS, st.integers(MIDNIGHT, MIDNIGHT + 3600), st.booleans()))
 
-# The rows, or why a query has failed.
+# The rows, or the reason of a failed query.
 Rejected = Callable[..., tuple[list[tuple[str | None, ...]], str]]
 
 
 @pytest.fixture(scope="module")
 def rejected(day: Day) -> Rejected:
-    """Reason and line of all whole lines that are rejected of a day with these files, name -> body."""
+    """Reason and line of all rejected lines of a day with these files, name -> body."""
     athena, numbers = day.athena, count()
     prefix = f"raw/usage/dt={DAY}/"
 
@@ -68,7 +68,7 @@ def rejected(day: Day) -> Rejected:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_hostile_lines_are_rejected_unchanged(day: Day, rejected: Rejected, lines: list[str]) -> None:
-    # given a reading that can be used, and lines of which those of its hub are used too, one for each interval
+    # given a valid reading, and lines of which those of its hub are used too, one for each interval
     used = reading(NEW_YORK, MIDNIGHT + 7200)
     mine = {json.loads(text)["ts"] for text in lines if text.startswith(f'{{"loc_id": "{NEW_YORK}"')}
 
@@ -90,7 +90,7 @@ def test_a_line_of_ten_megabytes_is_rejected_unchanged(rejected: Rejected) -> No
 
 
 def test_a_gzip_bomb_is_rejected_or_refused_by_name(rejected: Rejected) -> None:
-    # given 60 megabytes in one line that come in 60 kilobytes, and 200 megabytes in one that come in 200
+    # given one line of 60 megabytes, compressed to 60 kilobytes, and one of 200 megabytes, compressed to 200
     small, large = (gzip.compress(b"x" * (size * MEGABYTE)) for size in (60, 200))
     assert len(large) < MEGABYTE
     used = gzip.compress(reading(NEW_YORK, MIDNIGHT).encode())

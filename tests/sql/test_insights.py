@@ -41,7 +41,7 @@ ZONES = {"ny": ("America/New_York", 4), "az": ("America/Phoenix", 7)}
 def values(
     hub: str, local: str, sensor: str, device: str, kind: str | None, kwh: float, cents: float | None, count: int = 1
 ) -> Iterator[Row]:
-    """Equal values of one sensor, five minutes apart. `local`: the first one's wall clock; ``01:00 again`` is the
+    """Equal values of one sensor, five minutes apart. `local`: the wall clock of the first one; ``01:00 again`` is the
     hour after the clocks went back at 02:00 in New York. The hub's name begins with its state."""
     state = hub[:2]
     tz, offset = ZONES[state]
@@ -75,15 +75,15 @@ PRICED = [
     *values("ny1", "12:00", "s_01", "Dishwasher", "partial-peak", 0.5, 15),  # 7.5
     *values("ny1", "12:00", "s_02", "Lamp", "partial-peak", 0.1, 15),  # 1.5
     *values("ny1", "18:00", "s_01", "Dishwasher", "peak", 0.25, 20),  # 5; its lamp's value is missing
-    # ny2: two readings, nothing that could wait
+    # ny2: two readings, no shiftable device
     *values("ny2", "00:00", "s_01", "Lamp", "off-peak", 1, 10),  # 10
     *values("ny2", "12:00", "s_01", "Lamp", "partial-peak", 2, 15),  # 30
-    # az1: one hour, its devices cost the same in pairs
+    # az1: one hour, with pairs of equal costs
     *values("az1", "18:00", "s_04", "Television", "peak", 0, 12, 12),
     *values("az1", "18:00", "s_02", "Clothes Washer", "peak", 0.2, 12, 12),  # 2.4, 28.8
     *values("az1", "18:00", "s_01", "Clothes Dryer", "peak", 0.2, 12, 12),  # 2.4, 28.8
     *values("az1", "18:00", "s_03", "Lamp", "peak", 0, 12, 12),
-    # az2: a device that can wait, and used nothing
+    # az2: a shiftable device without usage
     *values("az2", "18:00", "s_01", "Dishwasher", "peak", 0, 12),
 ]
 # The cheapest of November 2019: 10 in New York, 8 in Phoenix. Cheaper ones are of other months and years.
@@ -99,7 +99,7 @@ MONTHS_RATES = [
 
 
 class Insights:
-    """Tables of priced usage, and the insights made of each."""
+    """Creates tables of usage_cost and their insights."""
 
     def __init__(self, day: Day) -> None:
         self.day = day
@@ -111,7 +111,7 @@ class Insights:
         )
 
     def make(self, kind: str, rows: list[Row], min_coverage: str) -> str:
-        """All four tables, named ``<kind>_<table>``."""
+        """Creates all four tables, named ``<kind>_<table>``."""
         self._put(f"{kind}_cost", COST, rows)
         values: dict[str, str | int] = {
             **{f"{table}_table": f"{kind}_{table}" for table in INSIGHT_TABLES},
@@ -126,7 +126,7 @@ class Insights:
         return kind
 
     def rows(self, table: str, columns: str, where: str = "true") -> list[tuple[Any, ...]]:
-        """Rows as Python's values, in no order."""
+        """Rows as Python's values, unordered."""
         return [tuple(map(typed, row)) for row in self.day.athena.rows(f"SELECT {columns} FROM {table} WHERE {where}")]
 
     def _put(self, name: str, schema: pa.Schema, rows: list[Row]) -> None:
@@ -149,7 +149,7 @@ def _parquet(schema: pa.Schema, rows: list[Row]) -> bytes:
 
 
 def about(*rows: tuple[Any, ...]) -> list[Any]:
-    """Rows in the order of their texts, whose numbers may differ by what doubles cannot hold."""
+    """Rows sorted by their text, with a tolerance for rounding errors."""
     return [
         tuple(pytest.approx(cell, rel=1e-12, abs=1e-12) if isinstance(cell, int | float) else cell for cell in row)
         for row in sorted(rows, key=str)
@@ -177,7 +177,7 @@ def insights(day: Day) -> Insights:
 
 @pytest.fixture(scope="module")
 def made(insights: Insights) -> str:
-    """Shown are hubs with 0.08 of their readings: 24 of 300 in New York, 24 of 288 in Phoenix."""
+    """The insights with a minimum coverage of 0.08: 24 of 300 readings in New York, 24 of 288 in Phoenix."""
     return insights.make("made", PRICED, min_coverage="0.08")
 
 
@@ -233,7 +233,7 @@ def test_a_device_saves_what_its_peak_use_costs_above_the_cheapest_rate(insights
         " saving_per_year"
     )
 
-    # 26 of 300 readings are enough; 12 of 288 are not; ny2 has no device that could wait. 0.75 at 10 instead of 12.5.
+    # 26 of 300 readings are enough; 12 of 288 are not; ny2 has no shiftable device. 0.75 at 10 instead of 12.5.
     assert insights.rows(f"{made}_peak_shift", columns) == about(
         ("ny1", "ny", "s_01", "Dishwasher", "Kitchen", 0.25, 0.5, 12.5, 7.5, 5.0, 1825.0)
     )
@@ -280,10 +280,10 @@ def test_the_best_saving_is_one_that_is_shown(insights: Insights, made: str) -> 
 
 
 def test_a_lower_minimum_coverage_shows_more_hubs(insights: Insights) -> None:
-    # given 12 of 288 readings as enough, exactly
+    # given a minimum coverage of exactly 12 of 288 readings
     kind = insights.make("thin", PRICED, min_coverage="0.041666666666666664")
 
-    # expect both devices of az1 to save 2.4 · (12 - 8), and its one hour all day: 4.8 · 24; not yet az2
+    # expect both devices of az1 to save 2.4 · (12 - 8), and its one hour extrapolated, 4.8 · 24; nothing of az2
     assert sorted_rows(insights, f"{kind}_peak_shift", "loc_id, sensor, saving", "state = 'az'") == about(
         ("az1", "s_01", 9.6), ("az1", "s_02", 9.6)
     )
@@ -303,7 +303,7 @@ def test_a_saving_of_nothing_is_shown_but_is_not_the_best(insights: Insights) ->
 
 
 def test_an_hour_with_a_missing_value_is_incomplete(insights: Insights) -> None:
-    # given two hours, the quieter of which lacks a sensor's last value
+    # given two hours, the quieter of which has no last value of one sensor
     rows = [
         *values("az1", "02:00", "s_01", "Lamp", "off-peak", 0.01, 8, 12),
         *values("az1", "02:00", "s_02", "Television", "off-peak", 0.01, 8, 11),
@@ -312,12 +312,12 @@ def test_an_hour_with_a_missing_value_is_incomplete(insights: Insights) -> None:
     ]
     kind = insights.make("gap", rows, min_coverage="0")
 
-    # expect the other: 12 · 0.05 · 24
+    # expect the other one: 12 · 0.05 · 24
     assert insights.rows(f"{kind}_hub_day_summary", "always_on_kwh") == about((14.4,))
 
 
 def test_insights_accept_rows_that_the_audit_refuses(insights: Insights) -> None:
-    # given an hour without a rate, more kWh than the sums have room for, no device
+    # given an hour without a rate, more kWh than a sum can hold, and no device
     rows = [
         *values("ny1", "03:00", "s_01", "Dishwasher", None, 1, None),
         *values("ny1", "01:00", "s_01", "Dishwasher", "off-peak", 1e300, 10),
@@ -341,7 +341,7 @@ def test_insights_accept_rows_that_the_audit_refuses(insights: Insights) -> None
 
 def test_views_are_empty_as_deployed_and_after_a_publish_show_all_days(insights: Insights, made: str) -> None:
     day = insights.day
-    # given: as deployed; then two days, on the second of which ny1 is on all day with 3.6 kWh for 20 cents
+    # given the deployed views, and two days, on the second of which ny1's always-on load is 3.6 kWh for 20 cents
     assert [day.athena.rows(f"SELECT count(*) FROM {view}") for view in INSIGHT_VIEWS] == [[("0",)], [("0",)]]
     declared = [day.columns(view) for view in INSIGHT_VIEWS]
     replaced = {
@@ -364,7 +364,7 @@ def test_views_are_empty_as_deployed_and_after_a_publish_show_all_days(insights:
     for view in INSIGHT_VIEWS:
         day.run(f"publish/{view}")
 
-    # expect the columns to be what they were
+    # expect the same columns
     assert [day.columns(view) for view in INSIGHT_VIEWS] == declared
     # expect 6 kWh in 25 hours and 3.6 in 24 to be 240 and 150 W
     first_cost = 6 * (24 * 10 + 15 + 20) / 26

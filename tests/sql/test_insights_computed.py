@@ -47,7 +47,7 @@ def test_every_value_equals_an_independent_computation(
 
 
 def test_the_generated_day_has_all_kinds_of_hubs(pipeline: Pipeline) -> None:
-    """Hubs that are not shown, that have no complete hour, that save, that have nothing to shift."""
+    """Hubs below the minimum coverage, without a complete hour, with a saving, and without one."""
     rows = pipeline.athena.rows(
         "SELECT count_if(coverage < 9e-1) AS thin, count_if(always_on_kwh IS NULL) AS unknown,"
         " count_if(best_saving > 0) AS saving, count(DISTINCT intervals) AS lengths FROM hub_day_summary"
@@ -73,7 +73,7 @@ def test_parts_add_up_to_the_whole(pipeline: Pipeline) -> None:
         "SELECT (SELECT sum(intervals) FROM daily_device_cost) AS parts, (SELECT count(*) FROM usage_cost) AS whole"
     )
     assert counts[0]["parts"] == counts[0]["whole"]
-    # the shifted load is the load, to the thousandth of a kWh: a ninth of what moves is no decimal
+    # the shifted load equals the load but for rounding: a ninth is not a decimal number
     for row in pipeline.athena.rows(
         "SELECT state, sum(kwh) AS kwh, sum(shifted_kwh) AS shifted FROM hourly_load GROUP BY state"
     ):
@@ -90,10 +90,10 @@ def test_the_order_of_rows_does_not_matter(pipeline: Pipeline) -> None:
     )
     before = {table: pipeline.published(table, SHORT_DAY) for table in INSIGHT_TABLES}
 
-    # when all is made of them
+    # when the insights are computed from them
     made = pipeline.make_insights(SHORT_DAY, "shuffled")
 
-    # expect the very same rows
+    # expect the same rows
     for table in INSIGHT_TABLES:
         rows = pipeline.athena.rows(f"SELECT * FROM {made[table].name}")
         assert sorted((tuple(row.values()) for row in rows), key=str) == [row[:-1] for row in before[table]], table

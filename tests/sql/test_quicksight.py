@@ -1,4 +1,4 @@
-"""What QuickSight reads, on the local Athena after a day has run through."""
+"""QuickSight's data sets on the local Athena, after the run of a day."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.quicksight.definition import DataSet, data_sets, resources
 from tests.sql.pipeline import Pipeline
 
 SETS = data_sets(resources())
-# Athena's types -> QuickSight's. FIXED, which DECIMAL is without FLOAT, keeps four decimals.
+# Athena's types -> QuickSight's. DECIMAL without FLOAT is FIXED, with four decimals.
 # https://docs.aws.amazon.com/quicksight/latest/APIReference/API_InputColumn.html
 TYPES = {
     "varchar": "STRING",
@@ -25,7 +25,7 @@ def athena(pipeline: Pipeline) -> AthenaClient:
 
 
 def columns(athena: AthenaClient, sql: str) -> dict[str, str]:
-    """Names and QuickSight's types of a query's columns, in order."""
+    """The columns of a query in order: name -> QuickSight's type."""
     execution = athena.run(sql)["QueryExecutionId"]
     metadata = athena.api.get_query_results(QueryExecutionId=execution)["ResultSet"]["ResultSetMetadata"]
     return {column["Name"]: TYPES[column["Type"]] for column in metadata["ColumnInfo"]}
@@ -38,7 +38,7 @@ def test_a_data_set_reads_columns_of_the_types_it_declares(athena: AthenaClient,
 
 
 def total(athena: AthenaClient, source: str) -> list[tuple[str | None, ...]]:
-    """Rows, and sums to a hundredth, which the order of addition does not touch."""
+    """The sums, rounded to hundredths because they depend on the order of addition."""
     return athena.rows(f"SELECT round(sum(kwh), 2), round(sum(cost), 2) FROM {source}")
 
 

@@ -1,7 +1,7 @@
-"""Each quality rule by itself, in this process: given a few rows, expect the faults that it names and no other.
+"""Each quality rule by itself, in this process: given a few rows, expect exactly these faults.
 
-A rule is tried where it turns: at its limit and just beyond it, with each field of its condition at fault alone, and
-beside rows that are none of its business. How the rules work on a whole day is in test_statements.py.
+The cases are at the limit of a rule and just beyond it, with each field of its condition invalid alone, and with rows
+that the rule ignores. test_statements.py runs all rules on a whole day.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.unit
 SQL = ROOT / "include" / "sql"
 DAY = "2019-12-21"
 
-# A sound row of each table: columns as (type, value as SQL). A rule finds no fault with it.
+# A valid row of each table: columns as (type, value as SQL). No rule finds a fault in it.
 SOUND: dict[str, dict[str, tuple[str, str]]] = {
     "readings": {
         "loc_id": ("string", "'hub'"),
@@ -80,15 +80,15 @@ def hubs(count: int, row: dict[str, str]) -> list[dict[str, str]]:
     return [{**row, "loc_id": f"'h{number}'"} for number in range(count)]
 
 
-# Rows by table: what is not as in the sound row. A table that is not given has the sound row; an empty list, no row.
+# Rows by table, as differences from the valid row. A table that is not given has the valid row; an empty list, no row.
 Given = dict[str, list[dict[str, str]]]
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is given, in words and as rows (and values, where they are not those of VALUES), and the faults expected.
+    """A description, the rows (and values other than VALUES), and the expected faults.
 
-    checked: how many the rule is to check, where the case is about that.
+    checked: the expected number of checked items, if the case tests it.
     """
 
     says: str
@@ -98,14 +98,14 @@ class Case:
     checked: int | None = None
 
 
-# Of what is equal or not, one stands before and one behind it in the alphabet.
+# Where values are compared, one sorts before the valid one and one after it.
 USED, UNUSED, UNUSED_TOO = ({"verdict": f"'{verdict}'"} for verdict in ("used", "duplicate", "wrong_unit"))
 OTHER_CONTENTS = [{"content": "'A'"}, {"content": "'older'"}]
 OTHER_HUBS = [{"loc_id": "'another'"}, {"loc_id": "'other'"}]
 LINE, VALUE = {"sensor": "NULL"}, {"sensor": "'s_03'"}  # what is rejected is a whole line, or one value
 THREE = {"numbers": "2", "odd": """'{"s_03":true}'"""}
 TIME = f"{DAY} 23:55:00.000"
-# The start of a line by its column, with which each sample of a row begins.
+# The key of a row, with which each sample of a row begins.
 ROW = f"hub s_01 {TIME}"
 NOT_FINITE = [f"CAST('{value}' AS double)" for value in ("Infinity", "-Infinity", "NaN")]
 

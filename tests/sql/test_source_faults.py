@@ -183,7 +183,7 @@ def test_a_day_of_2007_keeps_the_lines_of_its_rejects(source: Source) -> None:
     assert rejected == [("malformed", None, "1/2/2007;00:00:00;?;?;?"), ("not_numeric", "s_02", lines[3])]
 
 
-# Days without usable readings, and days of few hubs
+# Days without usable readings
 
 
 def test_a_day_without_usable_readings_reaches_the_audit(source: Source) -> None:

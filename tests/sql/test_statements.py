@@ -1,4 +1,4 @@
-"""Every statement of include/sql on one odd day: given raw lines, expect rows, worked out by hand."""
+"""The statements of include/sql on one unusual day: given raw lines, expect rows worked out by hand."""
 
 import re
 
@@ -224,13 +224,13 @@ def test_the_day_becomes_one_ordered_file(day: Day, compacted: str) -> None:
 def test_a_statement_returns_the_deployed_columns(
     day: Day, readings: str, request: pytest.FixtureRequest, statement: str, made: str, table: str
 ) -> None:
-    # given the statement's extra columns, from which rejects are built
+    # given the additional columns that the rejects need
     extra = [("numbers", "bigint"), *((name, "string") for name in ("odd", "file", "line"))]
     beside = extra if table == "readings" else []
 
     found = day.columns(made if made.startswith("staging_") else request.getfixturevalue(made))
 
-    # a text of limited length is written to Parquet as any other
+    # in Parquet, text of limited length is like any other
     assert [(name, re.sub(r"^varchar\(\d+\)$", "string", of)) for name, of in found] == day.columns(table) + beside
 
 
@@ -245,7 +245,7 @@ def test_the_day_has_at_most_the_given_number_of_files(day: Day, cost: str, comp
     assert sorted(day.athena.rows(f"{everything} {several}"), key=str) == sorted(
         day.athena.rows(f"{everything} {compacted}"), key=str
     )
-    # expect the audit to take them for what was asked for, and for too many where one was
+    # expect the audit to accept this number of files, and to refuse it if one is allowed
     checks = [check for check in read_checks(FOLDER) if check.name in ("compaction_kept_all", "one_object")]
     values = {**LIMITS, "published_table": several, "cost_table": cost}
     kept_all = ("compaction_kept_all", "fatal", "1", "0", None)
@@ -263,7 +263,7 @@ def test_athena_refuses_more_files_than_the_setting_allows(day: Day, cost: str) 
     assert refused.startswith("HIVE_TOO_MANY_OPEN_PARTITIONS")
 
 
-# Quality: rules on what the other statements make; what each finds in bad rows is in test_rules.py
+# Quality: all rules on this day; test_rules.py has the cases of each
 
 
 @pytest.fixture(scope="session")
@@ -281,7 +281,7 @@ LIMITS: dict[str, str | int] = {
 }
 
 
-# How many each rule checked, how many violate it, the first and the last of these.
+# The number of checked items and of violations, and the first and last of these.
 FOUND = {
     # 13 records = 5 used + 8 rejected; 50 values = 45 published + 5 rejected.
     "every_reading_accounted": ("1", "0", None),
