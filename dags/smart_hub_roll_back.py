@@ -1,12 +1,11 @@
 """
-### A day back to what was published before
+### Rolls a day back to its previously published version
 
     airflow dags trigger smart_hub_roll_back --conf '{"usage_date": "2019-12-21"}'
 
-or *Trigger* in the UI. Points the day's partitions of all published tables, the insights included, at the version
-that was published before the one that is published now. Rolled back a second time, the day is at the newer version
-again.
-A day with an active run of `smart_hub_usage` is refused: that run would publish anew.
+or *Trigger* in the UI. Switches the day's partitions of all published tables, including the insights, to the previously
+published version. A second roll back undoes the first. Fails while a run of `smart_hub_usage` for the day is active,
+because that run would publish the day again.
 """
 
 from pathlib import Path
@@ -34,5 +33,5 @@ with DAG(
         task_id="roll_back",
         settings=settings,
         outlets=[Asset(name="usage_cost")],
-        doc_md="Points the day's partitions at the version before the published one.",
+        doc_md="Switches the day's partitions to the previously published version.",
     )

@@ -1,17 +1,17 @@
 """
 ### Deletes the stack with all its data
 
-*Trigger*, and type the stack's name. Pause `smart_hub_usage` first: while its runs are queued or running, this is
-refused, and once the stack is gone, they fail.
+Pause `smart_hub_usage` first: this DAG fails while runs of it are queued or running, and later runs would fail without
+the stack. Then *Trigger* this DAG, and type the stack's name.
 
-1. **what_would_go** lists what the stack holds: tables, functions, buckets with their objects and bytes, and the
-   dashboard in QuickSight, where there is one.
-2. **approve** shows that list under *Required Actions* and waits a day for an answer.
+1. **what_would_go** lists the stack's tables, functions, buckets with their objects and bytes, and the dashboard in
+   QuickSight, if there is one.
+2. **approve** shows that list under *Required Actions* and waits up to a day for an approval.
 3. **remove** stops crawls, job runs and queries, deletes the dashboard's stack, empties the data bucket, deletes the
-   stack, and waits for it.
+   stack, and waits until it is deleted.
 
-The bootstrap stack stays, with the code and the role that this works under; `make destroy` removes it too. A failed
-**remove** is cleared to try again; if Airflow's own role is gone by then, `make destroy` does the rest (`docs/aws.md`).
+The bootstrap stack is not deleted: it has the code and the role of this DAG. `make destroy` deletes it too. If
+**remove** fails, clear it; if Airflow's own role was already deleted, use `make destroy` (`docs/aws.md`).
 """
 
 from datetime import timedelta
@@ -29,7 +29,7 @@ settings = Settings.from_environment(dags=Path(__file__).parent)
 
 with DAG(
     dag_id="smart_hub_teardown",
-    description="Deletes the stack with all its data, once that is approved",
+    description="Deletes the stack with all its data, after an approval",
     doc_md=__doc__,
     schedule=None,
     is_paused_upon_creation=False,
@@ -39,7 +39,7 @@ with DAG(
             type="string",
             pattern=operators.exact_pattern(settings.stack),
             title="Stack",
-            description="The stack's name, typed in: all of it will be deleted.",
+            description="Type the stack's name: the stack and all its data will be deleted.",
         )
     },
     tags=["smart-hub", "manual"],
@@ -48,7 +48,7 @@ with DAG(
     what_would_go = operators.TeardownPreviewOperator(
         task_id="what_would_go",
         settings=settings,
-        doc_md="What the stack holds. Fails while runs are active.",
+        doc_md="Lists the contents of the stack. Fails while runs are active.",
     )
 
     approve = ApprovalOperator(
@@ -58,15 +58,15 @@ with DAG(
         fail_on_reject=True,
         response_timeout=timedelta(days=1),
         retry_policy=APPROVAL_RETRY_POLICY,
-        doc_md="Waits for *Approve* or *Reject*, a day at most.",
+        doc_md="Waits for *Approve* or *Reject*, at most a day.",
     )
 
     remove = operators.TeardownOperator(
         task_id="remove",
         settings=settings,
-        # A session of the role that this works under lasts an hour.
+        # A session of the teardown role lasts an hour.
         execution_timeout=timedelta(minutes=55),
-        doc_md="Empties the bucket, deletes the stack, waits. Fails while runs are active.",
+        doc_md="Empties the bucket and deletes the stack. Fails while runs are active.",
     )
 
     what_would_go >> approve >> remove

@@ -1,28 +1,28 @@
 """
-### What every appliance of every hub costs, per five minutes
+### Computes the cost of every appliance of every hub, per five minutes
 
-One run per local day: raw readings in, the day's published table `usage_cost` out.
+Each run turns the raw readings of one local day into the day's partition of the table `usage_cost`.
 
-| step | what |
+| step | purpose |
 |---|---|
-| 1 copy raw data | usage of the day, mappings, locations, rates to `raw/`, unless unchanged there |
-| 2 crawl | Glue crawlers register partitions that are missing in the catalog |
-| 3 convert | usage of the day, new mappings and locations to Parquet, by the function *convert* |
-| 4 convert rates | new rates from XML to Parquet, by the Glue job *rates* |
-| 5 transform | usage, mappings, locations and rates joined, all hubs at once, by the function *transform* |
-| 6 compact | the day as one Parquet file, by the function *compact* |
-| audit, insights | the rules of `include/sql/quality`; beside them what the costs say (`docs/insights.md`) |
-| publish | the day's partitions point at the new version |
-| refresh QuickSight | the data sets of the dashboard, where there is one (`docs/quicksight.md`) |
-| 7 clean up | intermediate tables and objects, query results, superseded versions |
+| 1 copy raw data | copies the day's usage, and mappings, locations and rates, to `raw/`, except unchanged files |
+| 2 crawl | registers partitions that are missing in the catalog, with Glue crawlers |
+| 3 convert | converts the day's usage, and new mappings and locations, to Parquet, with the function *convert* |
+| 4 convert rates | converts new rates from XML to Parquet, with the Glue job *rates* |
+| 5 transform | joins usage, mappings, locations and rates of all hubs, with the function *transform* |
+| 6 compact | writes the day as one Parquet file, with the function *compact* |
+| audit, insights | checks the rules of `include/sql/quality`; in parallel, computes the insights (`docs/insights.md`) |
+| publish | switches the day's partitions to the new version |
+| refresh QuickSight | refreshes the data sets of the dashboard, if there is one (`docs/quicksight.md`) |
+| 7 clean up | deletes intermediate tables and objects, query results, and superseded versions |
 
-A day runs when it is over everywhere, at 12:00 UTC on the day after. To run another one, trigger the DAG with
-the parameter **usage_date**; for a range:
+The run of a day starts at 12:00 UTC on the next day, when the day is over everywhere. To run another day, trigger the
+DAG with the parameter **usage_date**; to run a range of days:
 
     airflow backfill create --dag-id smart_hub_usage --from-date 2019-12-21 --to-date 2019-12-22
 
-Any day may run again, at any time, beside others: readers see its old version or its new one. A failed run
-keeps what it made: clear the failed task, or start another run.
+Any day can run again at any time, in parallel with others: readers see either its old or its new version. If a run
+fails, clear the failed task, or start another run.
 """
 
 from datetime import timedelta
@@ -44,9 +44,9 @@ settings = Settings.from_environment(dags=Path(__file__).parent)
 
 with DAG(
     dag_id="smart_hub_usage",
-    description="What every appliance of every hub costs, day by day",
+    description="Computes the cost of every appliance of every hub, day by day",
     doc_md=__doc__,
-    # A local day has ended everywhere when it has in UTC-12.
+    # A local day has ended everywhere when it has ended in UTC-12.
     schedule=CronPartitionTimetable("@daily", timezone="Etc/GMT+12", run_offset=-1, key_format="%Y-%m-%d"),
     catchup=False,
     max_active_runs=4,
@@ -56,7 +56,7 @@ with DAG(
             type=["null", "string"],
             format="date",
             title="Usage day",
-            description="The hubs' local day, YYYY-MM-DD; else the run's partition key or logical date.",
+            description="The hubs' local day, YYYY-MM-DD. If empty, the run's partition key or logical date.",
         )
     },
     user_defined_macros={**MACROS, "settings": settings},
@@ -83,16 +83,16 @@ with DAG(
                 crawler_name=settings.resource(data_set),
                 poll_interval=1,
                 max_active_tis_per_dag=1,
-                # A crawl goes on when its worker dies; the retries outlast it.
+                # If a worker dies, its crawl continues; the retries wait until it has ended.
                 retries=4,
-                doc_md=f"Crawls `raw/{data_set}/`. Skipped when the catalog is up to date.",
+                doc_md=f"Crawls `raw/{data_set}/`. Skipped if the catalog has all its partitions.",
             )
 
     step_3_convert = LambdaInvokeFunctionOperator(
         task_id="step_3_convert",
         function_name=settings.resource("convert"),
         payload="{{ event('mappings', 'locations') }}",
-        doc_md="Converts raw text to Parquet, line by line. Each reading is used or gets the reason why not.",
+        doc_md="Converts raw text to Parquet, line by line. Each reading is used, or rejected with a reason.",
         **LAMBDA_INVOCATION_ARGS,
     )
 
@@ -104,7 +104,7 @@ with DAG(
         stop_job_run_on_kill=True,
         max_active_tis_per_dag=1,
         retry_policy=JobRetryPolicy(),
-        doc_md="XML to Parquet. Skipped when these rates were converted before.",
+        doc_md="XML to Parquet. Skipped if rates with this content hash were converted before.",
     )
 
     step_5_transform = LambdaInvokeFunctionOperator(
@@ -114,7 +114,7 @@ with DAG(
                             readings_table=function_result('step_3_convert').readings_table,
                             damaged=step_1_result().damaged) }}""",
         trigger_rule="none_failed_min_one_success",
-        doc_md="Prices each value in the hub's local time; unusable records and values are rejected, with the reason.",
+        doc_md="Prices each value by the hub's local hour. Collects the rejected records and values.",
         **LAMBDA_INVOCATION_ARGS,
     )
 
@@ -122,7 +122,7 @@ with DAG(
         task_id="step_6_compact",
         function_name=settings.resource("compact"),
         payload="{{ event(cost_table=function_result('step_5_transform').cost_table, files=settings.files_per_day) }}",
-        doc_md="The day as exactly one Parquet file (or `SMART_HUB_FILES_PER_DAY`).",
+        doc_md="Writes the day as one Parquet file (or `SMART_HUB_FILES_PER_DAY` files).",
         **LAMBDA_INVOCATION_ARGS,
     )
 
@@ -135,10 +135,10 @@ with DAG(
             "rejects_table": "{{ function_result('step_5_transform').rejects_table }}",
             "published_table": "{{ function_result('step_6_compact').published_table }}",
         },
-        doc_md="All rules of `include/sql/quality` in one query. A fatal violation stops the day here.",
+        doc_md="Runs all rules of `include/sql/quality` in one query. Fails if a fatal rule is violated.",
     )
 
-    with TaskGroup("insights", tooltip="What the day's costs say") as insights:
+    with TaskGroup("insights", tooltip="Tables computed from the day's costs") as insights:
         insight_tasks = {
             name: operators.InsightOperator(task_id=name, insight=name, settings=settings) for name in INSIGHTS
         }
@@ -156,22 +156,22 @@ with DAG(
         },
         outlets=[Asset(name="usage_cost")],
         max_active_tis_per_dag=1,
-        doc_md="Points the day's partitions at the new version: from here on readers see it.",
+        doc_md="Switches the day's partitions to the new version, which readers see from then on.",
     )
 
-    # In full, for any day may be published again; a leaf, so that a refresh that fails holds up nothing.
+    # A full refresh, because any day can be published again. No task waits for it, so its failure delays nothing.
     refresh_quicksight = QuickSightCreateIngestionOperator.partial(
         task_id="refresh_quicksight",
         ingestion_id="{{ version() }}",
-        # As a crawl, a refresh goes on when its worker dies, and two runs may ask for one at once.
+        # As with a crawl, a refresh continues when its worker dies, and two runs can request one at the same time.
         retries=4,
-        doc_md="Each data set of the dashboard. Skipped unless `SMART_HUB_QUICKSIGHT` is true.",
+        doc_md="Refreshes each data set of the dashboard. Skipped unless `SMART_HUB_QUICKSIGHT` is true.",
     ).expand(data_set_id=settings.quicksight_data_sets)
 
     step_7_clean_up = operators.CleanUpOperator(
         task_id="step_7_clean_up",
         settings=settings,
-        doc_md="Intermediate tables and objects, query results, superseded versions.",
+        doc_md="Deletes intermediate tables and objects, query results, and superseded versions.",
     )
 
     step_1_copy_raw_data >> [step_2_crawl, step_3_convert, step_4_convert_rates]

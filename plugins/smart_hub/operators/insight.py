@@ -29,7 +29,7 @@ class InsightOperator(SmartHubOperator, AthenaOperator):
             output_location=settings.location(results_prefix("{{ run() }}")),
             aws_conn_id=settings.aws_conn_id,
             sleep_time=1,
-            doc_md=f"Makes the day's `{insight}`: see `docs/insights.md`.",
+            doc_md=f"Computes the day's `{insight}` (`docs/insights.md`).",
             **kwargs,
         )
         self.insight = insight
