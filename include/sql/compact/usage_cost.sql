@@ -1,7 +1,7 @@
--- The day's priced usage in as many files as asked for, one row per hub, sensor and interval.
--- One bucket is one file. Athena drops a plain ORDER BY here; with OFFSET it stays, and readers skip other
--- hubs' rows.
--- in: the day's staged priced usage
+-- Priced usage of one day in ${files} files, one row per hub, sensor and interval.
+-- Each bucket is one file. Athena drops a plain ORDER BY in a CREATE TABLE AS, but not one with OFFSET; readers of one
+-- hub can then skip the row groups of others.
+-- in: the priced usage of step 5
 CREATE TABLE ${table}
 WITH (
     format = 'PARQUET',

@@ -1,6 +1,6 @@
--- Readings of one day, with one reading for each hub and ts: of several, the one of the last file by path is used, then
--- the greater by the JSON text of its data.
--- in: the day's staged readings, with their lines
+-- Readings of one day, one row per record, with one used reading for each hub and ts: the one in the last file by path;
+-- within one file, the one whose data sort last as JSON text. The others have the verdict 'duplicate' or 'conflicting'.
+-- in: the converted readings of the day, with the lines of all records
 CREATE TABLE ${table}
 WITH (
     format = 'PARQUET',
@@ -15,7 +15,7 @@ WITH counted AS (
     FROM ${readings_table}
 ),
 
--- The JSON text of the data is made only for readings that come more than once.
+-- Only repeated readings need the JSON text of their data.
 texts AS (
     SELECT
         *,

@@ -1,5 +1,5 @@
--- Locations as delivered, one row per line, in Parquet. Empty fields of the CSV and coordinates that are not numbers
--- become NULL. Headers and blank lines are left out.
+-- Locations, one row per line of the raw files. Empty fields, and coordinates that are not numbers, become NULL.
+-- Headers and blank lines are ignored.
 -- in: raw_locations_lines, all states
 CREATE TABLE ${table}
 WITH (

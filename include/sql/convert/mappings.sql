@@ -1,4 +1,5 @@
--- Mappings as delivered, one row per line, in Parquet. Fields that are missing or of another type are NULL.
+-- Mappings, one row per line of the raw files. Fields that are missing or of another type become NULL. Blank lines are
+-- ignored.
 -- in: raw_mappings_lines, all states
 CREATE TABLE ${table}
 WITH (

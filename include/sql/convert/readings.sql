@@ -1,9 +1,8 @@
--- Readings of one day, one row per record of its raw files, in Parquet, partitioned by verdict: 'used', or the reason
--- why the record is rejected. Lines are parsed as text, so that an odd one is rejected alone. Records that are glued
--- together on one line are split.
--- data: the channels that have a number; numbers: how many these are; odd: the other channels, as JSON; line: of a
--- rejected record, or one with odd values, or with with_lines of all records.
--- in: raw_usage_lines of the day, location_versions of the run's content
+-- Readings of one day, one row per record of its raw files, partitioned by verdict: 'used', or the reason why the
+-- record is rejected. Lines are parsed as text, so a faulty line does not affect others. Records that are concatenated
+-- on one line are split. data: channels with a number; numbers: their count; odd: other channels, as JSON; line: the
+-- record, if it is rejected, has odd values, or with_lines is true.
+-- in: raw_usage_lines of the day; location_versions of the run's content hash
 CREATE TABLE ${table}
 WITH (
     format = 'PARQUET',
@@ -11,7 +10,7 @@ WITH (
     external_location = '${location}',
     partitioned_by = ARRAY['verdict']
 ) AS
--- Nearly all lines are plain: they have no other fields, and their data has only numbers. One cast reads them.
+-- Nearly all lines are plain: they have no other fields, and their data have only numbers. One cast parses them.
 WITH lines AS (
     SELECT
         "$path" AS file,
@@ -36,7 +35,7 @@ WITH lines AS (
     WHERE dt = '${day}' AND (line IS NULL OR regexp_like(line, '[^\s]'))
 ),
 
--- More than some thousand nested brackets fail the query in spite of TRY, so a line with more than 500 is not parsed.
+-- A few thousand nested brackets fail the query, even with TRY, so lines with more than 500 are not parsed.
 parsed AS (
     SELECT
         file,
@@ -55,7 +54,7 @@ parsed AS (
     FROM lines
 ),
 
--- A brace inside of a text, or deeper nesting, makes the split unsafe: then the line stays whole, and is malformed.
+-- With a brace in a string, or deeper nesting, a split would be unsafe: the line is not split, and is malformed.
 records AS (
     SELECT
         l.*,
@@ -93,7 +92,7 @@ members AS (
     FROM records
 ),
 
--- Whole numbers count: 1576915200, "1576915200", 1.5769152E9.
+-- Valid whole numbers are 1576915200, "1576915200" and 1.5769152E9.
 readings AS (
     SELECT
         file,
@@ -126,7 +125,7 @@ readings AS (
         channels,
         CASE
             WHEN is_plain THEN data
-            -- A number, also in quotes. A boolean would become one, too.
+            -- Numbers, also in quotes. The regular expression excludes booleans, which the cast would accept.
             ELSE map_filter(
                 transform_values(
                     channels,
@@ -145,7 +144,7 @@ readings AS (
     FROM members
 ),
 
--- Start and end of the local day, in Unix seconds; NULL where the zone is unknown.
+-- Start and end of the local day, in Unix seconds; NULL if the time zone is unknown.
 hubs AS (
     SELECT
         loc_id,
@@ -194,7 +193,7 @@ SELECT
     cardinality(data) AS numbers,
     odd,
     file,
-    -- Bytes that are no UTF-8 become U+FFFD: readers of Parquet refuse them.
+    -- Replaces invalid UTF-8, which readers of Parquet refuse, with U+FFFD.
     CASE WHEN ${with_lines} OR verdict <> 'used' OR odd IS NOT NULL THEN from_utf8(to_utf8(line)) END AS line,
     verdict
 FROM judged

@@ -1,5 +1,5 @@
--- The number of times that several readings of one hub have the same ts.
--- in: the day's staged readings
+-- The number of (hub, ts) pairs with several readings, in one row.
+-- in: the converted readings of the day
 SELECT count(*) AS repeated
 FROM (
     SELECT 1 AS one

@@ -1,8 +1,8 @@
--- What each device of a hub used and cost on the day, one row per hub, sensor and rate period.
--- kWh and cents, not rounded; intervals counts the values; shiftable: the device's use can wait for cheaper hours.
--- Identity: the day's rows add up to those of usage_cost. Sums are of decimals, whose order does not matter; a value
--- of 1e9 or more has no place in them (possible_power tells of it).
--- in: the day's compacted priced usage
+-- Energy and cost of each device on one day, one row per hub, sensor and rate period; kWh and cents, not rounded.
+-- intervals: number of values; shiftable: the device's use can wait for cheaper hours. The rows add up to those of
+-- usage_cost. Sums are of decimals, so they do not depend on the order of rows; values of 1e9 or more, which the rule
+-- possible_power reports, are ignored.
+-- in: the day's compacted usage
 CREATE TABLE ${table}
 WITH (
     format = 'PARQUET',
@@ -21,18 +21,17 @@ SELECT
     count(*) AS intervals,
     CAST(sum(TRY_CAST(kwh AS decimal(18, 9))) AS double) AS kwh,
     CAST(sum(TRY_CAST(cost AS decimal(18, 9))) AS double) AS cost,
-    -- The one list of shiftable devices, by the names that the mappings give them; docs/insights.md tells what is left
-    -- out, and why.
+    -- The list of shiftable devices, by their names in the mappings; docs/insights.md explains which are omitted.
     device IN (
-        -- are filled when it suits, and start by a timer
+        -- can be started by a timer
         'Clothes Washer',
         'Clothes Dryer',
         'Dishwasher',
-        -- stands plugged in for longer than it charges
+        -- is plugged in for longer than it charges
         'Electric Vehicle Charger',
-        -- has so many hours to run a day, no matter which
+        -- runs a number of hours a day, no matter which
         'Pool Pump',
-        -- keeps in its tank what it has heated earlier
+        -- stores hot water in its tank
         'Water Heater'
     ) AS shiftable
 FROM ${published_table}

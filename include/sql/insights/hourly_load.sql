@@ -1,9 +1,9 @@
--- The load of each state by the clock, as it was and as it could be, one row per state, local hour and rate period.
--- kWh and cents, not rounded; hubs counts those with a value. shifted_kwh: the load if shiftable devices ran in the
--- state's cheapest hours alone. What they use in other hours leaves these, and its sum over the state and day is spread
--- evenly over the hours of the cheapest rate of the state's month that have a load; without such hours nothing moves.
--- Identities: kwh and cost add up to usage_cost; shifted_kwh adds up to kwh in each state.
--- in: the day's compacted priced usage and daily_device_cost; rate_versions of the run's content
+-- The load of each state, as measured and shifted, one row per state, local hour and rate period; kWh and cents, not
+-- rounded. hubs: hubs with a value. shifted_kwh: the load if shiftable devices ran only in the cheapest hours: their
+-- energy in other hours is removed there, and spread evenly over the hours of the state's cheapest rate in the month
+-- that have a load. Without such hours, shifted_kwh equals kwh. kwh and cost add up to usage_cost; in each state,
+-- shifted_kwh adds up to kwh.
+-- in: the day's compacted usage and daily_device_cost; rate_versions of the run's content hash
 CREATE TABLE ${table}
 WITH (
     format = 'PARQUET',

@@ -1,12 +1,11 @@
--- The day of a hub in one row: how complete it is, what it used and cost, at peak and when all is quiet, and its
--- costliest devices.
--- kWh and cents, not rounded. readings: intervals with a value; intervals: those of the local day (276, 288 or 300).
--- always_on_kwh: the least kWh of an hour of the day, taken for each of its hours (docs/insights.md); an hour counts if
--- each sensor has all of its twelve values. Its cost is at the mean rate of the hub's readings. NULL without such an
--- hour, and where the day lacks readings (SMART_HUB_MIN_COVERAGE). Of devices that cost or save the same, the one on
--- the first sensor comes first; best_saving is NULL where peak_shift has none above 0.
--- Identity: kwh and cost are the sums of the hub's rows in daily_device_cost.
--- in: the day's compacted priced usage, daily_device_cost and peak_shift
+-- Summary of the day, one row per hub: coverage, energy and cost, at peak and always on, and the devices with the
+-- highest costs; kWh and cents, not rounded. readings: intervals with a value; intervals: those of the local day (276,
+-- 288 or 300). always_on_kwh: the lowest kWh of an hour of the day, times the hours of the day (docs/insights.md); an
+-- hour counts if each sensor has all twelve values. always_on_cost: at the mean rate of the hub's readings. Both are
+-- NULL without such an hour, or if the coverage is below SMART_HUB_MIN_COVERAGE. Of devices with equal cost or saving,
+-- the one on the first sensor comes first. best_saving is NULL if peak_shift has no saving above 0. kwh and cost are
+-- the sums of the hub's rows in daily_device_cost.
+-- in: the day's compacted usage, daily_device_cost and peak_shift
 CREATE TABLE ${table}
 WITH (
     format = 'PARQUET',
@@ -55,7 +54,7 @@ totals AS (
     GROUP BY loc_id
 ),
 
--- Hours of UTC: when clocks go back, the hour that comes twice is two.
+-- Hours in UTC, because the local hour that is repeated when clocks go back is two hours.
 complete_hours AS (
     SELECT
         r.loc_id,

@@ -1,9 +1,8 @@
--- What a hub would save if a shiftable device ran at the cheapest rate alone, one row per hub and sensor of a shiftable
--- device; hubs that lack readings are left out (SMART_HUB_MIN_COVERAGE).
--- kWh and cents, not rounded. cost: of the peak and partial-peak kWh, as it was; shifted_cost: of the same kWh at the
--- cheapest rate of the hub's state in the local month; saving: of the day; saving_per_year: of 365 such days.
--- Identity: saving = cost - shifted_cost, which is never negative: both are rounded value by value, in the same way.
--- in: the day's compacted priced usage and daily_device_cost; rate_versions of the run's content
+-- Savings of a hub if a shiftable device ran only at the cheapest rate, one row per hub and sensor with a shiftable
+-- device; kWh and cents, not rounded. Hubs with a coverage below SMART_HUB_MIN_COVERAGE are omitted. cost: of the peak
+-- and partial-peak kWh; shifted_cost: of the same kWh at the cheapest rate of the state in the local month; saving:
+-- cost - shifted_cost, never negative, because both are rounded value by value; saving_per_year: 365 times saving.
+-- in: the day's compacted usage and daily_device_cost; rate_versions of the run's content hash
 CREATE TABLE ${table}
 WITH (
     format = 'PARQUET',

@@ -1,5 +1,5 @@
--- What a hub draws when all is quiet, one row per hub whose always-on use is known of a published day.
--- days: how many these are; watts, kwh_per_year, cost_per_year (cents): by the mean of them, a year having 365.
+-- Always-on consumption, one row per hub, from the published days for which it is known. days: number of these days;
+-- watts, kwh_per_year, cost_per_year (cents): from the mean of these days, for a year of 365 days.
 CREATE OR REPLACE VIEW always_on AS
 SELECT
     loc_id,

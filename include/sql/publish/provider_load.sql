@@ -1,4 +1,4 @@
--- The load of all states by the clock, one row per day and local hour; kWh and cents.
+-- The load of all states, one row per day and local hour; kWh and cents.
 CREATE OR REPLACE VIEW provider_load AS
 SELECT
     dt,

@@ -1,2 +1,2 @@
--- Points the day at its new version: from here on readers see it, whole.
+-- Switches the day's partition of a table to a new version, which readers see from then on.
 ALTER TABLE ${table} PARTITION (dt = '${day}') SET LOCATION '${location}'

@@ -1,4 +1,4 @@
--- rule compaction_kept_all, fatal: The compacted file has the staged rows and kWh, to nine decimals (sums of doubles
+-- rule compaction_kept_all, fatal: The compacted file has the rows and kWh of step 5, to nine decimals (sums of doubles
 -- depend on their order).
 SELECT
     CASE

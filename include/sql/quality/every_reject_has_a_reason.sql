@@ -1,4 +1,4 @@
--- rule every_reject_has_a_reason, fatal: What was rejected is found again: it has a reason and a file.
+-- rule every_reject_has_a_reason, fatal: Each reject has a reason and a file.
 SELECT
     CASE
         WHEN reason IS NULL OR file IS NULL THEN coalesce(loc_id, '?') || ' ' || coalesce(file, '?')

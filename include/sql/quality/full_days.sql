@@ -1,5 +1,4 @@
--- rule full_days, warning: A hub has a reading for each five minutes of its local day, of 23, 24 or 25 hours; else its
--- day is partial.
+-- rule full_days, warning: A hub has a reading for each five minutes of its local day of 23, 24 or 25 hours.
 WITH hubs AS (
     SELECT
         loc_id,

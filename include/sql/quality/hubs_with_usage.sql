@@ -1,4 +1,4 @@
--- rule hubs_with_usage, warning: Every hub with a location sends readings.
+-- rule hubs_with_usage, warning: Every hub with a location has a usable reading.
 WITH used AS (
     SELECT DISTINCT loc_id
     FROM ${readings_table}

@@ -1,5 +1,5 @@
--- rule possible_power, warning: In five minutes no device draws more than its watts allow, by a margin
--- (SMART_HUB_WATTS_MARGIN).
+-- rule possible_power, warning: A device draws at most its watts times SMART_HUB_WATTS_MARGIN in the five minutes of a
+-- value.
 SELECT
     CASE
         WHEN

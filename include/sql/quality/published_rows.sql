@@ -1,8 +1,9 @@
--- rule complete_rows, fatal: No NULL in key, device or kWh: a sensor without a name cannot be charged.
--- rule finite_usage, fatal: Neither kWh nor cost is infinite or no number.
--- rule hours_with_rate, fatal: Every hour with usage has a rate and so a cost. The remedy: add the hour to the rates.
--- rule inside_the_day, fatal: Every interval starts on the usage day by the hub's own clock.
--- rule no_negative_usage, fatal: Appliances draw energy, they do not return any.
+-- rule complete_rows, fatal: Key, device and kWh are not NULL, because a sensor without a device cannot be billed.
+-- rule finite_usage, fatal: kWh and cost are neither infinite nor NaN.
+-- rule hours_with_rate, fatal: Every hour with usage has a rate, and therefore a cost. Remedy: add the hour to the
+-- rates.
+-- rule inside_the_day, fatal: Every interval starts on the usage day in the hub's local time.
+-- rule no_negative_usage, fatal: Energy is never negative.
 SELECT
     CASE
         WHEN

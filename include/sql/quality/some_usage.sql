@@ -1,4 +1,4 @@
--- rule some_usage, fatal: A day with no usable reading at all is a fault of its source, not a day without usage.
+-- rule some_usage, fatal: The day has a usable reading. A day without any is a fault of its source.
 SELECT CASE WHEN published = 0 THEN 'no value to publish' END AS some_usage
 FROM (
     SELECT count(*) AS published

@@ -1,5 +1,4 @@
--- The reject for a truncated or damaged compressed file that step 1 set aside: one row, without a line.
--- in: nothing
+-- Adds the reject for a damaged compressed file that step 1 set aside: one row, without a line.
 INSERT INTO ${table}
 SELECT
     CAST(NULL AS varchar) AS loc_id,

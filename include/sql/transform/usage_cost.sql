@@ -1,6 +1,7 @@
--- Priced usage of one day, one row per hub, interval and sensor, parted by verdict: 'used', or why not.
--- Rates join on the hub's own wall clock; they join before the values become rows, a fraction of the work.
--- in: the day's staged readings; mapping_versions, location_versions, rate_versions of the run's contents
+-- Priced usage of one day, one row per hub, sensor and interval, partitioned by verdict: 'used', or 'unknown_sensor'
+-- for values without a mapping. Rates join on the hub's local hour, before the values become rows, because that is a
+-- fraction of the work.
+-- in: the readings of step 3; mapping_versions, location_versions, rate_versions of the run's content hashes
 CREATE TABLE ${table}
 WITH (
     format = 'PARQUET',
@@ -52,7 +53,7 @@ readings AS (
     WHERE u.verdict = 'used'
 ),
 
--- Hubs of one state and zone share their clock and rates: these are looked up once for each of their intervals.
+-- Hubs of the same state and time zone share their local time and rates, so each interval is looked up once for them.
 clock AS (
     SELECT
         ts,

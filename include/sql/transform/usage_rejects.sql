@@ -1,6 +1,6 @@
--- The rejects of one day: one row per rejected record (sensor is NULL) or value, with the reason and the line. The line
--- of a value whose channel has no mapping is NULL: its reading is in the table readings.
--- in: the day's staged readings and priced usage
+-- The rejects of one day, one row per rejected record (sensor is NULL) or value, with the reason and the line. The line
+-- of a value whose channel has no mapping is NULL, because its reading is in the table readings.
+-- in: the readings of step 3, the priced usage of step 5
 CREATE TABLE ${table}
 WITH (
     format = 'PARQUET',
