@@ -1,12 +1,11 @@
-"""Step 4, Glue job: the rates of raw/rates/ as Parquet, one row per state, local year, month and hour of day.
+"""Step 4, Glue job: converts the rates of raw/rates/ to Parquet, one row per state, local year, month and hour of day.
 
 Runs unchanged as a Python shell job (Python 3.9, pyarrow 7) and as the driver script of a Spark job.
-Arguments: --data-bucket, --database, --content-hash (of raw/rates/ in step 1), --version (that this run of the job
-writes).
+Arguments: --data-bucket, --database, --content-hash (of raw/rates/ in step 1), --version (to write).
 
 The raw format is XML, `<root><row><state>ca</state><year>2019</year><month>12</month><from>00:00:00</from>
-<to>00:59:59</to><type>off-peak</type><rate>5.051</rate></row>…</root>`; a row's elements come in any order.
-Anything else ends the job: a wrong or missing rate makes every cost of its hour wrong or missing.
+<to>00:59:59</to><type>off-peak</type><rate>5.051</rate></row>…</root>`; a row's elements can be in any order.
+The job fails for any other format, because a wrong or missing rate makes all costs of its hour wrong or missing.
 """
 
 from __future__ import annotations
@@ -56,11 +55,11 @@ FIELDS = {
 
 
 class RatesError(ValueError):
-    """An argument is missing, or the raw data are invalid; the message says where, and what is expected."""
+    """An argument is missing, or the raw data are invalid. The message has the position and the expected value."""
 
 
 class Row(NamedTuple):
-    """One `<row>` of a file: where it starts, and the text and line of each of its fields."""
+    """One `<row>` of a file: its position, and the text and line of each of its fields."""
 
     where: str
     texts: dict[str, str]
@@ -86,9 +85,9 @@ class Rate(NamedTuple):
 
 
 def parse_arguments(argv: list[str]) -> dict[str, str]:
-    """The values of ARGUMENTS, from `--name value` or `--name=value`; Glue's own arguments are ignored.
+    """Returns the values of ARGUMENTS, from `--name value` or `--name=value`; Glue's own arguments are ignored.
 
-    Raises RatesError when one is missing.
+    Raises RatesError if one is missing.
     """
     values: dict[str, str] = {}
     for argument, following in zip(argv, [*argv[1:], ""]):
@@ -109,17 +108,17 @@ def content_hash(objects: Iterable[tuple[str, str]]) -> str:
 
 
 class _Reader:
-    """Puts expat's events of one file together to rows; refuses whatever is not part of the format."""
+    """Builds rows from expat's events of one file; refuses everything that is not part of the format."""
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.number = 0
         self.rows: list[Row] = []
         self.open: list[str] = []  # the elements around the current position, outermost first
-        # Without a declaration XML is UTF-8, or UTF-16: see parse. Other bytes end in an ExpatError.
+        # XML without a declaration is UTF-8, or UTF-16 (see parse). Other bytes cause an ExpatError.
         self.parser = expat.ParserCreate()
         self.parser.XmlDeclHandler = self.declaration
-        # Entities can be declared in a DTD only, and expat reports a DTD before it reads what stands in it.
+        # Entities can be declared only in a DTD, and expat reports a DTD before it reads its contents.
         self.parser.StartDoctypeDeclHandler = self.doctype
         self.parser.StartElementHandler = self.start
         self.parser.EndElementHandler = self.end
@@ -157,7 +156,7 @@ class _Reader:
         field = self.open[-1]
         if field in FIELDS:
             self.row.texts[field] += text
-            if len(self.row.texts[field]) > MAX_VALUE_CHARACTERS:  # at once: no value may fill the memory
+            if len(self.row.texts[field]) > MAX_VALUE_CHARACTERS:  # before a long value fills the memory
                 raise self.row.error(field, FIELDS[field][1])
         elif text.strip():
             raise self.error(f"text {text.strip()[:40]!r} inside <{field}>, expected elements only")
@@ -172,20 +171,20 @@ class _Reader:
 
 
 def parse(file: str, chunks: Iterable[bytes]) -> Iterator[Row]:
-    """The rows of one XML file that comes in chunks; `file` names it in error messages.
+    """Yields the rows of one XML file, which is read in chunks; `file` is its name in error messages.
 
-    Raises RatesError where the file is not UTF-8, is not well-formed or has a DTD, where elements, attributes
-    or text are outside the format, and where a row lacks or repeats a field.
+    Raises RatesError if the file is not UTF-8, is not well-formed, has a DTD, has elements, attributes or text that are
+    not part of the format, or if a field is missing or repeated in a row.
     """
     reader = _Reader(file)
     try:
         for chunk in chunks:
             reader.parser.Parse(chunk, False)
-            if re.search(rb"[\x00\xfe\xff]", chunk):  # not in UTF-8; expat takes UTF-16 unasked
+            if re.search(rb"[\x00\xfe\xff]", chunk):  # never in UTF-8; expat would accept UTF-16
                 raise RatesError(f"{file}, row 0, line 1: the file is in UTF-16, expected UTF-8")
             yield from reader.rows
             reader.rows.clear()
-        reader.parser.Parse(b"", True)  # expat may have put off some of the last chunk until now
+        reader.parser.Parse(b"", True)  # expat can have deferred a part of the last chunk
         yield from reader.rows
     except expat.ExpatError as error:
         reason = f"{expat.ErrorString(error.code)}; expected one whole, well-formed XML document in UTF-8"
@@ -193,7 +192,7 @@ def parse(file: str, chunks: Iterable[bytes]) -> Iterator[Row]:
 
 
 def validate(row: Row) -> Rate:
-    """The typed row; raises RatesError when a value is not as FIELDS expects or `to` is before `from`."""
+    """Returns the typed row. Raises RatesError if a value does not match FIELDS, or if `to` is before `from`."""
     for field, (pattern, expected) in FIELDS.items():
         if not re.fullmatch(pattern, row.texts[field]):
             raise row.error(field, expected)
@@ -204,9 +203,9 @@ def validate(row: Row) -> Rate:
 
 
 def expand(rates: Iterable[Rate]) -> dict[tuple[str, int, int, int], Rate]:
-    """The rate of each (state, year, month, hour).
+    """Returns the rate of each (state, year, month, hour).
 
-    Raises RatesError when there are no rates, an hour has two of them, or a state's month lacks an hour.
+    Raises RatesError if there are no rates, if an hour has two rates, or if an hour is missing in a state's month.
     """
     hours: dict[tuple[str, int, int, int], Rate] = {}
     for rate in rates:
@@ -244,7 +243,7 @@ def changed(bucket: str, how: str) -> RatesError:
 
 
 def read_raw(s3: S3Client, bucket: str, key: str, etag: str) -> Iterator[Row]:
-    """The rows of one object; raises RatesError when it no longer has this ETag."""
+    """Yields the rows of one object. Raises RatesError if it no longer has this ETag."""
     try:
         body = s3.get_object(Bucket=bucket, Key=key, IfMatch=etag)["Body"]
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""The audit: the rules of data quality, applied to the day between compaction and publish."""
+"""The audit: checks the day with the rules of data quality, before it is published."""
 
 import io
 from collections.abc import Sequence
@@ -35,8 +35,8 @@ class AuditOperator(SmartHubOperator):
 
     tables: names of the run's staging tables readings_table, cost_table, rejects_table and published_table.
 
-    Returns one dict for each rule: rule, severity, checked, violations, sample. Fails, without a retry, when a
-    fatal rule is violated; violations of a warning are logged.
+    Returns one dict for each rule: rule, severity, checked, violations, sample. Fails, without a retry, if a
+    fatal rule is violated; violations of warnings are logged.
     """
 
     template_fields: Sequence[str] = ("tables",)

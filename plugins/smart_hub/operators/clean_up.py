@@ -45,7 +45,7 @@ class CleanUpOperator(SmartHubOperator):
         active = {run for run, run_id in others.items() if self.is_active(context, run_id)}
         for run in (own, *sorted(others.keys() - active)):
             tables = self._drop_tables(run)
-            # The run's id is in staging, which is deleted last, so that the next run finds this one until it is clean.
+            # staging has the run's id. It is deleted last, so that a later run can finish an interrupted clean up.
             objects = self._delete(results_prefix(run)) + self._delete(staging_prefix(run))
             self.log.info("Run %s: %d intermediate tables, %d objects deleted", run, tables, objects)
         published, publications = self.published(day), self.publications.of(day)
@@ -64,7 +64,7 @@ class CleanUpOperator(SmartHubOperator):
 
     def _drop_tables(self, run: str) -> int:
         names = []
-        # Without Expression: AWS does not document whether its asterisk is a regular expression's or a glob's.
+        # No Expression: AWS does not document whether it is a regular expression or a glob.
         pages = self.glue.get_paginator("get_tables").paginate(DatabaseName=self.settings.database)
         for table in (table for page in pages for table in page["TableList"]):
             match = STAGING_TABLE_PATTERN.fullmatch(table["Name"])

@@ -1,4 +1,4 @@
-"""Step 1: raw data into the data bucket."""
+"""Step 1: copies raw data to the data bucket."""
 
 import csv
 import io
@@ -31,13 +31,13 @@ from smart_hub.shared.layout import (
 _MAX_PARALLEL_UPLOADS = 8
 _SECONDS_BETWEEN_PROGRESS = 10.0
 _MAX_NAMES_IN_MESSAGE = 20
-# Data sets with one folder, and one partition, per state. A file outside these folders would never be read.
+# Data sets with one folder, and one partition, per state. No table would contain a file outside these folders.
 _BY_STATE = ("mappings", "locations")
 # Metadata key for the result of the check of a file, and its values for intact files; others describe the damage.
 _CHECK, _INTACT, _WITH_HEADER = "check", "intact", "intact, with its header"
 # Suffixes of compressed files that Athena supports and this package does not.
 _UNREADABLE = (".bz2", ".deflate", ".lz4", ".snappy")
-_MAX_HEADER_CHARACTERS = 1 << 16  # characters
+_MAX_HEADER_CHARACTERS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class CopyRawDataOperator(SmartHubOperator):
         day, key = macros.usage_day(context), run_id_key(macros.run(context))
         self.s3.put_object(Bucket=self.settings.data_bucket, Key=key, Body=context["run_id"].encode())
         source = source_of(self.settings.source, self.s3)
-        # All are looked for before the first is sent: a source that lacks one changes nothing.
+        # All data sets are listed before the first copy, so that an incomplete source changes nothing.
         usage = f"usage/dt={day}/"
         names = {prefix: self._names(source, prefix) for prefix in (*(f"{name}/" for name in REFERENCE_TABLES), usage)}
         damaged = {prefix: self._copy(source, prefix, names[prefix]) for prefix in names}[usage]
@@ -85,7 +85,7 @@ class CopyRawDataOperator(SmartHubOperator):
         new = [data_set for data_set, table in REFERENCE_TABLES.items() if not self._has(table, hashes[data_set])]
         crawl = [] if self._has("raw_usage", day) else ["usage"]
         for data_set, items in references.items():
-            # A table without partitions is crawled if its data are new.
+            # The table raw_rates has no partitions; it is crawled if its data are new.
             if self._lacks_a_state(data_set, items) if data_set in _BY_STATE else data_set in new:
                 crawl.append(data_set)
         self.log.info("To be converted: %s", ", ".join(new) or "nothing")

@@ -1,5 +1,4 @@
-"""Steps 2 and 4: the provider's operators of Glue, which say why a crawl or a job has failed, and take no other end for
-success."""
+"""Steps 2 and 4: the provider's Glue operators, which here report AWS's error messages and never ignore a failure."""
 
 from typing import Any
 
@@ -10,13 +9,13 @@ from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerRunOp
 from airflow.sdk.exceptions import AirflowException
 from botocore.exceptions import WaiterError
 
-# The provider takes STOPPED for success and goes on waiting at the others:
-# https://docs.aws.amazon.com/glue/latest/webapi/API_JobRun.html lists the states.
+# The provider treats STOPPED as success, and continues to wait in the other two states. List of the states:
+# https://docs.aws.amazon.com/glue/latest/webapi/API_JobRun.html
 _FAILED = ("STOPPED", "ERROR", "EXPIRED")
 
 
 class CrawlHook(GlueCrawlerHook):
-    """The provider's hook, whose error has the crawl's own words."""
+    """The provider's hook, with the crawl's error message in its exception."""
 
     def wait_for_crawler_completion(self, crawler_name: str, poll_interval: int = 5) -> str:
         try:
@@ -27,13 +26,13 @@ class CrawlHook(GlueCrawlerHook):
 
 
 class CrawlOperator(GlueCrawlerRunOperator):
-    """Runs a crawler that exists."""
+    """Runs an existing crawler."""
 
     aws_hook_class = CrawlHook
 
 
 class StrictGlueJobHook(GlueJobHook):
-    """The provider's hook, to which every end without success is a failure, with the run's own words."""
+    """The provider's hook. Every final state except success is a failure, with the job run's error message."""
 
     def get_job_state(self, job_name: str, run_id: str) -> str:
         return _strict(super().get_job_state(job_name, run_id))
@@ -57,6 +56,6 @@ def _strict(state: str) -> str:
 
 
 class StrictGlueJobOperator(GlueJobOperator):
-    """Runs a job that exists, and fails unless its run has succeeded."""
+    """Runs an existing job, and fails unless its run succeeds."""
 
     aws_hook_class = StrictGlueJobHook

@@ -23,16 +23,15 @@ from smart_hub.shared.layout import (
 )
 from smart_hub.shared.sql import statement
 
-# What Athena names a query's files after.
+# Athena names the result files of a query after its id.
 _QUERY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class PartitionSwitchOperator(SmartHubOperator):
     """Switches the day's partition of each published table to a version, and records the publication.
 
-    The order is usage_rejects, readings, usage_cost, then the insights.
-
-    Readers of a table see either its old or its new version.
+    The order is usage_rejects, readings, usage_cost, then the insights. Readers of a table see either the old or the
+    new version.
     """
 
     def switch_partitions(self, context: Context, day: str, locations: Mapping[str, str]) -> None:
@@ -59,7 +58,7 @@ class PartitionSwitchOperator(SmartHubOperator):
             event.add_partitions(day)
 
     def first_empty_location(self, locations: Mapping[str, str]) -> str | None:
-        """The first of the locations that has no object, of a table that cannot be empty."""
+        """Returns the first location without objects, of a table that cannot be empty."""
         for table in PUBLISHED_TABLES:
             if table in TABLES_THAT_CAN_BE_EMPTY:
                 continue
@@ -73,12 +72,12 @@ class PartitionSwitchOperator(SmartHubOperator):
 
 
 class PublishOperator(PartitionSwitchOperator):
-    """Publishes the run's versions of the day, and the views of the reference data that it joined.
+    """Publishes the run's versions of the day, and the views of the reference data that it joined. Idempotent.
 
     locations: table -> S3 location of the new version.
 
-    Idempotent. The asset events have day, version, rows, rejects, bytes scanned by the run's queries, and estimated
-    dollars. Returns the locations.
+    The asset events have day, version, rows, rejects, bytes scanned by the run's queries, and estimated dollars.
+    Returns the locations.
     """
 
     template_fields: Sequence[str] = ("locations",)

@@ -1,1 +1,1 @@
-"""What the archive of the Lambda functions contains too: needs the standard library and botocore alone."""
+"""Modules that are also in the archive of the Lambda functions. They use only the standard library and botocore."""

@@ -1,6 +1,6 @@
-"""Running statements on Athena: start, wait, read, and stop what is no longer wanted.
+"""Runs statements on Athena: starts them, waits for them, reads their results, and stops them.
 
-Standard library and botocore, the client comes from the caller: the Lambda functions carry this module too.
+Standard library and botocore only, because the Lambda functions use this module too.
 """
 
 import hashlib
@@ -15,31 +15,31 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 _log = logging.getLogger(__name__)
 
-# Athena counts it among the DDL, though it reads.
+# Athena classifies a CREATE TABLE AS as DDL, although it reads data.
 _CTAS = re.compile(r"\s*CREATE\s+TABLE\s", re.IGNORECASE)
 _FIRST_POLL_SECONDS = 0.05
 _MAX_POLL_SECONDS = 2.0
 
 
 class QueryFailed(RuntimeError):
-    """A query ended FAILED or CANCELLED; the message has Athena's reason, the query's id and first line."""
+    """A query ended as FAILED or CANCELLED. The message has Athena's reason, the query's id and its first line."""
 
 
 class QueryTimedOut(RuntimeError):
-    """The time for a query ran out; it was stopped."""
+    """A query was stopped because its time ran out."""
 
 
 def request_token(version: str, statement: str) -> str:
-    """Athena's ClientRequestToken, 64 characters: an attempt's statement runs once, however often sent."""
+    """Athena's ClientRequestToken, 64 characters: a statement runs once per attempt, even if it is sent again."""
     return hashlib.sha256(f"{version}\n{statement}".encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class AthenaRunner:
-    """Queries of one attempt of one task.
+    """Runs the queries of one attempt of one task.
 
-    client: boto3's ``athena`` client; output: S3 prefix of result files, ``s3://…/``; version: the attempt's;
-    seconds_left: what remains until the caller's own time-out.
+    client: boto3's ``athena`` client; output: S3 prefix of result files, ``s3://…/``; version: the attempt's version;
+    seconds_left: returns the seconds until the caller's own time-out.
     """
 
     client: Any
@@ -51,10 +51,10 @@ class AthenaRunner:
     _running: set[str] = field(default_factory=set, init=False)
 
     def run(self, *statements: str) -> list[str]:
-        """Runs statements beside each other, waits for all, gives the ids of their executions.
+        """Runs statements in parallel and waits for all; returns the ids of their executions.
 
-        Raises QueryFailed for the first that fails, QueryTimedOut when time runs out; either way the others
-        are stopped, so that no query outlives the task that started it.
+        Raises QueryFailed for the first that fails, QueryTimedOut if time runs out. In both cases the other queries are
+        stopped, so that no query outlives the task that started it.
         """
         ids = []
         try:
@@ -68,23 +68,23 @@ class AthenaRunner:
         return ids
 
     def stop(self) -> None:
-        """Stops the queries under way; whoever waits for one sees it fail as CANCELLED."""
+        """Stops the running queries. A thread that waits for one gets QueryFailed (CANCELLED)."""
         for execution_id in list(self._running):
             self._running.discard(execution_id)
             try:
                 self.client.stop_query_execution(QueryExecutionId=execution_id)
-            except (BotoCoreError, ClientError) as error:  # the others are to be stopped all the same
+            except (BotoCoreError, ClientError) as error:  # stop the other queries in any case
                 _log.warning("Query %s could not be stopped: %s", execution_id, error)
 
     def rows(self, statement: str) -> list[dict[str, str | None]]:
-        """Runs a SELECT and gives its rows, each column's value as Athena's text or None for NULL."""
+        """Runs a SELECT and returns its rows: column name to Athena's text, or None for NULL."""
         (execution_id,) = self.run(statement)
         lines = list(self._result_lines(execution_id))
         header = [str(name) for name in lines[0]]
         return [dict(zip(header, line, strict=True)) for line in lines[1:]]
 
     def scanned(self, execution_ids: Iterable[str]) -> dict[str, int]:
-        """Bytes that each of the queries scanned which read data; changes of the catalog alone are left out."""
+        """Returns the bytes scanned by each query, by its id, without queries that only change the catalog."""
         found = {}
         for execution_id in execution_ids:
             execution = self.client.get_query_execution(QueryExecutionId=execution_id)["QueryExecution"]

@@ -1,6 +1,6 @@
 """Names and S3 prefixes: the layout of the data bucket.
 
-Standard library only: the Lambda functions carry this module too.
+Standard library only, because the Lambda functions use this module too.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ LOCATION_COLUMNS = (
     "lon", "lat", "number", "street", "unit", "city", "district", "region", "postcode", "id", "hash", "tz",
 )  # fmt: skip
 
-# Verdict of a reading or value that is used; every other verdict is the reason why it is not.
+# Verdict of a reading or value that is used; every other verdict is the reason of a rejection.
 USED = "used"
 
 # Raw prefix of a reference data set -> table of its versions.
@@ -40,7 +40,7 @@ REFERENCE_TABLES = {
     "locations": "location_versions",
     "rates": "rate_versions",
 }
-# Insight, computed from one day of usage_cost -> the insights that its statement reads too, as ``<insight>_table``.
+# Insight -> other insights that its statement reads, as ``${<insight>_table}``. All read one day of usage_cost.
 INSIGHTS = {
     "daily_device_cost": (),
     "hourly_load": ("daily_device_cost",),
@@ -49,9 +49,9 @@ INSIGHTS = {
 }
 INSIGHT_TABLES = tuple(INSIGHTS)
 INSIGHT_VIEWS = ("always_on", "provider_load")
-# Tables whose day the publish switches, in its order.
+# Tables whose partitions the publish switches, in this order.
 PUBLISHED_TABLES = ("usage_rejects", "readings", "usage_cost", *INSIGHT_TABLES)
-# No reject on a day on which everything is usable, no shift on a day without a hub with enough coverage.
+# usage_rejects is empty on a day without rejects, peak_shift on a day without a hub with enough coverage.
 TABLES_THAT_CAN_BE_EMPTY = {"usage_rejects", "peak_shift"}
 # The first day of the partition projection of raw_usage_lines, in the template.
 FIRST_DAY = "2000-01-01"
@@ -61,7 +61,7 @@ DAILY_DAG = "smart_hub_usage"
 WRITING_DAGS = (DAILY_DAG, "smart_hub_roll_back")
 # The table of the audits' results.
 QUALITY_TABLE = "data_quality"
-# Files of a published day at most: Athena's limit of buckets in a CREATE TABLE AS.
+# Maximum number of files of a published day: Athena's limit of buckets in a CREATE TABLE AS.
 MAX_FILES_PER_DAY = 100
 
 
@@ -156,7 +156,7 @@ def staging_prefix(run: str, version: str = "") -> str:
 
 
 def run_id_key(run: str) -> str:
-    """Key of the object with the run's id, by which Airflow knows whether the run has ended."""
+    """Key of the object with the run's id, with which clean up asks Airflow whether the run has ended."""
     return f"{staging_prefix(run)}run_id"
 
 

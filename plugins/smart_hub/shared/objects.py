@@ -1,6 +1,6 @@
-"""What lies in a bucket.
+"""The objects of a bucket.
 
-Standard library only, the client comes from the caller: the Lambda functions carry this module too.
+Standard library only, because the Lambda functions use this module too.
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def objects(s3: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
-    """Objects under a key prefix, as ListObjectsV2 gives them; markers of empty folders, which hold no data, left out.
+    """Yields the objects under a key prefix, as in ListObjectsV2, without the markers of empty folders.
 
     s3: boto3's client.
     """

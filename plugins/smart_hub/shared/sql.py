@@ -1,6 +1,6 @@
 """SQL statements: one per file under ``include/sql``, with placeholders ``${name}`` as in ``string.Template``.
 
-Standard library only: the Lambda functions carry this module too.
+Standard library only, because the Lambda functions use this module too.
 """
 
 import re
