@@ -86,8 +86,8 @@ def mapping(loc_id: str, sensor: str) -> str:
     return json.dumps(record | {"watts": 100 * number, "last_modified": 1568314800})
 
 
-class Day:
-    """The day in a bucket, and the statements of include/sql on it."""
+class RawDay:
+    """The raw files of the day in a bucket, and the statements of include/sql on them."""
 
     def __init__(self, athena: AthenaClient) -> None:
         self.athena = athena
@@ -164,10 +164,10 @@ def typed(text: str | None) -> Any:
 
 
 @pytest.fixture(scope="session")
-def day(local_aws: LocalAws) -> Day:
+def day(local_aws: LocalAws) -> RawDay:
     session = boto3.Session("test", "test", region_name="us-east-1")
     outputs = deploy(session, endpoint_url=local_aws.endpoint, log=lambda text: None)
-    day = Day(AthenaClient(local_aws, outputs["DataBucket"], outputs["Database"]))
+    day = RawDay(AthenaClient(local_aws, outputs["DataBucket"], outputs["Database"]))
     day.read_raw()
     day.convert_references()
     return day

@@ -8,7 +8,7 @@ from ops.settings import ROOT
 from smart_hub.core.quality import read_checks, rules_of
 from smart_hub.shared.layout import INSIGHT_TABLES, INSIGHT_VIEWS
 from tests.docs.pages import PAGES, blocks
-from tests.sql.conftest import Day
+from tests.sql.conftest import RawDay
 
 TEXT = (ROOT / "docs" / "data-quality.md").read_text(encoding="utf-8")
 INSIGHTS = (ROOT / "docs" / "insights.md").read_text(encoding="utf-8")
@@ -16,7 +16,7 @@ STATEMENTS = [statement for page in PAGES.values() for statement in blocks(page,
 
 
 @pytest.mark.parametrize("statement", STATEMENTS)
-def test_a_statement_of_the_page_runs(day: Day, statement: str) -> None:
+def test_a_statement_of_the_page_runs(day: RawDay, statement: str) -> None:
     day.athena.run(statement)
 
 
@@ -41,7 +41,7 @@ def test_the_page_has_all_reasons() -> None:
 
 
 @pytest.mark.parametrize("table", [*INSIGHT_TABLES, *INSIGHT_VIEWS])
-def test_the_page_queries_each_insight_and_describes_each_column_of_a_view(day: Day, table: str) -> None:
+def test_the_page_queries_each_insight_and_describes_each_column_of_a_view(day: RawDay, table: str) -> None:
     # the columns of a table are in the data dictionary
     columns = [name for name, _ in day.columns(table)] if table in INSIGHT_VIEWS else []
     section = INSIGHTS.partition("\n## Always on\n" if table == "always_on" else f"\n## {table}\n")[2]

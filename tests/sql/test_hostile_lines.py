@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from localaws.testing import StatementFailed
-from tests.sql.conftest import CONTENT_HASHES, NEW_YORK, Day, reading
+from tests.sql.conftest import CONTENT_HASHES, NEW_YORK, RawDay, reading
 
 DAY = "2019-11-05"
 MIDNIGHT = 1572930000  # of the day in New York: 05:00 UTC
@@ -37,7 +37,7 @@ Rejected = Callable[..., tuple[list[tuple[str | None, ...]], str]]
 
 
 @pytest.fixture(scope="module")
-def rejected(day: Day) -> Rejected:
+def rejected(day: RawDay) -> Rejected:
     """Reason and line of all rejected lines of a day with these files, name -> body."""
     athena, numbers = day.athena, count()
     prefix = f"raw/usage/dt={DAY}/"
@@ -67,7 +67,7 @@ def rejected(day: Day) -> Rejected:
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_hostile_lines_are_rejected_unchanged(day: Day, rejected: Rejected, lines: list[str]) -> None:
+def test_hostile_lines_are_rejected_unchanged(day: RawDay, rejected: Rejected, lines: list[str]) -> None:
     # given a valid reading, and lines of which those of its hub are used too, one for each interval
     used = reading(NEW_YORK, MIDNIGHT + 7200)
     mine = {json.loads(text)["ts"] for text in lines if text.startswith(f'{{"loc_id": "{NEW_YORK}"')}

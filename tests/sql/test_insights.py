@@ -15,7 +15,7 @@ import pyarrow.parquet
 import pytest
 
 from smart_hub.shared.layout import INSIGHT_TABLES, INSIGHT_VIEWS
-from tests.sql.conftest import DAY, NEXT_DAY, ROOT, Day, typed
+from tests.sql.conftest import DAY, NEXT_DAY, ROOT, RawDay, typed
 
 FOLDER = ROOT / "include" / "sql"
 Row = dict[str, Any]
@@ -101,7 +101,7 @@ MONTHS_RATES = [
 class Insights:
     """Creates tables of usage_cost and their insights."""
 
-    def __init__(self, day: Day) -> None:
+    def __init__(self, day: RawDay) -> None:
         self.day = day
         names = RATES.names
         self._put("rates_of_insights", RATES, [dict(zip(names, row, strict=True)) for row in MONTHS_RATES])
@@ -171,7 +171,7 @@ def test_subqueries_of_the_same_name_are_identical() -> None:
 
 
 @pytest.fixture(scope="module")
-def insights(day: Day) -> Insights:
+def insights(day: RawDay) -> Insights:
     return Insights(day)
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from tests.sql.conftest import CONTENT_HASHES, DAY, Day
+from tests.sql.conftest import CONTENT_HASHES, DAY, RawDay
 from tests.sql.odd_lines import CASES, Odd
 
 
 @pytest.fixture(scope="module")
-def made(day: Day) -> dict[str, tuple[list[Any], list[Any]]]:
+def made(day: RawDay) -> dict[str, tuple[list[Any], list[Any]]]:
     """By file: the values used (channel, kWh), and the rejects (reason, channel, line)."""
     athena = day.athena
     prefix = f"raw/usage/dt={DAY}/"

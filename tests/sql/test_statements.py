@@ -22,7 +22,7 @@ from tests.sql.conftest import (
     PHOENIX,
     PHOENIX_ENDS,
     SENSORS,
-    Day,
+    RawDay,
 )
 
 FOLDER = ROOT / "include" / "sql"
@@ -34,7 +34,7 @@ Row = tuple[str | None, ...]
 # Convert
 
 
-def test_empty_fields_of_locations_become_null(day: Day) -> None:
+def test_empty_fields_of_locations_become_null(day: RawDay) -> None:
     assert sorted(day.athena.rows("SELECT * FROM staging_locations"), key=str) == [
         (
             *(PHOENIX, "America/Phoenix", "az", None, "33.4", "7", "Elm", "Apt 2"),
@@ -47,7 +47,7 @@ def test_empty_fields_of_locations_become_null(day: Day) -> None:
     ]
 
 
-def test_mappings_are_converted_unchanged(day: Day) -> None:
+def test_mappings_are_converted_unchanged(day: RawDay) -> None:
     rows = day.athena.rows("SELECT * FROM staging_mappings ORDER BY loc_id, sensor")
 
     file = f"s3://{day.athena.bucket}/raw/mappings/state=az/m.json"
@@ -59,11 +59,11 @@ def test_mappings_are_converted_unchanged(day: Day) -> None:
 
 
 @pytest.fixture(scope="session")
-def readings(day: Day) -> str:
+def readings(day: RawDay) -> str:
     return day.readings("staging_readings")
 
 
-def test_each_record_has_a_verdict(day: Day, readings: str) -> None:
+def test_each_record_has_a_verdict(day: RawDay, readings: str) -> None:
     rows = day.athena.rows(f"SELECT verdict, loc_id, ts, file, element_at(data, 's_01') FROM {readings}")
 
     folder = f"s3://{day.athena.bucket}/raw/usage/dt={DAY}"
@@ -88,7 +88,7 @@ def test_each_record_has_a_verdict(day: Day, readings: str) -> None:
     )
 
 
-def test_a_reading_has_its_numbers_and_its_other_values_apart(day: Day, readings: str) -> None:
+def test_a_reading_has_its_numbers_and_its_other_values_apart(day: RawDay, readings: str) -> None:
     numbers = ", ".join(f"element_at(data, '{sensor}')" for sensor in SENSORS)
 
     rows = day.athena.rows(f"SELECT seconds, odd, {numbers} FROM {readings} WHERE ts = {AT_08} AND verdict = 'used'")
@@ -101,7 +101,7 @@ def test_a_reading_has_its_numbers_and_its_other_values_apart(day: Day, readings
 
 
 @pytest.fixture(scope="session")
-def cost(day: Day, readings: str) -> str:
+def cost(day: RawDay, readings: str) -> str:
     return day.make("transform/usage_cost", "staging_usage_cost", readings_table=readings, **CONTENT_HASHES)
 
 
@@ -133,13 +133,13 @@ PRICED = [
 ]
 
 
-def test_each_value_is_priced_by_the_hubs_own_clock(day: Day, cost: str) -> None:
+def test_each_value_is_priced_by_the_hubs_own_clock(day: RawDay, cost: str) -> None:
     rows = day.athena.rows(f"SELECT {COLUMNS} FROM {cost} WHERE verdict = 'used' AND kwh <> 0")
 
     assert sorted(rows, key=str) == sorted(PRICED, key=str)
 
 
-def test_each_value_has_a_verdict(day: Day, cost: str) -> None:
+def test_each_value_has_a_verdict(day: RawDay, cost: str) -> None:
     # given: five readings used with 48 numbers; New York's s_09 has no mapping
     rejected = day.athena.rows(f"SELECT verdict, loc_id, sensor, ts_utc FROM {cost} WHERE verdict <> 'used'")
 
@@ -152,12 +152,12 @@ def test_each_value_has_a_verdict(day: Day, cost: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def rejects(day: Day, readings: str, cost: str) -> str:
+def rejects(day: RawDay, readings: str, cost: str) -> str:
     name = "transform/usage_rejects"
     return day.make(name, "staging_usage_rejects", readings_table=readings, cost_table=cost)
 
 
-def test_rejected_lines_and_values_have_their_original_text(day: Day, rejects: str) -> None:
+def test_rejected_lines_and_values_have_their_original_text(day: RawDay, rejects: str) -> None:
     rows = day.athena.rows(f"SELECT reason, loc_id, ts, sensor, line, file FROM {rejects}")
 
     first, last = (f"s3://{day.athena.bucket}/raw/usage/dt={DAY}/{name}.json" for name in "ab")
@@ -181,7 +181,7 @@ def test_rejected_lines_and_values_have_their_original_text(day: Day, rejects: s
     )
 
 
-def test_a_damaged_file_is_a_reject_without_a_line(day: Day, readings: str, cost: str) -> None:
+def test_a_damaged_file_is_a_reject_without_a_line(day: RawDay, readings: str, cost: str) -> None:
     # given the rejects of a day with a file that was set aside
     table = day.make("transform/usage_rejects", "rejects_of_files", readings_table=readings, cost_table=cost)
     file = f"s3://{day.athena.bucket}/raw/damaged/usage/dt={DAY}/O'Hara.json.gz"
@@ -197,11 +197,11 @@ def test_a_damaged_file_is_a_reject_without_a_line(day: Day, readings: str, cost
 
 
 @pytest.fixture(scope="session")
-def compacted(day: Day, cost: str) -> str:
+def compacted(day: RawDay, cost: str) -> str:
     return day.make("compact/usage_cost", "compacted", cost_table=cost, files=1)
 
 
-def test_the_day_becomes_one_ordered_file(day: Day, compacted: str) -> None:
+def test_the_day_becomes_one_ordered_file(day: RawDay, compacted: str) -> None:
     rows = day.athena.rows(f"SELECT {COLUMNS} FROM {compacted}")
 
     assert len(day.athena.keys(f"staging/{compacted}/")) == 1
@@ -222,7 +222,7 @@ def test_the_day_becomes_one_ordered_file(day: Day, compacted: str) -> None:
     ],
 )
 def test_a_statement_returns_the_deployed_columns(
-    day: Day, readings: str, request: pytest.FixtureRequest, statement: str, made: str, table: str
+    day: RawDay, readings: str, request: pytest.FixtureRequest, statement: str, made: str, table: str
 ) -> None:
     # given the additional columns that the rejects need
     extra = [("numbers", "bigint"), *((name, "string") for name in ("odd", "file", "line"))]
@@ -235,7 +235,7 @@ def test_a_statement_returns_the_deployed_columns(
 
 
 @pytest.mark.parametrize("files", [5, 100])
-def test_the_day_has_at_most_the_given_number_of_files(day: Day, cost: str, compacted: str, files: int) -> None:
+def test_the_day_has_at_most_the_given_number_of_files(day: RawDay, cost: str, compacted: str, files: int) -> None:
     # given: of five buckets Hive's hash puts ny1 (110·31² + 121·31 + 49 = 109510) in 0 and az1 (97·31² + 122·31 + 49 =
     # 97048) in 3, and no hub in the other three; of a hundred, in 10 and 48
     several = day.make("compact/usage_cost", f"compacted_in_{files}", cost_table=cost, files=files)
@@ -254,7 +254,7 @@ def test_the_day_has_at_most_the_given_number_of_files(day: Day, cost: str, comp
         assert sorted(found) == [kept_all, ("one_object", "fatal", *one_object)]
 
 
-def test_athena_refuses_more_files_than_the_setting_allows(day: Day, cost: str) -> None:
+def test_athena_refuses_more_files_than_the_setting_allows(day: RawDay, cost: str) -> None:
     refused = day.athena.failure(
         day.statement(
             "compact/usage_cost", table="too_many", location=day.location("too_many"), cost_table=cost, files=101
@@ -315,7 +315,7 @@ FOUND = {
 }
 
 
-def test_the_audit_of_the_odd_day(day: Day, tables: dict[str, str | int]) -> None:
+def test_the_audit_of_the_odd_day(day: RawDay, tables: dict[str, str | int]) -> None:
     checks = read_checks(FOLDER)
     rules = rules_of(checks)
     assert rules.keys() == FOUND.keys()
@@ -328,7 +328,7 @@ def test_the_audit_of_the_odd_day(day: Day, tables: dict[str, str | int]) -> Non
 # Publish
 
 
-def test_publishing_moves_the_partition_of_the_day(day: Day, compacted: str) -> None:
+def test_publishing_moves_the_partition_of_the_day(day: RawDay, compacted: str) -> None:
     count = f"SELECT count(*) FROM usage_cost WHERE dt = DATE '{DAY}'"
     nowhere, here = day.location("nowhere"), day.location(compacted)
 
@@ -353,7 +353,7 @@ def test_publishing_moves_the_partition_of_the_day(day: Day, compacted: str) -> 
         ("rates", "R", 6, "state, year, month, hour, type, cents_per_kwh"),
     ],
 )
-def test_a_view_shows_one_content(day: Day, name: str, content: str, count: int, columns: str) -> None:
+def test_a_view_shows_one_content(day: RawDay, name: str, content: str, count: int, columns: str) -> None:
     assert day.athena.rows(f"SELECT count(*) FROM {name}") == [("0",)]  # as it was deployed
     declared = day.columns(name)
 
