@@ -9,9 +9,9 @@ from conformance.__main__ import main, run_tests
 from conformance.report import Check, Part
 from ops.settings import ROOT
 from tests.sql import own_sql
-from tests.sql.trino import TRINO_COMMAND
+from tests.trino import TRINO_COMMAND
 
-PIPELINE = "tests/sql/test_trino.py"
+PIPELINE = "tests/pipeline/test_trino.py"
 OWN_SQL = Part(
     "own-sql",
     "every statement of `include/sql`, on data that exercise it; the tables that they create are read back by Trino."
@@ -20,8 +20,8 @@ OWN_SQL = Part(
 )
 DAY = Check(
     "pipeline",
-    f"a day of the sample data through all functions and statements on either engine (`{PIPELINE}`); no row below",
-    lambda command: run_tests(ROOT / PIPELINE, trino_command=command),
+    f"a day of the sample data, run by the DAG on either engine (`{PIPELINE}`); no row below",
+    lambda command: run_tests(ROOT / PIPELINE, trino_command=command, python=ROOT / ".venv" / "bin" / "python"),
 )
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ isolate()
 
 LAYERS = {
     "unit": "compose dags docs generator glue infrastructure lambdas ops plugins properties quicksight requirements",
-    "service": "benchmarks clients sql",
+    "service": "benchmarks clients pipeline sql",
     "end_to_end": "access browser e2e fab mwaa",
 }
 _OF_FOLDER = {folder: layer for layer, folders in LAYERS.items() for folder in folders.split()}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCALAWS = "packages/localaws"  # a package of its own, with its own tests and settings of pytest
-SQL = "tests/sql"
+SQL, PIPELINE = "tests/sql", "tests/pipeline"
 # Each of these has a command of its own.
 OTHERS = ["tests/clients", "tests/browser", "tests/fab", "tests/access", "tests/mwaa", "tests/benchmarks"]
 RERUNS = "tests/e2e/test_reruns.py"
@@ -27,7 +27,8 @@ PARTS = {  # target: name of a part: environment, pytest's arguments
             ["-c", f"{LOCALAWS}/pyproject.toml", f"{LOCALAWS}/tests", f"--ignore={LOCALAWS}/tests/clients"],
         ),
         "SQL": (".venv-localaws", [SQL]),
-        "the rest": (".venv", ["tests", *(f"--ignore={one}" for one in ("tests/e2e", SQL, *OTHERS))]),
+        "pipeline": (".venv", [PIPELINE]),
+        "the rest": (".venv", ["tests", *(f"--ignore={one}" for one in ("tests/e2e", SQL, PIPELINE, *OTHERS))]),
     },
     "test-reruns": {
         "days again and again": (".venv", ["-m", "long", RERUNS]),

@@ -1,9 +1,6 @@
-"""A local AWS and an Airflow of these tests' own; the DAG runs in this process, a new day each time."""
+"""A deployment of these tests' own. The DAG runs on it in this process, a new day each time."""
 
-import os
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,10 +11,8 @@ import pytest
 
 from generator.source import SampleData
 from localaws.testing import LocalAws
-from ops.deploy import deploy
-from ops.environment import AIRFLOW, airflow_environment
-from ops.services import AWS_PYTHON
-from ops.settings import ROOT, LaptopSettings
+from localaws.testing.plugin import LocalAwsFactory
+from tests.deployment import Deployment
 
 FIRST = date(2019, 11, 1)
 RAW_TABLES = ("raw_mappings", "raw_locations")  # whose partitions a new day alone would not add
@@ -25,55 +20,22 @@ SOURCE_BUCKET, SOURCE_PREFIX = "somebody-elses", "readings/"
 TOPIC = "arn:aws:sns:us-east-1:000000000000:on-call"
 
 
-class Pipeline:
-    """The stack on a local AWS, a source in a bucket of somebody else's, and Airflow, which works under its role."""
+class RestrictedDeployment(Deployment):
+    """A deployment whose source is in a bucket of somebody else's. Tests remove rights from its roles."""
 
-    def __init__(self, aws: LocalAws, home: Path) -> None:
-        self.aws = aws
-        self.files = home / "source"
-        self.days = iter(FIRST + timedelta(days=number) for number in range(60))
-        settings = LaptopSettings(
-            local=home,
-            aws_port=aws.port,
-            source=f"s3://{SOURCE_BUCKET}/{SOURCE_PREFIX}",
-        )
-        for name in [name for name in os.environ if name.startswith(("AWS_", "AIRFLOW", "SMART_HUB_"))]:
-            del os.environ[name]
-        os.environ |= airflow_environment(settings)
-        subprocess.run([AIRFLOW, "db", "migrate"], check=True, stdout=subprocess.DEVNULL)
+    def __init__(self, aws: LocalAws, folder: Path) -> None:
         aws.client("s3").create_bucket(Bucket=SOURCE_BUCKET)
         aws.client("sns").create_topic(Name=TOPIC.rpartition(":")[2])
         parameters = {"SourceBucket": SOURCE_BUCKET, "SourcePrefix": SOURCE_PREFIX, "NotificationTopicArn": TOPIC}
-        session = boto3.Session("test", "test", region_name=settings.region)
-        deploy(session, endpoint_url=aws.endpoint, parameters=parameters, log=lambda text: None)
+        super().__init__(aws, folder, parameters)
+        self._files = folder / "source"
+        self._days = iter(FIRST + timedelta(days=number) for number in range(60))
 
-    def run(self) -> dict[str, str]:
-        """Run the DAG for a day not run before, with new reference data, up to the first failure.
-
-        Returns the exceptions of the tasks that failed.
-        """
-        from airflow.dag_processing.dagbag import DagBag  # not before its settings are made
-        from airflow.sdk.exceptions import AirflowSkipException
-
-        day = next(self.days)
+    def run_another_day(self) -> None:
+        """Run the DAG for a day not run before, with new reference data. Raises TaskError for the first failure."""
+        day = next(self._days)
         self._supply(day)
-        dag = DagBag(ROOT / "dags" / "smart_hub_usage.py").dags["smart_hub_usage"]
-        failures: dict[str, str] = {}
-
-        def note(context: Any) -> None:
-            failures[context["ti"].task_id] = f"{type(context['exception']).__name__}: {context['exception']}"
-
-        def skip_after_failure(context: Any) -> None:
-            if failures:
-                raise AirflowSkipException("another task has failed")
-
-        for task in dag.tasks:
-            task.retries = 0
-            task.on_failure_callback = [note]
-            task._pre_execute_hook = skip_after_failure
-        run = dag.test(run_conf={"usage_date": day.isoformat()}, logical_date=None)
-        assert (run.state == "failed") == bool(failures)
-        return failures
+        self.run(day.isoformat(), f"s3://{SOURCE_BUCKET}/{SOURCE_PREFIX}")
 
     def client(self, service: str, role: str) -> Any:
         """A client with a session of a role, which Airflow's role takes on, unless it is its own."""
@@ -88,15 +50,15 @@ class Pipeline:
 
     def _supply(self, day: date) -> None:
         """A source with the day's usage and references of another content; the catalog does not know their states."""
-        shutil.rmtree(self.files, ignore_errors=True)
+        shutil.rmtree(self._files, ignore_errors=True)
         source = SampleData(hubs=1, first=day, last=day, seed=day.toordinal(), files_per_day=1, gzip=False, clean=True)
-        source.write(self.files)
-        with (self.files / "rates" / "rates.xml").open("a") as rates:
+        source.write(self._files)
+        with (self._files / "rates" / "rates.xml").open("a") as rates:
             rates.write(f"<!-- {day} -->")
-        with (self.files / "usage" / f"dt={day}" / "usage-01.json").open("a") as usage:
+        with (self._files / "usage" / f"dt={day}" / "usage-01.json").open("a") as usage:
             usage.write("not a reading\n")  # so that there are rejects to write
-        for path in (path for path in self.files.rglob("*") if path.is_file()):
-            key = f"{SOURCE_PREFIX}{path.relative_to(self.files).as_posix()}"
+        for path in (path for path in self._files.rglob("*") if path.is_file()):
+            key = f"{SOURCE_PREFIX}{path.relative_to(self._files).as_posix()}"
             self.aws.client("s3").upload_file(str(path), SOURCE_BUCKET, key)
         glue = self.aws.client("glue")
         for table in RAW_TABLES:
@@ -105,9 +67,8 @@ class Pipeline:
 
 
 @pytest.fixture(scope="session")
-def pipeline() -> Iterator[Pipeline]:
-    with (
-        tempfile.TemporaryDirectory(prefix="smart-hub-access-") as home,
-        LocalAws(Path(home) / "aws", python=AWS_PYTHON) as aws,
-    ):
-        yield Pipeline(aws, Path(home))
+def deployment(
+    local_aws_factory: LocalAwsFactory, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RestrictedDeployment]:
+    with local_aws_factory() as aws:
+        yield RestrictedDeployment(aws, tmp_path_factory.mktemp("access"))

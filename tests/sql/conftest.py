@@ -7,8 +7,6 @@ empty.
 
 import io
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -16,17 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from generator.__main__ import main as generate
 from localaws.testing import AthenaClient, LocalAws
-from localaws.testing.plugin import LocalAwsFactory
 from ops.deploy import deploy
 from ops.settings import ROOT
 from smart_hub.shared import sql
 from smart_hub.shared.layout import next_day
-from tests.sql.pipeline import Pipeline
 
 DAY, NEXT_DAY = "2019-11-03", "2019-11-04"
-SHORT_DAY = "2020-03-08"  # of the pipeline that ran whole, on generated readings of 8 hubs
 NEW_YORK, PHOENIX = "ny1", "az1"
 CONTENT_HASHES = {"locations_content_hash": "L", "mappings_content_hash": "M", "rates_content_hash": "R"}
 SENSORS = tuple(f"s_{number:02}" for number in range(1, 11))
@@ -171,39 +165,3 @@ def day(local_aws: LocalAws) -> RawDay:
     day.read_raw()
     day.convert_references()
     return day
-
-
-def _thin_out(source: Path) -> None:
-    """Removes half of the first hub's readings, one per hour of the second's, and some s_04 values of the third's."""
-    hubs: list[str] = []
-    for path in sorted((source / "usage" / f"dt={SHORT_DAY}").iterdir()):
-        kept = []
-        for line in path.read_text(encoding="utf-8").splitlines():
-            reading = json.loads(line)
-            if reading["loc_id"] not in hubs:
-                hubs.append(reading["loc_id"])
-            place, interval = hubs.index(reading["loc_id"]), reading["ts"] // 300
-            if (place == 0 and interval % 2) or (place == 1 and not interval % 12):
-                continue
-            if place == 2 and interval % 36 == 5:
-                del reading["data"]["s_04"]
-            kept.append(json.dumps(reading) + "\n")
-        path.write_text("".join(kept), encoding="utf-8")
-
-
-@pytest.fixture(scope="session")
-def short_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Readings with gaps of 2020-03-08, on which clocks went forward except in Arizona and Hawaii."""
-    folder = tmp_path_factory.mktemp("generated")
-    arguments = ["--hubs", "8", "--from", SHORT_DAY, "--to", SHORT_DAY, "--out", str(folder), "--clean"]
-    assert generate(arguments) == 0
-    _thin_out(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def pipeline(local_aws_factory: LocalAwsFactory, short_day: Path) -> Iterator[Pipeline]:
-    with local_aws_factory() as aws:
-        pipeline = Pipeline(aws, short_day)
-        pipeline.run(SHORT_DAY)
-        yield pipeline

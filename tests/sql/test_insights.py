@@ -339,6 +339,12 @@ def test_insights_accept_rows_that_the_audit_refuses(insights: Insights) -> None
     assert insights.rows(f"{kind}_hub_day_summary", "readings, kwh, cost") == about((3.0, 3.0, 10.0))
 
 
+def test_insights_of_no_rows_are_empty(insights: Insights) -> None:
+    kind = insights.make("empty", [], min_coverage="0")
+
+    assert [insights.rows(f"{kind}_{table}", "*") for table in INSIGHT_TABLES] == [[], [], [], []]
+
+
 def test_views_are_empty_as_deployed_and_after_a_publish_show_all_days(insights: Insights, made: str) -> None:
     day = insights.day
     # given the deployed views, and two days, on the second of which ny1's always-on load is 3.6 kWh for 20 cents

@@ -126,9 +126,12 @@ def _test_server(trino_command: str) -> bool:
     return run_tests("-c", PACKAGE / "pyproject.toml", tests, trino_command=trino_command)
 
 
-def run_tests(*arguments: str | Path, trino_command: str) -> bool:
-    """Whether tests with the marker trino pass; they have servers of their own. arguments: pytest's."""
-    command = [sys.executable, "-P", "-m", "pytest", "-q", "-m", "trino", *map(str, arguments)]
+def run_tests(*arguments: str | Path, trino_command: str, python: str | Path = sys.executable) -> bool:
+    """Whether tests with the marker trino pass; they have servers of their own.
+
+    arguments: pytest's; python: the interpreter that runs it.
+    """
+    command = [str(python), "-P", "-m", "pytest", "-q", "-m", "trino", *map(str, arguments)]
     with subprocess.Popen(command, env={**os.environ, "LOCALAWS_TRINO_COMMAND": trino_command}) as test:
         try:
             return test.wait() == 0

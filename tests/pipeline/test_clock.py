@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from generator.__main__ import main as generate
-from localaws.testing import LocalAws
+from tests.deployment import Deployment
 from tests.e2e import independent
-from tests.sql.pipeline import Pipeline
 
 # One in each of ten states, with the zones New York, Denver, Los Angeles, Phoenix and Honolulu among them.
 HUBS = 10
@@ -28,33 +27,32 @@ UNCHANGING = {"America/Phoenix", "Pacific/Honolulu"}
     ],
 )
 def test_a_day_by_the_hubs_own_clocks(
-    module_local_aws: LocalAws, tmp_path: Path, day: str, changing: int, starts: str
+    deployment: Deployment, tmp_path: Path, day: str, changing: int, starts: str
 ) -> None:
     # given
-    arguments = ["--hubs", str(HUBS), "--from", day, "--to", day, "--out", str(tmp_path), "--clean"]
+    arguments = ["--hubs", str(HUBS), "--channels", "2", "--from", day, "--to", day, "--out", str(tmp_path), "--clean"]
     assert generate(arguments) == 0
     expected = independent.costs(tmp_path, day)
 
     # when
-    pipeline = Pipeline(module_local_aws, tmp_path)
-    rules = pipeline.run(day, insights=False, crawl=False)
-    rows = pipeline.athena.rows(f"SELECT * FROM usage_cost WHERE dt = DATE '{day}'")
+    deployment.run(day, tmp_path, last_task="audit")
+    columns = "loc_id, sensor, tz, ts, ts_utc, type, state, device, kwh, cost"
+    rows = deployment.intermediate_rows(f"SELECT {columns} FROM {{published_table}}")
 
-    # expect the number of readings of each hub, worked out by hand
-    zones = {str(row["loc_id"]): str(row["tz"]) for row in rows}
-    intervals = Counter(str(row["loc_id"]) for row in rows if row["sensor"] == "s_01")
+    # expect: the number of readings of each hub, by hand
+    zones = {str(hub): str(zone) for hub, _, zone, *_ in rows}
+    intervals = Counter(str(hub) for hub, sensor, *_ in rows if sensor == "s_01")
     assert {"America/New_York", "America/Denver", "America/Los_Angeles", *UNCHANGING} <= set(zones.values())
     assert intervals == {hub: EVEN if zone in UNCHANGING else changing for hub, zone in zones.items()}
-    first = min(str(row["ts_utc"]) for row in rows if row["tz"] == "America/New_York")
+    first = min(str(ts_utc) for _, _, zone, _, ts_utc, *_ in rows if zone == "America/New_York")
     assert first == f"{starts}:00.000"
     # expect each value
     assert len(rows) == len(expected)
-    for row in rows:
-        key = str(row["loc_id"]), str(row["sensor"]), datetime.fromisoformat(str(row["ts_utc"]))
-        cost = expected[key]
-        assert datetime.fromisoformat(str(row["ts"])) == cost.wall_clock
-        assert (row["type"], row["state"], row["device"]) == (cost.type, cost.state, cost.device)
-        assert float(str(row["cost"])) == pytest.approx(float(cost.cents), rel=1e-12, abs=1e-15)
-        assert Decimal(str(row["kwh"])) == cost.kwh
-    # expect no violation
-    assert {name: answer["violations"] for name, answer in rules.items()} == dict.fromkeys(rules, "0")
+    for hub, sensor, _, ts, ts_utc, type_, state, device, kwh, cents in rows:
+        cost = expected[str(hub), str(sensor), datetime.fromisoformat(str(ts_utc))]
+        assert datetime.fromisoformat(str(ts)) == cost.wall_clock
+        assert (type_, state, device) == (cost.type, cost.state, cost.device)
+        assert float(str(cents)) == pytest.approx(float(cost.cents), rel=1e-12, abs=1e-15)
+        assert Decimal(str(kwh)) == cost.kwh
+    # expect: no rule violated
+    assert {violations for _, violations, _ in deployment.audit(day).values()} == {"0"}

@@ -3,8 +3,8 @@
 import pytest
 
 from localaws.testing import AthenaClient
+from tests.deployment import Deployment
 from tests.quicksight.definition import DataSet, data_sets, resources
-from tests.sql.pipeline import Pipeline
 
 SETS = data_sets(resources())
 # Athena's types -> QuickSight's. DECIMAL without FLOAT is FIXED, with four decimals.
@@ -20,8 +20,8 @@ TYPES = {
 
 
 @pytest.fixture(scope="module")
-def athena(pipeline: Pipeline) -> AthenaClient:
-    return AthenaClient(pipeline.aws, pipeline.bucket, "smart_hub")
+def athena(with_dst_day: Deployment) -> AthenaClient:
+    return with_dst_day.athena
 
 
 def columns(athena: AthenaClient, sql: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Faults of real sources: each test runs a day from raw files to audit, and checks used values, rejects and rules.
 
 The source has three hubs in New York with ten channels each: 0.01 kWh in each of the 288 intervals of a day in 2024-04,
-at 10 cents. All days share one local AWS, whose functions have only the permissions of their roles.
+at 10 cents. Step 1 replaces the reference data of the day before, and no day is published.
 """
 
 import json
@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.dag_runner import TaskError
 from generator.__main__ import main as generate
-from localaws.testing import LocalAws
-from tests.sql.pipeline import Pipeline
+from tests.deployment import Deployment
 
 HUBS = ("aaaa000000000001", "bbbb000000000002", "cccc000000000003")
 SENSORS = tuple(f"s_{number:02}" for number in range(1, 11))
@@ -36,7 +36,7 @@ NAMES = (
     "%s",
 )
 
-Broken = dict[str, tuple[str | None, str | None, str | None]]
+Broken = dict[str, tuple[str | None, ...]]
 
 
 def midnight(day: int) -> int:
@@ -74,11 +74,11 @@ def rates(year: int, month: int) -> str:
 
 
 class Source:
-    """A source of three hubs, which tests modify. Its days run through the pipeline up to the audit."""
+    """A source of three hubs, which tests modify. Its days are run up to the audit, which can fail."""
 
-    def __init__(self, folder: Path, pipeline: Pipeline) -> None:
+    def __init__(self, folder: Path, deployment: Deployment) -> None:
         self.folder = folder
-        self.pipeline = pipeline
+        self.deployment = deployment
         self.put(LOCATIONS, HEADER + "".join(map(location, HUBS)))
         self.put(MAPPINGS, mappings(*HUBS))
         self.put("rates/rates.xml", rates(2024, 4))
@@ -88,47 +88,42 @@ class Source:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text.encode())
 
-    def run(self, day: str, lines: Sequence[str], **options: Any) -> Broken:
+    def run(self, day: str, lines: Sequence[str], **settings: str) -> Broken:
         self.put(f"usage/dt={day}/u.json", "".join(f"{line}\n" for line in lines))
-        return audited(self.pipeline, self.folder, day, **options)
+        return audited(self.deployment, self.folder, day, **settings)
 
     def rows(self, sql: str) -> list[tuple[str | None, ...]]:
-        return rows(self.pipeline, sql)
+        return sorted(self.deployment.intermediate_rows(sql), key=str)
 
     def used(self) -> list[tuple[str | None, ...]]:
         """Values and kWh of each hub."""
         return self.rows(
-            "SELECT loc_id, count(*) AS n, CAST(sum(kwh) AS decimal(12, 4)) AS kwh FROM {published_table}"
-            " GROUP BY loc_id"
+            "SELECT loc_id, count(*), CAST(sum(kwh) AS decimal(12, 4)) FROM {published_table} GROUP BY loc_id"
         )
 
     def rejects(self) -> list[tuple[str | None, ...]]:
-        return self.rows(
-            "SELECT reason, loc_id, sensor, count(*) AS n FROM {rejects_table} GROUP BY reason, loc_id, sensor"
-        )
+        return self.rows("SELECT reason, loc_id, sensor, count(*) FROM {rejects_table} GROUP BY reason, loc_id, sensor")
 
 
-def audited(pipeline: Pipeline, folder: Path, day: str, **options: Any) -> Broken:
-    """Severity, violations and sample of each rule that is broken."""
-    pipeline.source = folder
-    rules = pipeline.run(day, **{"insights": False, "crawl": False, "publish": False, **options})
-    broken = {name: rule for name, rule in rules.items() if rule["violations"] != "0"}
-    return {name: (rule["severity"], rule["violations"], rule["sample"]) for name, rule in broken.items()}
-
-
-def rows(pipeline: Pipeline, sql: str) -> list[tuple[str | None, ...]]:
-    """Rows of a query on tables of the last run, as {published_table}."""
-    return sorted((tuple(row.values()) for row in pipeline.athena.rows(sql.format(**pipeline.made))), key=str)
-
-
-@pytest.fixture(scope="module")
-def pipeline(module_local_aws: LocalAws) -> Pipeline:
-    return Pipeline(module_local_aws)
+def audited(deployment: Deployment, folder: Path, day: str, **settings: str) -> Broken:
+    """Severity, violations and sample of each rule that is violated. The audit must fail if one of them is fatal."""
+    failed = ""
+    try:
+        deployment.run(day, folder, last_task="audit", **settings)
+    except TaskError as error:
+        if error.task_id != "audit":
+            raise
+        failed = str(error)
+    broken = {rule: result for rule, result in deployment.audit(day).items() if result[1] != "0"}
+    fatal = [rule for rule, (severity, *_) in broken.items() if severity == "fatal"]
+    assert bool(failed) == bool(fatal)
+    assert all(rule in failed for rule in fatal)
+    return broken
 
 
 @pytest.fixture
-def source(tmp_path: Path, pipeline: Pipeline) -> Source:
-    return Source(tmp_path, pipeline)
+def source(tmp_path: Path, deployment: Deployment) -> Source:
+    return Source(tmp_path, deployment)
 
 
 def whole(*hubs: str) -> list[tuple[str | None, ...]]:
@@ -183,17 +178,28 @@ def test_a_day_of_2007_keeps_the_lines_of_its_rejects(source: Source) -> None:
     assert rejected == [("malformed", None, "1/2/2007;00:00:00;?;?;?"), ("not_numeric", "s_02", lines[3])]
 
 
-# Days without usable readings
+def test_a_damaged_file_is_a_reject(source: Source) -> None:
+    # given a second file, which is no gzip
+    day = "2024-04-04"
+    name = f"usage/dt={day}/b.json.gz"
+    source.put(name, "not compressed")
+
+    source.run(day, readings(HUBS[0], midnight(4)))
+
+    assert source.used() == whole(HUBS[0])
+    rejected = source.rows("SELECT reason, file, line FROM {rejects_table}")
+    assert rejected == [("damaged_file", f"s3://{source.deployment.bucket}/raw/damaged/{name}", None)]
 
 
-def test_a_day_without_usable_readings_reaches_the_audit(source: Source) -> None:
+# Days without usable readings, and days of few hubs
+
+
+def test_a_day_of_nothing_usable_fails_its_audit(source: Source) -> None:
     # given times in milliseconds
     day, start = "2024-04-05", midnight(5)
     lines = [reading(hub, 1000 * (start + 300 * number)) for hub in HUBS for number in range(INTERVALS)]
 
-    rules = source.run(day, lines, insights=True)
-
-    assert rules == {
+    assert source.run(day, lines) == {
         "some_usage": ("fatal", "1", "no value to publish"),
         "few_rejects": (
             "fatal",
@@ -206,15 +212,28 @@ def test_a_day_without_usable_readings_reaches_the_audit(source: Source) -> None
     assert source.rejects() == [("out_of_day", hub, None, "288") for hub in HUBS]
 
 
-def test_an_empty_day_reaches_the_audit(source: Source) -> None:
+def test_an_empty_day_fails_its_audit(source: Source) -> None:
     # given a file without lines
     day = "2024-04-06"
 
-    assert source.run(day, [], insights=True) == {
+    assert source.run(day, []) == {
         "some_usage": ("fatal", "1", "no value to publish"),
         "hubs_with_usage": ("warning", "3", f"{HUBS[0]}, {HUBS[2]}"),
     }
     assert (source.used(), source.rejects()) == ([], [])
+
+
+def test_a_day_has_at_most_as_many_files_as_hubs(source: Source) -> None:
+    # given SMART_HUB_FILES_PER_DAY=8
+    day = "2024-04-07"
+
+    assert (
+        source.run(day, [line for hub in HUBS for line in readings(hub, midnight(7))], SMART_HUB_FILES_PER_DAY="8")
+        == {}
+    )
+    assert source.used() == whole(*HUBS)
+    ((files,),) = source.rows('SELECT count(DISTINCT "$path") FROM {published_table}')
+    assert files in ("1", "2", "3")
 
 
 # Channels
@@ -233,15 +252,19 @@ def test_the_readings_retain_the_energy_of_a_channel_without_a_mapping(source: S
     assert source.used() == whole(*HUBS)
     assert source.rejects() == [("unknown_sensor", HUBS[2], "s_11", "288")]
     ((kwh,),) = source.rows(
-        "SELECT sum(v.kwh) AS kwh FROM {readings_table} AS r CROSS JOIN UNNEST(r.data) AS v (sensor, kwh)"
+        "SELECT sum(v.kwh) FROM {readings_table} AS r CROSS JOIN UNNEST(r.data) AS v (sensor, kwh)"
         " INNER JOIN {rejects_table} AS u ON r.loc_id = u.loc_id AND r.ts = u.ts AND v.sensor = u.sensor"
     )
     assert float(str(kwh)) == 432
 
 
-@pytest.mark.parametrize("names", [None, NAMES], ids=["54 channels", "odd names"])
-def test_a_hub_may_have_any_channels(pipeline: Pipeline, tmp_path: Path, names: tuple[str, ...] | None) -> None:
-    day, folder = "2024-04-10", tmp_path / "generated"
+@pytest.mark.parametrize(
+    ("day", "names"), [("2024-04-10", None), ("2024-04-14", NAMES)], ids=["54 channels", "odd names"]
+)
+def test_a_hub_has_any_channels(
+    deployment: Deployment, tmp_path: Path, day: str, names: tuple[str, ...] | None
+) -> None:
+    folder = tmp_path / "generated"
     channels = names or tuple(f"s_{number:02}" for number in range(1, 55))
     (tmp_path / "names").write_text("\n".join(channels), encoding="utf-8")
     asked = ["--channel-names", str(tmp_path / "names")] if names else ["--channels", "54"]
@@ -255,13 +278,15 @@ def test_a_hub_may_have_any_channels(pipeline: Pipeline, tmp_path: Path, names: 
                 sent[record["loc_id"], channel] += kwh
     assert len(sent) == 2 * len(channels)
 
-    assert audited(pipeline, folder, day) == {}
+    assert audited(deployment, folder, day) == {}
 
     # expect one row per channel in each of 288 intervals of two hubs, and the sum of each channel
     intervals = "SELECT loc_id, ts_utc, count(*) AS n FROM {published_table} GROUP BY loc_id, ts_utc"
-    counts = rows(pipeline, f"SELECT n, count(*) AS intervals FROM ({intervals}) GROUP BY n")
+    counts = deployment.intermediate_rows(f"SELECT n, count(*) FROM ({intervals}) GROUP BY n")
     assert counts == [(str(len(channels)), "576")]
-    found = rows(pipeline, "SELECT loc_id, sensor, sum(kwh) AS kwh FROM {published_table} GROUP BY loc_id, sensor")
+    found = deployment.intermediate_rows(
+        "SELECT loc_id, sensor, sum(kwh) FROM {published_table} GROUP BY loc_id, sensor"
+    )
     assert {(hub, sensor): float(str(kwh)) for hub, sensor, kwh in found} == pytest.approx(dict(sent))
 
 
@@ -279,12 +304,8 @@ def test_capitals_and_blank_lines_are_ignored(source: Source) -> None:
     assert source.run(day, lines) == {}
     assert source.used() == whole(*HUBS)
     assert source.rejects() == []
-    assert source.rows("SELECT count(*) AS n FROM location_versions WHERE content = '{locations_content_hash}'") == [
-        ("3",)
-    ]
-    assert source.rows("SELECT count(*) AS n FROM mapping_versions WHERE content = '{mappings_content_hash}'") == [
-        ("30",)
-    ]
+    assert source.rows("SELECT count(*) FROM location_versions WHERE content = '{locations_content_hash}'") == [("3",)]
+    assert source.rows("SELECT count(*) FROM mapping_versions WHERE content = '{mappings_content_hash}'") == [("30",)]
 
 
 def test_an_unknown_zone_affects_its_hub_only(source: Source) -> None:
@@ -297,16 +318,14 @@ def test_an_unknown_zone_affects_its_hub_only(source: Source) -> None:
         "sound_locations": (
             "warning",
             "1",
-            f"s3://{source.pipeline.bucket}/raw/{LOCATIONS}: hash {HUBS[1]}, tz Mars/Olympus, state ny",
+            f"s3://{source.deployment.bucket}/raw/{LOCATIONS}: hash {HUBS[1]}, tz Mars/Olympus, state ny",
         ),
         "hubs_with_usage": ("warning", "1", HUBS[1]),
     }
     assert source.used() == whole(HUBS[0], HUBS[2])
     assert source.rejects() == [("unknown_zone", HUBS[1], None, "288")]
     # expect the first hub to be priced in local time: 288 intervals × 10 channels × 0.01 kWh × 10 cents
-    priced = (
-        "SELECT tz, min(ts) AS begins, CAST(sum(cost) AS decimal(9, 4)) AS cents FROM {published_table} GROUP BY tz"
-    )
+    priced = "SELECT tz, min(ts), CAST(sum(cost) AS decimal(9, 4)) FROM {published_table} GROUP BY tz"
     assert source.rows(priced) == [
         ("America/New_York", "2024-04-12 00:00:00.000", "288.0000"),
         ("US/Eastern", "2024-04-12 00:00:00.000", "288.0000"),
@@ -323,7 +342,7 @@ def test_an_invalid_mapping_affects_its_channel_only(source: Source) -> None:
     lines[23] = mapping(HUBS[2], "s_04", description=...)
     source.put(MAPPINGS, "".join(lines))
 
-    file = f"s3://{source.pipeline.bucket}/raw/{MAPPINGS}"
+    file = f"s3://{source.deployment.bucket}/raw/{MAPPINGS}"
     assert source.run(day, [line for hub in HUBS for line in readings(hub, start)]) == {
         "sound_mappings": (
             "warning",
