@@ -16,8 +16,6 @@ import httpx
 import psutil
 import pytest
 
-from ops.settings import LaptopSettings
-from tests.docs.pages import PAGES
 from tests.e2e.environment import ROOT, Environment
 from tests.ports import free_ports
 
@@ -132,15 +130,6 @@ def test_a_trino_of_the_users_own_runs_the_queries_and_is_left_running(
     assert status.returncode == 0, status.stdout
     assert "trino" not in down.stdout
     assert _started(own)
-
-
-def test_the_readme_tells_its_size() -> None:
-    size = sum(
-        path.stat().st_size for path in LaptopSettings.from_environment().trino_home.rglob("*") if path.is_file()
-    )
-    (told,) = re.findall(r"\| (\d+) MB, \d+ s, at most", PAGES["README.md"])
-
-    assert size / 1e6 == pytest.approx(int(told), abs=5)
 
 
 def test_a_wrong_address_is_an_error_at_once(environment: Environment, port: int) -> None:
