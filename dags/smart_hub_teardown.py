@@ -4,7 +4,7 @@
 Pause `smart_hub_usage` first: this DAG fails while runs of it are queued or running, and later runs would fail without
 the stack. Then *Trigger* this DAG, and type the stack's name.
 
-1. **what_would_go** lists the stack's tables, functions, buckets with their objects and bytes, and the dashboard in
+1. **preview** lists the stack's tables, functions, buckets with their objects and bytes, and the dashboard in
    QuickSight, if there is one.
 2. **approve** shows that list under *Required Actions* and waits up to a day for an approval.
 3. **remove** stops crawls, job runs and queries, deletes the dashboard's stack, empties the data bucket, deletes the
@@ -45,8 +45,8 @@ with DAG(
     tags=["smart-hub", "manual"],
     default_args=default_args(settings),
 ):
-    what_would_go = operators.TeardownPreviewOperator(
-        task_id="what_would_go",
+    preview = operators.TeardownPreviewOperator(
+        task_id="preview",
         settings=settings,
         doc_md="Lists the contents of the stack. Fails while runs are active.",
     )
@@ -54,7 +54,7 @@ with DAG(
     approve = ApprovalOperator(
         task_id="approve",
         subject="Delete the stack {{ params.stack }} with all its data?",
-        body="{{ ti.xcom_pull(task_ids='what_would_go') }}",
+        body="{{ ti.xcom_pull(task_ids='preview') }}",
         fail_on_reject=True,
         response_timeout=timedelta(days=1),
         retry_policy=APPROVAL_RETRY_POLICY,
@@ -69,4 +69,4 @@ with DAG(
         doc_md="Empties the bucket and deletes the stack. Fails while runs are active.",
     )
 
-    what_would_go >> approve >> remove
+    preview >> approve >> remove

@@ -19,8 +19,8 @@ def dag(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_it_looks_asks_and_removes_in_this_order_and_never_by_the_clock(dag: Any) -> None:
     assert {task.task_id: (type(task).__name__, task.upstream_task_ids) for task in dag.tasks} == {
-        "what_would_go": ("TeardownPreviewOperator", set()),
-        "approve": ("ApprovalOperator", {"what_would_go"}),
+        "preview": ("TeardownPreviewOperator", set()),
+        "approve": ("ApprovalOperator", {"preview"}),
         "remove": ("TeardownOperator", {"approve"}),
     }
     assert {task.trigger_rule for task in dag.tasks} == {"all_success"}

@@ -79,7 +79,7 @@ def test_the_stack_goes_once_that_is_approved_and_not_before(own: Environment) -
     own.airflow.post("/dagRuns", json=day).raise_for_status()
     trigger(own, "too_early").raise_for_status()
     assert own.finished("too_early", DAG)["state"] == "failed"
-    assert "1 runs of smart_hub_usage are queued or running" in log(own, "too_early", "what_would_go")
+    assert "1 runs of smart_hub_usage are queued or running" in log(own, "too_early", "preview")
     assert own.finished("a_day")["state"] == "success"
 
     # what would go is shown, and a no is final
@@ -119,7 +119,7 @@ def test_the_stack_goes_once_that_is_approved_and_not_before(own: Environment) -
     # with the stack went Airflow's role: it says what is left to do
     trigger(own, "again").raise_for_status()
     assert own.finished("again", DAG)["state"] == "failed"
-    assert "make destroy STACK=smart-hub finds out and removes the rest" in log(own, "again", "what_would_go")
+    assert "make destroy STACK=smart-hub finds out and removes the rest" in log(own, "again", "preview")
 
     # and deployed again, it works again
     up = own.make("up")

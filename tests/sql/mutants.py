@@ -1,6 +1,6 @@
 """Makes small changes to each quality rule's SQL, and checks whether a case of test_rules.py fails.
 
-    PYTHONPATH=plugins python -m tests.sql.mutants [rule ...]
+    PYTHONPATH=plugins python -m tests.sql.mutants [check ...]
 
 In the environment of the local AWS, in one process, which changes no file. A case notices a change when it finds other
 faults, or another number of things checked. Changes that the local Athena refuses are counted by themselves: they prove
@@ -16,8 +16,8 @@ import sqlglot
 from sqlglot import exp
 
 from localaws.testing.sql import QueryError, rows
-from smart_hub.core.quality import Rule, read_rules
-from tests.sql.test_rules import CASES, SQL, VALUES, source_of
+from smart_hub.core.quality import QualityCheck, read_checks
+from tests.sql.test_rules import CASES, SQL, VALUES, faults, source_of
 
 COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
 SWAPS = {exp.And: exp.Or, exp.Or: exp.And, exp.Add: exp.Sub, exp.Sub: exp.Add, exp.Mul: exp.Div, exp.Div: exp.Mul}
@@ -54,15 +54,15 @@ def changed(part: exp.Expr) -> Iterator[exp.Expr | None]:
 
 
 def parsed(template: str) -> exp.Expr:
-    return sqlglot.parse_one(re.sub(r"\{\{ (\w+) \}\}", r"__\1__", template), read="athena")
+    return sqlglot.parse_one(re.sub(r"\$\{(\w+)\}", r"__\1__", template), read="athena")
 
 
 def written(tree: exp.Expr) -> str:
-    return re.sub(r"__(\w+?)__", r"{{ \1 }}", tree.sql("athena"))
+    return re.sub(r"__(\w+?)__", r"${\1}", tree.sql("athena"))
 
 
 def mutants(template: str) -> Iterator[tuple[str, str]]:
-    """The template with one change each: description and text."""
+    """The template with one change each: the change in words, and the text."""
     tree = parsed(template)
     for index, part in enumerate(tree.walk()):
         for new in changed(part):
@@ -71,32 +71,33 @@ def mutants(template: str) -> Iterator[tuple[str, str]]:
             yield f"{part.sql('athena')} -> {new.sql('athena') if new else 'nothing'}", written(mutant)
 
 
-def outcome(rule: Rule, text: str) -> str:
-    """The result of the rule's cases for another text."""
-    changed_rule = Rule(rule.name, rule.severity, text)
-    for case in CASES[rule.name]:
-        try:
-            found = rows(changed_rule.faults({**VALUES, **case.values}), source_of(case.given))
-        except QueryError:
-            return "refused"
-        if sorted(fault for (fault,) in found if fault is not None) != case.faults:
-            return "noticed"
-        if case.checked not in (None, len(found)):
-            return "noticed"
+def outcome(check: QualityCheck, text: str) -> str:
+    """The result of the cases of a check's rules with another text: refused, noticed or not noticed."""
+    mutant = QualityCheck(check.name, check.rules, text)
+    for rule in check.rules:
+        for case in CASES[rule.name]:
+            try:
+                found = rows(faults(mutant, rule.name, {**VALUES, **case.values}), source_of(case.given))
+            except QueryError:
+                return "refused"
+            if sorted(fault for (fault,) in found if fault is not None) != case.faults:
+                return "noticed"
+            if case.checked not in (None, len(found)):
+                return "noticed"
     return "not noticed"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    rules = {rule.name: rule for rule in read_rules(SQL)}
-    parser.add_argument("rules", nargs="*", choices=rules, metavar="rule", help="these alone")
+    checks = {check.name: check for check in read_checks(SQL)}
+    parser.add_argument("checks", nargs="*", choices=checks, metavar="check", help="names of files (all)")
     total: Counter[str] = Counter()
-    for rule in [rules[name] for name in parser.parse_args().rules or rules]:
-        if outcome(rule, written(parsed(rule.text))) != "not noticed":
-            raise RuntimeError(f"{rule.name}: its cases fail without a change")
-        outcomes = [(change, outcome(rule, text)) for change, text in mutants(rule.text)]
+    for check in [checks[name] for name in parser.parse_args().checks or checks]:
+        if outcome(check, written(parsed(check.text))) != "not noticed":
+            raise RuntimeError(f"{check.name}: its cases fail without a change")
+        outcomes = [(change, outcome(check, text)) for change, text in mutants(check.text)]
         counts = Counter(found for _, found in outcomes)
-        print(f"{rule.name}: {dict(counts)}", flush=True)
+        print(f"{check.name}: {dict(counts)}", flush=True)
         for change, found in outcomes:
             if found == "not noticed":
                 print(f"  {change}")

@@ -1,5 +1,4 @@
--- rule sound_mappings, warning: A mapping has a hub, a channel of 1 to 64 characters and a device. Other mappings are
--- not used.
+-- rule sound_mappings, warning: A mapping has a hub, a channel of 1 to 64 characters and a device.
 SELECT
     CASE
         WHEN

@@ -50,7 +50,7 @@ STUBBED = frozenset(
 ) | {"AWSGlue.StartTrigger", "AWSGlue.StartWorkflowRun"}
 
 
-class Catalog(Service):
+class GlueCatalog(Service):
     """Corrections to ministack's Glue catalog."""
 
     target = "AWSGlue"
@@ -235,7 +235,7 @@ def create_app(endpoint: str, state: Path, trino_url: str | None = None, query_m
     records = Records(state / "records.sqlite")
     engine = TrinoEngine(trino_url) if trino_url else DuckEngine(state / "tmp" / "duckdb", memory=query_memory)
     athena = Athena(clients, records, engine)
-    services = [athena, Catalog(clients), Crawlers(clients, records), Jobs(clients, records, state / "jobs")]
+    services = [athena, GlueCatalog(clients), Crawlers(clients, records), Jobs(clients, records, state / "jobs")]
     rights = access.Access(athena.workgroup_of)
     app = LocalAws(services, clients, rights, access.Sessions(records))
     return Faults(DiskGuard(app, state), clients, two_files=trino_url is None)
