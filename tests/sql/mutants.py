@@ -90,9 +90,12 @@ def outcome(check: QualityCheck, text: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     checks = {check.name: check for check in read_checks(SQL)}
-    parser.add_argument("checks", nargs="*", choices=checks, metavar="check", help="names of files (all)")
+    parser.add_argument("checks", nargs="*", metavar="check", help="names of files (all)")
+    names = parser.parse_args().checks or list(checks)
+    if unknown := sorted(set(names) - set(checks)):
+        parser.error(f"there is no include/sql/quality/{unknown[0]}.sql")
     total: Counter[str] = Counter()
-    for check in [checks[name] for name in parser.parse_args().checks or checks]:
+    for check in [checks[name] for name in names]:
         if outcome(check, written(parsed(check.text))) != "not noticed":
             raise RuntimeError(f"{check.name}: its cases fail without a change")
         outcomes = [(change, outcome(check, text)) for change, text in mutants(check.text)]
