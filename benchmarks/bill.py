@@ -1,6 +1,6 @@
 """A model of what a day costs on AWS, from measured quantities, for this design and the widely copied one.
 
-List prices of us-east-1, in dollars, as of November 2026; those of Athena and Glue are in smart_hub.core.prices.
+List prices of us-east-1, in dollars, as of November 2026; those of Athena and Glue are in smart_hub.core.aws_prices.
 The Data Catalog's free million requests a month is deducted, Lambda's free tier is not.
 
 Not included: Airflow itself, which costs the same for any DAG (MWAA's small environment: 0.49 dollars an hour, 11.76 a
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from smart_hub.core import prices
+from smart_hub.core import aws_prices
 
 # https://aws.amazon.com/lambda/pricing/, x86, the architecture in include/infrastructure/smart_hub.yaml.
 LAMBDA_GIGABYTE_SECOND = 0.0000166667
@@ -30,7 +30,7 @@ S3_GIGABYTE_MONTH = 0.023
 CATALOG_REQUEST = 1.0 / 10**6
 FREE_CATALOG_REQUESTS = 10**6
 
-GIGABYTE = 2**30  # of memory and storage; Athena's megabyte and terabyte are in prices.py
+GIGABYTE = 2**30  # of memory and storage; Athena's megabyte and terabyte are in aws_prices.py
 DAYS_PER_MONTH = 30
 
 # Memory of the functions in include/infrastructure/smart_hub.yaml.
@@ -96,7 +96,7 @@ class BilledDay:
 
 def bill(day: BilledDay) -> dict[str, float]:
     """Dollars of the day by item. Storage is that of a day in the steady state, after ``days`` days of retention."""
-    jobs = max(day.job_seconds, prices.MIN_JOB_SECONDS) * prices.JOB_SECOND
+    jobs = max(day.job_seconds, aws_prices.MIN_JOB_SECONDS) * aws_prices.JOB_SECOND
     lambdas = (
         one.count * (one.seconds_each * one.memory_mb / 1024 * LAMBDA_GIGABYTE_SECOND + LAMBDA_REQUEST)
         for one in day.functions.values()
@@ -104,8 +104,8 @@ def bill(day: BilledDay) -> dict[str, float]:
     byte_days = sum(one.bytes * one.days for one in day.stored.values())
     requests = max(0.0, day.catalog_requests - FREE_CATALOG_REQUESTS / DAYS_PER_MONTH)
     return {
-        "Athena": sum(one.count * prices.per_query(one.bytes_each) for one in day.queries.values()),
-        "crawlers": day.crawls * prices.PER_CRAWL,
+        "Athena": sum(one.count * aws_prices.per_query(one.bytes_each) for one in day.queries.values()),
+        "crawlers": day.crawls * aws_prices.PER_CRAWL,
         "Glue job": day.job_runs * jobs,
         "Lambda": sum(lambdas),
         "S3 requests": day.puts * S3_PUT + day.gets * S3_GET,

@@ -21,6 +21,8 @@ DAG with the parameter **usage_date**; to run a range of days:
 
     airflow backfill create --dag-id smart_hub_usage --from-date 2019-12-21 --to-date 2019-12-22
 
+(with `--reprocess-behavior completed`, to run days again that have succeeded).
+
 Any day can run again at any time, in parallel with others: readers see either its old or its new version. If a run
 fails, clear the failed task, or start another run.
 """
@@ -133,7 +135,7 @@ with DAG(
             "readings_table": "{{ function_result('step_3_convert').readings_table }}",
             "cost_table": "{{ function_result('step_5_transform').cost_table }}",
             "rejects_table": "{{ function_result('step_5_transform').rejects_table }}",
-            "published_table": "{{ function_result('step_6_compact').published_table }}",
+            "compacted_table": "{{ function_result('step_6_compact').compacted_table }}",
         },
         doc_md="Runs all rules of `include/sql/quality` in one query. Fails if a fatal rule is violated.",
     )

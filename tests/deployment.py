@@ -57,7 +57,7 @@ class Deployment:
     def intermediate_rows(self, sql: str) -> list[tuple[str | None, ...]]:
         """The rows of a query on intermediate tables of the last run, which a whole run deletes.
 
-        sql: with names from the functions' results such as {published_table}, and {rates_content_hash} and its like.
+        sql: with names from the functions' results such as {compacted_table}, and {rates_content_hash} and its like.
         """
         hashes = self.results["step_1_copy_raw_data"]["content_hashes"]
         names = {f"{data_set}_content_hash": value for data_set, value in hashes.items()}

@@ -11,7 +11,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
     event: day, run, version, content_hashes ({}), cost_table (of step 5), files (1 to 100).
     """
-    event = validated(event, "cost_table", "files", data_sets=())
+    event = validated(event, data_sets=(), tables=("cost_table",), others=("files",))
     files = event["files"]
     if type(files) is not int or not 1 <= files <= MAX_FILES_PER_DAY:
         raise InvalidEvent(f"files: expected a number from 1 to {MAX_FILES_PER_DAY}, got {files!r}")
@@ -34,6 +34,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if len(objects) > files:
         raise RuntimeError(
             f"{invocation.location(prefix)} holds {len(objects)} objects, expected at most {files}: Athena wrote a"
-            " bucket in several files; clear this task to compact again"
+            " bucket in several files; if the retries fail too, clear this task later"
         )
-    return {"published_table": table, "cost_location": invocation.location(prefix)}
+    return {"compacted_table": table, "cost_location": invocation.location(prefix)}

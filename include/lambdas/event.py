@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from smart_hub.shared.layout import (
     REFERENCE_TABLES,
     RUN_PATTERN,
     STAGING_TABLE_PATTERN,
+    STALE_RUN_REMEDY,
     VERSION_PATTERN,
     raw_prefix,
     results_prefix,
@@ -40,14 +41,17 @@ class NonRetryableError(RuntimeError):
     """Another try would fail in the same way, so Airflow does not retry. The message says what to do."""
 
 
-def validated(event: Any, *fields: str, data_sets: Iterable[str]) -> dict[str, Any]:
-    """Returns the event if its fields are day, run, version, content_hashes (of ``data_sets``) and ``fields``.
+def validated(
+    event: Any, *, data_sets: Iterable[str], tables: Sequence[str] = (), others: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Returns the event if its fields are day, run, version, content_hashes, ``tables`` and ``others``.
 
+    data_sets: keys of content_hashes. tables: fields with the name of a staging table. The caller validates ``others``.
     Raises InvalidEvent, which names the field at fault.
     """
     if not isinstance(event, dict):
         raise InvalidEvent(f"event: expected an object, got {event!r}")
-    expected = {"day", "run", "version", "content_hashes", *fields}
+    expected = {"day", "run", "version", "content_hashes", *tables, *others}
     if set(event) != expected:
         raise InvalidEvent(
             f"fields are {sorted(event)}, expected {sorted(expected)}: DAGs and functions are probably of different"
@@ -58,19 +62,15 @@ def validated(event: Any, *fields: str, data_sets: Iterable[str]) -> dict[str, A
             raise ValueError
     except (TypeError, ValueError):
         raise InvalidEvent(f"day: expected a date as YYYY-MM-DD, got {event['day']!r}") from None
-    _match("run", event["run"], RUN_PATTERN)
-    _match("version", event["version"], VERSION_PATTERN)
     hashes = event["content_hashes"]
     if not isinstance(hashes, dict) or set(hashes) != set(data_sets):
         raise InvalidEvent(f"content_hashes: expected hashes of {sorted(data_sets)}, got {hashes!r}")
-    for data_set, one in hashes.items():
-        _match(f"content_hashes.{data_set}", one, CONTENT_HASH_PATTERN)
-    for field in fields:
-        if field.endswith("_table"):
-            _match(field, event[field], STAGING_TABLE_PATTERN)
-    damaged = event.get("damaged", [])
-    if not isinstance(damaged, list) or not all(isinstance(key, str) for key in damaged):
-        raise InvalidEvent(f"damaged: expected a list of file names, got {damaged!r}")
+    _match("run", event["run"], RUN_PATTERN)
+    _match("version", event["version"], VERSION_PATTERN)
+    for data_set, value in hashes.items():
+        _match(f"content_hashes.{data_set}", value, CONTENT_HASH_PATTERN)
+    for field in tables:
+        _match(field, event[field], STAGING_TABLE_PATTERN)
     return event
 
 
@@ -115,10 +115,7 @@ class Invocation:
         try:
             self.glue.get_table(DatabaseName=self.database, Name=table)
         except self.glue.exceptions.EntityNotFoundException:
-            raise NonRetryableError(
-                f"{self.database}.{table} does not exist: a run deletes its intermediate tables when it finishes;"
-                " clear the run from step_3_convert, with its downstream tasks"
-            ) from None
+            raise NonRetryableError(f"{self.database}.{table} does not exist: {STALE_RUN_REMEDY}") from None
 
     def is_registered(self, data_set: str, content_hash: str) -> bool:
         """Whether a reference data set with this content hash was converted before."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from event import Invocation, NonRetryableError, validated
+from event import InvalidEvent, Invocation, NonRetryableError, validated
 from smart_hub.shared.layout import REFERENCE_TABLES, damaged_key, day_prefix, staging_prefix, staging_table
 from smart_hub.shared.sql import StringLiteral
 
@@ -13,7 +13,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     event: day, run, version, content_hashes (of mappings, locations and rates), readings_table (of step 3), damaged
     (names of the files that step 1 set aside).
     """
-    event = validated(event, "readings_table", "damaged", data_sets=REFERENCE_TABLES)
+    event = validated(event, data_sets=REFERENCE_TABLES, tables=("readings_table",), others=("damaged",))
+    damaged = event["damaged"]
+    if not isinstance(damaged, list) or not all(isinstance(name, str) for name in damaged):
+        raise InvalidEvent(f"damaged: expected a list of file names, got {damaged!r}")
     invocation = Invocation(event, context)
     version, hashes, readings_table = event["version"], event["content_hashes"], event["readings_table"]
 
@@ -52,7 +55,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
                 table=rejects_table,
                 file=StringLiteral(invocation.location(damaged_key(name))),
             )
-            for name in event["damaged"]
+            for name in damaged
         )
     )
     return {"cost_table": cost_table, "rejects_table": rejects_table, "rejects_location": rejects_location}

@@ -9,7 +9,7 @@ import pytest
 from benchmarks import bill
 from benchmarks.bill import BilledDay, Invocations, LinearFit, Queries, StoredData
 from ops.templates import load
-from smart_hub.core import prices
+from smart_hub.core import aws_prices
 
 TEMPLATE = Path(__file__).parents[2] / "include" / "infrastructure" / "smart_hub.yaml"
 GIB = 1024**3
@@ -82,7 +82,7 @@ def test_the_estimate_of_the_publish_and_the_bill_agree() -> None:
     day = replace(NOTHING, queries={"a": Queries(1, 20e6), "b": Queries(2, 1e6)}, crawls=2, job_runs=1, job_seconds=5)
 
     assert sum(bill.bill(day).values()) == pytest.approx(
-        prices.estimated_dollars([20_000_000, 1_000_000, 1_000_000], 2, 1)
+        aws_prices.estimated_dollars([20_000_000, 1_000_000, 1_000_000], 2, 1)
     )
 
 
@@ -228,4 +228,4 @@ def test_functions_and_job_match_the_template() -> None:
     assert {one["MemorySize"] for one in functions} == {bill.MEMORY_MB}
     # x86 is the default
     assert {tuple(one.get("Architectures", ["x86_64"])) for one in functions} == {("x86_64",)}
-    assert job["MaxCapacity"] * prices.DPU_HOUR / 3600 == pytest.approx(prices.JOB_SECOND)
+    assert job["MaxCapacity"] * aws_prices.DPU_HOUR / 3600 == pytest.approx(aws_prices.JOB_SECOND)

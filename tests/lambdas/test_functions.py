@@ -343,7 +343,7 @@ def test_compact_writes_the_given_number_of_files(
     write_files(aws, files)
     answer = compact.handler({**compact_event, "files": files}, context)
     location = f"s3://{BUCKET}/warehouse/usage_cost/dt={DAY}/version={VERSION}/"
-    assert answer == {"published_table": f"staging_compact_{VERSION}", "cost_location": location}
+    assert answer == {"compacted_table": f"staging_compact_{VERSION}", "cost_location": location}
     (statement,) = aws.statements
     assert f"bucket_count = {files}" in statement
     assert f"external_location = '{location}'" in statement
@@ -362,7 +362,7 @@ def test_compact_leaves_a_day_without_rows_to_the_audit(
     aws: FakeAws, compact_event: dict[str, Any], context: Any
 ) -> None:
     write_files(aws, 0)
-    assert compact.handler(compact_event, context)["published_table"] == f"staging_compact_{VERSION}"
+    assert compact.handler(compact_event, context)["compacted_table"] == f"staging_compact_{VERSION}"
 
 
 def test_compact_fails_if_its_input_is_missing(aws: FakeAws, compact_event: dict[str, Any], context: Any) -> None:

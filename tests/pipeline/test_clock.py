@@ -37,7 +37,7 @@ def test_a_day_by_the_hubs_own_clocks(
     # when
     deployment.run(day, tmp_path, last_task="audit")
     columns = "loc_id, sensor, tz, ts, ts_utc, type, state, device, kwh, cost"
-    rows = deployment.intermediate_rows(f"SELECT {columns} FROM {{published_table}}")
+    rows = deployment.intermediate_rows(f"SELECT {columns} FROM {{compacted_table}}")
 
     # expect: the number of readings of each hub, by hand
     zones = {str(hub): str(zone) for hub, _, zone, *_ in rows}

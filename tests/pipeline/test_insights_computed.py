@@ -99,7 +99,7 @@ def test_the_order_of_rows_does_not_matter(with_dst_day: Deployment) -> None:
     # when the insights are computed from them
     values: dict[str, str | int] = {
         **{f"{table}_table": f"shuffled_{table}" for table in INSIGHT_TABLES},
-        "published_table": "shuffled",
+        "compacted_table": "shuffled",
         "min_coverage": "0.9",
         "rates_content_hash": with_dst_day.results["step_1_copy_raw_data"]["content_hashes"]["rates"],
         "day": DST_DAY,

@@ -98,7 +98,7 @@ class Source:
     def used(self) -> list[tuple[str | None, ...]]:
         """Values and kWh of each hub."""
         return self.rows(
-            "SELECT loc_id, count(*), CAST(sum(kwh) AS decimal(12, 4)) FROM {published_table} GROUP BY loc_id"
+            "SELECT loc_id, count(*), CAST(sum(kwh) AS decimal(12, 4)) FROM {compacted_table} GROUP BY loc_id"
         )
 
     def rejects(self) -> list[tuple[str | None, ...]]:
@@ -232,7 +232,7 @@ def test_a_day_has_at_most_as_many_files_as_hubs(source: Source) -> None:
         == {}
     )
     assert source.used() == whole(*HUBS)
-    ((files,),) = source.rows('SELECT count(DISTINCT "$path") FROM {published_table}')
+    ((files,),) = source.rows('SELECT count(DISTINCT "$path") FROM {compacted_table}')
     assert files in ("1", "2", "3")
 
 
@@ -281,11 +281,11 @@ def test_a_hub_has_any_channels(
     assert audited(deployment, folder, day) == {}
 
     # expect one row per channel in each of 288 intervals of two hubs, and the sum of each channel
-    intervals = "SELECT loc_id, ts_utc, count(*) AS n FROM {published_table} GROUP BY loc_id, ts_utc"
+    intervals = "SELECT loc_id, ts_utc, count(*) AS n FROM {compacted_table} GROUP BY loc_id, ts_utc"
     counts = deployment.intermediate_rows(f"SELECT n, count(*) FROM ({intervals}) GROUP BY n")
     assert counts == [(str(len(channels)), "576")]
     found = deployment.intermediate_rows(
-        "SELECT loc_id, sensor, sum(kwh) FROM {published_table} GROUP BY loc_id, sensor"
+        "SELECT loc_id, sensor, sum(kwh) FROM {compacted_table} GROUP BY loc_id, sensor"
     )
     assert {(hub, sensor): float(str(kwh)) for hub, sensor, kwh in found} == pytest.approx(dict(sent))
 
@@ -325,7 +325,7 @@ def test_an_unknown_zone_affects_its_hub_only(source: Source) -> None:
     assert source.used() == whole(HUBS[0], HUBS[2])
     assert source.rejects() == [("unknown_zone", HUBS[1], None, "288")]
     # expect the first hub to be priced in local time: 288 intervals × 10 channels × 0.01 kWh × 10 cents
-    priced = "SELECT tz, min(ts), CAST(sum(cost) AS decimal(9, 4)) FROM {published_table} GROUP BY tz"
+    priced = "SELECT tz, min(ts), CAST(sum(cost) AS decimal(9, 4)) FROM {compacted_table} GROUP BY tz"
     assert source.rows(priced) == [
         ("America/New_York", "2024-04-12 00:00:00.000", "288.0000"),
         ("US/Eastern", "2024-04-12 00:00:00.000", "288.0000"),

@@ -180,7 +180,12 @@ def test_a_field_of_any_value_is_taken_or_refused_by_name(event: ModuleType, fie
         given_event[field] = value
 
     checked, error = outcome(
-        event.InvalidEvent, event.validated, given_event, "readings_table", "damaged", data_sets=REFERENCE_TABLES
+        event.InvalidEvent,
+        event.validated,
+        given_event,
+        data_sets=REFERENCE_TABLES,
+        tables=["readings_table"],
+        others=["damaged"],
     )
 
     if checked is None:

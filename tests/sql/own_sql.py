@@ -161,7 +161,7 @@ def _insights(judge: Judge, asked: set[str]) -> Iterator[Finding]:
     _rich(judge)
     for kind, published, coverage in (("odd", "compact_1", "0"), ("rich", "rich_cost", "0.5")):
         values: dict[str, str | int] = {
-            "published_table": published,
+            "compacted_table": published,
             "daily_device_cost_table": f"{kind}_daily_device_cost",
             "peak_shift_table": f"{kind}_peak_shift",
             "min_coverage": coverage,
@@ -197,7 +197,7 @@ def _audited(judge: Judge, asked: set[str]) -> Iterator[Finding]:
     good: dict[str, str | int] = {
         "readings_table": "staging_readings",
         "rejects_table": "staging_usage_rejects",
-        "published_table": "compact_1",
+        "compacted_table": "compact_1",
         "cost_table": "staging_usage_cost",
         "files": 1,
         "max_reject_ratio": "0.9",
@@ -205,12 +205,12 @@ def _audited(judge: Judge, asked: set[str]) -> Iterator[Finding]:
         **DAYS,
         **HASH_VALUES,
     }
-    bad = {**good, "published_table": "broken_cost", "rejects_table": "broken_rejects", "max_reject_ratio": "0.05"}
+    bad = {**good, "compacted_table": "broken_cost", "rejects_table": "broken_rejects", "max_reject_ratio": "0.05"}
     checks = read_checks(STATEMENTS)
     asked |= {f"quality/{check.name}" for check in checks}
     for kind, values in (("good", good), ("bad", bad)):
         for check in checks:
-            finding = judge.compare("quality", check.results(values))
+            finding = judge.compare("quality", check.results_query(values))
             yield replace(finding, statement=f"quality/{check.name}, {kind} data")
         yield replace(judge.compare("quality", audit_query(checks, values)), statement=f"all rules in one, {kind} data")
 

@@ -115,7 +115,7 @@ class Insights:
         self._put(f"{kind}_cost", COST, rows)
         values: dict[str, str | int] = {
             **{f"{table}_table": f"{kind}_{table}" for table in INSIGHT_TABLES},
-            "published_table": f"{kind}_cost",
+            "compacted_table": f"{kind}_cost",
             "min_coverage": min_coverage,
             "rates_content_hash": "I",
             "day": DAY,

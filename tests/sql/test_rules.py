@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from localaws.testing.sql import FakeSource, rows, table
+from localaws.testing.sql import FakeSource, query, rows, table
 from ops.settings import ROOT
-from smart_hub.core.quality import QualityCheck, audit_query, read_checks, rules_of
+from smart_hub.core.quality import REJECTS_RULE, ROWS_RULE, QualityCheck, audit_query, read_checks, rules_of
 
 pytestmark = pytest.mark.unit
 
@@ -69,7 +69,7 @@ SOUND: dict[str, dict[str, tuple[str, str]]] = {
     },
 }
 VALUES: dict[str, str | int] = {
-    **{"readings_table": "readings", "cost_table": "cost", "rejects_table": "rejects", "published_table": "published"},
+    **{"readings_table": "readings", "cost_table": "cost", "rejects_table": "rejects", "compacted_table": "published"},
     **{"mappings_content_hash": "M", "locations_content_hash": "L", "rates_content_hash": "R"},
     **{"day": DAY, "next_day": "2019-12-22", "files": 1, "max_reject_ratio": "0.5", "watts_margin": "1.25"},
 }
@@ -472,6 +472,19 @@ def test_given_these_rows_expect_these_faults(name: str, case: Case) -> None:
     assert case.checked in (None, len(found))
 
 
+@pytest.mark.parametrize("check", read_checks(SQL), ids=lambda check: check.name)
+def test_a_check_declares_each_of_its_columns(check: QualityCheck) -> None:
+    columns, _ = query(check.statement(VALUES), source_of({}))
+    assert [name for name, _ in columns] == [rule.name for rule in check.rules]
+
+
+def test_rows_and_rejects_are_counted_by_rules_that_check_all_of_them() -> None:
+    for rule, kind in ((ROWS_RULE, "published"), (REJECTS_RULE, "rejects")):
+        given: Given = {kind: [{}, {}, {"loc_id": "NULL"}]}
+        counted = {row[0]: row[2] for row in rows(audit_query([CHECKS[rule]], VALUES), source_of(given))}
+        assert counted[rule] == "3"
+
+
 def test_each_rule_has_a_case_without_and_one_with_a_fault() -> None:
     assert {name: {bool(case.faults) for case in cases} for name, cases in CASES.items()} == {
         rule: {True, False} for rule in rules_of(read_checks(SQL))
@@ -545,5 +558,7 @@ def test_an_audit_of_all_rules_has_the_results_of_each_file() -> None:
 
     together = rows(audit_query(checks, VALUES), source_of(given))
 
-    assert sorted(together) == sorted(row for one in checks for row in rows(one.results(VALUES), source_of(given)))
+    assert sorted(together) == sorted(
+        row for one in checks for row in rows(one.results_query(VALUES), source_of(given))
+    )
     assert list(rules_of(checks)) == sorted(str(row[0]) for row in together)

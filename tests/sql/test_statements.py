@@ -247,7 +247,7 @@ def test_the_day_has_at_most_the_given_number_of_files(day: RawDay, cost: str, c
     )
     # expect the audit to accept this number of files, and to refuse it if one is allowed
     checks = [check for check in read_checks(FOLDER) if check.name in ("compaction_kept_all", "one_object")]
-    values = {**LIMITS, "published_table": several, "cost_table": cost}
+    values = {**LIMITS, "compacted_table": several, "cost_table": cost}
     kept_all = ("compaction_kept_all", "fatal", "1", "0", None)
     for allowed, one_object in ((files, ("1", "0", None)), (1, ("1", "1", "2 objects"))):
         found = day.athena.rows(audit_query(checks, {**values, "files": allowed}))
@@ -268,7 +268,7 @@ def test_athena_refuses_more_files_than_the_setting_allows(day: RawDay, cost: st
 
 @pytest.fixture(scope="session")
 def tables(readings: str, cost: str, rejects: str, compacted: str) -> dict[str, str | int]:
-    return {"readings_table": readings, "cost_table": cost, "rejects_table": rejects, "published_table": compacted}
+    return {"readings_table": readings, "cost_table": cost, "rejects_table": rejects, "compacted_table": compacted}
 
 
 LIMITS: dict[str, str | int] = {

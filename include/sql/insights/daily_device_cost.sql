@@ -34,5 +34,5 @@ SELECT
         -- stores hot water in its tank
         'Water Heater'
     ) AS shiftable
-FROM ${published_table}
+FROM ${compacted_table}
 GROUP BY loc_id, state, sensor, device, location, type

@@ -40,7 +40,7 @@ loads AS (
         coalesce(
             sum(TRY_CAST(u.kwh AS decimal(18, 9))) FILTER (WHERE s.device IS NOT NULL), CAST(0 AS decimal(38, 9))
         ) AS shiftable_kwh
-    FROM ${published_table} AS u
+    FROM ${compacted_table} AS u
     LEFT JOIN shiftable_devices AS s ON u.device = s.device
     LEFT JOIN cheapest_rates AS c ON u.state = c.state
     GROUP BY u.state, hour(u.ts), u.type, u.cents_per_kwh, c.cents_per_kwh

@@ -23,7 +23,7 @@ WITH readings AS (
         count(*) AS kwh_values,
         sum(TRY_CAST(kwh AS decimal(18, 9))) AS kwh,
         max(TRY_CAST(cents_per_kwh AS decimal(18, 9))) AS cents_per_kwh
-    FROM ${published_table}
+    FROM ${compacted_table}
     GROUP BY loc_id, state, tz, ts_utc
 ),
 

@@ -29,7 +29,7 @@ cheapest_rates AS (
 -- A local day has 276, 288 or 300 intervals of five minutes.
 covered_hubs AS (
     SELECT loc_id
-    FROM ${published_table}
+    FROM ${compacted_table}
     GROUP BY loc_id, tz
     HAVING
         CAST(count(DISTINCT ts_utc) AS double) / ((
@@ -54,7 +54,7 @@ shifts AS (
             sum(TRY_CAST(u.kwh * c.cents_per_kwh AS decimal(18, 9)))
             FILTER (WHERE u.type IN ('peak', 'partial-peak')) AS double
         ) AS shifted_cost
-    FROM ${published_table} AS u
+    FROM ${compacted_table} AS u
     INNER JOIN covered_hubs AS h ON u.loc_id = h.loc_id
     INNER JOIN shiftable_devices AS s ON u.device = s.device
     INNER JOIN cheapest_rates AS c ON u.state = c.state

@@ -20,5 +20,5 @@ FROM (
             FROM ${cost_table} AS c
             WHERE c.verdict = 'used'
         ) AS staged_kwh
-    FROM ${published_table} AS p
+    FROM ${compacted_table} AS p
 ) AS totals

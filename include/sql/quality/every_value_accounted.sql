@@ -13,7 +13,7 @@ FROM (
         + coalesce(sum(cardinality(CAST(json_parse(u.odd) AS MAP (varchar, json)))), 0) AS sent,
         (
             SELECT count(*)
-            FROM ${published_table}
+            FROM ${compacted_table}
         ) AS published,
         (
             SELECT count(*)

@@ -23,7 +23,7 @@ rejected AS (
 SELECT
     CASE
         WHEN
-            20 * r.kwh_values > s.kwh_values
+            20 * r.kwh_values > s.kwh_values  -- 5 %
             THEN
                 s.loc_id || ': ' || CAST(r.kwh_values AS varchar) || ' of ' || CAST(s.kwh_values AS varchar)
                 || ' values rejected'

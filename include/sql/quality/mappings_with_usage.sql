@@ -4,7 +4,7 @@ WITH sent AS (
     SELECT DISTINCT
         loc_id,
         sensor
-    FROM ${published_table}
+    FROM ${compacted_table}
 ),
 
 hubs AS (

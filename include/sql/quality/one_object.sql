@@ -2,5 +2,5 @@
 SELECT CASE WHEN objects > ${files} THEN CAST(objects AS varchar) || ' objects' END AS one_object
 FROM (
     SELECT count(DISTINCT "$path") AS objects
-    FROM ${published_table}
+    FROM ${compacted_table}
 ) AS totals

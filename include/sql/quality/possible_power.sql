@@ -3,9 +3,10 @@
 SELECT
     CASE
         WHEN
+            -- watts: kWh in five minutes × 12 × 1000
             12000 * p.kwh > m.watts * CAST('${watts_margin}' AS double)
             THEN p.loc_id || ' ' || p.sensor || ' ' || CAST(p.ts AS varchar)
     END AS possible_power
-FROM ${published_table} AS p
+FROM ${compacted_table} AS p
 INNER JOIN mapping_versions AS m ON p.loc_id = m.loc_id AND p.sensor = m.sensor
 WHERE m.content = '${mappings_content_hash}'

@@ -2,5 +2,5 @@
 SELECT CASE WHEN published = 0 THEN 'no value to publish' END AS some_usage
 FROM (
     SELECT count(*) AS published
-    FROM ${published_table}
+    FROM ${compacted_table}
 ) AS totals

@@ -11,7 +11,11 @@ from pathlib import Path
 
 from smart_hub.shared.sql import SqlValueError, render
 
-_RULE = re.compile(r"^-- rule (\w+), (fatal|warning): ", re.MULTILINE)
+# Rules that check every row: the numbers of things that they check are the day's rows and rejects.
+ROWS_RULE, REJECTS_RULE = "complete_rows", "every_reject_has_a_reason"
+
+_DECLARATION = re.compile(r"^-- rule\b.*", re.MULTILINE)
+_RULE = re.compile(r"-- rule (\w+), (fatal|warning): .+")
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,18 @@ class QualityCheck:
 
     @classmethod
     def read(cls, path: Path) -> "QualityCheck":
-        """Reads a file. Raises ValueError if its header declares no rule."""
+        """Reads a file. Raises ValueError if its header declares no rule, or one in another form."""
         text = path.read_text(encoding="utf-8")
-        rules = tuple(QualityRule(*found) for found in _RULE.findall(text))
-        if not rules:
-            raise ValueError(f"{path}: no line '-- rule <name>, fatal: <why>' or '-- rule <name>, warning: <why>'")
-        return cls(path.stem, rules, text)
+        declarations = _DECLARATION.findall(text) or ["no rule"]
+        rules = []
+        for declaration in declarations:
+            match = _RULE.fullmatch(declaration)
+            if match is None:
+                raise ValueError(
+                    f"{path}: expected '-- rule <name>, fatal: <why>' or '… warning: …', got {declaration!r}"
+                )
+            rules.append(QualityRule(*match.groups()))
+        return cls(path.stem, tuple(rules), text)
 
     def statement(self, values: Mapping[str, str | int]) -> str:
         """The file's SELECT. Raises SqlValueError if a value is missing."""
@@ -46,7 +56,7 @@ class QualityCheck:
         except SqlValueError as error:
             raise SqlValueError(f"{self.name}.sql: {error}") from error
 
-    def results(self, values: Mapping[str, str | int]) -> str:
+    def results_query(self, values: Mapping[str, str | int]) -> str:
         """A SELECT with a row for each rule: rule, severity, checked, violations, sample (lowest and highest fault).
 
         Raises SqlValueError if a value is missing.
@@ -71,11 +81,11 @@ class QualityCheck:
 
 
 def audit_query(checks: Sequence[QualityCheck], values: Mapping[str, str | int]) -> str:
-    """One query with the rows of all checks (see QualityCheck.results).
+    """One query with the rows of all checks (see QualityCheck.results_query).
 
     Raises SqlValueError if a value is missing.
     """
-    return "\nUNION ALL\n".join(check.results(values) for check in checks)
+    return "\nUNION ALL\n".join(check.results_query(values) for check in checks)
 
 
 @dataclass(frozen=True)
@@ -104,7 +114,7 @@ class RuleResult:
         return not self.violations
 
     @property
-    def verdict(self) -> str:
+    def summary(self) -> str:
         text = f"{self.rule}: {self.violations} violations in {self.checked} checked"
         return f"{text}, e.g. {self.sample}" if self.sample else text
 

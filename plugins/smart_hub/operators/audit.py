@@ -33,7 +33,7 @@ QUALITY_SCHEMA = pyarrow.schema(
 class AuditOperator(SmartHubOperator):
     """Runs every rule of ``include/sql/quality`` in one query, and adds the results to the table data_quality.
 
-    tables: names of the run's staging tables readings_table, cost_table, rejects_table and published_table.
+    tables: names of the run's staging tables readings_table, cost_table, rejects_table and compacted_table.
 
     Returns one dict for each rule: rule, severity, checked, violations, sample. Fails, without a retry, if a
     fatal rule is violated; violations of warnings are logged.
@@ -71,10 +71,10 @@ class AuditOperator(SmartHubOperator):
         )
         for result in results:
             if result.passed:
-                self.log.info("%s", result.verdict)
+                self.log.info("%s", result.summary)
             else:
-                self.log.warning("%s (%s)", result.verdict, result.severity)
-        violated = [result.verdict for result in results if not result.passed and result.severity == "fatal"]
+                self.log.warning("%s (%s)", result.summary, result.severity)
+        violated = [result.summary for result in results if not result.passed and result.severity == "fatal"]
         if violated:
             raise AirflowFailException(
                 f"{day} is not published: violated rules of include/sql/quality: {'; '.join(violated)}"

@@ -14,7 +14,15 @@ from smart_hub.core.settings import Settings
 from smart_hub.orchestration import deployment, macros
 from smart_hub.orchestration.connection import clients
 from smart_hub.shared.athena import AthenaRunner
-from smart_hub.shared.layout import DAILY_DAG, PUBLISHED_TABLES, STAGING_PREFIX, results_prefix, run_id_key, run_name
+from smart_hub.shared.layout import (
+    DAILY_DAG,
+    PUBLISHED_TABLES,
+    STAGING_PREFIX,
+    STALE_RUN_REMEDY,
+    results_prefix,
+    run_id_key,
+    run_name,
+)
 from smart_hub.shared.objects import objects
 
 _MAX_DELETED_KEYS = 1000  # in one request to S3
@@ -141,7 +149,4 @@ class SmartHubOperator(BaseOperator):
 
 def stale_run_error(missing: str) -> AirflowFailException:
     """The error of a task that was cleared after its run had finished and deleted its intermediate data."""
-    return AirflowFailException(
-        f"{missing} does not exist: a run deletes its intermediate data when it finishes; clear the run from"
-        " step_3_convert, with its downstream tasks"
-    )
+    return AirflowFailException(f"{missing} does not exist: {STALE_RUN_REMEDY}")

@@ -8,8 +8,9 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.timezone import utcnow
 
-from smart_hub.core import prices
+from smart_hub.core import aws_prices
 from smart_hub.core.publications import Publication, before
+from smart_hub.core.quality import REJECTS_RULE, ROWS_RULE
 from smart_hub.operators.base import SmartHubOperator, stale_run_error
 from smart_hub.orchestration import macros
 from smart_hub.shared.layout import (
@@ -108,11 +109,11 @@ class PublishOperator(PartitionSwitchOperator):
         queries = {match[0] for name in names if (match := _QUERY_ID.match(name))}
         scanned = self.athena(context).scanned(sorted(queries))
         return {
-            "rows": checked["complete_rows"],
-            "rejects": checked["every_reject_has_a_reason"],
+            "rows": checked[ROWS_RULE],
+            "rejects": checked[REJECTS_RULE],
             "bytes_scanned": sum(scanned.values()),
             "estimated_dollars": round(
-                prices.estimated_dollars(scanned.values(), len(step_1["crawl"]), int("rates" in step_1["new"])), 6
+                aws_prices.estimated_dollars(scanned.values(), len(step_1["crawl"]), int("rates" in step_1["new"])), 6
             ),
         }
 

@@ -7,7 +7,7 @@ from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference  # type:
 
 from smart_hub.core.settings import Settings
 
-# Much longer than a day takes: the provider's operators wait for up to that long before they fail.
+# Much longer than a run takes.
 LATE_AFTER = timedelta(hours=3)
 
 
@@ -26,7 +26,7 @@ def failure_alerts(settings: Settings) -> list[SnsNotifier]:
 
 
 def late_run_alert(settings: Settings) -> DeadlineAlert | None:
-    """For ``deadline``: reports a run that has not ended three hours after it was queued. None without a topic."""
+    """For ``deadline``: reports a run that has not ended LATE_AFTER it was queued. None without a topic."""
     if not settings.sns_topic_arn:
         return None
     callback = AsyncCallback(
@@ -35,7 +35,7 @@ def late_run_alert(settings: Settings) -> DeadlineAlert | None:
             "aws_conn_id": settings.aws_conn_id,
             "target_arn": settings.sns_topic_arn,
             "subject": "Smart Hub: a run is late",
-            "message": "{{ dag_run.dag_id }} {{ dag_run.dag_run_id }} has not ended within three hours",
+            "message": f"{{{{ dag_run.dag_id }}}} {{{{ dag_run.dag_run_id }}}} has not ended within {LATE_AFTER}",
         },
     )
     return DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, LATE_AFTER, callback)

@@ -92,7 +92,7 @@ def checked_counts(context: Any) -> dict[str, int]:
 
 def compacted_table(context: Any) -> str:
     """Returns the table that step 6 made of the day; it is not published yet."""
-    return str(function_result(context, "step_6_compact")["published_table"])
+    return str(function_result(context, "step_6_compact")["compacted_table"])
 
 
 def insight_target(context: Any, settings: Settings, table: str) -> dict[str, str]:
@@ -115,7 +115,7 @@ def insight_statement(context: Any, table: str) -> str:
         settings.sql / "insights",
         table,
         **insight_target(context, settings, table),
-        published_table=compacted_table(context),
+        compacted_table=compacted_table(context),
         day=day,
         next_day=next_day(day),
         rates_content_hash=step_1_result(context)["content_hashes"]["rates"],

@@ -159,7 +159,7 @@ class _Segments(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def emit_asset_event(self) -> int:
+    def tell(self) -> int:
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:

@@ -1,4 +1,4 @@
-"""Names and S3 prefixes: the layout of the data bucket.
+"""Names of tables, DAGs and versions, S3 prefixes, and limits that several modules share.
 
 Standard library only, because the Lambda functions use this module too.
 """
@@ -15,8 +15,8 @@ STAGING_TABLE_PATTERN = re.compile(rf"staging_[a-z_]+_({VERSION_PATTERN.pattern}
 _VERSION_IN_LOCATION = re.compile(rf"/version=({VERSION_PATTERN.pattern})/")
 
 DEFAULT_STACK = "smart-hub"
-# Contract number of the tables and of the functions' events. DAGs and stack must have the same one; the stack's is a
-# parameter of its Glue database.
+# Contract number of the tables and of the functions' events: raise it if an event's field or a table changes. DAGs and
+# stack must have the same one; the stack's is a parameter of its Glue database.
 CONTRACT, CONTRACT_PARAMETER = "2", "smart_hub_contract"
 # Below these prefixes, each run has a folder of its name, which begins with its day.
 STAGING_PREFIX = "staging/"
@@ -57,6 +57,10 @@ TABLES_THAT_CAN_BE_EMPTY = {"usage_rejects", "peak_shift"}
 FIRST_DAY = "2000-01-01"
 # The DAG with one run for each day.
 DAILY_DAG = "smart_hub_usage"
+# For the errors of functions and operators about missing intermediate data.
+STALE_RUN_REMEDY = (
+    "a run deletes its intermediate data when it finishes; clear the run from step_3_convert, with its downstream tasks"
+)
 # DAGs whose runs write to the stack.
 WRITING_DAGS = (DAILY_DAG, "smart_hub_roll_back")
 # The table of the audits' results.
@@ -85,8 +89,8 @@ def version_name(run: str, task_instance_id: str) -> str:
 
 
 def second_version(version: str) -> str:
-    """Name of the version that an attempt writes in place of its first one."""
-    return f"{version[:9]}{_short_hash(version)}"
+    """Name of a second version of an attempt, for readings that step 3 has to convert again."""
+    return f"{version[:9]}{_short_hash(version)}"  # of the same run
 
 
 def is_version_of(run: str, version: str) -> bool:
@@ -166,5 +170,5 @@ def results_prefix(run: str) -> str:
 
 
 def staging_table(kind: str, version: str) -> str:
-    """Name of an intermediate table of one attempt, e.g. ``staging_usage_v0123456789abcdef``."""
+    """Name of an intermediate table of one attempt, e.g. ``staging_readings_v0123456789abcdef``."""
     return f"staging_{kind}_{version}"

@@ -22,7 +22,7 @@ TABLES = {
     "readings_table": "staging_usage_v1",
     "cost_table": "staging_usage_cost_v2",
     "rejects_table": "staging_usage_rejects_v2",
-    "published_table": "staging_compact_v3",
+    "compacted_table": "staging_compact_v3",
 }
 EARLIER = {"step_1_copy_raw_data": {"content_hashes": {"mappings": "a" * 64, "locations": "b" * 64, "rates": "c" * 64}}}
 COLUMNS: list[str | None] = ["rule", "severity", "checked", "violations", "sample"]
@@ -37,7 +37,7 @@ def include(tmp_path: Path) -> Path:
         "-- rule some_usage, fatal: A day has readings.\nSELECT some_usage FROM ${readings_table}\n"
     )
     (folder / "plausible.sql").write_text(
-        "-- rule plausible, warning: No home uses so much.\nSELECT '${day}' AS plausible FROM ${published_table}\n"
+        "-- rule plausible, warning: No home uses so much.\nSELECT '${day}' AS plausible FROM ${compacted_table}\n"
     )
     shutil.copytree(REPOSITORY / "include" / "sql" / "publish", tmp_path / "include" / "sql" / "publish")
     return tmp_path / "include"
@@ -140,15 +140,20 @@ def test_a_missing_table_names_the_task_to_clear(aws: FakeAws, audit: Callable[[
 
 def test_a_file_without_a_rule_is_an_error(include: Path) -> None:
     path = include / "sql" / "quality" / "some_usage.sql"
-    path.write_text("-- A day has readings.\n-- rule some_usage, terrible: A day has readings.\nSELECT 1")
-    with pytest.raises(ValueError, match=r"some_usage\.sql: no line '-- rule <name>, fatal: <why>'"):
-        QualityCheck.read(path)
+    for header in (
+        "-- A day has readings.",
+        "-- rule a, fatal: A day.\n-- rule b, terrible: A day.",
+        "-- rule c: A day.",
+    ):
+        path.write_text(f"{header}\nSELECT 1")
+        with pytest.raises(ValueError, match=r"some_usage\.sql: expected '-- rule <name>, fatal: <why>'"):
+            QualityCheck.read(path)
 
 
 def test_an_error_about_a_missing_value_names_the_file(include: Path) -> None:
     check = QualityCheck("r", (), "SELECT 1 FROM ${other_table}")
     with pytest.raises(SqlValueError, match=r"r\.sql: .*other_table"):
-        check.results({"day": DAY})
+        check.results_query({"day": DAY})
 
 
 def test_a_killed_audit_stops_its_query(

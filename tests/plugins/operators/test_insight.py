@@ -17,7 +17,7 @@ PUBLISHED = "staging_compact_v2222222222222222"
 RATES = "c" * 64
 EARLIER = {
     macros.STEP_1: {"content_hashes": {"rates": RATES}},
-    "step_6_compact": f'{{"published_table": "{PUBLISHED}"}}',
+    "step_6_compact": f'{{"compacted_table": "{PUBLISHED}"}}',
     **{f"insights.{table}": {"table": f"staging_{table}_v3333333333333333"} for table in INSIGHT_TABLES},
 }
 

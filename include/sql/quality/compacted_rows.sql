@@ -23,4 +23,4 @@ SELECT
     END AS hours_with_rate,
     CASE WHEN CAST(ts AS date) <> DATE '${day}' THEN loc_id || ' ' || CAST(ts AS varchar) END AS inside_the_day,
     CASE WHEN kwh < 0 THEN loc_id || ' ' || sensor || ' ' || CAST(ts AS varchar) END AS no_negative_usage
-FROM ${published_table}
+FROM ${compacted_table}
