@@ -15,10 +15,10 @@ from ops.settings import UserError
 from smart_hub.shared.layout import DAILY_DAG
 
 FINISHED = frozenset({"success", "failed"})  # of runs
-BUSY = frozenset({"queued", "running", "deferred", "restarting"})  # of task instances: a process works on it
+BUSY = frozenset({"queued", "running", "deferred", "restarting"})  # of task instances that have not ended
 POLL_SECONDS = 0.5
 PARSE_SECONDS = 120
-END_SECONDS = 600  # Airflow takes a task whose worker is gone for failed after 300
+END_SECONDS = 600  # Airflow fails a task without a worker after 300 s
 
 
 @dataclass(frozen=True)
@@ -43,18 +43,18 @@ class Task:
     tries: int
     started: datetime | None
     ended: datetime | None
-    scheduled: datetime | None = None  # when the scheduler saw that it may run
+    scheduled: datetime | None = None  # when the scheduler found its dependencies met
 
 
 class Dag:
-    """A DAG of the Airflow at `url`. Every method raises httpx.HTTPStatusError when Airflow refuses."""
+    """A DAG of the Airflow at `url`. Every method raises httpx.HTTPStatusError if Airflow rejects a request."""
 
     def __init__(self, url: str, dag_id: str = DAILY_DAG, transport: httpx.BaseTransport | None = None) -> None:
         self.dag_id = dag_id
         self._client = httpx.Client(base_url=f"{url}/api/v2", timeout=60, trust_env=False, transport=transport)
 
     def wait_until_parsed(self) -> None:
-        """Return when Airflow knows the DAG; UserError with the import error, or when time is up."""
+        """Return when Airflow has parsed the DAG. Raises UserError for an import error and after a timeout."""
         deadline = time.monotonic() + PARSE_SECONDS
         while self._client.get(f"/dags/{self.dag_id}").status_code != httpx.codes.OK:
             errors = self._get("/importErrors")["import_errors"]
@@ -68,13 +68,13 @@ class Dag:
         self._send("PATCH", f"/dags/{self.dag_id}", {"is_paused": False})
 
     def predecessors(self) -> dict[str, set[str]]:
-        """For each task those that it waits for."""
+        """The upstream tasks of each task."""
         tasks = self._get(f"/dags/{self.dag_id}/tasks")["tasks"]
-        found: dict[str, set[str]] = {task["task_id"]: set() for task in tasks}
+        upstream: dict[str, set[str]] = {task["task_id"]: set() for task in tasks}
         for task in tasks:
-            for follower in task["downstream_task_ids"]:
-                found[follower].add(task["task_id"])
-        return found
+            for downstream in task["downstream_task_ids"]:
+                upstream[downstream].add(task["task_id"])
+        return upstream
 
     def steps(self) -> dict[str, list[str]]:
         """The graph's top level in the order of each step's first task: step -> its task ids."""
@@ -122,20 +122,20 @@ class Dag:
         newest = self._get("/backfills", dag_id=self.dag_id, order_by="-id", limit=10)["backfills"]
         for backfill in newest:
             if backfill["completed_at"] is None:
-                answer = self._client.put(f"/backfills/{backfill['id']}/cancel")
-                if answer.status_code != httpx.codes.CONFLICT:  # it has completed by itself in the meantime
-                    answer.raise_for_status()
+                response = self._client.put(f"/backfills/{backfill['id']}/cancel")
+                if response.status_code != httpx.codes.CONFLICT:  # it has completed in the meantime
+                    response.raise_for_status()
 
-    def delete(self, doomed: Callable[[Run], bool]) -> None:
-        """Delete the runs that are `doomed`; those that still run are failed first and waited for.
+    def delete(self, selected: Callable[[Run], bool]) -> None:
+        """Delete the selected runs. Runs that have not finished are first set to failed.
 
-        Raises UserError when their tasks do not end.
+        Raises UserError if their tasks do not end.
         """
-        for run in filter(doomed, self.runs()):
+        for run in filter(selected, self.runs()):
             if run.state not in FINISHED:
                 self._send("PATCH", f"/dags/{self.dag_id}/dagRuns/{run.run_id}", {"state": "failed"})
         deadline = time.monotonic() + END_SECONDS
-        while runs := list(filter(doomed, self.runs())):
+        while runs := list(filter(selected, self.runs())):
             busy = {run.run_id for run in runs if any(task.state in BUSY for task in self.tasks(run.run_id))}
             for run in runs:
                 if run.state in FINISHED and run.run_id not in busy:
@@ -143,11 +143,13 @@ class Dag:
             if busy:
                 if time.monotonic() > deadline:
                     names = ", ".join(sorted(busy))
-                    raise UserError(f"tasks of {names} have not ended in {END_SECONDS} s: make down, then begin again")
+                    raise UserError(
+                        f"tasks of {names} have not ended in {END_SECONDS} s: run make down, then try again"
+                    )
                 time.sleep(POLL_SECONDS)
 
     def backfill(self, first: str, last: str, *, max_active_runs: int) -> None:
-        """Ask for one run a day, from `first` to `last` (YYYY-MM-DD), both included."""
+        """Create one run a day, from `first` to `last` (YYYY-MM-DD), both included."""
         body = {
             "dag_id": self.dag_id,
             "from_date": f"{first}T00:00:00Z",
@@ -163,12 +165,12 @@ class Dag:
         return self._client.get(path, params=query).raise_for_status().json()
 
     def _pages(self, path: str, key: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
+        items: list[dict[str, Any]] = []
         while True:
-            page = self._get(path, limit=100, offset=len(found))
-            found += page[key]
-            if len(found) >= page["total_entries"] or not page[key]:
-                return found
+            page = self._get(path, limit=100, offset=len(items))
+            items += page[key]
+            if len(items) >= page["total_entries"] or not page[key]:
+                return items
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         response = self._client.request(method, path, json=body).raise_for_status()
@@ -176,7 +178,7 @@ class Dag:
 
 
 def step_of(task_id: str) -> str:
-    """The top-level group of a task, or the task itself when it stands alone."""
+    """The top-level group of a task, or the task itself if it is in no group."""
     return task_id.split(".", 1)[0]
 
 

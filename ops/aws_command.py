@@ -1,4 +1,4 @@
-"""What the commands that work on AWS have in common: their options, their session, and what they say at the end."""
+"""Options, session, output and error messages of the commands that work on AWS."""
 
 import argparse
 import sys
@@ -21,10 +21,12 @@ DEFAULT_REGION = "us-east-1"
 
 
 def options_of(command: str, description: str) -> argparse.ArgumentParser:
-    """The options that say which deployment is meant."""
+    """A parser with the options that select a deployment."""
     parser = argparse.ArgumentParser(prog=f"python -m {command}", description=description)
     parser.add_argument(
-        "--stack", default=DEFAULT_STACK, help="name that all others derive from (default: %(default)s)"
+        "--stack",
+        default=DEFAULT_STACK,
+        help="name of the stack, from which all other names derive (default: %(default)s)",
     )
     parser.add_argument("--region", help=f"AWS region (default: as configured for AWS, else {DEFAULT_REGION})")
     parser.add_argument("--endpoint-url", help="address of a local AWS (default: AWS itself)")
@@ -32,14 +34,14 @@ def options_of(command: str, description: str) -> argparse.ArgumentParser:
 
 
 def parser_of(command: str, description: str, template: str) -> argparse.ArgumentParser:
-    """The options that every deployment has. template: its file, which lists the parameters."""
+    """A parser with the options of a deployment. template: the file that declares the parameters."""
     parser = options_of(command, description)
     parser.add_argument(
         "--parameter",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help=f"value of a parameter of {template}; may be repeated",
+        help=f"value of a parameter of {template}; can be repeated",
     )
     return parser
 
@@ -53,7 +55,7 @@ def parameters_of(options: argparse.Namespace) -> dict[str, str]:
 
 
 def run(command: Callable[[], Mapping[str, str]], closing: Callable[[Mapping[str, str]], str] | None = None) -> int:
-    """Runs a deployment, prints its outputs and what ``closing`` makes of them, or what went wrong; the exit status."""
+    """Runs a command, prints its outputs and the text of ``closing``, or the error. Returns the exit status."""
     try:
         outputs = command()
     except StackError as error:
@@ -69,7 +71,7 @@ def run(command: Callable[[], Mapping[str, str]], closing: Callable[[Mapping[str
         print(f"{error}: is the local AWS running, and are --endpoint-url and --region right?", file=sys.stderr)
         return 1
     except (BotoCoreError, ClientError) as error:
-        print(f"AWS refused: {error}", file=sys.stderr)
+        print(f"AWS returned an error: {error}", file=sys.stderr)
         return 1
     print()
     for name, value in outputs.items():

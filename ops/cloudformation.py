@@ -1,4 +1,4 @@
-"""Stacks and what they are made of: artifacts into S3, a change set, its execution, the outputs."""
+"""Creation and update of stacks: artifacts in S3, change sets, outputs."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 CLIENTS = Config(connect_timeout=5, retries={"mode": "standard", "max_attempts": 3})
 _REPLACEMENT = {"True": "yes", "False": "no", "Conditional": "perhaps"}
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
-# What only a deletion leads out of.
+# A stack in one of these states can only be deleted.
 _STUCK = ("CREATE_FAILED", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 
 
 class DeployError(StackError):
-    """The deployment cannot be done; the message names the stack, the resource or the setting at fault."""
+    """The deployment is not possible; the message names the stack, the resource or the setting at fault."""
 
 
 class Template(TypedDict, total=False):
-    """Where CloudFormation finds a template: in the request, up to 51,200 bytes, or in S3, up to 1 MB."""
+    """A template for a request: its text, up to 51,200 bytes, or its URL in S3, up to 1 MB."""
 
     TemplateBody: str
     TemplateURL: str
 
 
 def bootstrap_of(stack: str) -> str:
-    """Name of the stack that a main stack stands on."""
+    """Name of the stack that has to exist before the main stack."""
     return f"{stack}-bootstrap"
 
 
@@ -48,7 +48,7 @@ def tags_of(stack: str) -> "list[TagTypeDef]":
 
 
 def upload(s3: "S3Client", bucket: str, artifact: Artifact, log: Log, *, dry_run: bool = False) -> str | None:
-    """Puts an artifact unless it is there: its key holds its content's hash. Gives the id of the version put."""
+    """Uploads an artifact unless its key, which has a hash of its content, exists. Returns the new version's id."""
     try:
         s3.head_object(Bucket=bucket, Key=artifact.key)
         return None
@@ -64,7 +64,7 @@ def upload(s3: "S3Client", bucket: str, artifact: Artifact, log: Log, *, dry_run
 
 
 def url_of(s3: "S3Client", bucket: str, key: str) -> str:
-    """Where CloudFormation finds a template in S3: an address of S3 itself, bucket and key in its path."""
+    """The URL of a template in S3, in path style, as CloudFormation needs it."""
     return f"{s3.meta.endpoint_url}/{bucket}/{key}"
 
 
@@ -79,11 +79,11 @@ def apply(
     *,
     dry_run: bool = False,
 ) -> dict[str, str]:
-    """Creates or updates one stack by a change set, waits for it, and gives its outputs by name.
+    """Creates or updates a stack with a change set, waits until it is done, and returns the stack's outputs by name.
 
-    values: of the template's parameters; those left out keep the value they have. role: the ARN of what
-    CloudFormation works under, else the caller's rights. dry_run: reports the changes alone; gives the outputs of
-    the stack as it is.
+    values: of the template's parameters; parameters without a value keep their current value. role: ARN of
+    CloudFormation's service role; by default CloudFormation uses the caller's permissions. dry_run: only logs the
+    changes, and returns the current outputs.
 
     Raises DeployError.
     """
@@ -103,23 +103,23 @@ def apply(
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
         "Tags": tags,
     }
-    request.update(template)  # type: ignore[typeddict-item]  # its keys are two of the request's
+    request.update(template)  # type: ignore[typeddict-item]  # its keys are keys of the request
     if role:
         request["RoleARN"] = role
     if creating:
-        # A stack whose creation failed could not be updated: the next deployment would be stuck.
+        # A stack whose creation failed cannot be updated, so the next deployment would fail.
         request["OnStackFailure"] = "DELETE"
     change_set = cfn.create_change_set(**request)
     change_set_id, stack_id = change_set["Id"], change_set["StackId"]
-    # The id of the change set would do; rights are looked up by the stack.
+    # The id of the change set is sufficient, but permissions are checked for the stack.
     try:
         cfn.get_waiter("change_set_create_complete").wait(
             ChangeSetName=change_set_id, StackName=stack_id, WaiterConfig=WAITER_CONFIG
         )
     except WaiterError:
         failed = cfn.describe_change_set(ChangeSetName=change_set_id, StackName=stack_id)
-        reason = failed.get("StatusReason", "for no reason given")
-        _discard(cfn, change_set_id, stack_id, made=stack is None)
+        reason = failed.get("StatusReason", "no reason given")
+        _discard(cfn, change_set_id, stack_id, created_stack=stack is None)
         if not any(text in reason for text in _NO_CHANGES):
             raise DeployError(f"stack {name}: the change set failed: {reason}") from None
         log(f"{name}: no changes")
@@ -132,7 +132,7 @@ def apply(
             replaced = f", replacement: {_REPLACEMENT[item['Replacement']]}" if item.get("Replacement") else ""
             log(f"{name}: {item['Action'].lower()} {item['ResourceType']} {item['LogicalResourceId']}{replaced}")
     if dry_run:
-        _discard(cfn, change_set_id, stack_id, made=stack is None)
+        _discard(cfn, change_set_id, stack_id, created_stack=stack is None)
         return {} if stack is None else outputs_of(stack)
     cfn.execute_change_set(ChangeSetName=change_set_id, StackName=stack_id)
     done = cfn.get_waiter("stack_create_complete") if creating else cfn.get_waiter("stack_update_complete")
@@ -145,10 +145,10 @@ def apply(
     return outputs_of(cfn.describe_stacks(StackName=stack_id)["Stacks"][0])
 
 
-def _discard(cfn: "CloudFormationClient", change_set_id: str, stack_id: str, *, made: bool) -> None:
-    """Deletes a change set, and with it the stack without resources, if that came into being with it."""
+def _discard(cfn: "CloudFormationClient", change_set_id: str, stack_id: str, *, created_stack: bool) -> None:
+    """Deletes a change set, and the empty stack if the change set created it."""
     cfn.delete_change_set(ChangeSetName=change_set_id, StackName=stack_id)
-    if made:
+    if created_stack:
         cfn.delete_stack(StackName=stack_id)
         cfn.get_waiter("stack_delete_complete").wait(StackName=stack_id, WaiterConfig=WAITER_CONFIG)
 
@@ -156,17 +156,17 @@ def _discard(cfn: "CloudFormationClient", change_set_id: str, stack_id: str, *, 
 def _parameters(
     cfn: "CloudFormationClient", name: str, template: Template, values: Mapping[str, str], previous: set[str]
 ) -> list["ParameterTypeDef"]:
-    """The template's parameters: as given, else as before, else left to their default."""
+    """The template's parameters: given values, else current values; the other parameters get their default."""
     known = [p["ParameterKey"] for p in cfn.get_template_summary(**template)["Parameters"]]
     if unknown := sorted(set(values) - set(known)):
         raise DeployError(f"stack {name} has no parameter {', '.join(unknown)}; it has {', '.join(sorted(known))}")
     given: list[ParameterTypeDef] = [
         {"ParameterKey": key, "ParameterValue": values[key]} for key in known if key in values
     ]
-    kept: list[ParameterTypeDef] = [
+    unchanged: list[ParameterTypeDef] = [
         {"ParameterKey": key, "UsePreviousValue": True} for key in known if key in previous and key not in values
     ]
-    return given + kept
+    return given + unchanged
 
 
 def outputs_of(stack: "StackTypeDef") -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""The demo of docker-compose.yaml: runs the sample days, once, and shows the results.
+"""The demo of docker-compose.yaml: runs the sample days once and prints the results.
 
-It runs in a container, when the other services are healthy.
+It runs in a container after the other services have become healthy.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TRINO_SECONDS = 300  # a cold start with all of the official image's plugins
 
 @dataclass(frozen=True)
 class Containers(LaptopSettings):
-    """The services as their containers see each other; `airflow_port` and `aws_port` are those on the host."""
+    """Addresses of the services in the containers' network; `airflow_port` and `aws_port` are ports of the host."""
 
     @property
     def airflow_url(self) -> str:
@@ -51,14 +51,14 @@ class Containers(LaptopSettings):
 def main(arguments: Sequence[str]) -> int:
     console = Console(soft_wrap=not sys.stdout.isatty())
     parser = argparse.ArgumentParser(prog="python -m ops.compose", description=__doc__.splitlines()[0])
-    parser.add_argument("--again", action="store_true", help="run days that have succeeded already, too")
+    parser.add_argument("--again", action="store_true", help="also run days that have succeeded")
     for name, default in (("FROM", demo.FIRST), ("TO", demo.LAST)):
         parser.add_argument(
             f"--{name.lower()}",
             dest=name,
             type=demo.day,
             default=os.environ.get(name) or str(default),
-            help=f"(${name}, else {default})",
+            help=f"default: ${name}, else {default}",
         )
     options = parser.parse_args(arguments)
     return local_command.run(lambda: _run(Containers.from_environment(), options, console))
@@ -87,7 +87,7 @@ def _run(settings: LaptopSettings, options: argparse.Namespace, console: Console
 
 
 def wait_for_trino(settings: LaptopSettings) -> None:
-    """Return when the local Athena answers a query by Trino. Raises UserError when it does not in time."""
+    """Return when the local Athena can run queries on Trino. Raises UserError after a timeout."""
     athena = demo_results.client(settings)
     deadline = time.monotonic() + TRINO_SECONDS
     while not health.trino_is_ready(athena, settings):

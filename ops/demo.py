@@ -1,4 +1,4 @@
-"""The sample days from raw data to costs: starts the services, runs the DAG, shows the results."""
+"""The demo: starts the services, runs the DAG for the sample days, prints the results."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--from", dest="first", type=day, default=FIRST, help="first day (default: %(default)s)")
     parser.add_argument("--to", dest="last", type=day, default=LAST, help="last day (default: %(default)s)")
     parser.add_argument(
-        "--json", action="store_true", help="print the results as JSON, and everything else on standard error"
+        "--json",
+        action="store_true",
+        help="print the results as JSON on standard output, and all else on standard error",
     )
     options = parser.parse_args(arguments)
     stream = sys.stderr if options.json else sys.stdout
@@ -42,12 +44,12 @@ def main(arguments: Sequence[str]) -> int:
     source = {"SOURCE": options.source} if options.source else {}
     return local_command.run(
         lambda: demo(isolate(LaptopSettings.from_environment({**os.environ, **source})), options, console),
-        interrupted="Interrupted. `make status` shows what goes on, `make down` ends it.",
+        interrupted="Interrupted. `make status` shows what is running, `make down` stops it.",
     )
 
 
 def demo(settings: LaptopSettings, options: argparse.Namespace, console: Console) -> int:
-    """Run the days and print the results; 0 when all runs succeeded, else 1."""
+    """Start the services, run the days and print the results; returns the exit status."""
     begun = time.monotonic()
     days = days_between(options.first, options.last)
     if not settings.source.startswith("s3://"):
@@ -63,7 +65,7 @@ def demo(settings: LaptopSettings, options: argparse.Namespace, console: Console
         f"\nAirflow    {settings.airflow_url}/dags/{DAILY_DAG}\n"
         f"Smart Hub  {settings.airflow_url}/plugin/smart-hub\n"
         f"Local AWS  {settings.aws_url}\n"
-        f'Go on with make airflow ARGS="dags list"; make down stops both.',
+        f'Next: make airflow ARGS="dags list"; make down stops both.',
         highlight=False,
         markup=False,
     )
@@ -71,7 +73,7 @@ def demo(settings: LaptopSettings, options: argparse.Namespace, console: Console
 
 
 def exit_status(results: Sequence[demo_results.DayResult]) -> int:
-    """0 when all runs succeeded, else 1."""
+    """0 if all runs succeeded, else 1."""
     return int(any(day.state != "success" for day in results))
 
 
@@ -112,20 +114,20 @@ def days_between(first: date, last: date) -> list[str]:
 def check_folder(source: Path, days: Sequence[str]) -> None:
     """Raise UserError unless `source` is a folder with files of usage for each day."""
     if not source.is_dir():
-        raise UserError(f"SOURCE={source} is no folder: give one that holds usage/dt=YYYY-MM-DD/ and so on")
+        raise UserError(f"SOURCE={source} is not a folder: set it to the folder that has usage/dt=YYYY-MM-DD/")
     for day in days:
         folder = source / "usage" / f"dt={day}"
         # As in step 1, names that begin with a dot or underscore do not count, because Athena ignores them. A folder
         # counts, because step 1 also copies the files in it.
         if not any(path.exists() and not path.name.startswith((".", "_")) for path in folder.glob("*")):
-            raise UserError(f"there is no usage of {day}: {folder} has no files. Choose other days by FROM and TO")
+            raise UserError(f"there is no usage of {day}: {folder} has no files. Choose other days with FROM and TO")
 
 
 def check_prefix(settings: LaptopSettings, days: Sequence[str]) -> None:
     """Raise UserError unless the s3:// prefix has objects of usage for each day."""
     bucket, _, prefix = settings.source.removeprefix("s3://").partition("/")
     s3 = boto3.client("s3", **settings.aws_client)
-    if bucket not in {found["Name"] for found in s3.list_buckets()["Buckets"]}:
+    if bucket not in {item["Name"] for item in s3.list_buckets()["Buckets"]}:
         raise UserError(f"SOURCE={settings.source}: the local AWS has no bucket {bucket}")
     for day in days:
         folder = f"{prefix.rstrip('/')}/usage/dt={day}/".lstrip("/")
@@ -134,9 +136,9 @@ def check_prefix(settings: LaptopSettings, days: Sequence[str]) -> None:
 
 
 def start(dag: Dag, days: Sequence[str]) -> list[str]:
-    """Start one run a day in place of those that an earlier demo made; their ids in the order of `days`.
+    """Start one run a day and delete the runs of earlier demos. Returns the ids of the runs in the order of `days`.
 
-    Raises UserError while a backfill runs that is not the demo's: Airflow has but one a DAG.
+    Raises UserError if another backfill is running, because Airflow permits only one for each DAG.
     """
 
     def earlier(run: Run) -> bool:
@@ -146,23 +148,23 @@ def start(dag: Dag, days: Sequence[str]) -> list[str]:
     others = [run for run in dag.runs() if run.backfill and run.state not in FINISHED and not earlier(run)]
     if others:
         raise UserError(
-            f"another backfill is running ({', '.join(run.run_id for run in others)}) and Airflow permits "
-            f"one a DAG: wait for it, or cancel it in the UI"
+            f"another backfill is running ({', '.join(run.run_id for run in others)}), and Airflow permits only "
+            f"one for each DAG: wait for it, or cancel it in the UI"
         )
     dag.cancel_backfills()
     dag.delete(earlier)
     dag.unpause()
     dag.backfill(days[0], days[-1], max_active_runs=RUNS_AT_ONCE)
-    made = {run.day: run.run_id for run in dag.runs() if run.day in days}
-    if missing := sorted(set(days) - made.keys()):
-        raise UserError(f"Airflow made no run for {', '.join(missing)}: is the day over?")
-    for run_id in made.values():
+    run_ids = {run.day: run.run_id for run in dag.runs() if run.day in days}
+    if missing := sorted(set(days) - run_ids.keys()):
+        raise UserError(f"Airflow created no run for {', '.join(missing)}: is the day over?")
+    for run_id in run_ids.values():
         dag.note(run_id, NOTE)
-    return [made[day] for day in days]
+    return [run_ids[day] for day in days]
 
 
 def failures(dag: Dag, run: Run, logs: Path) -> Iterator[str]:
-    """For each task that failed in the run: its name, its log file and the last error in it."""
+    """For each failed task of the run: its name, its last error and its log file."""
     for task in dag.tasks(run.run_id):
         if task.state == "failed":
             log = logs / f"dag_id={dag.dag_id}/run_id={run.run_id}/task_id={task.task_id}/attempt={task.tries}.log"
@@ -170,9 +172,9 @@ def failures(dag: Dag, run: Run, logs: Path) -> Iterator[str]:
 
 
 def last_error(log: Path) -> str:
-    """The last error that a task's log (JSON lines) reports; says so when it has none."""
+    """The last error in a task's log (JSON lines), or a sentence that there is none."""
     if not log.exists():
-        return "it left no log"
+        return "there is no log"
     for line in reversed(log.read_text(errors="replace").splitlines()):
         if not line.startswith("{"):
             continue
@@ -180,9 +182,11 @@ def last_error(log: Path) -> str:
         if entry.get("level") in ("error", "critical"):
             for detail in entry.get("error_detail") or []:
                 value = str(detail["exc_value"])
-                payload = re.search(r"'Payload': ('(?:[^'\\]|\\.)*')", value)  # a Lambda's answer, as Python shows it
-                said = json.loads(ast.literal_eval(payload[1])).get("errorMessage", value) if payload else value
-                return f"{detail['exc_type']}: {said}"
+                payload = re.search(
+                    r"'Payload': ('(?:[^'\\]|\\.)*')", value
+                )  # a function's response, formatted by Python
+                message = json.loads(ast.literal_eval(payload[1])).get("errorMessage", value) if payload else value
+                return f"{detail['exc_type']}: {message}"
             return str(entry["event"])
     return "no error in its log"
 

@@ -23,8 +23,8 @@ from smart_hub.shared.sql import statement
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
 
-SECONDS = 120  # for the query behind the figures
-BATCH = 50  # query executions that BatchGetQueryExecution takes at once
+QUERY_SECONDS = 120
+BATCH = 50  # maximum number of ids in a request of BatchGetQueryExecution
 COLUMNS = ("Day", "Hubs", "Readings", "Values", "Rejected", "kWh", "Cost", "Peak", "Time")
 
 
@@ -62,24 +62,24 @@ def client(settings: LaptopSettings) -> AthenaClient:
 
 
 def days(athena: AthenaClient, settings: LaptopSettings, runs: Sequence[Run]) -> list[DayResult]:
-    """A DayResult for each run, in the same order. `runs` must not be empty.
+    """The result of each run, in the same order. `runs` must not be empty.
 
-    Raises QueryFailed or QueryTimedOut when Athena fails.
+    Raises QueryFailed or QueryTimedOut if the query fails.
     """
     now = datetime.now(UTC)
     dates = [run.day for run in runs]
     published = _published(athena, settings, min(dates), max(dates))
-    found = []
+    results = []
     for run, queries in zip(runs, _queries(athena, settings, runs), strict=True):
         day = published.get(run.day, DayResult(run.day, "", 0))
         seconds = round(run.seconds(now), 1)
-        found.append(replace(day, state=run.state, seconds=seconds, figures=day.figures + queries))
-    return found
+        results.append(replace(day, state=run.state, seconds=seconds, figures=day.figures + queries))
+    return results
 
 
 def _published(athena: AthenaClient, settings: LaptopSettings, first: str, last: str) -> dict[str, DayResult]:
     """The published days from `first` to `last`, with empty state and seconds."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + QUERY_SECONDS
     queries = AthenaRunner(
         client=athena,
         workgroup=settings.stack,
@@ -88,18 +88,18 @@ def _published(athena: AthenaClient, settings: LaptopSettings, first: str, last:
         version=uuid4().hex,
         seconds_left=lambda: deadline - time.monotonic(),
     )
-    found = {}
+    published = {}
     for row in queries.rows(statement(Path(__file__).parent, "demo_results", first=first, last=last)):
         day, hubs, *numbers = (field or "0" for field in row.values())
         figures = Figures(*map(int, numbers[:4]), *map(float, numbers[4:]))
-        found[day] = DayResult(day, "", 0, int(hubs), figures)
-    return found
+        published[day] = DayResult(day, "", 0, int(hubs), figures)
+    return published
 
 
 def _queries(athena: AthenaClient, settings: LaptopSettings, runs: Sequence[Run]) -> list[Figures]:
     """For each run, the number of its queries in the workgroup and the bytes that they scanned."""
     folders = [f"/{results_prefix(run_name(run.day, run.run_id))}" for run in runs]
-    found = [Figures()] * len(runs)
+    results = [Figures()] * len(runs)
     for page in athena.get_paginator("list_query_executions").paginate(WorkGroup=settings.stack):
         ids = page["QueryExecutionIds"]
         for start in range(0, len(ids), BATCH):
@@ -109,8 +109,8 @@ def _queries(athena: AthenaClient, settings: LaptopSettings, runs: Sequence[Run]
                 scanned = query.get("Statistics", {}).get("DataScannedInBytes", 0)
                 for number, folder in enumerate(folders):
                     if folder in output:
-                        found[number] += Figures(athena_queries=1, athena_bytes_scanned=scanned)
-    return found
+                        results[number] += Figures(athena_queries=1, athena_bytes_scanned=scanned)
+    return results
 
 
 def total(days: Iterable[DayResult]) -> Figures:

@@ -1,8 +1,8 @@
-"""Deploys the AWS resources, on AWS as on the local AWS: ``python -m ops.deploy --help``.
+"""Deploys the AWS resources to AWS or to the local AWS: ``python -m ops.deploy --help``.
 
-First the bootstrap stack (bucket of the artifacts, CloudFormation's service role, the role of the teardown), then the
-artifacts, then the main stack. Every step compares before it acts, so a second run changes nothing; a dry run shows
-what would change.
+First the bootstrap stack (bucket of the artifacts, CloudFormation's service role, role of the teardown), then the
+artifacts, then the main stack. Each step only changes what differs, so a second run changes nothing. A dry run lists
+the changes.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ import yaml
 from ops import package
 from ops.aws_command import parameters_of, parser_of, run, session_of
 from ops.cloudformation import CLIENTS, DeployError, apply, bootstrap_of, tags_of, upload, url_of
-from ops.partitions import describe_as_declared
+from ops.partitions import update_partitions
 from smart_hub.core.settings import STACK_PATTERN
 from smart_hub.core.stacks import Log
 from smart_hub.shared.layout import DEFAULT_STACK, database_name
@@ -27,7 +27,7 @@ from smart_hub.shared.layout import DEFAULT_STACK, database_name
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# What both stacks have to know.
+# Parameters of both stacks.
 _SHARED_PARAMETERS = ("AirflowPrincipal", "KmsKeyArn")
 
 
@@ -41,17 +41,17 @@ def deploy(
     root: Path = package.ROOT,
     log: Log = print,
 ) -> dict[str, str]:
-    """Creates or updates both stacks and uploads the artifacts; gives the main stack's outputs by name.
+    """Creates or updates both stacks and uploads the artifacts. Returns the main stack's outputs by name.
 
-    parameters: values for the main template's parameters, by name; those left out keep the value they have.
-    dry_run: reports what would change, and changes nothing; gives the outputs there are.
+    parameters: values of the main template's parameters, by name; parameters without a value keep their current value.
+    dry_run: only logs the changes, and returns the current outputs.
     log: called with each line of progress.
 
-    Raises StackError, and botocore's errors as they come (no credentials, no connection, access denied).
+    Raises StackError and botocore's errors (no credentials, no connection, access denied).
     """
     if not STACK_PATTERN.fullmatch(stack):
         raise DeployError(
-            f"{stack!r} is no name for a stack: use 2 to 25 lower-case letters, digits and hyphens,"
+            f"{stack!r} is not a valid name of a stack: use 2 to 25 lower-case letters, digits and hyphens,"
             " beginning with a letter"
         )
     cfn = session.client("cloudformation", endpoint_url=endpoint_url, config=CLIENTS)
@@ -69,7 +69,7 @@ def deploy(
         dry_run=dry_run,
     )
     code, script, template = package.code(root), package.script(root), package.main_template(root)
-    if not bootstrap:  # a dry run before the first deployment: there is no bucket that CloudFormation could read
+    if not bootstrap:  # a dry run before the first deployment: there is no bucket for the template yet
         for kind, name in _resources(template.body.decode()):
             log(f"{stack}: add {kind} {name}")
         return {}
@@ -90,13 +90,13 @@ def deploy(
             dry_run=dry_run,
         )
     if not dry_run:
-        describe_as_declared(glue, database_name(stack), log)
+        update_partitions(glue, database_name(stack), log)
     return outputs
 
 
 @contextlib.contextmanager
 def _uploaded(s3: "S3Client", bucket: str, template: package.Artifact, log: Log, *, keep: bool) -> Iterator[str]:
-    """Address of a template in S3, which is removed again unless it is to be kept or was there before."""
+    """URL of a template in S3. Afterwards the template is deleted, unless it is kept or existed before."""
     version = upload(s3, bucket, template, log if keep else lambda line: None)
     try:
         yield url_of(s3, bucket, template.key)
@@ -106,31 +106,31 @@ def _uploaded(s3: "S3Client", bucket: str, template: package.Artifact, log: Log,
 
 
 def _resources(template: str) -> list[tuple[str, str]]:
-    """Type and name of each resource of a template that has no condition."""
+    """Type and name of each resource of a template, without resources that have a condition."""
     root: Any = yaml.compose(template)
     (declared,) = (value for key, value in root.value if key.value == "Resources")
-    found = []
+    resources = []
     for name, resource in declared.value:
         properties = {key.value: value.value for key, value in resource.value}
         if "Condition" not in properties:
-            found.append((properties["Type"], name.value))
-    return sorted(found)
+            resources.append((properties["Type"], name.value))
+    return sorted(resources)
 
 
 def source_parameters(source: str) -> dict[str, str]:
-    """The template's parameters of a source ``s3://bucket/prefix``. Raises DeployError for any other."""
+    """The template's parameters for a source ``s3://bucket/prefix``. Raises DeployError for other sources."""
     bucket, _, prefix = source.removeprefix("s3://").partition("/")
     if not source.startswith("s3://") or not bucket:
         raise DeployError(
-            f"SOURCE={source} is no place that an Airflow for AWS reads: upload the folder (aws s3 sync {source}"
-            " s3://bucket/prefix) and give s3://bucket/prefix, or leave SOURCE out for the sample data of include/data"
+            f"SOURCE={source} is not s3://bucket/prefix, the only kind of source on AWS: upload the folder (aws s3 sync"
+            f" {source} s3://bucket/prefix), or omit SOURCE for the sample data of include/data"
         )
     prefix = prefix.strip("/")
     return {"SourceBucket": bucket, "SourcePrefix": f"{prefix}/" if prefix else ""}
 
 
 def settings_of(stack: str, outputs: Mapping[str, str]) -> dict[str, str]:
-    """The package's settings that follow from a deployed stack."""
+    """The settings of the DAGs for a deployed stack."""
     settings = {"SMART_HUB_STACK": stack, "SMART_HUB_DATA_BUCKET": outputs["DataBucket"]}
     if "Source" in outputs:
         settings["SMART_HUB_SOURCE"] = outputs["Source"].rstrip("/")
@@ -140,19 +140,19 @@ def settings_of(stack: str, outputs: Mapping[str, str]) -> dict[str, str]:
 
 
 def airflow_settings(stack: str, outputs: Mapping[str, str], region: str) -> dict[str, str]:
-    """Environment variables that lead an Airflow to a deployed stack."""
+    """Environment variables with which an Airflow uses a deployed stack."""
     connection = {"conn_type": "aws", "extra": {"region_name": region, "role_arn": outputs["AirflowRoleArn"]}}
     return settings_of(stack, outputs) | {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; gives the exit status."""
+    """The command; returns the exit status."""
     parser = parser_of("ops.deploy", "Deploy the AWS resources of Smart Hub.", "include/infrastructure/smart_hub.yaml")
     parser.add_argument(
-        "--source", metavar="S3_URL", help="s3://bucket/prefix that Airflow's role may read raw data of"
+        "--source", metavar="S3_URL", help="s3://bucket/prefix of raw data that Airflow's role gets access to"
     )
-    parser.add_argument("--kms-key", metavar="ARN", help="KMS key that both buckets are encrypted with (S3's own keys)")
-    parser.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
+    parser.add_argument("--kms-key", metavar="ARN", help="KMS key that encrypts both buckets (default: S3's own keys)")
+    parser.add_argument("--dry-run", action="store_true", help="list the changes without making them")
     options = parser.parse_args(arguments)
     session = session_of(options)
 

@@ -1,7 +1,7 @@
-"""Deletes a deployment with all its data, on AWS as on the local AWS: ``python -m ops.destroy --help``.
+"""Deletes a deployment with all its data from AWS or from the local AWS: ``python -m ops.destroy --help``.
 
-First the dashboard's stack, whose policy hangs on Airflow's role; then data and main stack; the bootstrap stack, whose
-role CloudFormation works under, last. A second run finishes what a first one could not, or finds nothing.
+First the dashboard's stack, whose policy is attached to Airflow's role; then the data and the main stack; last the
+bootstrap stack, which has CloudFormation's service role. A second run completes an interrupted one.
 """
 
 import sys
@@ -16,9 +16,9 @@ from smart_hub.core import teardown
 from smart_hub.core.stacks import Log, dashboard_of
 
 REMAINS = """\
-What remains, since it is not this deployment's alone:
+Not deleted, because other programs can be using it:
   log groups /aws-glue/crawlers and /aws-glue/python-jobs, which all crawlers and jobs of the account share
-  a KMS key, an SNS topic, a source bucket: they were named by parameters
+  a KMS key, an SNS topic, a source bucket that parameters have named
   metrics in CloudWatch, events in CloudTrail: they expire by themselves
   Airflow's own history: runs, logs, the connection; pause smart_hub_usage, or its next run fails"""
 
@@ -31,9 +31,9 @@ def destroy(
     endpoint_url: str | None = None,
     log: Log = print,
 ) -> bool:
-    """Shows what there is of a deployment and, once that is confirmed, deletes it; whether there was anything.
+    """Logs the inventory of a deployment and, if ``confirmed`` returns True, deletes it.
 
-    Raises StackError, and botocore's errors as they come.
+    Returns whether there was anything to delete. Raises StackError and botocore's errors.
     """
 
     def client(service: str) -> Any:
@@ -41,30 +41,30 @@ def destroy(
 
     names = (dashboard_of(stack), stack, bootstrap_of(stack))
     log(f"account {client('sts').get_caller_identity()['Account']}, region {session.region_name}")
-    found = [held for name in names if (held := teardown.inventory(client, name))]
-    if not found:
-        log(f"there is nothing: no stack {', '.join(names)}")
+    inventories = [found for name in names if (found := teardown.inventory(client, name))]
+    if not inventories:
+        log(f"there is nothing to delete: no stack {', '.join(names)}")
         return False
-    for held in found:
-        for line in held.lines():
+    for found in inventories:
+        for line in found.lines():
             log(line)
     if not confirmed():
         raise DeployError("nothing was deleted")
-    for held in found:
-        teardown.remove(client, held.stack, log)
+    for found in inventories:
+        teardown.remove(client, found.stack, log)
     return True
 
 
 def typed(stack: str) -> bool:
-    """Whether the stack's name was typed in."""
+    """Asks the user to type the stack's name; whether they did."""
     try:
         return input(f"All of this will be deleted, data included. Type the stack's name, {stack}: ").strip() == stack
     except EOFError:
-        raise DeployError("nobody is there to confirm: give --yes (make destroy YES=1); nothing was deleted") from None
+        raise DeployError("there is no input to confirm: use --yes (make destroy YES=1); nothing was deleted") from None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; gives the exit status."""
+    """The command; returns the exit status."""
     parser = options_of("ops.destroy", "Delete the AWS resources of Smart Hub, and all data.")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     options = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""Writes the documents that are made from the code, DAGS.md and docs/data-dictionary.md: ``make docs``."""
+"""Writes the documents that are generated from the code, DAGS.md and docs/data-dictionary.md: ``make docs``."""
 
 import argparse
 import os
@@ -22,8 +22,8 @@ catalog has the location of the published one. [insights.md](insights.md) and [d
 how the figures are computed.
 
 """
-# Where one partition of a table lies in the data bucket; one of a raw table lies below it, by the name of its key.
-_PLACES = {
+# Location of one partition of a table in the data bucket. Partitions of other tables are in their table's location.
+_LOCATIONS = {
     **{name: layout.day_prefix(name, "…", "…") for name in layout.PUBLISHED_TABLES},
     **{name: layout.reference_prefix(data_set, "…", "…") for data_set, name in layout.REFERENCE_TABLES.items()},
     layout.QUALITY_TABLE: layout.day_prefix(layout.QUALITY_TABLE, "…"),
@@ -93,8 +93,10 @@ def _dictionary(include: Path) -> str:
     views = {one["Name"]: one for one in entries if one["TableType"] == "VIRTUAL_VIEW"}
     mark = _MARK.format("include/infrastructure/smart_hub.yaml, include/sql/publish, smart_hub/shared/layout.py")
     index = f"Tables: {_links(tables)}; views: {_links(views)}.\n"
-    shown = (_shown(view, include / "sql" / "publish" / f"{name}.sql", tables) for name, view in views.items())
-    return "".join([mark, _INTRODUCTION, index, *map(_described, tables.values()), *shown])
+    sections = (
+        _view_section(view, include / "sql" / "publish" / f"{name}.sql", tables) for name, view in views.items()
+    )
+    return "".join([mark, _INTRODUCTION, index, *map(_table_section, tables.values()), *sections])
 
 
 def _columns(columns: Iterable[Mapping[str, str]]) -> str:
@@ -102,39 +104,39 @@ def _columns(columns: Iterable[Mapping[str, str]]) -> str:
     return _table(["column", "type", "meaning"], rows)
 
 
-def _described(table: Mapping[str, Any]) -> str:
+def _table_section(table: Mapping[str, Any]) -> str:
     keys, storage = table.get("PartitionKeys", []), table["StorageDescriptor"]
-    below = storage["Location"]["Fn::Sub"].removeprefix("s3://${DataBucket}/")
-    place = _PLACES.get(table["Name"], below + "".join(f"{key['Name']}=…/" for key in keys))
-    parted = f"partitioned by {_code(key['Name'] for key in keys)}" if keys else "not partitioned"
+    prefix = storage["Location"]["Fn::Sub"].removeprefix("s3://${DataBucket}/")
+    location = _LOCATIONS.get(table["Name"], prefix + "".join(f"{key['Name']}=…/" for key in keys))
+    partitions = f"partitioned by {_code(key['Name'] for key in keys)}" if keys else "not partitioned"
     columns = _columns([*storage["Columns"], *keys])
-    return f"\n## {table['Name']}\n\n{table['Description']}\n\nIn `{place}`, {parted}.\n\n{columns}"
+    return f"\n## {table['Name']}\n\n{table['Description']}\n\nIn `{location}`, {partitions}.\n\n{columns}"
 
 
-def _shown(view: Mapping[str, Any], file: Path, tables: Mapping[str, Any]) -> str:
-    """A view; each of its columns is described as the one of the same name in the table that it reads."""
+def _view_section(view: Mapping[str, Any], file: Path, tables: Mapping[str, Any]) -> str:
+    """The section of a view. Its columns have the descriptions of the columns of its table with the same names."""
     text = file.read_text(encoding="utf-8")
     header = " ".join(re.findall(r"^-- (.*)", text, re.MULTILINE))
     (source,) = re.findall(r"^FROM (\w+)", text, re.MULTILINE)
-    read = [*tables[source]["StorageDescriptor"]["Columns"], *tables[source]["PartitionKeys"]]
-    comments = {one["Name"]: one["Comment"] for one in read}
-    shown = view["StorageDescriptor"]["Columns"]
-    columns = [{"Comment": comments.get(one["Name"], "see above"), **one} for one in shown]
-    made = f"A view of [{source}](#{source}), made by `include/sql/publish/{file.name}`."
-    return f"\n## {view['Name']}\n\n{header}\n\n{made}\n\n{_columns(columns)}"
+    source_columns = [*tables[source]["StorageDescriptor"]["Columns"], *tables[source]["PartitionKeys"]]
+    comments = {one["Name"]: one["Comment"] for one in source_columns}
+    view_columns = view["StorageDescriptor"]["Columns"]
+    columns = [{"Comment": comments.get(one["Name"], "see above"), **one} for one in view_columns]
+    origin = f"A view of [{source}](#{source}), created by `include/sql/publish/{file.name}`."
+    return f"\n## {view['Name']}\n\n{header}\n\n{origin}\n\n{_columns(columns)}"
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m ops.documents", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a document is stale, and name it")
     check: bool = parser.parse_args(arguments).check
-    # The documents are the same whatever the caller has set.
+    # The documents must not depend on the caller's settings.
     for name in [name for name in os.environ if name.startswith(("SMART_HUB_", "AIRFLOW_"))]:
         del os.environ[name]
     with tempfile.TemporaryDirectory() as home:
         os.environ |= {"AIRFLOW_HOME": home, "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"}
-        made = {"DAGS.md": _dags(ROOT / "dags"), "docs/data-dictionary.md": _dictionary(ROOT / "include")}
-    stale = {ROOT / name: text for name, text in made.items() if not _is_at(ROOT / name, text)}
+        texts = {"DAGS.md": _dags(ROOT / "dags"), "docs/data-dictionary.md": _dictionary(ROOT / "include")}
+    stale = {ROOT / name: text for name, text in texts.items() if not _has_text(ROOT / name, text)}
     for file, text in stale.items():
         if not check:
             file.write_text(text, encoding="utf-8")
@@ -142,7 +144,7 @@ def main(arguments: list[str]) -> int:
     return int(check and bool(stale))
 
 
-def _is_at(file: Path, text: str) -> bool:
+def _has_text(file: Path, text: str) -> bool:
     return file.exists() and file.read_text(encoding="utf-8") == text
 
 

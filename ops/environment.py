@@ -37,7 +37,7 @@ NO_OTHER_HOST = {"AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "*", "no_proxy
 
 
 def aws_environment(settings: LaptopSettings) -> dict[str, str]:
-    """Variables that lead every AWS client to the local AWS, as the account's root."""
+    """Variables with which every AWS client uses the local AWS, as the root user of its account."""
     return {
         "AWS_ENDPOINT_URL": settings.aws_url,
         "AWS_ACCESS_KEY_ID": "test",
@@ -48,9 +48,9 @@ def aws_environment(settings: LaptopSettings) -> dict[str, str]:
 
 
 def airflow_environment(settings: LaptopSettings) -> dict[str, str]:
-    """Airflow's whole configuration. Makes the environment's secrets on first use."""
+    """Airflow's whole configuration. Generates the environment's secrets on first use."""
     home = settings.airflow_home
-    # As on AWS, all that Airflow does is done under its role. Clients without the connection have no credentials.
+    # As on AWS, Airflow uses its role for everything. Clients without the connection have no credentials.
     connection = {
         "conn_type": "aws",
         "login": "test",
@@ -82,14 +82,14 @@ def airflow_environment(settings: LaptopSettings) -> dict[str, str]:
         "AIRFLOW__API__PORT": str(settings.airflow_port),
         "AIRFLOW__API__BASE_URL": settings.airflow_url,
         "AIRFLOW__API__WORKERS": "1",
-        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",  # no run by the clock, only those asked for
+        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",  # only runs that are triggered or backfilled
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         # If a supervisor misses the end of its task, it notices it only at its next heartbeat; the default is 5 s.
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
-        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",  # a changed file is seen within seconds,
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # an unchanged one left alone
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",  # parse a new file within seconds,
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # and a known file after minutes
         "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
-        # What the user has set goes for the DAGs too, but for what leads them to this environment.
+        # The user's settings of the DAGs, except for those that select the AWS resources of this environment.
         **settings.package,
         "SMART_HUB_AWS_CONN_ID": "aws_default",
         "SMART_HUB_STACK": settings.stack,
@@ -102,19 +102,19 @@ def airflow_environment(settings: LaptopSettings) -> dict[str, str]:
 
 def inherited(settings: LaptopSettings, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment of services: the inherited variables of the user, and a home folder of their own."""
-    kept = {name: environment[name] for name in INHERITED if name in environment}
+    allowed = {name: environment[name] for name in INHERITED if name in environment}
     return {
-        **kept,
+        **allowed,
         **NO_USER_FILES,
         **NO_OTHER_HOST,
         "HOME": str(settings.home),  # libraries look for configuration there: ~/.aws/models, ~/.duckdb, …
-        "PATH": os.pathsep.join(dict.fromkeys([str(AIRFLOW.parent), kept.get("PATH", os.defpath)])),
+        "PATH": os.pathsep.join(dict.fromkeys([str(AIRFLOW.parent), allowed.get("PATH", os.defpath)])),
         "PYTHONUNBUFFERED": "1",
     }
 
 
 def isolate(settings: LaptopSettings) -> LaptopSettings:
-    """Give this process the environment of the services, so that its own clients behave like theirs."""
+    """Replace the environment of this process by that of the services, so that its clients behave like theirs."""
     environment = inherited(settings) | aws_environment(settings)
     os.environ.clear()
     os.environ.update(environment)
@@ -122,7 +122,7 @@ def isolate(settings: LaptopSettings) -> LaptopSettings:
 
 
 def _secrets(path: Path) -> dict[str, str]:
-    """Airflow's internal keys, made once and readable by the user alone."""
+    """Airflow's internal keys. They are generated once, and only the user can read them."""
     if not path.exists():
         private(path.parent)
         part = path.with_suffix(f".{os.getpid()}")

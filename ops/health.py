@@ -1,4 +1,4 @@
-"""Whether the services are well."""
+"""Health checks of the services."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
 
 QUERY_SECONDS = 60
-# Of Airflow's services those that its health report has, by their names there.
+# Airflow's services with a heartbeat, and their names in the response of Airflow's health endpoint.
 HEARTBEATS = {"scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
 
 
@@ -25,22 +25,20 @@ def aws_is_healthy(settings: LaptopSettings) -> bool:
 
 
 def trino_is_healthy(settings: LaptopSettings) -> bool:
-    """Whether the Trino answers that it has started; it may not know itself for a node that works yet."""
+    """Whether Trino reports that it has started. It can still have no active node then."""
     info = _get(f"{settings.trino_url}/v1/info")
     return info is not None and info.get("starting") is False
 
 
 def trino_is_ready(athena: AthenaClient, settings: LaptopSettings) -> bool:
-    """Whether the Trino is healthy and answers queries. Raises UserError as ``trino_reads`` does."""
+    """Whether Trino is healthy and runs queries. Raises UserError as ``trino_reads`` does."""
     return trino_is_healthy(settings) and trino_reads(athena, settings)
 
 
 def trino_reads(athena: AthenaClient, settings: LaptopSettings) -> bool:
-    """Whether a query of the deployed tables runs: Trino is healthy before it knows itself for a node that works.
+    """Whether a query of the deployed tables succeeds. False if Trino has no active node yet, or after a minute.
 
-    One that has not ended after a minute is stopped.
-
-    Raises UserError with the reason when the query fails for any other.
+    Raises UserError with the reason if the query fails for another reason.
     """
     query = athena.start_query_execution(
         QueryString="SELECT reason, count(*) FROM usage_rejects GROUP BY reason",
@@ -55,7 +53,7 @@ def trino_reads(athena: AthenaClient, settings: LaptopSettings) -> bool:
             return True
         reason = status.get("StateChangeReason", "")
         if status["State"] == "FAILED" and not reason.startswith("NO_NODES_AVAILABLE"):
-            raise UserError(f"Trino does not read the tables: {reason}; its log: {settings.trino_log}")
+            raise UserError(f"Trino cannot read the tables: {reason}; its log: {settings.trino_log}")
         if status["State"] in ("FAILED", "CANCELLED"):
             return False
         if time.monotonic() > deadline:
@@ -65,22 +63,22 @@ def trino_reads(athena: AthenaClient, settings: LaptopSettings) -> bool:
 
 
 def airflow_is_healthy(settings: LaptopSettings) -> bool:
-    """Whether each component has reported since it was started (a predecessor's report counts for 30 s)."""
+    """Whether each component has sent a heartbeat since it was started. Airflow accepts older ones for 30 s."""
     if not _get(f"http://{settings.host}:{settings.task_api_port}/execution/health"):
         return False
-    report = _get(f"{settings.airflow_url}/api/v2/monitor/health")
-    if report is None:
+    components = _get(f"{settings.airflow_url}/api/v2/monitor/health")
+    if components is None:
         return False
     records = processes.recorded(settings.run)
     for name, key in HEARTBEATS.items():
-        beat = report[key][f"latest_{key}_heartbeat"]
-        if report[key]["status"] != "healthy" or datetime.fromisoformat(beat).timestamp() < records[name].started:
+        heartbeat = datetime.fromisoformat(components[key][f"latest_{key}_heartbeat"])
+        if components[key]["status"] != "healthy" or heartbeat.timestamp() < records[name].started:
             return False
     return True
 
 
 def _get(url: str) -> dict[str, Any] | None:
-    """The JSON answer of a health endpoint; None while it cannot be reached or is not well."""
+    """The JSON response of a health endpoint; None if it cannot be reached or has another status than 200."""
     try:
         response = httpx.get(url, timeout=10, trust_env=False)
     except httpx.TransportError:

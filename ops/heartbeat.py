@@ -1,7 +1,7 @@
-"""Whether one of Airflow's components is alive, as a container's health check: python ops/heartbeat.py scheduler
+"""A container's health check of one of Airflow's components: python ops/heartbeat.py scheduler
 
-Airflow's own check, `airflow jobs check`, takes ten seconds of CPU each time; this asks the API server, which has the
-heartbeats. Needs nothing but Python.
+Airflow's own check, `airflow jobs check`, takes ten seconds of CPU time. This one gets the heartbeats from the API
+server. Needs only Python's standard library.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ URL = "http://api-server:8080"
 
 
 def healthy(component: str, url: str = URL, seconds: float = 5) -> bool:
-    """Whether the API server at `url` has had a heartbeat of the component lately; False when it does not answer."""
+    """Whether the API server at `url` has a recent heartbeat of the component; False if it does not respond."""
     try:
-        with urlopen(f"{url}/api/v2/monitor/health", timeout=seconds) as answer:
-            report = json.load(answer)
+        with urlopen(f"{url}/api/v2/monitor/health", timeout=seconds) as response:
+            components = json.load(response)
     except (OSError, HTTPException, ValueError) as error:
-        print(f"{url} does not tell: {error}", file=sys.stderr)
+        print(f"no response of {url}: {error}", file=sys.stderr)
         return False
-    print(report[component])
-    return bool(report[component]["status"] == "healthy")
+    print(components[component])
+    return bool(components[component]["status"] == "healthy")
 
 
 def main(arguments: list[str]) -> int:

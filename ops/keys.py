@@ -1,7 +1,7 @@
-"""Random keys of an environment: python -m ops.keys adds those that are missing to .env, for Docker Compose.
+"""Random keys of an environment: python -m ops.keys adds missing keys to .env, for Docker Compose.
 
-Needs nothing but Python. Keys that .env already has are left alone: another Fernet key would make what Airflow's
-database holds unreadable, and another password would not open the database.
+Needs only Python's standard library. Existing keys are not changed: with another Fernet key, Airflow cannot decrypt its
+database, and with another password it cannot open the database.
 """
 
 from __future__ import annotations
@@ -26,40 +26,41 @@ def airflow() -> dict[str, str]:
 
 
 def compose() -> dict[str, str]:
-    """All that docker-compose.yaml wants to be told. The password stands in a URL, so it has no character that
-    would need quoting there."""
+    """All keys that docker-compose.yaml needs. The password is part of a URL, so no character needs escaping."""
     return {"POSTGRES_PASSWORD": secrets.token_urlsafe(32), **airflow()}
 
 
 def complete(file: Path, example: Path) -> list[str]:
-    """Give `file`, made from `example` when it is not there, a value for each key that is empty or missing.
+    """Generate a value for each key that is empty or missing in `file`. A missing file is copied from `example`.
 
-    Gives the names of the keys made. The file is readable by its owner alone.
+    Returns the names of these keys. Only the owner can read the file.
     """
     text = (file if file.exists() else example).read_text(encoding="utf-8")
-    made = []
+    generated = []
     for name, value in compose().items():
         line = re.compile(rf"^{name}=(.*)$", re.MULTILINE)
-        found = line.search(text)
-        if found and found[1].strip():
+        match = line.search(text)
+        if match and match[1].strip():
             continue
-        made.append(name)
-        text = line.sub(f"{name}={value}", text) if found else f"{text.rstrip()}\n{name}={value}\n"
-    if made:
+        generated.append(name)
+        text = line.sub(f"{name}={value}", text) if match else f"{text.rstrip()}\n{name}={value}\n"
+    if generated:
         part = file.with_name(f"{file.name}.part")
         part.unlink(missing_ok=True)
         part.touch(mode=0o600)
         part.write_text(text, encoding="utf-8")
         part.replace(file)
-    return made
+    return generated
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m ops.keys", description=__doc__.splitlines()[0])
-    parser.add_argument("--file", type=Path, default=ROOT / ".env", help="the file to complete (.env)")
+    parser.add_argument(
+        "--file", type=Path, default=ROOT / ".env", help="file to which missing keys are added (default: .env)"
+    )
     file: Path = parser.parse_args(arguments).file
-    made = complete(file, ROOT / ".env.example")
-    print(f"{file}: made {', '.join(made)}" if made else f"{file} has all keys")
+    generated = complete(file, ROOT / ".env.example")
+    print(f"{file}: generated {', '.join(generated)}" if generated else f"{file} has all keys")
     return 0
 
 

@@ -11,18 +11,18 @@ import httpx
 from ops.settings import UserError
 from smart_hub.shared.athena import QueryFailed, QueryTimedOut
 
-FREE_BYTES = 64 * 2**20  # several times the size of the sample's days
+FREE_BYTES = 64 * 2**20  # several times the size of the sample days
 
 
 def run(command: Callable[[], int], interrupted: str = "Interrupted.") -> int:
-    """The command's exit status; 1 after an error, which is a line on stderr, 130 after Ctrl-C."""
+    """The command's exit status; 1 after an error, which is printed on stderr, 130 after Ctrl-C."""
     try:
         return command()
     except (UserError, QueryFailed, QueryTimedOut) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except httpx.HTTPStatusError as error:
-        print(f"error: Airflow refused: {error}\n{error.response.text}", file=sys.stderr)
+        print(f"error: Airflow rejected a request: {error}\n{error.response.text}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"\n{interrupted}", file=sys.stderr)

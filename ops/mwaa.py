@@ -1,9 +1,9 @@
-"""What an environment of MWAA gets, and its way into the environment's bucket: ``python -m ops.mwaa --help``.
+"""The files for an environment of MWAA, and their upload to its bucket: ``python -m ops.mwaa --help``.
 
-``build`` writes a folder with ``dags/`` (``include/`` in it), ``plugins.zip``, ``requirements.txt`` and ``startup.sh``.
-``sync`` puts into the bucket what of it is not there yet, and prints the command that has the environment take it.
+``build`` writes a folder with ``dags/`` (with ``include/``), ``plugins.zip``, ``requirements.txt`` and ``startup.sh``.
+``sync`` uploads new and changed files, and prints the command that updates the environment.
 
-How MWAA treats each of them: https://github.com/aws/amazon-mwaa-docker-images (images/airflow/3.3.1) and docs/mwaa.md.
+How MWAA uses these files: https://github.com/aws/amazon-mwaa-docker-images (images/airflow/3.3.1) and docs/mwaa.md.
 """
 
 import argparse
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 DIST = package.ROOT / "dist" / "mwaa"
-CONSTRAINTS = Path("requirements", "mwaa-3.3.1-python-3.12.txt")  # MWAA's own list of versions
+CONSTRAINTS = Path("requirements", "mwaa-3.3.1-python-3.12.txt")  # MWAA's constraints
 LOCK = Path("requirements", "airflow.lock")
-# A connection of our own: aws_default is for all DAGs of an environment.
+# Not aws_default, which all DAGs of an environment use.
 CONNECTION = "smart_hub"
-# Files of the bucket's root that an environment knows by their version, and its parameter for each.
+# Files in the bucket's root that an environment uses by their version, with the names of its parameters.
 VERSIONED = {"plugins.zip": "plugins", "requirements.txt": "requirements", "startup.sh": "startup-script"}
-# What of the DAGs' folder can be ours; whether it is, its mark says.
+# Prefixes of our files in the DAGs' folder. Only objects with the mark are ours.
 OURS = ("include/", "smart_hub_")
-# On an object that sync has put: the hash of its content.
+# Key in the metadata of objects that sync has uploaded: the hash of their content.
 MARK = "smart-hub-sha256"
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
@@ -52,12 +52,12 @@ _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 def build(
     settings: Mapping[str, str], connection: Mapping[str, str] | None, root: Path = package.ROOT
 ) -> dict[str, bytes]:
-    """The files that MWAA gets, by their path in the bucket.
+    """The files for MWAA, by their path in the bucket, with the sample data unless the settings name a source.
 
-    settings: values of ``SMART_HUB_…``. connection: the extra of the connection ``smart_hub``, for the DAGs to use;
-    None where the settings name another one. The sample data come along unless the settings name a source.
+    settings: values of ``SMART_HUB_…``. connection: the extra of the connection ``smart_hub``; None if the settings
+    name another connection.
 
-    Raises DeployError for a setting that is unknown, wrong or missing.
+    Raises DeployError for a setting that is unknown, invalid or missing.
     """
     values = dict(settings)
     exports = values
@@ -70,7 +70,7 @@ def build(
     for part in ("sql", *([] if values.get(f"{PREFIX}SOURCE") else ["data"])):
         sources |= {f"dags/include/{part}/{name}": path for name, path in _shipped(root / "include" / part)}
     files = {name: path.read_bytes() for name, path in sources.items()}
-    # include/ has no DAGs: it need not be searched for any.
+    # include/ has no DAGs.
     files["dags/.airflowignore"] = files.get("dags/.airflowignore", b"") + b"include/\n"
     files["plugins.zip"] = package.zip_of(dict(_shipped(root / "plugins")))
     files["requirements.txt"] = requirements(root).encode()
@@ -79,7 +79,7 @@ def build(
 
 
 def _shipped(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The files of a folder that belong to the package, by their path in it."""
+    """The files of the package in a folder, with their paths relative to it."""
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
         hidden = any(part.startswith(".") for part in name.split("/")) and path.name != ".airflowignore"
@@ -89,21 +89,23 @@ def _shipped(folder: Path) -> Iterator[tuple[str, Path]]:
 
 def _check(values: Mapping[str, str], root: Path) -> None:
     if f"{PREFIX}INCLUDE" in values:
-        raise DeployError(f"{PREFIX}INCLUDE: leave it out, MWAA gets include/ in dags/, where it is found")
+        raise DeployError(f"{PREFIX}INCLUDE: omit it; on MWAA, include/ is in dags/, where the DAGs find it")
     source = values.get(f"{PREFIX}SOURCE", "")
     if source and not source.startswith("s3://"):
-        raise DeployError(f"{PREFIX}SOURCE: MWAA has no folder of yours; give an s3:// prefix, got {source!r}")
+        raise DeployError(f"{PREFIX}SOURCE: MWAA cannot read your folders; expected an s3:// prefix, got {source!r}")
     if problems := Settings.from_environment(root / "dags", values).problems:
         raise DeployError("; ".join(map(str, problems)))
 
 
 def requirements(root: Path = package.ROOT) -> str:
-    """The ``requirements.txt`` for MWAA: what the package needs beside Airflow itself, which is MWAA's own.
+    """The ``requirements.txt`` for MWAA, without Airflow, which MWAA has.
 
-    MWAA installs under its constraints, which give most versions; what they do not list is pinned as in our lock.
+    MWAA installs with its constraints, which have most versions; other packages are pinned as in our lock.
     """
     constrained, locked = _versions(root / CONSTRAINTS), _versions(root / LOCK)
-    lines = ["# What Smart Hub needs beside Airflow. MWAA's own list of versions goes for all that it has."]
+    lines = [
+        "# Requirements of Smart Hub, without Airflow. MWAA's constraints have the versions that are not given here."
+    ]
     for line in (root / "requirements.txt").read_text(encoding="utf-8").splitlines():
         if not (text := line.partition("#")[0].strip()):
             continue
@@ -119,19 +121,19 @@ def _versions(path: Path) -> dict[str, str]:
 
 
 def startup(exports: Mapping[str, str]) -> str:
-    """The startup script: MWAA runs it in each component before Airflow, and hands on what it exports."""
+    """The startup script. MWAA runs it in each component before Airflow, which gets the exported variables."""
     lines = [
         "#!/bin/bash",
-        "# The settings of Smart Hub, by `make mwaa`. No secret is among them. It exports them, and does nothing else.",
+        "# Generated by `make mwaa`: exports the settings of Smart Hub. They contain no secrets.",
         *(f"export {name}={shlex.quote(value)}" for name, value in sorted(exports.items())),
     ]
     return "".join(f"{line}\n" for line in lines)
 
 
 def write(files: Mapping[str, bytes], folder: Path) -> None:
-    """Replaces the folder by one of these files. Raises DeployError for one that is not an earlier build's."""
+    """Replaces the folder's content by these files. Raises DeployError if the folder is not of an earlier build."""
     if folder.exists() and any(folder.iterdir()) and not all((folder / name).exists() for name in VERSIONED):
-        raise DeployError(f"{folder} holds something else: empty it, or choose another folder with --out")
+        raise DeployError(f"{folder} has other files: empty it, or choose another folder with --out")
     shutil.rmtree(folder, ignore_errors=True)
     for name, body in files.items():
         path = folder / name
@@ -149,19 +151,19 @@ def sync(
     dry_run: bool = False,
     log: Log = print,
 ) -> dict[str, str]:
-    """Puts what a build wrote into an environment's bucket, and removes from its DAGs what a build no longer has.
+    """Uploads the files of a build to an environment's bucket, and removes DAG files that the build no longer has.
 
-    Sends only what has changed. An object that sync put carries a mark; one without it is left as it is.
-    dags: the environment's path of DAGs, or a folder below it. take_over: replace objects of others too; their
-    versions stay. dry_run: say what would be done. log: called with each line of progress.
+    Only changed files are uploaded. Objects that sync has uploaded have a mark; other objects are not changed.
+    dags: the environment's path of DAGs, or a folder in it. take_over: also replaces objects without the mark; their
+    old versions remain. dry_run: only logs the changes. log: called with each line of progress.
 
-    Gives the versions of ``plugins.zip``, ``requirements.txt`` and ``startup.sh``. Raises DeployError for a folder
-    without a build, for a bucket without versioning, and for objects that are in the way.
+    Returns the versions of ``plugins.zip``, ``requirements.txt`` and ``startup.sh``. Raises DeployError for a folder
+    without a build, for a bucket without versioning, and for objects with our keys but without the mark.
     """
     files = _built(folder, dags.strip("/"))
     if s3.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
         raise DeployError(
-            f"bucket {bucket} keeps no versions, which MWAA wants: aws s3api put-bucket-versioning --bucket {bucket}"
+            f"bucket {bucket} has no versioning, which MWAA needs: aws s3api put-bucket-versioning --bucket {bucket}"
             " --versioning-configuration Status=Enabled"
         )
     hashes = {key: hashlib.sha256(body).hexdigest() for key, body in files.items()}
@@ -169,24 +171,24 @@ def sync(
     marks = {key: head["Metadata"].get(MARK) for key, head in present.items() if head}
     if not take_over and (foreign := sorted(key for key, mark in marks.items() if mark is None)):
         raise DeployError(
-            f"of others: {', '.join(f's3://{bucket}/{key}' for key in foreign)}. Merge what they hold into {folder}"
+            f"not uploaded by sync: {', '.join(f's3://{bucket}/{key}' for key in foreign)}. Merge them into {folder}"
             " by hand (docs/mwaa.md), then sync with --take-over"
         )
     versions = {key: head.get("VersionId", "") for key, head in present.items() if head}
     would = "would " if dry_run else ""
     changed = sorted(key for key in files if marks.get(key) != hashes[key])
-    # The DAGs last: they import what plugins.zip brings.
+    # The DAGs last: they import modules of plugins.zip.
     for key in sorted(changed, key=lambda key: key not in VERSIONED):
         log(f"{would}upload s3://{bucket}/{key}")
-        versions[key] = "(the one uploaded)"
+        versions[key] = "(the uploaded one)"
         if not dry_run:
             put = s3.put_object(Bucket=bucket, Key=key, Body=files[key], Metadata={MARK: hashes[key]})
             versions[key] = put["VersionId"]
-    for key in _gone(s3, bucket, f"{dags.strip('/')}/", files):
+    for key in _obsolete(s3, bucket, f"{dags.strip('/')}/", files):
         log(f"{would}remove s3://{bucket}/{key}")
         if not dry_run:
             s3.delete_object(Bucket=bucket, Key=key)
-    log(f"{len(files) - len(changed)} of {len(files)} files were there")
+    log(f"{len(files) - len(changed)} of {len(files)} files are unchanged")
     return {name: versions[name] for name in VERSIONED}
 
 
@@ -210,8 +212,8 @@ def _head(s3: "S3Client", bucket: str, key: str) -> "HeadObjectOutputTypeDef | N
         return None
 
 
-def _gone(s3: "S3Client", bucket: str, dags: str, files: Mapping[str, bytes]) -> Iterator[str]:
-    """Keys of objects that an earlier sync put among the DAGs, and that the build no longer has."""
+def _obsolete(s3: "S3Client", bucket: str, dags: str, files: Mapping[str, bytes]) -> Iterator[str]:
+    """Keys of DAG files that an earlier sync uploaded and that the build no longer has."""
     for ours in OURS:
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{dags}{ours}"):
             for key in (item["Key"] for item in page.get("Contents", [])):
@@ -221,7 +223,7 @@ def _gone(s3: "S3Client", bucket: str, dags: str, files: Mapping[str, bytes]) ->
 
 
 def update_command(name: str, region: str, versions: Mapping[str, str]) -> str:
-    """The AWS CLI's command that has an environment take these versions."""
+    """The AWS CLI's command that updates an environment to these versions."""
     parameters = [
         f"--{parameter}-s3-path {file} --{parameter}-s3-object-version {shlex.quote(versions[file])}"
         for file, parameter in VERSIONED.items()
@@ -230,15 +232,15 @@ def update_command(name: str, region: str, versions: Mapping[str, str]) -> str:
 
 
 def settings_of(options: argparse.Namespace) -> tuple[dict[str, str], dict[str, str] | None]:
-    """The settings, and the connection's extra, from the options, and what they leave open from the stack's outputs.
+    """The settings and the connection's extra: from the options, and otherwise from the stack's outputs.
 
-    Raises DeployError for what cannot be read or is not given, and botocore's errors as they come.
+    Raises DeployError if a file cannot be read or a value is missing, and botocore's errors.
     """
     given: dict[str, str] = {}
     for text in [*_lines(options.settings), *options.setting]:
         name, equals, value = text.partition("=")
         if not equals or not name.startswith(PREFIX):
-            raise DeployError(f"{text!r} is no setting: write {PREFIX}NAME=value")
+            raise DeployError(f"{text!r} is not a setting: write {PREFIX}NAME=value")
         given[name] = value
     stack = given.setdefault(f"{PREFIX}STACK", options.stack)
     own_connection = f"{PREFIX}AWS_CONN_ID" not in given
@@ -249,8 +251,8 @@ def settings_of(options: argparse.Namespace) -> tuple[dict[str, str], dict[str, 
         deployed = stacks.describe(cfn, stack)
         if deployed is None:
             raise DeployError(
-                f"there is no stack {stack} in {session.region_name}: deploy it, or name another with --stack and"
-                f" --region, or give --setting {PREFIX}DATA_BUCKET=… and --role-arn"
+                f"there is no stack {stack} in {session.region_name}: deploy it, or select another with --stack and"
+                f" --region, or use --setting {PREFIX}DATA_BUCKET=… and --role-arn"
             )
         outputs = outputs_of(deployed)
         given = deploy.settings_of(stack, outputs) | given
@@ -274,7 +276,7 @@ def _lines(file: Path | None) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; gives the exit status."""
+    """The command; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m ops.mwaa", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     common = argparse.ArgumentParser(add_help=False)
@@ -285,17 +287,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     builder.add_argument("--stack", default=DEFAULT_STACK, help="stack whose outputs give the settings (%(default)s)")
     builder.add_argument("--settings", type=Path, help="file with a line SMART_HUB_NAME=value for each setting")
     builder.add_argument(
-        "--setting", action="append", default=[], metavar="SMART_HUB_NAME=VALUE", help="one more; may be repeated"
+        "--setting",
+        action="append",
+        default=[],
+        metavar="SMART_HUB_NAME=VALUE",
+        help="one more setting; can be repeated",
     )
     builder.add_argument("--role-arn", default="", help="role to assume (default: the stack's AirflowRoleArn)")
-    syncer = commands.add_parser("sync", parents=[common], help="put dist/mwaa into the environment's bucket")
+    syncer = commands.add_parser("sync", parents=[common], help="upload dist/mwaa to the environment's bucket")
     syncer.add_argument("--bucket", required=True, help="bucket of the environment")
     syncer.add_argument(
         "--dags", default="dags", help="the environment's path of DAGs, or a folder in it (%(default)s)"
     )
-    syncer.add_argument("--environment", default="NAME", help="name of the environment, for the command to run then")
-    syncer.add_argument("--take-over", action="store_true", help="replace files that this command did not put")
-    syncer.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    syncer.add_argument("--environment", default="NAME", help="name of the environment, for the printed command")
+    syncer.add_argument(
+        "--take-over", action="store_true", help="also replace files that this command has not uploaded"
+    )
+    syncer.add_argument("--dry-run", action="store_true", help="list the changes without making them")
     options = parser.parse_args(arguments)
     session = session_of(options)
     return run(lambda: _build(options) if options.command == "build" else _sync(session, options))
@@ -316,7 +324,7 @@ def _sync(session: boto3.Session, options: argparse.Namespace) -> dict[str, str]
     )
     if not options.dry_run:
         command = update_command(options.environment, session.region_name, versions)
-        print(f"\nThe environment takes new plugins, requirements and settings by\n\n{command}")
+        print(f"\nTo update the environment to new plugins, requirements and settings, run\n\n{command}")
     return versions
 
 

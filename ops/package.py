@@ -1,7 +1,7 @@
 """The artifacts of a deployment: the functions' code as one zip file, the Glue job's script, and templates.
 
-Keys hold the content's hash: the same content has the same key on every machine, and a change of one byte is
-a change that CloudFormation sees.
+Keys contain a hash of the content: the same content has the same key on every machine, and CloudFormation detects each
+change.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = "rates_xml_to_parquet.py"
 
-# The oldest time that a zip file can hold.
+# The earliest date that a zip file supports.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
 _READABLE_FILE = 0o100644 << 16
@@ -29,7 +29,7 @@ class Artifact:
 
 
 def lambda_zip(root: Path = ROOT) -> bytes:
-    """One zip file for all functions: the handlers at its root, ``sql/`` and ``smart_hub/shared/`` beside them."""
+    """One zip file for all functions: the handlers in its root, ``sql/`` and ``smart_hub/shared/``."""
     lambdas, sql, plugins = root / "include" / "lambdas", root / "include" / "sql", root / "plugins"
     sources = {path.name: path for path in lambdas.glob("*.py")}
     sources |= {f"sql/{path.relative_to(sql).as_posix()}": path for path in sql.rglob("*.sql")}
@@ -39,10 +39,10 @@ def lambda_zip(root: Path = ROOT) -> bytes:
 
 
 def zip_of(sources: Mapping[str, Path]) -> bytes:
-    """A zip file of these files under these names.
+    """A zip file of these files with these names.
 
-    The same content gives the same bytes: entries are sorted, dated 1980, and stored as they are, since
-    compressors differ from one machine to the next.
+    The same content gives the same bytes: entries are sorted, dated 1980, and not compressed, because compressors
+    differ between machines.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
@@ -67,13 +67,13 @@ def script(root: Path = ROOT) -> Artifact:
 
 
 def main_template(root: Path = ROOT) -> Artifact:
-    """The main template, too long for a request, at ``template/<hash>.yaml``."""
+    """The main template, which is too long for a request, at ``template/<hash>.yaml``."""
     body = (root / "include" / "infrastructure" / "smart_hub.yaml").read_bytes()
     return Artifact(f"template/{_hash(body)}.yaml", body)
 
 
 def quicksight(template: str) -> Artifact:
-    """QuickSight's template as CloudFormation takes it, at ``quicksight/<hash>.yaml``."""
+    """QuickSight's template without aliases, at ``quicksight/<hash>.yaml``."""
     body = template.encode()
     return Artifact(f"quicksight/{_hash(body)}.yaml", body)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 100  # https://docs.aws.amazon.com/glue/latest/webapi/API_BatchUpdatePartition.html
 
 
-def describe_as_declared(glue: "GlueClient", database: str, log: Log) -> None:
+def update_partitions(glue: "GlueClient", database: str, log: Log) -> None:
     """Gives each partition of the database's tables the columns, formats and SerDe of its table; keeps its location.
 
     Updates only partitions that differ. Raises StackError naming a partition that Glue failed to update.
@@ -22,26 +22,26 @@ def describe_as_declared(glue: "GlueClient", database: str, log: Log) -> None:
     for page in glue.get_paginator("get_tables").paginate(DatabaseName=database):
         for table in page["TableList"]:
             if table.get("PartitionKeys") and "projection.enabled" not in table.get("Parameters", {}):
-                _describe(glue, database, table, log)
+                _update(glue, database, table, log)
 
 
-def _describe(glue: "GlueClient", database: str, table: Any, log: Log) -> None:
+def _update(glue: "GlueClient", database: str, table: Any, log: Log) -> None:
     name, declared = table["Name"], table["StorageDescriptor"]
     pages = glue.get_paginator("get_partitions").paginate(DatabaseName=database, TableName=name)
-    found = [partition for page in pages for partition in page["Partitions"]]
-    differing = [one for one in found if _reading(one["StorageDescriptor"]) != _reading(declared)]
+    partitions = [partition for page in pages for partition in page["Partitions"]]
+    differing = [one for one in partitions if _format(one["StorageDescriptor"]) != _format(declared)]
     for start in range(0, len(differing), _AT_ONCE):
         entries = [_entry(partition, declared) for partition in differing[start : start + _AT_ONCE]]
-        answer = glue.batch_update_partition(DatabaseName=database, TableName=name, Entries=entries)
-        for error in answer.get("Errors", []):
+        response = glue.batch_update_partition(DatabaseName=database, TableName=name, Entries=entries)
+        for error in response.get("Errors", []):
             values, detail = "/".join(error["PartitionValueList"]), error["ErrorDetail"]
             raise StackError(f"{database}.{name}, partition {values}: {detail['ErrorCode']} {detail['ErrorMessage']}")
     if differing:
         log(f"{database}.{name}: updated {len(differing)} partitions to the table's columns")
 
 
-def _reading(storage: Any) -> Any:
-    """The part of a storage descriptor that says how to read the objects: columns, formats, SerDe."""
+def _format(storage: Any) -> Any:
+    """The parts of a storage descriptor that define how objects are read: columns, formats, SerDe."""
     serde = storage.get("SerdeInfo", {})
     return (
         [(column["Name"], column["Type"]) for column in storage["Columns"]],

@@ -1,7 +1,7 @@
-"""Background processes that outlive the command which starts them.
+"""Background processes that continue after the command that starts them.
 
-Each leads a session of its own, whose members are exactly the process and what it started. A record
-(`<folder>/<name>.json`) holds the leader's pid and start time: a pid alone may by now belong to a stranger.
+Each process leads a session, whose members are the process and its descendants. A record (`<folder>/<name>.json`) has
+the leader's pid and start time, because another process can get the same pid later.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-START_TOLERANCE = 2.0  # seconds by which a corrected clock may shift a process's start time
+START_TOLERANCE = 2.0  # seconds by which a clock correction can change a process's start time
 
 
 @dataclass(frozen=True)
@@ -27,21 +27,21 @@ class Process:
     name: str
     pid: int
     started: float
-    fingerprint: str  # what it was started with; differs when that has changed since
+    fingerprint: str  # a digest of the command, its environment and its code
     port: int | None
     cwd: str
 
     def running(self) -> bool:
-        """Whether the leader itself lives (not a stranger with its pid, not a zombie)."""
+        """Whether the leader is running: not a zombie, and not another process with the same pid."""
         try:
             leader = psutil.Process(self.pid)
-            same = abs(leader.create_time() - self.started) <= START_TOLERANCE
-            return same and leader.status() != psutil.STATUS_ZOMBIE
+            is_same = abs(leader.create_time() - self.started) <= START_TOLERANCE
+            return is_same and leader.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
 
     def members(self) -> list[psutil.Process]:
-        """The living processes of its session, also those that a killed leader left behind."""
+        """The running processes of its session, also if the leader itself was killed."""
         trusted = self.running()
         return [p for p in _session(self.pid) if trusted or (_cwd(p) == self.cwd and p.pid != self.pid)]
 
@@ -57,7 +57,7 @@ def start(
     fingerprint: str = "",
     port: int | None = None,
 ) -> Process:
-    """Start `command` in a session of its own, its output appended to `log`, and record it in `folder`."""
+    """Start `command` in a new session, append its output to `log`, and record it in `folder`."""
     with log.open("ab") as output:
         child = subprocess.Popen(
             command,
@@ -75,13 +75,13 @@ def start(
 
 
 def recorded(folder: Path) -> dict[str, Process]:
-    """The processes recorded in `folder` by name, dead ones too."""
+    """The processes recorded in `folder` by name, also those that have ended."""
     records = (Process(**json.loads(path.read_text())) for path in sorted(folder.glob("*.json")))
     return {process.name: process for process in records}
 
 
 def stop(processes: Iterable[Process], *, folder: Path, patience: float = 20.0) -> None:
-    """End the processes' sessions together: SIGTERM, and SIGKILL to what is left after `patience` seconds."""
+    """Stop the processes' sessions at the same time: by SIGTERM, and after `patience` seconds by SIGKILL."""
     processes = list(processes)
     for member in [member for process in processes for member in process.members()]:
         with suppress(psutil.NoSuchProcess):
@@ -98,7 +98,7 @@ def stop(processes: Iterable[Process], *, folder: Path, patience: float = 20.0) 
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """The last lines of a log file, indented; empty when there is none."""
+    """The last lines of a log file, indented; empty if it does not exist."""
     text = log.read_text(errors="replace").splitlines()[-lines:] if log.exists() else []
     return "\n".join(f"    {line}" for line in text)
 
@@ -120,7 +120,7 @@ def _cwd(process: psutil.Process) -> str | None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file that readers see whole or not at all."""
+    """Write a file atomically."""
     part = path.with_suffix(".part")
     part.write_text(text)
     part.replace(path)

@@ -21,7 +21,7 @@ GLYPHS = {
     "success": "[green]✔[/]",
     "skipped": "[dim]-[/]",
     "failed": "[red]✘[/]",
-    "blocked": "[red]·[/]",  # by a failure before it
+    "blocked": "[red]·[/]",  # an upstream task has failed
 }
 
 
@@ -34,7 +34,7 @@ class Cell:
 
 
 def cell(tasks: Iterable[Task], now: datetime) -> Cell:
-    """Sum up the task instances of one step of one run."""
+    """The state of one step of one run, from its task instances."""
     tasks = list(tasks)
     states = {task.state for task in tasks}
     started = [task.started for task in tasks if task.started]
@@ -60,7 +60,7 @@ def cell(tasks: Iterable[Task], now: datetime) -> Cell:
 def watch(
     dag: Dag, run_ids: Sequence[str], steps: Iterable[str], console: Console, check: Callable[[], None]
 ) -> list[Run]:
-    """Show the runs until all have finished; returns the finished runs in the order of `run_ids`.
+    """Show the runs until all have finished. Returns the finished runs in the order of `run_ids`.
 
     check: called in each iteration; raises an error if the runs cannot finish.
     """

@@ -1,8 +1,8 @@
 """Deploys the dashboard in QuickSight, and deletes it: ``python -m ops.quicksight --help``.
 
-A stack of its own, ``<stack>-quicksight``, beside the main one, whose artifacts bucket takes the template: written
-out, it is longer than a request may be. The caller's own rights are used, not those of CloudFormation's role, which
-goes for the main stack alone.
+The dashboard has its own stack, ``<stack>-quicksight``. Its template is uploaded to the artifacts bucket, because
+without aliases it is too long for a request. CloudFormation uses the caller's permissions, because its service role is
+only for the main stack.
 """
 
 import sys
@@ -32,12 +32,12 @@ def deploy_dashboard(
     root: Path = package.ROOT,
     log: Log = print,
 ) -> dict[str, str]:
-    """Creates or updates the stack of the dashboard; gives its outputs by name.
+    """Creates or updates the stack of the dashboard. Returns its outputs by name.
 
-    stack: the main stack's name. parameters: values for the template's parameters, by name; those left out keep
-    the value they have. log: called with each line of progress.
+    stack: the main stack's name. parameters: values of the template's parameters, by name; parameters without a value
+    keep their current value. log: called with each line of progress.
 
-    Raises DeployError, and botocore's errors as they come (no credentials, no connection, access denied).
+    Raises DeployError and botocore's errors (no credentials, no connection, access denied).
     """
     cfn = session.client("cloudformation", endpoint_url=endpoint_url, config=cloudformation.CLIENTS)
     s3 = session.client("s3", endpoint_url=endpoint_url, config=cloudformation.CLIENTS)
@@ -46,7 +46,7 @@ def deploy_dashboard(
     if bootstrap is None:
         raise DeployError(f"there is no stack {name}: deploy the main stack first (python -m ops.deploy)")
     bucket = cloudformation.outputs_of(bootstrap)["ArtifactsBucket"]
-    template = package.quicksight(written_out((root / TEMPLATE).read_text(encoding="utf-8")))
+    template = package.quicksight(without_aliases((root / TEMPLATE).read_text(encoding="utf-8")))
     cloudformation.upload(s3, bucket, template, log)
     return cloudformation.apply(
         cfn,
@@ -61,14 +61,14 @@ def deploy_dashboard(
 def delete_dashboard(
     session: boto3.Session, stack: str = DEFAULT_STACK, *, endpoint_url: str | None = None, log: Log = print
 ) -> dict[str, str]:
-    """Deletes the stack of the dashboard, with all that is in it; gives no outputs. Raises StackError."""
+    """Deletes the stack of the dashboard. Returns an empty dictionary, for ``run``. Raises StackError."""
     cfn = session.client("cloudformation", endpoint_url=endpoint_url, config=cloudformation.CLIENTS)
     stacks.delete(cfn, dashboard_of(stack), log)
     return {}
 
 
-def written_out(template: str) -> str:
-    """A template with what its aliases stand for in their place, for CloudFormation takes none.
+def without_aliases(template: str) -> str:
+    """A template with the values of its aliases instead of the aliases, which CloudFormation does not support.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
     """
@@ -76,7 +76,7 @@ def written_out(template: str) -> str:
 
 
 def _copy(node: Any) -> yaml.Node:
-    """A node that shares none with another one: what is shared would be written as an alias."""
+    """A deep copy without shared nodes, because shared nodes are written as aliases."""
     match node:
         case yaml.MappingNode():
             pairs = [(_copy(key), _copy(value)) for key, value in node.value]
@@ -88,14 +88,14 @@ def _copy(node: Any) -> yaml.Node:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; gives the exit status."""
+    """The command; returns the exit status."""
     parser = parser_of("ops.quicksight", "Deploy the dashboard of Smart Hub in QuickSight.", str(TEMPLATE))
     other = parser.add_mutually_exclusive_group()
-    other.add_argument("--delete", action="store_true", help="delete it instead")
-    other.add_argument("--print", action="store_true", help="print the template as CloudFormation gets it instead")
+    other.add_argument("--delete", action="store_true", help="delete the dashboard")
+    other.add_argument("--print", action="store_true", help="print the template without aliases")
     options = parser.parse_args(arguments)
     if options.print:
-        print(written_out((package.ROOT / TEMPLATE).read_text(encoding="utf-8")), end="")
+        print(without_aliases((package.ROOT / TEMPLATE).read_text(encoding="utf-8")), end="")
         return 0
     session, endpoint_url = session_of(options), options.endpoint_url
     if options.delete:

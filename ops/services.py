@@ -1,9 +1,9 @@
 """The laptop environment's services: the local AWS and Airflow, in the background.
 
-python -m ops.services up        start what is not running, deploy the stack, wait until all is healthy
-python -m ops.services down      end exactly the processes that `up` started
-python -m ops.services status    what runs, where
-python -m ops.services airflow   the Airflow CLI in the services' own environment
+python -m ops.services up        start missing services, deploy the stack, wait until all services are healthy
+python -m ops.services down      stop the processes that `up` started
+python -m ops.services status    list the services and their addresses
+python -m ops.services airflow   run the Airflow CLI in the services' environment
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ from ops.environment import (
 from ops.settings import ROOT, LaptopSettings, UserError
 
 AWS_PYTHON = ROOT / ".venv-localaws" / "bin" / "python"
-START_SECONDS = 180  # a cold, busy laptop; a warm start takes a tenth of it
+START_SECONDS = 180  # for a slow laptop; usually a tenth of it
 AIRFLOW_COMPONENTS = {  # service: its command
-    # Tasks have an API server of their own. One for all can stand still for a minute: the audit log, written on
-    # its event loop, waits for SQLite's lock; a task's request holds that, and its commit waits for the loop.
+    # Tasks have their own API server. A shared one can block for a minute: the audit log, which is written on its
+    # event loop, waits for SQLite's lock; a task's request has the lock, and its commit waits for the event loop.
     "api-server": ("api-server", "--apps", "core"),
     "task-api": ("api-server", "--apps", "execution"),
     # The log servers would listen on all addresses; the API server reads the same log folder anyway.
@@ -56,7 +56,7 @@ AIRFLOW_COMPONENTS = {  # service: its command
 
 @dataclass(frozen=True)
 class Service:
-    """`code` are the files whose change calls for a restart, besides the command and the environment."""
+    """A service is restarted if its command, its environment or a file of `code` has changed."""
 
     name: str
     command: tuple[str, ...]
@@ -66,7 +66,7 @@ class Service:
     port_setting: str
 
     def fingerprint(self) -> str:
-        """A digest of all that the service was started with."""
+        """A digest of command, environment and code."""
         digest = hashlib.sha256(json.dumps([self.command, dict(self.environment)], sort_keys=True).encode())
         for folder in self.code:
             for path in sorted(folder.rglob("*.py")) if folder.is_dir() else [folder]:
@@ -88,7 +88,7 @@ def local_aws(settings: LaptopSettings) -> Service:
 
 
 def query_engine(settings: LaptopSettings) -> list[Service]:
-    """A Trino of our own, where one is asked for. Writes its configuration; UserError when it is missing."""
+    """The service Trino, if the settings need it. Writes its configuration. Raises UserError if it is not installed."""
     if settings.engine != "trino" or settings.external_trino:
         return []
     command, files = trino.prepare(settings)
@@ -113,15 +113,15 @@ def airflow(settings: LaptopSettings) -> list[Service]:
 
 
 def up(settings: LaptopSettings, say: Callable[[str], None] = print, *, with_airflow: bool = True) -> None:
-    """Start what is not running or was started with other settings, deploy the stack, wait until all is well.
+    """Start services that are not running or have other settings, deploy the stack, wait until all are healthy.
 
-    with_airflow: else the local AWS alone, with its query engine.
+    with_airflow: False starts only the local AWS and its query engine.
 
-    What this call started is ended again when it fails or is interrupted. Raises UserError for a taken port,
-    for a service that ends or is not healthy in time, and for a Trino of the user's that is not ready.
+    If this call fails or is interrupted, it stops the services that it has started. Raises UserError if a port is in
+    use, if a service ends or does not become healthy in time, and if the user's own Trino is not ready.
     """
     if settings.external_trino and not health.trino_is_healthy(settings):
-        raise UserError(f"no Trino is ready at TRINO_URL={settings.trino_url}: start it, or leave that out")
+        raise UserError(f"no Trino is ready at TRINO_URL={settings.trino_url}: start it, or unset TRINO_URL")
     local_command.check_disk(settings.local)
     private(settings.local, settings.home, settings.run, settings.logs, settings.airflow_home)
     with local_command.naming_a_full_disk(settings.local), _exclusive(settings, say), ExitStack() as undo:
@@ -138,10 +138,10 @@ def up(settings: LaptopSettings, say: Callable[[str], None] = print, *, with_air
         if not current.issuperset(AIRFLOW_COMPONENTS):
             current -= AIRFLOW_COMPONENTS.keys()  # Airflow restarts as a whole
         stale = [process for name, process in records.items() if name not in current]
-        held = {process.port for process in records.values() if process.members()}
-        _refuse_taken_ports((s for s in services if s.port not in held), settings.host)
+        own_ports = {process.port for process in records.values() if process.members()}
+        _check_ports((s for s in services if s.port not in own_ports), settings.host)
         if any(process.members() for process in stale):
-            say("Stopping what was started with other settings or has died")
+            say("Stopping services with other settings and incomplete ones")
         _stop(stale, settings)
 
         begun = time.monotonic()
@@ -165,7 +165,7 @@ def up(settings: LaptopSettings, say: Callable[[str], None] = print, *, with_air
 
 
 def down(settings: LaptopSettings, say: Callable[[str], None] = print) -> None:
-    """End the recorded services, Airflow before the AWS it works on; others' processes are left alone."""
+    """Stop the recorded services, Airflow before the local AWS. Other processes are not affected."""
     if not settings.run.exists():
         return
     with _exclusive(settings, say):
@@ -185,7 +185,7 @@ def _stop(stopped: list[processes.Process], settings: LaptopSettings) -> None:
 
 
 def status(settings: LaptopSettings) -> bool:
-    """Print one line a service; True when all run."""
+    """Print a line for each service. True if all are running."""
     records = processes.recorded(settings.run)
     states = []
     for name in ("local-aws", *(["trino"] if "trino" in records else []), *AIRFLOW_COMPONENTS):
@@ -214,13 +214,13 @@ def _start(service: Service, settings: LaptopSettings) -> processes.Process:
 
 
 def _migrate(settings: LaptopSettings, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Create or upgrade Airflow's database, when it is not this Airflow's already."""
+    """Create Airflow's database, or upgrade it if another version of Airflow has created it."""
     database, stamp = settings.airflow_home / "airflow.db", settings.airflow_home / "airflow.db.version"
     release = version("apache-airflow-core")
     if database.exists() and stamp.exists() and stamp.read_text() == release:
         return
     say("Preparing Airflow's database")
-    # A new one is made aside and renamed, so that an interrupted first start leaves no half-made database.
+    # A new database is renamed when it is complete, because the first start can be interrupted.
     target = database if database.exists() else database.with_suffix(".new")
     if target != database:
         target.unlink(missing_ok=True)
@@ -234,17 +234,17 @@ def _deploy(settings: LaptopSettings, say: Callable[[str], None]) -> None:
     say("Deploying the stack")
     command = [str(PYTHON), "-m", "ops.deploy", "--stack", settings.stack, "--endpoint-url", settings.aws_url]
     if settings.source.startswith("s3://"):
-        command += ["--source", settings.source]  # which Airflow's role may then read
+        command += ["--source", settings.source]  # gives Airflow's role access to it
     else:
         command += ["--parameter", "SourceBucket=", "--parameter", "SourcePrefix="]
     _run("deploy", command, aws_environment(settings), settings)
 
 
 def _run(name: str, command: list[str], environment: Mapping[str, str], settings: LaptopSettings) -> None:
-    """Run a command to its end, its output in its log; UserError with the log's last lines when it fails."""
+    """Run a command and write its output to a log. Raises UserError with the log's last lines if it fails."""
     log = settings.logs / f"{name}.log"
     with log.open("wb") as output:
-        done = subprocess.run(
+        completed = subprocess.run(
             command,
             env={**inherited(settings), **environment},
             cwd=ROOT,
@@ -252,36 +252,36 @@ def _run(name: str, command: list[str], environment: Mapping[str, str], settings
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    if done.returncode:
-        raise UserError(f"{name} failed (exit {done.returncode}), from {log}:\n{processes.tail(log)}")
+    if completed.returncode:
+        raise UserError(f"{name} failed (exit {completed.returncode}), from {log}:\n{processes.tail(log)}")
 
 
-def _wait(what: str, names: list[str], healthy: Callable[[], bool], settings: LaptopSettings) -> None:
-    """Poll until healthy; UserError with the logs' last lines when a service ends or time is up."""
+def _wait(title: str, names: list[str], healthy: Callable[[], bool], settings: LaptopSettings) -> None:
+    """Wait until healthy. Raises UserError with the logs' last lines if a service ends, and after a timeout."""
     deadline = time.monotonic() + START_SECONDS
     while not healthy():
         records = processes.recorded(settings.run)
-        dead = [name for name in names if name not in records or not records[name].running()]
-        if dead or time.monotonic() > deadline:
-            logs = [settings.logs / f"{name}.log" for name in dead or names]
-            reason = f"{', '.join(dead)} ended" if dead else f"not healthy after {START_SECONDS} s"
+        ended = [name for name in names if name not in records or not records[name].running()]
+        if ended or time.monotonic() > deadline:
+            logs = [settings.logs / f"{name}.log" for name in ended or names]
+            reason = f"{', '.join(ended)} ended" if ended else f"not healthy after {START_SECONDS} s"
             raise UserError(
-                f"{what} did not start: {reason}\n"
+                f"{title} did not start: {reason}\n"
                 + "\n".join(f"  {log}, its last lines:\n{processes.tail(log)}" for log in logs)
             )
         time.sleep(0.2)
 
 
-def _refuse_taken_ports(services: Iterable[Service], host: str) -> None:
+def _check_ports(services: Iterable[Service], host: str) -> None:
     for service in services:
-        if service.port is not None and _taken(host, service.port):
+        if service.port is not None and _is_in_use(host, service.port):
             raise UserError(
-                f"port {service.port}, for {service.name}, is taken by another program: end that, or choose "
+                f"port {service.port}, for {service.name}, is used by another program: stop it, or choose "
                 f"another port with {service.port_setting}=<number>"
             )
 
 
-def _taken(host: str, port: int) -> bool:
+def _is_in_use(host: str, port: int) -> bool:
     with socket.socket() as probe:
         if probe.connect_ex((host, port)) == 0:
             return True
@@ -296,18 +296,18 @@ def _taken(host: str, port: int) -> bool:
 
 @contextmanager
 def _exclusive(settings: LaptopSettings, say: Callable[[str], None]) -> Iterator[None]:
-    """One `up` or `down` of an environment at a time."""
+    """Allows one `up` or `down` of an environment at a time."""
     with (settings.run / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("Waiting for another command that starts or stops this environment")
+            say("Waiting for another command that starts or stops these services")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def main(arguments: list[str]) -> int:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by SIGTERM, undo as on Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # undo after SIGTERM as after Ctrl-C
     if arguments[:1] == ["airflow"]:
         return local_command.run(lambda: _cli(LaptopSettings.from_environment(), arguments[1:]))
     parser = argparse.ArgumentParser(prog="python -m ops.services", description=__doc__.splitlines()[0])

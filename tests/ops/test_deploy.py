@@ -224,7 +224,7 @@ def test_a_source_is_a_bucket_and_a_prefix(source: str, bucket: str, prefix: str
 
 @pytest.mark.parametrize("source", ["/home/me/data", "include/data", "s3://", "https://bucket.example"])
 def test_a_source_that_no_airflow_on_aws_sees_is_refused(source: str) -> None:
-    with pytest.raises(DeployError, match=f"^SOURCE={re.escape(source)} is no place.*aws s3 sync"):
+    with pytest.raises(DeployError, match=f"^SOURCE={re.escape(source)} is not s3://.*aws s3 sync"):
         deploy.source_parameters(source)
 
 
@@ -237,7 +237,7 @@ def test_the_template_lies_where_cloudformation_finds_it_on_aws() -> None:
 
 @pytest.mark.parametrize("name", ["Smart-Hub", "-hub", "hub-", "h", "a" * 26, "smart_hub"])
 def test_a_name_that_no_bucket_can_bear_is_refused(session: boto3.Session, name: str) -> None:
-    with pytest.raises(DeployError, match=f"^'{name}' is no name for a stack"):
+    with pytest.raises(DeployError, match=f"^'{name}' is not a valid name"):
         deploy.deploy(session, name)
 
 
@@ -282,7 +282,7 @@ def test_the_command_takes_source_and_key_and_shows_without_changing(
 def test_the_command_refuses_a_folder_before_it_asks_aws(capsys: pytest.CaptureFixture[str]) -> None:
     assert deploy.main(["--source", "include/data", "--endpoint-url", "http://127.0.0.1:9"]) == 1
 
-    assert "SOURCE=include/data is no place" in capsys.readouterr().err
+    assert "SOURCE=include/data is not s3://" in capsys.readouterr().err
 
 
 def test_the_command_says_that_nothing_answers(

@@ -89,7 +89,7 @@ def test_all_of_it_goes_every_version_included_and_a_second_time_there_is_nothin
 
     assert account.destroy() == (
         False,
-        [lines[0], "there is nothing: no stack smart-hub-quicksight, smart-hub, smart-hub-bootstrap"],
+        [lines[0], "there is nothing to delete: no stack smart-hub-quicksight, smart-hub, smart-hub-bootstrap"],
     )
 
 
@@ -161,7 +161,7 @@ def test_the_name_is_typed_in(
 
         monkeypatch.setattr("builtins.input", ask)
 
-    for answer, said in (("smart-hubs", "nothing was deleted"), ("", "give --yes (make destroy YES=1)")):
+    for answer, said in (("smart-hubs", "nothing was deleted"), ("", "use --yes (make destroy YES=1)")):
         answering(answer)
         assert destroy.main(options) == 1
         assert said in capsys.readouterr().err

@@ -76,5 +76,5 @@ def test_the_command_needs_nothing_but_python(tmp_path: Path, isolated: list[str
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
-    assert "made POSTGRES_PASSWORD" in done.stdout
+    assert "generated POSTGRES_PASSWORD" in done.stdout
     assert not set(values(tmp_path / ".env").values()) & set(done.stdout.split())  # no key is shown

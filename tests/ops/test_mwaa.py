@@ -106,8 +106,8 @@ def test_the_startup_script_exports_any_value_as_it_is() -> None:
         ),
         ({"SMART_HUB_DATA_BUCKET": "a/b"}, "SMART_HUB_DATA_BUCKET: "),
         ({"SMART_HUB_RETENTION_HOURS": "soon"}, "SMART_HUB_RETENTION_HOURS: expected a number"),
-        ({"SMART_HUB_SOURCE": "/home/me/data"}, "SMART_HUB_SOURCE: MWAA has no folder of yours"),
-        ({"SMART_HUB_INCLUDE": "include"}, "SMART_HUB_INCLUDE: leave it out"),
+        ({"SMART_HUB_SOURCE": "/home/me/data"}, "SMART_HUB_SOURCE: MWAA cannot read your folders"),
+        ({"SMART_HUB_INCLUDE": "include"}, "SMART_HUB_INCLUDE: omit it"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(settings: dict[str, str], message: str) -> None:
@@ -136,7 +136,7 @@ def test_the_command_takes_settings_from_a_file_and_asks_no_stack_for_what_is_gi
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--setting", "RETENTION_HOURS=48"], "'RETENTION_HOURS=48' is no setting: write SMART_HUB_NAME=value"),
+        (["--setting", "RETENTION_HOURS=48"], "'RETENTION_HOURS=48' is not a setting: write SMART_HUB_NAME=value"),
         (["--settings", "no/such/file"], "--settings: no/such/file cannot be read: No such file"),
         (["--role-arn", "smart-hub-airflow"], "--role-arn: expected the ARN of a role, got 'smart-hub-airflow'"),
     ],
@@ -167,7 +167,7 @@ def test_a_build_replaces_an_earlier_one_and_nothing_else(tmp_path: Path) -> Non
         (ours / "dags" / "smart_hub_gone.py").touch()
     mwaa.write(mwaa.build(SETTINGS, CONNECTION), ours)
 
-    with pytest.raises(DeployError, match="others holds something else"):
+    with pytest.raises(DeployError, match="others has other files"):
         mwaa.write({}, others)
 
     assert not (ours / "dags" / "smart_hub_gone.py").exists()
@@ -242,7 +242,7 @@ def test_only_what_has_changed_is_sent_and_what_is_gone_is_removed(bucket: Bucke
         f"upload {place}/dags/include/sql/publish/new.sql",
         f"upload {place}/dags/include/sql/publish/rates.sql",
         f"remove {place}/dags/include/sql/publish/mappings.sql",
-        f"{len(bucket.built()) - 3} of {len(bucket.built())} files were there",
+        f"{len(bucket.built()) - 3} of {len(bucket.built())} files are unchanged",
     ]
     assert bucket.contents() == bucket.built()
     assert before.items() - after.items() == {("startup.sh", before["startup.sh"])}
@@ -260,7 +260,7 @@ def test_a_dry_run_says_all_and_does_nothing(bucket: Bucket) -> None:
         f"would upload s3://{bucket.name}/startup.sh",
         f"would remove s3://{bucket.name}/dags/smart_hub_roll_back.py",
     ]
-    assert versions["startup.sh"] == "(the one uploaded)"
+    assert versions["startup.sh"] == "(the uploaded one)"
     assert bucket.contents() == before
 
 
@@ -271,7 +271,7 @@ def test_what_others_put_is_neither_replaced_nor_removed(bucket: Bucket) -> None
         bucket.put(key)
     before = bucket.contents()
 
-    with pytest.raises(DeployError, match=rf"^of others: s3://{bucket.name}/requirements\.txt\. Merge"):
+    with pytest.raises(DeployError, match=rf"^not uploaded by sync: s3://{bucket.name}/requirements\.txt\. Merge"):
         bucket.sync()
     assert bucket.contents() == before
 
@@ -293,7 +293,7 @@ def test_in_a_folder_of_its_own_it_leaves_the_other_dags_alone(bucket: Bucket) -
 def test_a_bucket_without_versions_is_refused(aws: LocalAws, bucket: Bucket) -> None:
     aws.client("s3").create_bucket(Bucket="without-versions")
 
-    with pytest.raises(DeployError, match=r"^bucket without-versions keeps no versions, .*put-bucket-versioning"):
+    with pytest.raises(DeployError, match=r"^bucket without-versions has no versioning, .*put-bucket-versioning"):
         mwaa.sync(bucket.s3, "without-versions", bucket.folder)
 
 

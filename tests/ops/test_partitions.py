@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from localaws.testing import LocalAws
-from ops.partitions import describe_as_declared
+from ops.partitions import update_partitions
 
 PARQUET = {"SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"}
 
@@ -37,7 +37,7 @@ def test_partitions_get_the_columns_of_their_table_and_keep_their_place(glue: An
 
     # when the partitions are updated twice
     for _ in range(2):
-        describe_as_declared(glue, "hub", reported.append)
+        update_partitions(glue, "hub", reported.append)
 
     # expect all to have the new column and their old locations, and no changes the second time
     pages = glue.get_paginator("get_partitions").paginate(DatabaseName="hub", TableName="usage_cost")

@@ -106,14 +106,14 @@ def test_an_interrupted_installation_is_begun_anew(central: Path, tmp_path: Path
 
 def test_another_file_than_the_pinned_one_is_refused_and_nothing_installed(central: Path, tmp_path: Path) -> None:
     (central / HIVE.name).write_bytes(packed(HIVE, {f"{HIVE.member}hive.jar": "evil"}))
-    with pytest.raises(UserError, match=f"{HIVE.name} is not the file that was pinned"):
+    with pytest.raises(UserError, match=f"{HIVE.name} is not the pinned file"):
         trino.install(tmp_path / "trino", quiet)
     assert not list(tmp_path.glob("trino")) + list(tmp_path.glob("trino.part"))
 
 
 def test_a_failed_download_shows_mavens_own_words(central: Path, tmp_path: Path) -> None:
     (central / SERVER.name).unlink()
-    with pytest.raises(UserError, match=r"(?s)Maven could not get .*Could not find artifact trino-server-core"):
+    with pytest.raises(UserError, match=r"(?s)Maven could not download .*Could not find artifact trino-server-core"):
         trino.install(tmp_path / "trino", quiet)
 
 

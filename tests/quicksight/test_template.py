@@ -13,7 +13,7 @@ from smart_hub.core.settings import Settings
 from tests.quicksight.definition import OWNER, READER, RULES, TEMPLATE, calls, data_sets, faults, nodes, resources
 
 # The template as it is deployed.
-TEXT = quicksight.written_out(TEMPLATE.read_text())
+TEXT = quicksight.without_aliases(TEMPLATE.read_text())
 EVERYTHING = {"ReaderPrincipal": READER, "RulesDataSetArn": RULES, "AirflowRoleName": "mwaa"}
 PAGE = Path(__file__).resolve().parents[2] / "plugins" / "smart_hub" / "page" / "assets" / "page.css"
 
