@@ -17,11 +17,10 @@ Each run turns the raw readings of one local day into the day's partition of the
 | 7 clean up | deletes intermediate tables and objects, query results, and superseded versions |
 
 The run of a day starts at 12:00 UTC on the next day, when the day is over everywhere. To run another day, trigger the
-DAG with the parameter **usage_date**; to run a range of days:
+DAG with the parameter **usage_date**; to run a range of days, again if they have succeeded before:
 
-    airflow backfill create --dag-id smart_hub_usage --from-date 2019-12-21 --to-date 2019-12-22
-
-(with `--reprocess-behavior completed`, to run days again that have succeeded).
+    airflow backfill create --dag-id smart_hub_usage --from-date 2019-12-21 --to-date 2019-12-22 \\
+        --reprocess-behavior completed
 
 Any day can run again at any time, in parallel with others: readers see either its old or its new version. If a run
 fails, clear the failed task, or start another run.
