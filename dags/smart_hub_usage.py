@@ -22,8 +22,7 @@ DAG with the parameter **usage_date**; to run a range of days, again if they hav
     airflow backfill create --dag-id smart_hub_usage --from-date 2019-12-21 --to-date 2019-12-22 \\
         --reprocess-behavior completed
 
-Any day can run again at any time, in parallel with others: readers see either its old or its new version. If a run
-fails, clear the failed task, or start another run.
+Readers see either a day's old or its new version. If a run fails, clear the failed task, or start another run.
 """
 
 from datetime import timedelta
