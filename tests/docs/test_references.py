@@ -2,7 +2,7 @@
 
 import re
 
-from smart_hub.core.settings import REMOVED, RENAMED, SETTINGS
+from smart_hub.core.settings import RENAMED, SETTINGS
 from tests.conftest import LAYERS
 from tests.docs.pages import FOLDERS, PAGES, ROOT, SHOWN, anchors, blocks, pages, prose, spans
 
@@ -53,7 +53,7 @@ def test_every_module_that_a_page_starts_exists(page: str) -> None:
 def test_every_setting_that_a_page_names_exists(page: str) -> None:
     named = set(re.findall(r"(?<![A-Z_])SMART_HUB_[A-Z_]*[A-Z]", PAGES[page]))
 
-    assert named <= {*SETTINGS, *RENAMED, *REMOVED, "SMART_HUB_LOCAL", *NO_SETTINGS}
+    assert named <= {*SETTINGS, *RENAMED, "SMART_HUB_LOCAL", *NO_SETTINGS}
 
 
 @pages

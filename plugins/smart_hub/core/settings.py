@@ -19,11 +19,12 @@ PREFIX = "SMART_HUB_"
 RENAMED = {
     "SMART_HUB_KEEP_HOURS": "SMART_HUB_RETENTION_HOURS",
     "SMART_HUB_LEAST_COVERAGE": "SMART_HUB_MIN_COVERAGE",
+    "SMART_HUB_MOST_REJECTED": "SMART_HUB_MAX_REJECT_RATIO",
 }
-# Names of version 1.0 that nothing with the same meaning replaces.
-REMOVED = {
-    "SMART_HUB_MOST_REJECTED": "no longer exists. It limited the share of rejected lines; the audit now limits the"
-    " share of hubs with mostly rejected values, by SMART_HUB_MAX_REJECT_RATIO. Remove it (docs/upgrade.md)"
+# Renamed settings whose meaning has changed.
+NEW_MEANINGS = {
+    "SMART_HUB_MOST_REJECTED": ", which limits the share of hubs with mostly rejected values, not the share of rejected"
+    " lines (docs/upgrade.md)"
 }
 # As in bootstrap.yaml: the longest name of a bucket has to fit into 63 characters.
 STACK_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,23}[a-z0-9]")
@@ -196,7 +197,8 @@ class Settings:
         conflicts, deprecations = [], []
         for old, new in RENAMED.items():
             if text := environ.get(old):
-                deprecations.append(f"{old} is now called {new}; version 3.0 will not accept the old name")
+                meaning = NEW_MEANINGS.get(old, "")
+                deprecations.append(f"{old} is now called {new}{meaning}; version 3.0 will not accept the old name")
                 if given.setdefault(new, (text, f" from {old}"))[0] != text:
                     conflicts.append(Problem(old, f"is the old name of {new}, which has another value: remove it", new))
         for message in deprecations:
@@ -267,8 +269,8 @@ SETTINGS: dict[str, Setting] = {
 
 def _unknown(environ: Mapping[str, str]) -> list[Problem]:
     """A problem for each variable with the prefix that is not a setting, for example because it is misspelled."""
-    known = {*SETTINGS, *RENAMED, *REMOVED, _LAPTOP}
-    problems = [Problem(name, message) for name, message in REMOVED.items() if environ.get(name)]
+    known = {*SETTINGS, *RENAMED, _LAPTOP}
+    problems = []
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known and not _KUBERNETES_PATTERN.fullmatch(name):
             (closest,) = difflib.get_close_matches(name, SETTINGS, 1, cutoff=0)

@@ -218,7 +218,9 @@ def test_every_name_of_version_1_works(dags: Path) -> None:
 def test_an_old_name_works_with_a_warning_that_has_the_new_one(dags: Path, old: str, new: str) -> None:
     with pytest.warns(FutureWarning) as warned:
         settings = Settings.from_environment(dags, {**REQUIRED, old: "1"})
-    assert settings.deprecations == (f"{old} is now called {new}; version 3.0 will not accept the old name",)
+    (message,) = settings.deprecations
+    assert message.startswith(f"{old} is now called {new}")
+    assert message.endswith("; version 3.0 will not accept the old name")
     assert [str(warning.message) for warning in warned] == [*settings.deprecations]
     assert Settings.from_environment(dags, {**REQUIRED, old: ""}).deprecations == ()
 
@@ -248,13 +250,12 @@ def test_an_invalid_value_of_an_old_name_is_reported_with_both(dags: Path) -> No
     )
 
 
-def test_a_setting_with_another_meaning_today_is_not_reinterpreted(dags: Path) -> None:
-    settings = Settings.from_environment(dags, {**REQUIRED, "SMART_HUB_MOST_REJECTED": "0.05"})
-    assert settings.max_reject_ratio == "0.5"
-    (problem,) = settings.problems
-    assert problem.setting == "SMART_HUB_MOST_REJECTED"
-    assert "limited the share of rejected lines; the audit now limits the share of hubs" in problem.message
-    assert Settings.from_environment(dags, {**REQUIRED, "SMART_HUB_MOST_REJECTED": ""}).problems == ()
+def test_a_setting_with_another_meaning_today_is_said_to_have_one(dags: Path) -> None:
+    with pytest.warns(
+        FutureWarning, match="share of hubs with mostly rejected values, not"
+    ):
+        settings = Settings.from_environment(dags, {**REQUIRED, "SMART_HUB_MOST_REJECTED": "0.05"})
+    assert (settings.max_reject_ratio, settings.problems) == ("0.05", ())
 
 
 def test_the_template_accepts_the_same_names_of_stacks() -> None:

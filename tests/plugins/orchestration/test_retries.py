@@ -10,7 +10,6 @@ from airflow.sdk import RetryAction
 from airflow.sdk.exceptions import AirflowException
 
 from smart_hub.orchestration.retries import FunctionRetryPolicy, JobRetryPolicy
-from tests.glue.conftest import load
 
 
 def failure(payload: Any) -> ValueError:
@@ -65,9 +64,3 @@ def test_invalid_rates_are_not_retried(message: str, action: RetryAction) -> Non
     failed = AirflowException(f"Exiting Job jr_1 Run State: FAILED: {message}")
 
     assert JobRetryPolicy().evaluate(failed, 1, 3).action == action
-
-
-def test_the_job_defines_the_error_of_the_policy() -> None:
-    script = load(Path(__file__).parents[3] / "include" / "glue" / "rates_xml_to_parquet.py")
-
-    assert script.RatesError.__name__ == "RatesError"
