@@ -1,4 +1,4 @@
-"""What a deployment makes: tables, crawlers, functions, the job, as the bare base of the local AWS has them."""
+"""What a deployment makes: tables, crawlers, functions, the job, on the local AWS."""
 
 import base64
 import hashlib

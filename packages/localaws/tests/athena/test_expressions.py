@@ -375,6 +375,7 @@ def test_an_error_of_trino_is_the_same_here(sql: str, message: str) -> None:
         "CAST(1 AS boolean)",
         "CAST(1e0 AS varchar)",
         "CASE x WHEN x THEN 1 END FROM (SELECT 1 AS x)",
+        "CASE coalesce(NULL, x) WHEN x THEN 1 END FROM (SELECT 1 AS x)",
         "CAST(12345678901234567.5 AS double)",
         "TIMESTAMP '2020-01-01 00:00:00.1234'",
         "from_unixtime(0, 'UTC')",

@@ -265,7 +265,10 @@ class Expressions(Aggregates, Lambdas, Tries):
                 tests.append(self.boolean(branch.this, scope, "CASE WHEN clause"))
             else:
                 value = self.expression(branch.this, scope)
-                if value.sql == operand.sql and value.literal is None:  # here, NULL equals NULL in Trino
+                # Trino simplifies both; if they become the same expression, NULL equals NULL there.
+                if (value.sql == operand.sql and value.literal is None) or _column_names(node.this) & _column_names(
+                    branch.this
+                ):
                     raise not_supported(shown(node))
                 tests.append(value)
             results.append(self.expression(branch.args["true"], scope))
@@ -313,6 +316,10 @@ class Expressions(Aggregates, Lambdas, Tries):
             raise QueryError("MISSING_OVER", f"Window function system.builtin.{name} requires an OVER clause")
         value = functions.scalar(name, [self.expression(one, scope) for one in node.expressions])
         return settled(value, node, scope)
+
+
+def _column_names(node: exp.Expr) -> set[str]:
+    return {name_of(column.this) for column in node.find_all(exp.Column)}
 
 
 def _as_one_type(values: Sequence[Value], what: str) -> list[Value]:
