@@ -279,12 +279,6 @@ def test_the_command_takes_source_and_key_and_shows_without_changing(
     assert everything(deployed) == before
 
 
-def test_the_command_refuses_a_folder_before_it_asks_aws(capsys: pytest.CaptureFixture[str]) -> None:
-    assert deploy.main(["--source", "include/data", "--endpoint-url", "http://127.0.0.1:9"]) == 1
-
-    assert "SOURCE=include/data is not s3://" in capsys.readouterr().err
-
-
 def test_the_command_says_that_nothing_answers(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -314,11 +308,3 @@ def test_the_command_asks_for_missing_credentials(
     assert deploy.main(["--endpoint-url", endpoint]) == 1
 
     assert "AWS_ACCESS_KEY_ID" in capsys.readouterr().err
-
-
-def test_the_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match=r"^0$"):
-        deploy.main(["--help"])
-
-    printed = capsys.readouterr().out
-    assert all(option in printed for option in ("--stack", "--region", "--endpoint-url", "--parameter"))

@@ -50,7 +50,3 @@ def test_without_an_answer_nothing_is_healthy(capsys: pytest.CaptureFixture[str]
     # given a port on which nobody listens: the one of "discard"
     assert not healthy("scheduler", "http://127.0.0.1:9", seconds=1)
     assert "no response" in capsys.readouterr().err
-
-
-def test_a_report_that_is_none_is_no_heartbeat(airflow: str) -> None:
-    assert not healthy("scheduler", f"{airflow}/another")

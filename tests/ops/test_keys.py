@@ -47,15 +47,6 @@ def test_what_is_there_stays_and_what_is_missing_is_added(tmp_path: Path) -> Non
     assert all(values(file)[name] for name in made)
 
 
-def test_a_second_time_nothing_changes(tmp_path: Path) -> None:
-    file = tmp_path / ".env"
-    keys.complete(file, EXAMPLE)
-    before = file.read_text()
-
-    assert keys.complete(file, EXAMPLE) == []
-    assert file.read_text() == before
-
-
 def test_keys_are_random_and_fit_for_what_they_are_for() -> None:
     first, second = keys.compose(), keys.compose()
 

@@ -344,11 +344,3 @@ def test_the_command_prints_what_the_environment_is_told(
         "aws mwaa update-environment --name mine --region us-east-1 \\\n  --plugins-s3-path plugins.zip" in printed.out
     )
     assert f"--startup-script-s3-path startup.sh --startup-script-s3-object-version {version}\n" in printed.out
-
-
-@pytest.mark.parametrize("command", ["build", "sync"])
-def test_the_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match=r"^0$"):
-        mwaa.main([command, "--help"])
-
-    assert "--endpoint-url" in capsys.readouterr().out

@@ -207,14 +207,6 @@ def test_a_deletion_that_fails_names_the_resource(aws: Aws) -> None:
         quicksight.delete_dashboard(aws)  # type: ignore[arg-type]
 
 
-def test_the_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match=r"^0$"):
-        quicksight.main(["--help"])
-
-    printed = capsys.readouterr().out
-    assert all(option in printed for option in ("--stack", "--region", "--parameter", "--delete", "--print"))
-
-
 def test_the_command_prints_what_cloudformation_gets(capsys: pytest.CaptureFixture[str]) -> None:
     assert quicksight.main(["--print"]) == 0
 
