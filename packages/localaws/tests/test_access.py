@@ -1,5 +1,6 @@
 """IAM is enforced, with AWS's messages. Each right that a request needs is removed in turn."""
 
+import contextlib
 import json
 import time
 from collections.abc import Mapping
@@ -146,6 +147,40 @@ def test_only_the_root_user_may_call_actions_whose_rights_are_unknown(athena: At
     with pytest.raises(ClientError, match="does not know the rights that glue:CreateDatabase needs"):
         glue.create_database(DatabaseInput={"Name": "unknown"})
     athena.glue.create_database(DatabaseInput={"Name": "unknown"})
+
+
+@pytest.mark.parametrize(
+    ("principal", "allowed"),
+    [
+        ("arn:aws:iam::000000000000:role/teams/caller", True),
+        ("arn:aws:iam::000000000000:role/caller", False),
+        ("arn:aws:sts::000000000000:assumed-role/caller/*", False),
+    ],
+)
+def test_the_principal_of_a_session_is_its_role(athena: AthenaClient, principal: str, allowed: bool) -> None:
+    # given a session of a role with a path, and another role that trusts a principal by a condition
+    iam, sts = athena.aws.client("iam"), athena.aws.client("sts")
+    trust = {"Effect": "Allow", "Principal": {"AWS": "000000000000"}, "Action": "sts:AssumeRole"}
+    with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_role(Path="/teams/", RoleName="caller", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}
+    iam.put_role_policy(RoleName="caller", PolicyName="p", PolicyDocument=json.dumps({"Statement": [statement]}))
+    keys = sts.assume_role(RoleArn="arn:aws:iam::000000000000:role/teams/caller", RoleSessionName="test")["Credentials"]
+    session = boto3.session.Session(
+        keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=REGION
+    )
+    condition = {"ArnLike": {"aws:PrincipalArn": principal}}
+    name = f"trusts-{principal.rpartition(':')[2].replace('/', '-').replace('*', 'any')}"
+    document = json.dumps({"Statement": [{**trust, "Condition": condition}]})
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+
+    # when the session assumes the other role, expect the ARN of its role to be compared
+    client = session.client("sts", endpoint_url=athena.aws.endpoint)
+    if allowed:
+        assert client.assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    else:
+        with pytest.raises(ClientError, match="is not authorized to perform: sts:AssumeRole"):
+            client.assume_role(RoleArn=role, RoleSessionName="test")
 
 
 def test_a_wrong_signature_is_refused(athena: AthenaClient) -> None:

@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 from ministack.core import iam_evaluator
 from ministack.core.iam_actions import identity_denial_message
 from ministack.core.responses import set_request_account_id, set_request_region
+from ministack.services import iam
 from ministack.services.sts import register_session
 
 from localaws.asgi import Message
@@ -82,6 +83,26 @@ _GLUE: dict[str, Callable[[Body], list[str]]] = {
 }
 _OF_WORKGROUP = {"GetWorkGroup", "ListQueryExecutions", "StartQueryExecution"}
 _OF_QUERY = {"GetQueryExecution", "GetQueryResults", "GetQueryRuntimeStatistics", "StopQueryExecution"}
+
+
+def register() -> None:
+    """Correct ministack's ``aws:PrincipalArn``: it is the ARN of a session's role, not that of the session.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
+    """
+    iam_evaluator._resolve_condition_key = _condition_key
+
+
+_ministacks_condition_key = iam_evaluator._resolve_condition_key
+
+
+def _condition_key(key: str, context: iam_evaluator.EvalContext) -> Any:
+    session = context.principal_arn
+    if key.lower() != "aws:principalarn" or ":assumed-role/" not in session:
+        return _ministacks_condition_key(key, context)
+    name, account = session.split("/")[1], session.split(":")[4]
+    role = iam._roles.get_scoped(account, None, name)  # its ARN has a path, which that of a session does not
+    return role["Arn"] if role else f"arn:aws:iam::{account}:role/{name}"
 
 
 class Access:

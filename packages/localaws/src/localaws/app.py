@@ -230,6 +230,7 @@ def create_app(endpoint: str, state: Path, trino_url: str | None = None, query_m
 
     `trino_url` is the Trino that runs the queries; without it DuckDB runs them, each with `query_memory` bytes.
     """
+    access.register()
     cloudformation.register()
     clients = AwsClients(endpoint)
     records = Records(state / "records.sqlite")
