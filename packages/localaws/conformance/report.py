@@ -148,5 +148,5 @@ def _why(answer: Answer | None) -> str:
     if answer is not None and answer.code not in ("", "NOT_SUPPORTED"):
         return f"`{answer.code}`"  # the message can name a temporary file
     text = " ".join(str(answer).split()).removeprefix("NOT_SUPPORTED: ")
-    text = text.partition(" is not covered by the local DuckDB engine")[0]
+    text = text.partition(" is not covered by the local ")[0]
     return text.replace("|", "\\|").replace("<", "&lt;")[:_MAX_LENGTH]

@@ -436,7 +436,71 @@ def test_partitions_are_added_moved_and_dropped_by_hive_ddl(athena: AthenaClient
     assert name in athena.lines("SHOW TABLES")
     assert athena.lines(f"SHOW COLUMNS IN {name}") == ["line", "dt"]
     assert athena.database in athena.lines("SHOW DATABASES")
-    assert "not covered" in athena.failure(f"MSCK REPAIR TABLE {name}")
     athena.run(f"DROP TABLE IF EXISTS {name}")
     athena.run(f"DROP TABLE IF EXISTS {name}")
     assert "Table not found" in athena.failure(f"DROP TABLE {name}")
+
+
+def test_partition_values_are_strings_or_numbers_in_any_order(athena: AthenaClient, name: str) -> None:
+    # given a table with three keys
+    athena.table(name, TEXT, "line string", "year int, n bigint, country string")
+    athena.put("moved/file", "moved\n")
+
+    # when a partition is added, moved and found again, with its keys in another order
+    athena.run(f"ALTER TABLE {name} ADD PARTITION (country = 'a,b', Year=2019, n = -2)")
+    place = f"s3://{athena.bucket}/moved/"
+    athena.run(f"ALTER TABLE {name} PARTITION (n='-2', country='a,b', year='2019') SET LOCATION '{place}'")
+
+    # expect one partition, with its values in the order of the keys
+    assert athena.lines(f"SHOW PARTITIONS {name}") == ["year=2019/n=-2/country=a,b"]
+    assert athena.rows(f"SELECT * FROM {name}") == [("moved", "2019", "-2", "a,b")]
+    athena.run(f"ALTER TABLE {name} DROP PARTITION (n=-2, country='a,b', year=2019)")
+    assert athena.lines(f"SHOW PARTITIONS {name}") == []
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "k = 'a'",  # DROP PARTITION of a part of the keys drops several partitions
+        "k = 'a', n = 1, other = 'b'",
+        "k = 'a', n = 1, n = 2",
+        "k = 'a', n = 1,",
+        "k = 'a', n > 1",
+        "k = 'a', n = one",
+        "k = 'it\\'s', n = 1",
+        "k = DATE '2019-12-21', n = 1",
+        "",
+    ],
+)
+@pytest.mark.parametrize(
+    "change", ["ADD PARTITION ({})", "DROP PARTITION ({})", "PARTITION ({}) SET LOCATION 's3://b/'"]
+)
+def test_other_partition_specifications_are_not_supported(
+    athena: AthenaClient, name: str, spec: str, change: str
+) -> None:
+    athena.table(name, TEXT, "line string", "k string, n int")
+
+    reason = athena.failure(f"ALTER TABLE {name} {change.format(spec)}")
+
+    assert reason == (
+        f"NOT_SUPPORTED: PARTITION ({spec}) of a table with the partition keys k, n is not covered by the local AWS,"
+        " with either engine; use Glue's API or CloudFormation instead"
+    )
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "MSCK REPAIR TABLE t",
+        "CREATE EXTERNAL TABLE t (a int) LOCATION 's3://b/'",
+        "CREATE DATABASE d",
+        "DROP DATABASE d",
+        "SHOW CREATE TABLE t",
+        "ALTER TABLE t ADD COLUMNS (a int)",
+    ],
+)
+def test_other_ddl_names_its_replacement(athena: AthenaClient, sql: str) -> None:
+    assert athena.failure(sql) == (
+        f"NOT_SUPPORTED: the statement {sql!r} is not covered by the local AWS, with either engine; use Glue's API or"
+        " CloudFormation instead"
+    )

@@ -11,7 +11,7 @@ from typing import Any
 
 from localaws.athena.catalog import Catalog, Column, Table
 from localaws.athena.engine import Outcome
-from localaws.athena.errors import QueryError, not_supported
+from localaws.athena.errors import QueryError, ddl_not_supported
 from localaws.athena.types import VARCHAR
 
 _NAME = r"`?(?P<{0}>[A-Za-z_][\w]*)`?"
@@ -19,7 +19,8 @@ _TABLE = rf"(?:{_NAME.format('database')}\.)?{_NAME.format('table')}"
 _SPEC = r"PARTITION\s*\((?P<spec>[^()]*)\)"
 _LOCATION = r"'(?P<location>s3://[^']+)'"
 _COMMENTS = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
-_SPEC_ITEM = re.compile(r"\s*`?(\w+)`?\s*=\s*'([^']*)'\s*(?:,|$)")
+_KEY_VALUE = r"\s*`?(\w+)`?\s*=\s*('[^'\\]*'|-?\d+(?:\.\d+)?)\s*"
+_KEY_VALUES = re.compile(rf"{_KEY_VALUE}(?:,{_KEY_VALUE})*")
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,12 @@ def find(sql: str, database: str, glue: Any) -> Ddl | None:
     for pattern, action in _STATEMENTS:
         match = re.fullmatch(pattern, text, re.IGNORECASE | re.DOTALL)
         if match:
-            return Ddl(action, Catalog(glue), database, {k: v for k, v in match.groupdict().items() if v})
+            return Ddl(action, Catalog(glue), database, {k: v for k, v in match.groupdict().items() if v is not None})
     word = text.split(None, 1)[0].upper() if text else ""
     if word in ("ALTER", "DROP", "SHOW", "DESCRIBE", "DESC", "MSCK") or re.match(
         r"CREATE\s+(EXTERNAL|DATABASE|SCHEMA)", text, re.IGNORECASE
     ):
-        raise not_supported(f"the statement {text.splitlines()[0][:80]!r}")
+        raise ddl_not_supported(f"the statement {text.splitlines()[0][:80]!r}")
     return None
 
 
@@ -65,20 +66,22 @@ def _table(catalog: Catalog, database: str, parts: dict[str, str]) -> Table:
 
 
 def _values(table: Table, spec: str) -> list[str]:
-    """The partition's values in the order of the table's keys."""
-    values = {name.lower(): value for name, value in _SPEC_ITEM.findall(spec)}
-    if list(values) != [key.name for key in table.keys] or _SPEC_ITEM.sub("", spec).strip():
-        raise QueryError(
-            "FAILED",
-            f"SemanticException [Error 10006]: Partition not found or not fully given: ({spec.strip()})",
-        )
+    """The partition's values in the order of the table's keys; `spec` has them in any order.
+
+    Raises QueryError unless each key has one value, a string or a number.
+    """
+    named = [(key.lower(), value.strip("'")) for key, value in re.findall(rf"{_KEY_VALUE}(?:,|$)", spec)]
+    keys = [key.name for key in table.keys]
+    if not _KEY_VALUES.fullmatch(spec) or sorted(key for key, _ in named) != sorted(keys):
+        raise ddl_not_supported(f"PARTITION ({spec.strip()}) of a table with the partition keys {', '.join(keys)}")
+    values = dict(named)
     for key in table.keys:
         if key.type.name == "date":
             try:
                 date.fromisoformat(values[key.name])
             except ValueError:
                 raise QueryError("FAILED", f"SemanticException: not a date: {key.name}='{values[key.name]}'") from None
-    return list(values.values())
+    return [values[key] for key in keys]
 
 
 def _add_partition(catalog: Catalog, database: str, parts: dict[str, str]) -> Outcome:

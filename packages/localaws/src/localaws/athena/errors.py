@@ -31,3 +31,9 @@ def not_supported(what: str) -> QueryError:
     """The error for a construct that the DuckDB engine is not known to execute as Athena does."""
     message = f"{what} is not covered by the local DuckDB engine; run it with the Trino engine"
     return QueryError("NOT_SUPPORTED", message)
+
+
+def ddl_not_supported(what: str) -> QueryError:
+    """The error for Hive's DDL that the local AWS does not cover; no engine executes it."""
+    remedy = "use Glue's API or CloudFormation instead"
+    return QueryError("NOT_SUPPORTED", f"{what} is not covered by the local AWS, with either engine; {remedy}")

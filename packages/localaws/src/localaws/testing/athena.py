@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 
+from localaws.testing.columns import parse_columns
 from localaws.testing.server import Endpoint
 
 PARQUET = {
@@ -157,5 +158,4 @@ class AthenaClient:
 
 
 def _columns(text: str) -> list[dict[str, str]]:
-    words = [one.split(" ") for one in text.split(", ") if one]
-    return [{"Name": name, "Type": type_} for name, type_ in words]
+    return [{"Name": name, "Type": type_} for name, type_ in parse_columns(text)]

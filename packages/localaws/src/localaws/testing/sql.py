@@ -22,6 +22,7 @@ from localaws.athena.duck.engine import as_query_error, as_text
 from localaws.athena.duck.syntax import parse
 from localaws.athena.errors import QueryError
 from localaws.athena.types import from_hive
+from localaws.testing.columns import parse_columns
 
 __all__ = ["FakeSource", "QueryError", "Rows", "functions_called", "hive_ddl", "query", "rows", "table"]
 
@@ -34,8 +35,7 @@ def table(name: str, columns: str, keys: str = "", view: str | None = None, view
 
 
 def _columns(text: str) -> tuple[Column, ...]:
-    words = [one.split(" ", 1) for one in re.split(r", (?=\w+ )", text) if one]
-    return tuple(Column(name, from_hive(type_)) for name, type_ in words)
+    return tuple(Column(name, from_hive(type_)) for name, type_ in parse_columns(text))
 
 
 @dataclass
