@@ -104,10 +104,52 @@ def test_a_failed_query_has_no_results(athena: AthenaClient) -> None:
         (" ", "Query string cannot be empty"),
         ("SELECT 1; SELECT 2", "Only one sql statement is allowed. Got: SELECT 1; SELECT 2"),
         ("SELECT 1;; DROP TABLE t;", "Only one sql statement is allowed."),
+        (
+            f"SELECT '{'ü' * 131_072}'",
+            "1 validation error detected: Value at 'queryString' failed to satisfy constraint: Member must have length"
+            " less than or equal to 262144",
+        ),
     ],
 )
 def test_an_invalid_request_is_refused(athena: AthenaClient, sql: str, message: str) -> None:
     assert refused(athena.start, sql=sql).startswith(message)
+
+
+def test_a_query_of_262144_bytes_is_run(athena: AthenaClient) -> None:
+    head = "SELECT 1 AS n --"
+
+    assert athena.rows(head + "x" * (262_144 - len(head))) == [("1",)]
+
+
+def test_a_page_has_a_maximum_size(athena: AthenaClient) -> None:
+    execution_id = athena.run("SELECT 1")["QueryExecutionId"]
+
+    assert "maximum allowed length 1000" in refused(
+        athena.api.get_query_results, QueryExecutionId=execution_id, MaxResults=1001
+    )
+    assert "'maxResults' failed to satisfy constraint: Member must have value less than or equal to 50" in refused(
+        athena.api.list_query_executions, MaxResults=51
+    )
+    assert len(athena.api.list_query_executions(MaxResults=1)["QueryExecutionIds"]) == 1
+
+
+@pytest.mark.parametrize("sql", ["SELECT nosuch", "SHOW COLUMNS IN nosuch", "MSCK REPAIR TABLE nosuch"])
+def test_an_error_in_a_statement_is_the_users(athena: AthenaClient, sql: str) -> None:
+    assert athena.wait(athena.start(sql))["Status"]["AthenaError"]["ErrorCategory"] == 2
+
+
+def test_only_the_default_catalog_is_supported(athena: AthenaClient) -> None:
+    def state(catalog: str) -> dict[str, Any]:
+        context = {"Catalog": catalog, "Database": athena.database}
+        output = {"OutputLocation": f"s3://{athena.bucket}/results/"}
+        started = athena.api.start_query_execution(
+            QueryString="SELECT 1", QueryExecutionContext=context, ResultConfiguration=output
+        )
+        return dict(athena.wait(started["QueryExecutionId"])["Status"])
+
+    assert state("AwsDataCatalog")["State"] == "SUCCEEDED"
+    assert state("awsdatacatalog")["State"] == "SUCCEEDED"
+    assert state("nosuch")["StateChangeReason"] == "NOT_SUPPORTED: the catalog nosuch is not covered by the local AWS"
 
 
 @pytest.mark.parametrize("sql", ["SELECT 'a;b' AS c;", "-- first; second\nSELECT 'a;b' AS c -- third; \n ; "])
@@ -205,6 +247,25 @@ def test_an_enforced_workgroup_refuses_a_location_of_its_own_for_a_table(athena:
     assert athena.keys("placed/") == []
 
 
+def test_a_table_without_a_query_is_refused_in_an_enforced_workgroup(athena: AthenaClient, workgroup: Any) -> None:
+    sql = "CREATE TABLE empty (n integer) WITH (external_location = 's3://b/empty/')"
+
+    status = athena.wait(athena.start(sql, WorkGroup=workgroup("empty", EnforceWorkGroupConfiguration=True)))["Status"]
+
+    assert status["State"] == "FAILED"
+    assert "ValueError" not in status["StateChangeReason"]
+
+
+def test_a_disabled_workgroup_runs_no_queries(athena: AthenaClient, workgroup: Any) -> None:
+    name = workgroup("closed")
+    athena.api.update_work_group(WorkGroup=name, State="DISABLED")
+
+    assert refused(athena.start, sql="SELECT 1", WorkGroup=name) == "WorkGroup closed is disabled."
+
+    athena.api.update_work_group(WorkGroup=name, State="ENABLED")
+    assert athena.run("SELECT 1", WorkGroup=name)
+
+
 def test_a_query_that_would_scan_more_than_its_workgroup_allows_is_cancelled(
     athena: AthenaClient, workgroup: Any
 ) -> None:
@@ -266,4 +327,5 @@ def test_a_defect_fails_the_query_and_its_traceback_is_logged(
     # expect the error in the query's reason, and the traceback in the log
     status = service.handle("GetQueryExecution", started, caller)["QueryExecution"]["Status"]
     assert (status["State"], status["StateChangeReason"]) == ("FAILED", "GENERIC_INTERNAL_ERROR: ValueError: defect")
+    assert status["AthenaError"]["ErrorCategory"] == 1
     assert 'raise ValueError("defect")' in caplog.text

@@ -28,8 +28,13 @@ from localaws.service import AwsClients, Caller, Service, ServiceError
 log = logging.getLogger("localaws.athena")
 
 _KIND = "query_execution"
+_CATALOG = "awsdatacatalog"
 _CONCURRENT_QUERIES = 8
-_MAX_RESULTS = 1000
+_MAX_QUERY_BYTES = 262_144
+_MAX_ROWS = 1000  # of a page of GetQueryResults
+_MAX_EXECUTIONS = 50  # of a page of ListQueryExecutions
+_SYSTEM, _USER = 1, 2  # the ErrorCategory of AthenaError
+_VALIDATION_ERROR = "1 validation error detected: Value at '{}' failed to satisfy constraint: Member must have {}"
 
 
 @dataclass
@@ -124,6 +129,9 @@ class Athena(Service):
         sql = body.get("QueryString", "")
         if not sql.strip():
             raise _invalid("Query string cannot be empty")
+        if len(sql.encode()) > _MAX_QUERY_BYTES:
+            limit = f"length less than or equal to {_MAX_QUERY_BYTES}"
+            raise _invalid(_VALIDATION_ERROR.format("queryString", limit))
         if _several_statements(sql):
             raise _invalid(f"Only one sql statement is allowed. Got: {sql}")
         workgroup = body.get("WorkGroup", "primary")
@@ -156,6 +164,8 @@ class Athena(Service):
             answer = self.clients.client("athena").get_work_group(WorkGroup=workgroup)
         except ClientError as error:
             raise _invalid(f"WorkGroup {workgroup} is not found.") from error
+        if answer["WorkGroup"].get("State") == "DISABLED":
+            raise _invalid(f"WorkGroup {workgroup} is disabled.")
         configuration: dict[str, Any] = answer["WorkGroup"].get("Configuration", {})
         return configuration
 
@@ -189,7 +199,7 @@ class Athena(Service):
             self._finish(document, "CANCELLED", str(error))
         except (ClientError, BotoCoreError) as error:
             # The catalog or S3 refused the request: Athena shows the message.
-            self._finish(document, "FAILED", _refusal(error))
+            self._finish(document, "FAILED", _reason(error))
         except Exception as error:
             # A defect must not leave the query RUNNING forever; the log has the traceback.
             log.exception("query %s: %s", document["QueryExecutionId"], document["Query"])
@@ -201,10 +211,10 @@ class Athena(Service):
     def _run(self, execution: _Execution, configuration: dict[str, Any]) -> None:
         begun = time.monotonic()
         document = execution.document
-        sql, database = (
-            document["Query"],
-            document["QueryExecutionContext"].get("Database", "default").lower(),
-        )
+        sql, context = document["Query"], document["QueryExecutionContext"]
+        database = context.get("Database", "default").lower()
+        if (catalog := context.get("Catalog", _CATALOG)).lower() != _CATALOG:
+            raise QueryError("NOT_SUPPORTED", f"the catalog {catalog} is not covered by the local AWS")
         if configuration.get("EnforceWorkGroupConfiguration") and _has_external_location(sql):
             raise QueryError("INVALID_TABLE_PROPERTY", _ENFORCED)
         cutoff = configuration.get("BytesScannedCutoffPerQuery")
@@ -246,12 +256,14 @@ class Athena(Service):
 
     def _finish(self, document: dict[str, Any], state: str, reason: str | None = None) -> None:
         document["Status"] |= {"State": state, "CompletionDateTime": time.time()}
-        if state == "FAILED" and (full := full_disk(self.records.folder)):
+        full = full_disk(self.records.folder) if state == "FAILED" else ""
+        if full:
             reason = f"{reason}; {full}"
         if reason is not None:
             document["Status"]["StateChangeReason"] = reason
+            is_internal = reason.startswith("GENERIC_INTERNAL_ERROR") or bool(full)
             document["Status"]["AthenaError"] = {
-                "ErrorCategory": 2,
+                "ErrorCategory": _SYSTEM if is_internal else _USER,
                 "ErrorMessage": reason,
                 "Retryable": False,
             }
@@ -285,7 +297,10 @@ class Athena(Service):
         ]
         ids.reverse()  # newest first
         first = _offset(body)
-        size = min(body.get("MaxResults", 50), 50)
+        size = body.get("MaxResults") or _MAX_EXECUTIONS
+        if size > _MAX_EXECUTIONS:
+            limit = f"value less than or equal to {_MAX_EXECUTIONS}"
+            raise _invalid(_VALIDATION_ERROR.format("maxResults", limit))
         answer: dict[str, Any] = {"QueryExecutionIds": ids[first : first + size]}
         if first + size < len(ids):
             answer["NextToken"] = str(first + size)
@@ -293,6 +308,9 @@ class Athena(Service):
 
     def _results(self, body: dict[str, Any], clients: AwsClients) -> dict[str, Any]:
         document = self._document(body["QueryExecutionId"])
+        max_rows = body.get("MaxResults", _MAX_ROWS)
+        if max_rows > _MAX_ROWS:
+            raise _invalid(f"MaxResults is more than maximum allowed length {_MAX_ROWS}.")
         state = document["Status"]["State"]
         if state in ("QUEUED", "RUNNING"):
             raise _invalid(f"Query has not yet finished. Current state: {state}")
@@ -304,7 +322,6 @@ class Athena(Service):
         rows: results.Rows = []
         answer: dict[str, Any] = {"UpdateCount": 0}
         if columns:
-            max_rows = min(body.get("MaxResults", _MAX_RESULTS), _MAX_RESULTS)
             try:
                 rows, following = results.page(clients, location, begin, max_rows)
             except ClientError as error:
@@ -337,7 +354,7 @@ def _open_default_database(clients: AwsClients) -> None:
         glue.get_database(Name="default")
 
 
-def _refusal(error: ClientError | BotoCoreError) -> str:
+def _reason(error: ClientError | BotoCoreError) -> str:
     if isinstance(error, ClientError) and error.response["Error"]["Code"] in DENIED:
         return f"Insufficient permissions to execute the query. {error}"
     return f"GENERIC_INTERNAL_ERROR: {error}"
@@ -375,7 +392,8 @@ _ENFORCED = (
 
 def _has_external_location(sql: str) -> bool:
     words = _words(sql)
-    return words[:2] == ["create", "table"] and "external_location" in words[: words.index("as")]
+    before_query = words[: words.index("as")] if "as" in words else words
+    return words[:2] == ["create", "table"] and "external_location" in before_query
 
 
 def _invalid(message: str) -> ServiceError:
