@@ -177,7 +177,7 @@ conformance: .venv-localaws/synced trino ## compare the local Athena with a real
 functions: .venv-localaws/synced trino ## record the functions that the real Trino lists
 	@PYTHONPATH=plugins:$(LOCALAWS) .venv-localaws/bin/python -m tests.conformance --record-functions
 
-chaos: .venv/synced .venv-localaws/synced ## break the pipeline on purpose, fault by fault; see docs/faults.md
+chaos: .venv/synced .venv-localaws/synced ## break the pipeline on purpose, fault by fault; see docs/chaos.md
 	@PYTHONPATH=plugins:$(LOCALAWS)/src .venv/bin/python -u -m tests.chaos $(ARGS)
 
 lint: .venv/synced .venv-localaws/synced .venv-lint/synced .venv-checkov/synced ## check style, types, SQL, templates, spelling, layers; repair nothing

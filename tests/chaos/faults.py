@@ -1,7 +1,8 @@
 """The faults that `make chaos` injects, by task.
 
-docs/faults.md describes the fields of a rule. In its ``match``, ``{run}`` stands for the run's name in S3 and
-``{prefix}`` for the first nine characters of every version that the run writes, so that a fault affects only its run.
+packages/localaws/docs/faults.md describes the fields of a rule. In its ``match``, ``{run}`` stands for the run's name
+in S3 and ``{prefix}`` for the first nine characters of every version that the run writes, so that a fault affects only
+its run.
 """
 
 from collections.abc import Iterator

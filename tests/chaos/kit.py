@@ -109,7 +109,7 @@ class Kit:
 
     def inject(self, rules: Sequence[FaultRule]) -> None:
         """Replaces the fault rules."""
-        self.aws.inject(*rules)
+        self.aws.set_faults(*rules)
 
     def injections(self) -> Counter[str]:
         """How often each rule was applied, by its name."""

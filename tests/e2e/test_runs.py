@@ -72,7 +72,7 @@ def test_a_run_publishes_its_usage_day(environment: Environment, outcomes: dict[
 
 
 @pytest.mark.parametrize("run_id", STRUCK)
-def test_a_fault_strikes_and_a_retry_makes_it_good(outcomes: dict[str, TrialResult], run_id: str) -> None:
+def test_a_retry_succeeds_after_a_fault(outcomes: dict[str, TrialResult], run_id: str) -> None:
     assert (outcomes[run_id].injections, outcomes[run_id].recovery) == (1, "retried")
 
 

@@ -24,7 +24,7 @@ def test_step_6_does_not_accept_two_files_for_a_day(module_local_aws: LocalAws) 
         " 5e0 AS cents_per_kwh, 5e0 AS cost, 'or' AS state, 's_01' AS sensor, 'used' AS verdict"
         " FROM UNNEST(ARRAY['a', 'b']) AS t (loc_id)"
     )
-    aws.inject({"service": "athena", "effect": {"query": "two_files"}})
+    aws.set_faults({"service": "athena", "effect": {"query": "two_files"}})
 
     # when step 6 compacts it to one file
     event = {"day": DAY, "run": run_name(DAY, "test"), "version": VERSION, "content_hashes": {}}
@@ -37,4 +37,4 @@ def test_step_6_does_not_accept_two_files_for_a_day(module_local_aws: LocalAws) 
     assert answer["FunctionError"] == "Unhandled"
     location = f"s3://{bucket}/warehouse/usage_cost/dt={DAY}/version={VERSION}/"
     assert document["errorMessage"].startswith(f"{location} holds 2 objects, expected at most 1: Athena wrote a bucket")
-    assert aws.struck() == [1]
+    assert aws.fault_hits() == [1]

@@ -38,9 +38,9 @@ def handler(event, context):
 @pytest.fixture
 def faults(aws: LocalAws) -> Iterator[LocalAws]:
     """The session's local AWS, without fault rules before and after the test."""
-    aws.inject()
+    aws.clear_faults()
     yield aws
-    aws.inject()
+    aws.clear_faults()
 
 
 def refusal(aws: LocalAws, rules: Any) -> str:
@@ -85,20 +85,20 @@ def tables(athena: AthenaClient) -> list[str]:
 )
 def test_errors_have_the_format_of_the_service(faults: LocalAws, error: Any, expected: tuple[str, int]) -> None:
     # given one error for all services
-    faults.inject(*({"service": service, "effect": {"error": error}} for service in ("athena", "glue", "lambda")))
+    faults.set_faults(*({"service": service, "effect": {"error": error}} for service in ("athena", "glue", "lambda")))
 
-    # when each is called, expect the client to raise it, and each rule to strike once
+    # when each is called, expect the client to raise it, and one hit of each rule
     assert error_of(faults.client("athena").get_query_execution, QueryExecutionId="any") == expected
     assert error_of(faults.client("glue").get_databases) == expected
     assert error_of(faults.client("lambda").invoke, FunctionName="any", Payload=b"{}") == expected
-    assert faults.struck() == [1, 1, 1]
+    assert faults.fault_hits() == [1, 1, 1]
 
 
 def test_errors_of_s3_are_xml(athena: AthenaClient, faults: LocalAws) -> None:
     # given errors of S3 for some keys: of a PUT, of all reads
     s3 = faults.client("s3")
     slow_down = {"error": {"code": "SlowDown", "status": 503, "message": "Please reduce your request rate."}}
-    faults.inject(
+    faults.set_faults(
         {"service": "s3", "action": "PUT", "match": "^faulty/a b/c$", "effect": slow_down},
         {"service": "s3", "match": "^faulty/d", "effect": {"error": 500}},
         {"service": "s3", "match": "prefix=e", "effect": {"error": 503}},
@@ -115,11 +115,11 @@ def test_errors_of_s3_are_xml(athena: AthenaClient, faults: LocalAws) -> None:
     assert error_of(s3.get_object, Bucket="faulty", Key="a b/c") == ("NoSuchKey", 404)
 
 
-def test_a_rule_lets_some_requests_pass_then_strikes_some_and_the_first_rule_wins(
+def test_a_rule_lets_some_requests_pass_then_hits_some_and_the_first_rule_wins(
     faults: LocalAws,
 ) -> None:
-    # given a rule that lets one request pass and strikes two, before a rule that strikes all
-    faults.inject(
+    # given a rule that lets one request pass and hits two, before a rule that hits all
+    faults.set_faults(
         {"name": "some", "service": "glue", "action": "GetDatabases", "after": 1, "times": 2, "effect": THROTTLED},
         {"name": "all", "service": "glue", "action": "GetDatabases", "effect": {"error": 500}},
     )
@@ -129,15 +129,15 @@ def test_a_rule_lets_some_requests_pass_then_strikes_some_and_the_first_rule_win
     codes = [error_of(glue.get_databases)[0] for _ in range(5)]
     glue.get_crawlers()
 
-    # expect the second and third to be struck by the first rule, the others by the second
+    # expect the second and third to be hit by the first rule, the others by the second
     assert codes == ["InternalFailure", *["ThrottlingException"] * 2, *["InternalFailure"] * 2]
     assert [(rule["name"], rule["struck"]) for rule in faults.faults()] == [("some", 2), ("all", 3)]
 
 
 def test_rules_are_replaced_and_do_not_outlive_the_server(fresh_aws: LocalAws) -> None:
     # given two rules that are replaced by one
-    fresh_aws.inject({"service": "s3", "effect": {"error": 500}}, {"service": "glue", "effect": {"error": 500}})
-    fresh_aws.inject({"service": "glue", "effect": THROTTLED})
+    fresh_aws.set_faults({"service": "s3", "effect": {"error": 500}}, {"service": "glue", "effect": {"error": 500}})
+    fresh_aws.set_faults({"service": "glue", "effect": THROTTLED})
     assert error_of(fresh_aws.client("glue").get_databases)[0] == "ThrottlingException"
 
     # when the server starts again, expect no rules
@@ -174,7 +174,7 @@ def test_rules_are_replaced_and_do_not_outlive_the_server(fresh_aws: LocalAws) -
 def test_an_invalid_rule_changes_nothing(faults: LocalAws, rule: Any, message: str) -> None:
     # given a rule, when a list with a valid and an invalid rule is put
     good = {"service": "s3", "match": "never", "effect": {"error": 500}}
-    faults.inject(good)
+    faults.set_faults(good)
 
     # expect an error with the invalid rule, and no change
     assert refusal(faults, [good, rule]).startswith(f"rule 2: {message}")
@@ -199,19 +199,19 @@ def test_a_client_retries_a_throttled_request(faults: LocalAws, athena: AthenaCl
     client = boto3.session.Session("test", "test", region_name="us-east-1").client(
         "athena", endpoint_url=faults.endpoint, config=Config(retries={"mode": "standard"})
     )
-    faults.inject({"service": "athena", "action": "StartQueryExecution", "times": 1, "effect": THROTTLED})
+    faults.set_faults({"service": "athena", "action": "StartQueryExecution", "times": 1, "effect": THROTTLED})
 
     # when it starts a query, expect it to run
     output = {"OutputLocation": f"s3://{athena.bucket}/results/"}
     started = client.start_query_execution(QueryString="SELECT 1", ResultConfiguration=output)
     assert athena.wait(started["QueryExecutionId"])["Status"]["State"] == "SUCCEEDED"
     assert started["ResponseMetadata"]["RetryAttempts"] == 1
-    assert faults.struck() == [1]
+    assert faults.fault_hits() == [1]
 
 
 def test_a_delayed_response_is_otherwise_normal(faults: LocalAws, athena: AthenaClient) -> None:
     # given a delay for queries with `slow`
-    faults.inject({"service": "athena", "match": "slow", "effect": {"delay_seconds": 0.5}})
+    faults.set_faults({"service": "athena", "match": "slow", "effect": {"delay_seconds": 0.5}})
 
     # when one runs, expect its result after the delay
     begun = time.monotonic()
@@ -223,32 +223,32 @@ def test_a_delayed_response_is_otherwise_normal(faults: LocalAws, athena: Athena
 def test_a_query_fails_before_or_after_it_has_written(faults: LocalAws, athena: AthenaClient, effect: str) -> None:
     # given the fault for a CREATE TABLE AS that begins with comments
     name = f"made_{effect}"
-    faults.inject({"service": "athena", "match": name, "effect": {"query": effect}, "times": 1})
+    faults.set_faults({"service": "athena", "match": name, "effect": {"query": effect}, "times": 1})
     sql = f"-- CREATE\n/* TABLE */ {ctas(athena, name)}"
 
     # when it runs, expect files only if it fails after writing, and no table
     assert athena.failure(sql) == "GENERIC_INTERNAL_ERROR: An injected fault"
     assert len(athena.keys(f"{name}/")) == (2 if effect == "fails_after_writing" else 0)
     assert [table for table in tables(athena) if table.startswith(("made", "failed"))] == []
-    assert faults.struck() == [1]
+    assert faults.fault_hits() == [1]
 
 
-def test_fails_after_writing_does_not_strike_a_select(faults: LocalAws, athena: AthenaClient) -> None:
+def test_fails_after_writing_does_not_affect_a_select(faults: LocalAws, athena: AthenaClient) -> None:
     # given the rule for all queries, when a SELECT runs, expect its result
-    faults.inject({"service": "athena", "effect": {"query": "fails_after_writing"}})
+    faults.set_faults({"service": "athena", "effect": {"query": "fails_after_writing"}})
     assert athena.rows("SELECT 'CREATE TABLE'") == [("CREATE TABLE",)]
-    assert faults.struck() == [0]
+    assert faults.fault_hits() == [0]
 
 
 def test_hive_ddl_fails(faults: LocalAws, athena: AthenaClient) -> None:
     # given the fault for a statement of Hive's DDL, when it runs, expect it to fail
-    faults.inject({"service": "athena", "match": "SHOW", "effect": {"query": "fails"}})
+    faults.set_faults({"service": "athena", "match": "SHOW", "effect": {"query": "fails"}})
     assert athena.failure("SHOW TABLES") == "GENERIC_INTERNAL_ERROR: An injected fault"
 
 
 def test_a_query_hangs_until_it_is_stopped(faults: LocalAws, athena: AthenaClient) -> None:
     # given a query that hangs, while another one succeeds
-    faults.inject({"service": "athena", "match": "hanging", "effect": {"query": "hangs"}})
+    faults.set_faults({"service": "athena", "match": "hanging", "effect": {"query": "hangs"}})
     hanging = athena.start("SELECT 'hanging'")
     athena.wait_until_running(hanging)
     assert athena.rows("SELECT 1") == [("1",)]
@@ -262,22 +262,22 @@ def test_a_query_hangs_until_it_is_stopped(faults: LocalAws, athena: AthenaClien
 def test_the_server_stops_while_a_query_hangs(fresh_aws: LocalAws) -> None:
     # given a query that hangs, when the server is stopped, expect a clean exit
     athena = AthenaClient.create(fresh_aws, "hanging")
-    fresh_aws.inject({"service": "athena", "effect": {"query": "hangs"}})
+    fresh_aws.set_faults({"service": "athena", "effect": {"query": "hangs"}})
     athena.wait_until_running(athena.start("SELECT 1"))
     assert fresh_aws.stop() == 0
 
 
 def test_a_bucket_is_written_as_two_files(faults: LocalAws, athena: AthenaClient) -> None:
     # given the rule, when a table with one bucket is created, and one without
-    faults.inject(TWO_FILES)
+    faults.set_faults(TWO_FILES)
     athena.run(ctas(athena, "split", ONE_BUCKET))
     athena.run(ctas(athena, "unbucketed"))
 
-    # expect two files with each row once, and that the rule has struck once
+    # expect two files with each row once, and one hit of the rule
     files = athena.rows('SELECT "$path", count(*) FROM split GROUP BY 1 ORDER BY 2')
     assert [count for _, count in files] == ["1", "2"]
     assert athena.rows("SELECT x, k FROM split ORDER BY x") == [("1", "a"), ("2", "b"), ("3", "a")]
-    assert faults.struck() == [1]
+    assert faults.fault_hits() == [1]
 
 
 def test_a_job_ends_in_the_injected_state_without_its_script(faults: LocalAws) -> None:
@@ -288,10 +288,10 @@ def test_a_job_ends_in_the_injected_state_without_its_script(faults: LocalAws) -
 
     # when the fault is a state, expect the run to end in it
     for state in ("STOPPED", "ERROR", "FAILED"):
-        faults.inject({"service": "glue", "match": "^faulty$", "effect": {"job": state}})
+        faults.set_faults({"service": "glue", "match": "^faulty$", "effect": {"job": state}})
         run = glue.start_job_run(JobName="faulty")["JobRunId"]
         assert job_run(faults, run)["JobRunState"] == state
-        assert faults.struck() == [1]
+        assert faults.fault_hits() == [1]
     assert "cannot be read" not in job_run(faults, run)["ErrorMessage"]
 
 
@@ -318,11 +318,11 @@ def test_an_injected_failure_of_a_crawl(faults: LocalAws, athena: AthenaClient) 
         SchemaChangePolicy={"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"},
         Configuration=json.dumps(configuration),
     )
-    faults.inject({"service": "glue", "match": "faulty", "effect": {"crawl": "FAILED"}, "times": 1})
+    faults.set_faults({"service": "glue", "match": "faulty", "effect": {"crawl": "FAILED"}, "times": 1})
 
     # when it crawls twice, expect the first crawl to fail, the second to succeed
     assert [crawl(faults)["Status"] for _ in range(2)] == ["FAILED", "SUCCEEDED"]
-    assert faults.struck() == [1]
+    assert faults.fault_hits() == [1]
 
 
 def crawl(aws: LocalAws) -> dict[str, Any]:
@@ -350,7 +350,7 @@ def test_a_function_times_out_and_runs_on_until_the_server_stops(fresh_aws: Loca
         Code={"ZipFile": function_zip(FUNCTION)},
     )
     faults = fresh_aws
-    faults.inject({"service": "lambda", "match": '^faulty\n.*"day": "1"', "effect": {"lambda": "times_out"}})
+    faults.set_faults({"service": "lambda", "match": '^faulty\n.*"day": "1"', "effect": {"lambda": "times_out"}})
 
     # when it is invoked
     answer = functions.invoke(FunctionName="faulty", Payload=json.dumps({"day": "1"}))
@@ -387,7 +387,7 @@ def test_the_commands_of_the_page_add_show_and_remove_its_rule(faults: LocalAws)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    # when its commands are run, and a query starts in between, expect its rule to strike, then to be removed
+    # when its commands are run, and a query starts in between, expect a hit of its rule, then no rules
     shell("\n".join(put))
     assert error_of(faults.client("athena").start_query_execution, QueryString="SELECT 1")[0] == "ThrottlingException"
     assert [(rule["name"], rule["struck"]) for rule in shell(show)] == [("busy", 1)]

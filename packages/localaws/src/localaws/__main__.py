@@ -65,7 +65,7 @@ def parse_arguments() -> argparse.Namespace:
         default="2G",
         help="memory of each query on DuckDB before it spills to disk, as 2G or 500M (2G)",
     )
-    parser.add_argument("--faults", type=Path, help="file of fault rules, as docs/faults.md describes them (none)")
+    parser.add_argument("--faults", type=Path, help="JSON file of fault rules, as for PUT /_localaws/faults (none)")
     parser.add_argument("--access-log", type=Path, help="file for one line per request (none)")
     parser.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
     return parser.parse_args()

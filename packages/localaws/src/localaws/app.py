@@ -112,7 +112,7 @@ def _check_filter(expression: str) -> None:
         )
 
 
-class LocalAws:
+class Application:
     """The application; ministack handles all actions that `services` do not have."""
 
     def __init__(
@@ -238,7 +238,7 @@ def create_app(endpoint: str, state: Path, trino_url: str | None = None, query_m
     athena = Athena(clients, records, engine)
     services = [athena, GlueCatalog(clients), Crawlers(clients, records), Jobs(clients, records, state / "jobs")]
     rights = access.Access(athena.workgroup_of)
-    app = LocalAws(services, clients, rights, access.Sessions(records))
+    app = Application(services, clients, rights, access.Sessions(records))
     return Faults(DiskGuard(app, state), clients, two_files=trino_url is None)
 
 

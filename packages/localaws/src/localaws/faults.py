@@ -1,4 +1,4 @@
-"""Fault injection: failures that occur on AWS now and then, by rule. docs/faults.md describes the rules.
+"""Fault injection: failures that occur on AWS now and then, by rule. The package's docs/faults.md describes the rules.
 
 `Faults` wraps the application and matches each request. It responds itself with errors, delays and time-outs; the
 service that handles the request looks up the other effects with `injected`.
@@ -58,12 +58,12 @@ class Request:
 
 @dataclass
 class FaultRule:
-    """source: the rule as JSON; seen, struck: how many requests it has matched, and how many it has struck."""
+    """source: the rule as JSON; matches, hits: how many requests it has matched, and how many it has affected."""
 
     source: dict[str, Any]
     match: re.Pattern[str]
-    seen: int = 0
-    struck: int = 0
+    matches: int = 0
+    hits: int = 0
 
     @classmethod
     def parse(cls, source: Any, two_files: bool) -> "FaultRule":
@@ -83,20 +83,20 @@ class FaultRule:
         except re.error as error:
             raise InvalidRule(f"match {source['match']!r}: {error}") from error
 
-    def strikes(self, request: Request) -> bool:
-        """Whether the rule strikes this request, which is counted."""
+    def applies_to(self, request: Request) -> bool:
+        """Whether the rule affects this request, which is counted."""
         ((kind, value),) = self.source["effect"].items()
         action = BOUND[kind][1] if kind in BOUND else self.source.get("action", "*")
         if request.service != self.source["service"] or action not in ("*", request.action):
             return False
         if kind == "query" and not re.search(_STATEMENTS.get(value, ""), request.sql):
             return False
-        if not self.match.search(request.words) or self.struck == self.source.get("times"):
+        if not self.match.search(request.words) or self.hits == self.source.get("times"):
             return False
-        self.seen += 1
-        strikes: bool = self.seen > self.source.get("after", 0)
-        self.struck += strikes
-        return strikes
+        self.matches += 1
+        hit: bool = self.matches > self.source.get("after", 0)
+        self.hits += hit
+        return hit
 
 
 def _check(valid: bool, message: str) -> None:
@@ -171,7 +171,7 @@ class Faults:
             self._rules = []
         elif method != "GET":
             status, document = 405, {"message": "GET, PUT or DELETE"}
-        rules = [{**rule.source, "struck": rule.struck} for rule in self._rules]
+        rules = [{**rule.source, "struck": rule.hits} for rule in self._rules]
         await respond(send, status, json.dumps(document or rules))
 
     async def _judge(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -182,7 +182,7 @@ class Faults:
             body = await read(receive)
             receive = replaying(body, receive)
         request = _request(service, scope, headers, body)
-        rule = next((rule for rule in self._rules if rule.strikes(request)), None) if request else None
+        rule = next((rule for rule in self._rules if rule.applies_to(request)), None) if request else None
         if request is None or rule is None:
             await self._app(scope, receive, send)
             return
@@ -222,7 +222,7 @@ class Faults:
 
 
 def _request(service: str, scope: Message, headers: dict[str, str], body: bytes) -> Request | None:
-    """The parts of a request that rules match; None for a request that no rule can strike."""
+    """The parts of a request that rules match; None for a request that no rule applies to."""
     if service == "s3":
         query = scope["query_string"].decode("latin-1")
         place = unquote(scope["path"]).removeprefix("/") + (f"?{unquote(query)}" if query else "")

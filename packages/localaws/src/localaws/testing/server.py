@@ -138,17 +138,21 @@ class Endpoint:
         (described,) = formation.describe_stacks(StackName=stack)["Stacks"]
         return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
 
-    def inject(self, *rules: Mapping[str, Any]) -> None:
-        """Replace all fault rules; docs/faults.md of the package describes them. Raises HTTPError if one is invalid."""
+    def set_faults(self, *rules: Mapping[str, Any]) -> None:
+        """Replace all fault rules; the package's docs/faults.md describes them. Raises HTTPError if one is invalid."""
         self._faults("PUT", list(rules))
 
+    def clear_faults(self) -> None:
+        """Remove all fault rules."""
+        self._faults("DELETE")
+
     def faults(self) -> list[dict[str, Any]]:
-        """The fault rules, each with "struck": how many requests it has struck."""
+        """The fault rules, each with "struck": how many requests it has affected."""
         rules: list[dict[str, Any]] = self._faults("GET")
         return rules
 
-    def struck(self) -> list[int]:
-        """How many requests each fault rule has struck, in the order of the rules."""
+    def fault_hits(self) -> list[int]:
+        """How many requests each fault rule has affected, in the order of the rules."""
         return [int(rule["struck"]) for rule in self.faults()]
 
     def _faults(self, method: str, rules: list[Any] | None = None) -> Any:
