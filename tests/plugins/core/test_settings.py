@@ -251,9 +251,7 @@ def test_an_invalid_value_of_an_old_name_is_reported_with_both(dags: Path) -> No
 
 
 def test_a_setting_with_another_meaning_today_is_said_to_have_one(dags: Path) -> None:
-    with pytest.warns(
-        FutureWarning, match="share of hubs with mostly rejected values, not"
-    ):
+    with pytest.warns(FutureWarning, match="share of hubs with mostly rejected values, not"):
         settings = Settings.from_environment(dags, {**REQUIRED, "SMART_HUB_MOST_REJECTED": "0.05"})
     assert (settings.max_reject_ratio, settings.problems) == ("0.05", ())
 
