@@ -151,7 +151,7 @@ with DAG(
         locations={
             "usage_rejects": "{{ function_result('step_5_transform').rejects_location }}",
             "readings": "{{ function_result('step_3_convert').readings_location }}",
-            "usage_cost": "{{ function_result('step_6_compact').cost_location }}",
+            "usage_cost": "{{ function_result('step_6_compact').compacted_location }}",
             **{table: f"{{{{ insight_result('{table}').location }}}}" for table in INSIGHTS},
         },
         outlets=[Asset(name="usage_cost")],

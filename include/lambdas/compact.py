@@ -36,4 +36,4 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             f"{invocation.location(prefix)} holds {len(objects)} objects, expected at most {files}: Athena wrote a"
             " bucket in several files; if the retries fail too, clear this task later"
         )
-    return {"compacted_table": table, "cost_location": invocation.location(prefix)}
+    return {"compacted_table": table, "compacted_location": invocation.location(prefix)}

@@ -343,7 +343,7 @@ def test_compact_writes_the_given_number_of_files(
     write_files(aws, files)
     answer = compact.handler({**compact_event, "files": files}, context)
     location = f"s3://{BUCKET}/warehouse/usage_cost/dt={DAY}/version={VERSION}/"
-    assert answer == {"compacted_table": f"staging_compact_{VERSION}", "cost_location": location}
+    assert answer == {"compacted_table": f"staging_compact_{VERSION}", "compacted_location": location}
     (statement,) = aws.statements
     assert f"bucket_count = {files}" in statement
     assert f"external_location = '{location}'" in statement

@@ -145,7 +145,7 @@ def test_a_package_without_a_module_fails_at_the_start(start: Start, task: Path)
             "compact",
             {
                 "compacted_table": f"staging_compact_{VERSION}",
-                "cost_location": f"s3://{BUCKET}/warehouse/usage_cost/dt={DAY}/version={VERSION}/",
+                "compacted_location": f"s3://{BUCKET}/warehouse/usage_cost/dt={DAY}/version={VERSION}/",
             },
         ),
     ],
