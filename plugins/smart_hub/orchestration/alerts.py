@@ -26,7 +26,7 @@ def failure_alerts(settings: Settings) -> list[SnsNotifier]:
 
 
 def late_run_alert(settings: Settings) -> DeadlineAlert | None:
-    """For ``deadline``: reports a run that has not ended LATE_AFTER it was queued. None without a topic."""
+    """For ``deadline``: reports a run that is still running LATE_AFTER its start. None without a topic."""
     if not settings.sns_topic_arn:
         return None
     callback = AsyncCallback(
