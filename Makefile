@@ -109,10 +109,11 @@ test-unit: .venv/synced .venv-localaws/synced ## run the unit tests alone
 test-localaws: .venv-localaws/synced ## run the tests of the package localaws
 	$(LOCALAWS_PYTEST) $(LOCALAWS)/tests --ignore=$(LOCALAWS)/tests/clients $(ARGS)
 
-test-install: .venv-uv/synced ## install the package localaws by pip from an index, as its users do, and run its command
+test-install: .venv-uv/synced ## install localaws by pip into an empty environment, start a server and run a query
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && .venv-uv/bin/python -m venv "$$folder" && \
 	"$$folder/bin/pip" install --quiet --disable-pip-version-check ./$(LOCALAWS) && \
-	"$$folder/bin/localaws" --help | grep '^usage: localaws '
+	"$$folder/bin/localaws" --help | grep '^usage: localaws ' && \
+	"$$folder/bin/python" -I $(LOCALAWS)/tests/installed.py
 
 coverage: .venv/synced ## show what the unit tests cover of what is deployed, and fail below the floor
 	@.venv/bin/python -m coverage run -m pytest -q -m unit $(AIRFLOW_TESTS)

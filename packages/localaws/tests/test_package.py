@@ -1,14 +1,19 @@
 """The package as its users get it: the wheel, and the examples of the README."""
 
+import ast
 import os
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from configparser import ConfigParser
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from localaws.testing import LocalAws
 
@@ -42,9 +47,29 @@ def test_the_wheel_has_the_command_and_all_its_files(tmp_path: Path) -> None:
     assert Path(location).is_relative_to(tmp_path)
     assert usage.startswith("usage: localaws ")
     sources = {
-        path.relative_to(PACKAGE / "src") for path in (PACKAGE / "src").rglob("*") if path.suffix in (".py", ".tsv")
+        path.relative_to(PACKAGE / "src")
+        for path in (PACKAGE / "src").rglob("*")
+        if path.suffix in (".py", ".tsv", ".typed")
     }
     assert sources <= names
+    assert (metadata / "licenses" / "LICENSE").read_bytes() == (PACKAGE / "LICENSE").read_bytes()
+
+
+def test_each_imported_package_is_declared() -> None:
+    # given the third-party modules that the sources import, and the packages that pyproject.toml names
+    files = (PACKAGE / "src").rglob("*.py")
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    modules = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"localaws"}
+    project = tomllib.loads((PACKAGE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {canonicalize_name(Requirement(one).name) for one in project["dependencies"]}
+
+    # expect a declaration of each, except pytest, which only the plugin needs
+    packages = packages_distributions()
+    used = {canonicalize_name(packages[module][0]) for module in modules - {"pytest"}}
+    assert used - declared == set()
+    assert declared - used == {"numpy"}
 
 
 def test_the_example_with_boto3(fresh_aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
