@@ -16,6 +16,7 @@ from sqlglot import exp
 
 from localaws import access, cloudformation, invocations
 from localaws.asgi import Message, Receive, Send, read, replaying, respond
+from localaws.athena.duck import syntax
 from localaws.athena.duck.engine import MEMORY_BYTES, DuckEngine
 from localaws.athena.service import Athena
 from localaws.athena.trino import TrinoEngine
@@ -232,6 +233,7 @@ def create_app(endpoint: str, state: Path, trino_url: str | None = None, query_m
     """
     access.register()
     cloudformation.register()
+    syntax.cache_in(state)
     clients = AwsClients(endpoint)
     records = Records(state / "records.sqlite")
     engine = TrinoEngine(trino_url) if trino_url else DuckEngine(state / "tmp" / "duckdb", memory=query_memory)

@@ -52,8 +52,28 @@ def test_rejected_statements_are_not_cached(parsed: list[str], sql: str) -> None
 
 
 def test_a_cache_that_cannot_be_written_is_ignored(parsed: list[str], tmp_path: Path) -> None:
-    (tmp_path / "none").write_text("a file in place of the folder")
+    (tmp_path / "none").write_text("a file instead of the folder")
     for _ in range(2):
         syntax.parse("SELECT a FROM t")
         in_another_process()
     assert len(parsed) == 2
+
+
+def test_a_full_cache_is_emptied(parsed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(syntax, "_MAX_CACHED", 2)
+
+    for sql in ("SELECT a", "SELECT a, b", "SELECT a, b, c"):
+        syntax.parse(sql)
+
+    assert len(syntax.CACHE.read_text().splitlines()) == 1
+    in_another_process()
+    syntax.parse("SELECT d, e, f")
+    assert len(parsed) == 3
+
+
+def test_the_cache_of_a_server_is_in_its_state_folder(parsed: list[str], tmp_path: Path) -> None:
+    syntax.cache_in(tmp_path / "state")
+
+    syntax.parse("SELECT a")
+
+    assert [path.parent for path in tmp_path.rglob("accepted*.txt")] == [tmp_path / "state"]

@@ -1,5 +1,6 @@
 """Parses statements: Trino's own grammar validates them, sqlglot builds the tree."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -76,7 +77,7 @@ def tokens(sql: str) -> list[Word]:
 def parse(sql: str) -> exp.Expr:
     """The statement's tree. Raises QueryError SYNTAX_ERROR if Trino's grammar rejects the statement."""
     digest = _digest(sql)
-    if digest not in _accepted():
+    if digest not in _accepted(CACHE):
         try:
             parse_statement(sql)
         except TrinoSyntaxError as error:
@@ -89,23 +90,36 @@ def parse(sql: str) -> exp.Expr:
 
 
 # The parser sees a statement as a sequence of token types. It takes ten times as long as the lexer, and repeated
-# statements differ only in names and literals. So the accepted sequences are cached, in the folder of the bytecode.
-CACHE = Path(__file__).parent / "__pycache__" / f"accepted-{version('trino-query-parser')}.txt"
+# statements differ only in names and literals. So the hashes of accepted sequences are cached in a file: a server's is
+# in its state folder, that of all other processes in the user's folder for caches.
+_USERS_CACHES = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+CACHE = Path(_USERS_CACHES, "localaws", f"accepted-{version('trino-query-parser')}.txt")
+_MAX_CACHED = 10_000  # 650 kB
+
+
+def cache_in(folder: Path) -> None:
+    """Cache accepted statements in a file in this folder from now on."""
+    global CACHE
+    CACHE = folder / CACHE.name
 
 
 @cache
-def _accepted() -> set[str]:
+def _accepted(file: Path) -> set[str]:
     try:
-        return set(CACHE.read_text().split())
+        return set(file.read_text().split())
     except OSError:
         return set()
 
 
 def _accept(digest: str) -> None:
-    _accepted().add(digest)
-    with suppress(OSError):  # as Python does if it cannot write bytecode
-        CACHE.parent.mkdir(exist_ok=True)
-        with CACHE.open("a") as file:
+    accepted = _accepted(CACHE)
+    is_full = len(accepted) >= _MAX_CACHED
+    if is_full:
+        accepted.clear()
+    accepted.add(digest)
+    with suppress(OSError):  # the cache is only for speed
+        CACHE.parent.mkdir(parents=True, exist_ok=True)
+        with CACHE.open("w" if is_full else "a") as file:
             file.write(f"{digest}\n")
 
 
