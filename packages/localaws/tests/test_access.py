@@ -1,4 +1,4 @@
-"""IAM is enforced, with AWS's messages. Each right that a request needs is removed in turn."""
+"""IAM is enforced, with AWS's messages. Each permission that a request needs is removed in turn."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ REGION = "us-east-1"
 CATALOG = f"arn:aws:glue:{REGION}:000000000000"
 WORKGROUP = f"arn:aws:athena:{REGION}:000000000000:workgroup/primary"
 LINES = "SELECT * FROM access.lines"
-# The rights that it needs, by action.
+# The permissions that it needs, by action.
 SELECT = {
     "athena:StartQueryExecution": WORKGROUP,
     "athena:GetQueryExecution": WORKGROUP,
@@ -39,17 +39,17 @@ def athena(aws: LocalAws) -> AthenaClient:
     return made
 
 
-def without(rights: Mapping[str, str], *actions: str) -> dict[str, str]:
-    return {action: resource for action, resource in rights.items() if action not in actions}
+def without(permissions: Mapping[str, str], *actions: str) -> dict[str, str]:
+    return {action: resource for action, resource in permissions.items() if action not in actions}
 
 
-def test_a_caller_with_the_rights_reads(athena: AthenaClient) -> None:
+def test_a_caller_with_the_permissions_reads(athena: AthenaClient) -> None:
     assert athena.restricted(SELECT).rows(LINES) == [("one",), ("two",)]
 
 
 @pytest.mark.parametrize("action", list(SELECT))
-def test_a_caller_without_one_of_the_rights_is_refused(athena: AthenaClient, action: str) -> None:
-    # given a caller with all rights but one, when they query, expect AWS's message, with that right
+def test_a_caller_without_one_of_the_permissions_is_refused(athena: AthenaClient, action: str) -> None:
+    # given a caller with all permissions but one, when they query, expect AWS's message, with that action
     with pytest.raises((ClientError, StatementFailed)) as raised:
         athena.restricted(without(SELECT, action)).rows(LINES)
     if action == "s3:GetObject":  # the engine reads the object directly
@@ -59,7 +59,7 @@ def test_a_caller_without_one_of_the_rights_is_refused(athena: AthenaClient, act
 
 
 @pytest.mark.parametrize(
-    ("sql", "rights", "wanted"),
+    ("sql", "permissions", "wanted"),
     [
         (
             "CREATE TABLE access.made WITH (external_location = 's3://access/made/') AS SELECT 1 AS x",
@@ -70,27 +70,27 @@ def test_a_caller_without_one_of_the_rights_is_refused(athena: AthenaClient, act
         ("CREATE VIEW access.seen AS SELECT 1 AS x", {}, "glue:CreateTable"),
     ],
 )
-def test_changes_of_the_catalog_need_rights(
-    athena: AthenaClient, sql: str, rights: Mapping[str, str], wanted: str
+def test_changes_of_the_catalog_need_permissions(
+    athena: AthenaClient, sql: str, permissions: Mapping[str, str], wanted: str
 ) -> None:
     with pytest.raises(StatementFailed, match=f"is not authorized to perform: {wanted}"):
-        athena.restricted({**SELECT, **rights}).run(sql)
+        athena.restricted({**SELECT, **permissions}).run(sql)
 
 
-def test_a_table_is_written_with_the_callers_rights(athena: AthenaClient) -> None:
+def test_a_table_is_written_with_the_callers_permissions(athena: AthenaClient) -> None:
     # given a caller who can create tables, but write only results
-    rights = {**SELECT, "glue:CreateTable": "*"}
+    permissions = {**SELECT, "glue:CreateTable": "*"}
     sql = "CREATE TABLE access.elsewhere WITH (external_location = 's3://access/elsewhere/') AS SELECT 1 AS x"
 
     # when they create one elsewhere, expect an error with the location
     with pytest.raises(StatementFailed, match="Permission denied on S3 path: s3://access/elsewhere/"):
-        athena.restricted(rights).run(sql)
+        athena.restricted(permissions).run(sql)
 
 
 def test_a_bucket_without_rows_needs_no_right_to_delete(athena: AthenaClient) -> None:
     # given a caller who can create tables and write, and eight buckets for one row
-    rights = {**SELECT, "glue:CreateTable": "*", "s3:PutObject": "arn:aws:s3:::access/*"}
-    athena.restricted(rights).run(
+    permissions = {**SELECT, "glue:CreateTable": "*", "s3:PutObject": "arn:aws:s3:::access/*"}
+    athena.restricted(permissions).run(
         "CREATE TABLE access.hubs WITH (external_location = 's3://access/hubs/', bucketed_by = ARRAY['hub'],"
         " bucket_count = 8) AS SELECT 'a' AS hub"
     )
@@ -108,12 +108,12 @@ def test_an_insert_deletes_its_objects_if_its_partition_cannot_be_registered(ath
     )
     before = athena.keys("parted/")
     everything = "arn:aws:s3:::access/*"
-    rights = {**SELECT, "s3:PutObject": everything, "s3:DeleteObject": everything, "glue:BatchGetPartition": "*"}
+    permissions = {**SELECT, "s3:PutObject": everything, "s3:DeleteObject": everything, "glue:BatchGetPartition": "*"}
 
     # when they insert into an existing partition, and into a new one
-    athena.restricted(rights).run("INSERT INTO access.parted VALUES (2, 'a')")
+    athena.restricted(permissions).run("INSERT INTO access.parted VALUES (2, 'a')")
     with pytest.raises(StatementFailed, match="is not authorized to perform: glue:BatchCreatePartition"):
-        athena.restricted(rights).run("INSERT INTO access.parted VALUES (3, 'a'), (4, 'b')")
+        athena.restricted(permissions).run("INSERT INTO access.parted VALUES (3, 'a'), (4, 'b')")
 
     # expect only the rows of the first
     assert len(athena.keys("parted/")) == len(before) + 1
@@ -122,13 +122,13 @@ def test_an_insert_deletes_its_objects_if_its_partition_cannot_be_registered(ath
 
 @pytest.mark.parametrize("resource", ["catalog", "database/access", "table/access/lines"])
 def test_a_table_needs_catalog_database_and_itself(athena: AthenaClient, resource: str) -> None:
-    # given a caller with rights on two of the three resources
+    # given a caller with permissions on two of the three resources
     three = ("catalog", "database/access", "table/access/lines")
     session = athena.aws.session("restricted", SELECT)
     allowed = [f"{CATALOG}:{one}" for one in three if one != resource]
     document = {"Statement": [{"Effect": "Allow", "Action": "glue:GetTable", "Resource": allowed}]}
     athena.aws.client("iam").put_role_policy(
-        RoleName="restricted", PolicyName="rights", PolicyDocument=json.dumps(document)
+        RoleName="restricted", PolicyName="permissions", PolicyDocument=json.dumps(document)
     )
 
     # when they get the table, expect AWS's message
@@ -139,12 +139,12 @@ def test_a_table_needs_catalog_database_and_itself(athena: AthenaClient, resourc
     assert f"glue:GetTable on resource: {CATALOG}:{resource} because" in str(raised.value)
 
 
-def test_only_the_root_user_may_call_actions_whose_rights_are_unknown(athena: AthenaClient) -> None:
+def test_only_the_root_user_may_call_actions_whose_permissions_are_unknown(athena: AthenaClient) -> None:
     # given a caller who may do everything
     glue = athena.restricted({"*": "*"}).glue
 
-    # when they call an action whose rights are unknown, expect an error; root can call it
-    with pytest.raises(ClientError, match="does not know the rights that glue:CreateDatabase needs"):
+    # when they call an action whose permissions are unknown, expect an error; root can call it
+    with pytest.raises(ClientError, match="does not know the permissions for glue:CreateDatabase"):
         glue.create_database(DatabaseInput={"Name": "unknown"})
     athena.glue.create_database(DatabaseInput={"Name": "unknown"})
 

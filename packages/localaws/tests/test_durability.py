@@ -158,7 +158,7 @@ def test_a_session_of_a_role_outlives_the_server(fresh_aws: LocalAws) -> None:
     s3 = session.client("s3", endpoint_url=fresh_aws.endpoint)
     s3.list_buckets()
 
-    # when the server has restarted, expect the session to be valid, with the same rights
+    # when the server has restarted, expect the session to be valid, with the same permissions
     restart(fresh_aws)
     s3 = session.client("s3", endpoint_url=fresh_aws.endpoint)
     s3.list_buckets()

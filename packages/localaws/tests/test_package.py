@@ -15,6 +15,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from localaws.access import _GLUE, _OF_QUERY, _OF_WORKGROUP
+from localaws.athena.service import Athena
 from localaws.testing import LocalAws
 
 PACKAGE = Path(__file__).parents[1]
@@ -70,6 +72,16 @@ def test_each_imported_package_is_declared() -> None:
     used = {canonicalize_name(packages[module][0]) for module in modules - {"pytest"}}
     assert used - declared == set()
     assert declared - used == {"numpy"}
+
+
+def test_the_readme_lists_the_actions_that_users_can_call() -> None:
+    listed = {
+        service: set(re.findall(r"`(\w+)`", row))
+        for service, row in re.findall(r"^\| (Athena|Glue) \| (`[A-Z].*) \|$", README, re.MULTILINE)
+    }
+
+    athena = _OF_WORKGROUP | _OF_QUERY | {"BatchGetQueryExecution"}
+    assert listed == {"Athena": athena & {*Athena.actions, "GetWorkGroup"}, "Glue": set(_GLUE)}
 
 
 def test_the_example_with_boto3(fresh_aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:

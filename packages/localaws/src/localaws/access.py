@@ -3,7 +3,7 @@
 ministack enforces it for its own actions (``AUTH=true``): signatures, roles, policies, conditions, with AWS's messages.
 For Athena and Glue it checks a single resource per request, often the wrong one. Therefore, this module lists the
 resources of their actions, according to AWS's service authorization reference, and has ministack's evaluator decide;
-then the request continues with the root user's rights. Only the root user may call actions that are not listed.
+then the request continues with the root user's permissions. Only the root user can call actions that are not listed.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsglue.html
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonathena.html
@@ -112,7 +112,7 @@ class Access:
         self._workgroup_of = workgroup_of
 
     def check(self, target: str, caller: Caller, scope: Message, body: bytes) -> Body:
-        """The request's document. Raises ServiceError for a wrong signature, invalid JSON, and missing rights."""
+        """The request's document. Raises ServiceError for a wrong signature, invalid JSON, and missing permissions."""
         prefix, _, action = target.partition(".")
         service = SERVICES[prefix]
         if not caller.access_key_id:
@@ -142,7 +142,7 @@ class Access:
             raise ServiceError("InvalidInputException", f"{action} needs {missing}") from missing
         raise ServiceError(
             "AccessDeniedException",
-            f"The local AWS does not know the rights that {service}:{action} needs: only the root user may call it",
+            f"The local AWS does not know the permissions for {service}:{action}: only the root user can call it",
         )
 
     def _of_queries(self, queries: list[str]) -> Sequence[str]:
@@ -156,7 +156,7 @@ def is_root(caller: Caller | AwsClients) -> bool:
 
 
 def require(clients: AwsClients, action: str, arn: str) -> None:
-    """Check a right of the caller whose credentials `clients` has, for work that is done with the root user's.
+    """Check a permission of the caller whose credentials `clients` has, for work that is done with the root user's.
 
     action: as in policies, s3:GetObject. Raises ServiceError without the right.
     """

@@ -117,12 +117,12 @@ class Application:
     """The application; ministack handles all actions that `services` do not have."""
 
     def __init__(
-        self, services: Sequence[Service], clients: AwsClients, rights: access.Access, sessions: access.Sessions
+        self, services: Sequence[Service], clients: AwsClients, permissions: access.Access, sessions: access.Sessions
     ) -> None:
         self._services = services
         self._sessions = sessions
         self._clients = clients
-        self._rights = rights
+        self._permissions = permissions
         self._handlers = {f"{s.target}.{action}": s for s in services for action in s.actions}
         self._amenders = {f"{s.target}.{action}": s for s in services for action in s.amended}
         self._saver = StateSaver()
@@ -148,10 +148,10 @@ class Application:
             await ministack(scope, receive, self._saving(scope, headers, send))
 
     async def _decide(self, target: str, headers: dict[str, str], scope: Message, receive: Receive, send: Send) -> None:
-        """Check the caller's rights, then let Athena or Glue respond."""
+        """Check the caller's permissions, then let Athena or Glue respond."""
         body, caller = await read(receive), _caller(headers)
         try:
-            document = self._rights.check(target, caller, scope, body)
+            document = self._permissions.check(target, caller, scope, body)
         except ServiceError as error:
             await _refuse(send, error)
             return
@@ -239,8 +239,8 @@ def create_app(endpoint: str, state: Path, trino_url: str | None = None, query_m
     engine = TrinoEngine(trino_url) if trino_url else DuckEngine(state / "tmp" / "duckdb", memory=query_memory)
     athena = Athena(clients, records, engine)
     services = [athena, GlueCatalog(clients), Crawlers(clients, records), Jobs(clients, records, state / "jobs")]
-    rights = access.Access(athena.workgroup_of)
-    app = Application(services, clients, rights, access.Sessions(records))
+    permissions = access.Access(athena.workgroup_of)
+    app = Application(services, clients, permissions, access.Sessions(records))
     return Faults(DiskGuard(app, state), clients, two_files=trino_url is None)
 
 

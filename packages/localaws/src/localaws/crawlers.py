@@ -119,7 +119,7 @@ class Crawlers(Service):
         return {}
 
     def _run(self, definition: dict[str, Any], record: dict[str, Any], clients: AwsClients, fault: str) -> None:
-        """Crawl. clients: with the rights of the crawler's role."""
+        """Crawl. clients: with the permissions of the crawler's role."""
         crawl = self._running[definition["Name"]]
         counts = {"TablesUpdated": 0, "PartitionsAdded": 0}
         state, error = "FAILED", "Internal error; the log of the local AWS has its traceback"

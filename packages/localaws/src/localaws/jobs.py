@@ -171,7 +171,7 @@ class Jobs(Service):
         return {"SuccessfulSubmissions": successful, "Errors": errors}
 
     def _run(self, job: dict[str, Any], run: "Run", arguments: dict[str, str], clients: AwsClients) -> None:
-        """Run the script. clients: with the rights of the job's role."""
+        """Run the script. clients: with the permissions of the job's role."""
         folder = self._folder / run.record["Id"]
         state: str = "FAILED"
         error: str | None = "Internal error; the log of the local AWS has its traceback"

@@ -136,8 +136,8 @@ def user_key(aws: LocalAws, name: str) -> dict[str, str]:
     """An access key of a user who can do everything."""
     iam = aws.client("iam")
     iam.create_user(UserName=name)
-    rights = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-    iam.put_user_policy(UserName=name, PolicyName="rights", PolicyDocument=json.dumps(rights))
+    permissions = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam.put_user_policy(UserName=name, PolicyName="permissions", PolicyDocument=json.dumps(permissions))
     return dict(iam.create_access_key(UserName=name)["AccessKey"])
 
 

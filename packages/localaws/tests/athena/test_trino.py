@@ -14,7 +14,7 @@ from localaws.service import AwsClients
 
 PLACE = "s3://b/t/"
 LOCATION = f"external_location = '{PLACE}'"
-CLIENTS = AwsClients("http://127.0.0.1:1")  # of the root user, whose rights are not checked
+CLIENTS = AwsClients("http://127.0.0.1:1")  # of the root user, whose permissions are not checked
 ONE_WRITER = {"task_min_writer_count": "1", "task_max_writer_count": "1"}
 
 

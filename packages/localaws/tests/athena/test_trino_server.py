@@ -106,7 +106,7 @@ CREATE = "CREATE TABLE made WITH (external_location = 's3://shop/made/') AS SELE
 
 
 @pytest.mark.parametrize(
-    ("sql", "rights", "message"),
+    ("sql", "permissions", "message"),
     [
         ("SELECT count(*) FROM sales", {"s3:GetObject": "arn:aws:s3:::shop/other/*"}, "s3:GetObject"),
         ("SELECT count(*) FROM sales", {"glue:GetPartitions": "arn:aws:glue:*:*:catalog"}, "glue:GetPartitions"),
@@ -117,12 +117,12 @@ CREATE = "CREATE TABLE made WITH (external_location = 's3://shop/made/') AS SELE
         ("SELECT nope FROM sales", {}, "Column 'nope' cannot be resolved"),
     ],
 )
-def test_the_caller_needs_the_rights_that_trino_has(
-    trino: Server, sql: str, rights: dict[str, str], message: str
+def test_the_caller_needs_the_permissions_that_trino_has(
+    trino: Server, sql: str, permissions: dict[str, str], message: str
 ) -> None:
-    # given a caller without a right, when they query, expect AWS's refusal; with all rights expect an answer
+    # given a caller without a right, when they query, expect AWS's refusal; with all permissions expect an answer
     with pytest.raises(StatementFailed, match=message):
-        trino.athena.restricted({**READING, **rights}).run(sql)
+        trino.athena.restricted({**READING, **permissions}).run(sql)
     assert trino.athena.restricted(READING).rows("SELECT count(*) FROM sales") == [("200",)]
 
 

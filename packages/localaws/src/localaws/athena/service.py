@@ -41,8 +41,8 @@ _VALIDATION_ERROR = "1 validation error detected: Value at '{}' failed to satisf
 class _Execution:
     """A query that has not ended.
 
-    clients: with the caller's rights; fault: the injected fault, or ""; statement: once it runs; stopped: a stop was
-    requested.
+    clients: with the caller's permissions; fault: the injected fault, or ""; statement: once it runs; stopped: a stop
+    was requested.
     """
 
     document: dict[str, Any]
@@ -125,7 +125,7 @@ class Athena(Service):
         return None if document is None else str(document["WorkGroup"])
 
     def _start(self, body: dict[str, Any], clients: AwsClients) -> dict[str, Any]:
-        """clients: with the caller's rights, with which the query reads and writes."""
+        """clients: with the caller's permissions, with which the query reads and writes."""
         sql = body.get("QueryString", "")
         if not sql.strip():
             raise _invalid("Query string cannot be empty")
@@ -336,7 +336,7 @@ class Athena(Service):
 
 
 def _find_bucket(clients: AwsClients, output: str) -> None:
-    """Check the bucket of the results, as Athena does first, with the caller's rights."""
+    """Check the bucket of the results, as Athena does first, with the caller's permissions."""
     bucket = output.removeprefix("s3://").partition("/")[0]
     try:
         clients.client("s3").get_bucket_location(Bucket=bucket)

@@ -73,7 +73,7 @@ class TrinoStatement:
 
     def run(self) -> Outcome:
         if not is_root(self.clients):
-            self._require_rights()
+            self._require_permissions()
         view = self.translated.view
         if view is None:
             return self._send(self.translated)
@@ -87,10 +87,10 @@ class TrinoStatement:
         self._declare(view.database or self.database, view.name, declared)
         return outcome
 
-    def _require_rights(self) -> None:
-        """Check that the caller has the rights that the statement needs: the server itself has the root user's.
+    def _require_permissions(self) -> None:
+        """Check that the caller has the permissions that the statement needs: the server itself has the root user's.
 
-        Raises QueryError without the rights, and for a statement that cannot be planned.
+        Raises QueryError without the permissions, and for a statement that cannot be planned.
         """
         explained = Edited(self.translated.explained, [(0, 0, _EXPLAIN_IO)])
         try:

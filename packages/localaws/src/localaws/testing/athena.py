@@ -53,9 +53,9 @@ class AthenaClient:
         athena.glue.create_database(DatabaseInput={"Name": athena.database})
         return athena
 
-    def restricted(self, rights: Mapping[str, str]) -> AthenaClient:
-        """The same for a caller who has these rights and no others: the resources of each action."""
-        return AthenaClient(self.aws, self.bucket, self.database, self.aws.session("restricted", rights))
+    def restricted(self, permissions: Mapping[str, str]) -> AthenaClient:
+        """The same for a caller who has these permissions and no others: the resources of each action."""
+        return AthenaClient(self.aws, self.bucket, self.database, self.aws.session("restricted", permissions))
 
     @property
     def s3(self) -> Any:

@@ -74,22 +74,22 @@ class Endpoint:
         config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
         return session.client(service, endpoint_url=self.endpoint, config=config)
 
-    def role(self, name: str, rights: Mapping[str, str] = _EVERYTHING) -> str:
+    def role(self, name: str, permissions: Mapping[str, str] = _EVERYTHING) -> str:
         """The ARN of a role that Glue, Lambda and the account's users can assume.
 
-        rights: the resources of each action; they replace those that the role had.
+        permissions: the resources of each action; they replace those that the role had.
         """
         trust = {"Effect": "Allow", "Principal": _TRUSTED, "Action": "sts:AssumeRole"}
-        allowed = [{"Effect": "Allow", "Action": what, "Resource": where} for what, where in rights.items()]
+        allowed = [{"Effect": "Allow", "Action": what, "Resource": where} for what, where in permissions.items()]
         iam = self.client("iam")
         with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
             iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
-        iam.put_role_policy(RoleName=name, PolicyName="rights", PolicyDocument=json.dumps({"Statement": allowed}))
+        iam.put_role_policy(RoleName=name, PolicyName="permissions", PolicyDocument=json.dumps({"Statement": allowed}))
         return f"arn:aws:iam::{ACCOUNT}:role/{name}"
 
-    def session(self, name: str, rights: Mapping[str, str]) -> boto3.session.Session:
-        """A session of the role `name`, which has these rights and no others: see `role`."""
-        role = self.role(name, rights)
+    def session(self, name: str, permissions: Mapping[str, str]) -> boto3.session.Session:
+        """A session of the role `name`, which has these permissions and no others: see `role`."""
+        role = self.role(name, permissions)
         keys = self.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
         return boto3.session.Session(
             keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=REGION
