@@ -18,7 +18,7 @@ from conformance.data import PARQUET, SampleTable
 from conformance.environment import DUCKDB
 from conformance.judge import Judge
 from localaws.athena.catalog import Column, Table
-from localaws.athena.duck import expressions, functions
+from localaws.athena.duck import aggregates, expressions, functions
 from localaws.athena.duck.compiler import Compiler
 from localaws.athena.duck.syntax import parse
 from localaws.athena.errors import QueryError
@@ -308,7 +308,7 @@ def _grouped(draw: st.DrawFn, some: Any, table: str) -> str:
 
 
 def _windowed(draw: st.DrawFn, some: Any, table: str) -> str:
-    rankings = [f"{name}()" for name in sorted(functions.RANKINGS)]
+    rankings = [f"{name}()" for name, arguments in aggregates.WINDOW_FUNCTIONS.items() if arguments == 0]
     call = draw(st.sampled_from(rankings)) if draw(st.booleans()) else _aggregate(draw, some)
     parts = f"PARTITION BY {some()} " if draw(st.booleans()) else ""
     direction = draw(st.sampled_from(["", " DESC", " NULLS FIRST", " DESC NULLS LAST"]))
@@ -325,7 +325,7 @@ def _joined(draw: st.DrawFn, some: Any, table: str) -> str:
 
 
 def _aggregate(draw: st.DrawFn, some: Any) -> str:
-    name = draw(st.sampled_from(sorted(functions.AGGREGATES)))
+    name = draw(st.sampled_from(sorted(aggregates.AGGREGATES)))
     kind = "boolean" if name in ("bool_and", "bool_or", "every", "count_if") else None
     if name in ("sum", "avg"):
         kind = draw(st.sampled_from(_NUMBERS))

@@ -153,7 +153,7 @@ class Application:
         try:
             document = self._permissions.check(target, caller, scope, body)
         except ServiceError as error:
-            await _refuse(send, error)
+            await _respond_error(send, error)
             return
         receive = replaying(body, receive)
         if not access.is_root(caller):
@@ -255,10 +255,10 @@ async def _respond_with(send: Send, answer: Callable[[], dict[str, Any]]) -> Non
     try:
         await _respond(send, 200, await asyncio.to_thread(answer))
     except ServiceError as error:
-        await _refuse(send, error)
+        await _respond_error(send, error)
 
 
-async def _refuse(send: Send, error: ServiceError) -> None:
+async def _respond_error(send: Send, error: ServiceError) -> None:
     await _respond(send, error.status, {"__type": error.code, "message": error.message}, error.code)
 
 

@@ -41,7 +41,7 @@ async def respond(send: Send, status: int, text: str, kind: str = "application/j
     await send({"type": "http.response.body", "body": body})
 
 
-async def refuse(service: str, method: str, code: str, message: str, status: int, send: Send) -> None:
+async def send_error(service: str, method: str, code: str, message: str, status: int, send: Send) -> None:
     """Send an error in the protocol of the service: XML for "s3", otherwise JSON."""
     if service == "s3":
         text = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"

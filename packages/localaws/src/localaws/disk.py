@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ministack.core.router import detect_service
 
-from localaws.asgi import App, Message, Receive, Send, refuse
+from localaws.asgi import App, Message, Receive, Send, send_error
 
 FULL_BYTES = 16 * 2**20  # with less free space, errors are attributed to the full disk
 
@@ -38,7 +38,7 @@ class DiskGuard:
                 begun = True
                 if message["status"] >= 500 and (reason := full(self._folder)):
                     refused = True
-                    await self._refuse(scope, reason, send)
+                    await self._send_disk_full(scope, reason, send)
             if not refused:
                 await send(message)
 
@@ -48,10 +48,10 @@ class DiskGuard:
             reason = full(self._folder)
             if begun or not reason:
                 raise
-            await self._refuse(scope, reason, send)
+            await self._send_disk_full(scope, reason, send)
 
-    async def _refuse(self, scope: Message, reason: str, send: Send) -> None:
+    async def _send_disk_full(self, scope: Message, reason: str, send: Send) -> None:
         # Clients do not retry after a 507.
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         service = detect_service(scope["method"], scope["path"], headers, {})
-        await refuse(service, scope["method"], "DiskFull", reason, 507, send)
+        await send_error(service, scope["method"], "DiskFull", reason, 507, send)

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from ministack.core.router import detect_service
 
-from localaws.asgi import App, Message, Receive, Send, read, refuse, replaying, respond
+from localaws.asgi import App, Message, Receive, Send, read, replaying, respond, send_error
 from localaws.invocations import PATH as INVOCATION
 from localaws.service import AwsClients
 
@@ -189,7 +189,7 @@ class Faults:
         effect = rule.source["effect"]
         if "error" in effect:
             await read(receive)  # some clients read the response only after they have sent the whole body
-            await _refuse(service, scope["method"], effect["error"], send)
+            await _send_injected(service, scope["method"], effect["error"], send)
         elif "lambda" in effect:
             await self._time_out(request, scope, body, send)
         else:
@@ -250,8 +250,8 @@ def _texts(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-async def _refuse(service: str, method: str, error: Any, send: Send) -> None:
+async def _send_injected(service: str, method: str, error: Any, send: Send) -> None:
     if isinstance(error, int):
         error = {"code": (S3_CODES if service == "s3" else CODES)[error], "status": error}
     message = error.get("message", "An injected fault")
-    await refuse(service, method, error["code"], message, error["status"], send)
+    await send_error(service, method, error["code"], message, error["status"], send)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import duckdb
 import pyarrow as pa
 
-from localaws.athena.duck.operators import Value, bound, quote, refuse
+from localaws.athena.duck.operators import Value, bound, quote, unsupported
 from localaws.athena.duck.serdes import add_function
 from localaws.athena.errors import not_supported
 from localaws.athena.types import VARBINARY, VARCHAR
@@ -22,7 +22,7 @@ def to_utf8(arguments: Sequence[Value]) -> Value:
     (text,) = arguments
     if text.type.name != "varchar":
         raise not_supported(f"to_utf8({text.type})")
-    unknown = refuse("to_utf8() of U+FFFD, which may stand for other bytes,")
+    unknown = unsupported("to_utf8() of U+FFFD, which may stand for other bytes,")
     sql = bound(
         text.sql,
         lambda operand: f"CASE WHEN contains({operand}, '{_REPLACEMENT}') THEN {unknown} ELSE encode({operand}) END",

@@ -1,7 +1,10 @@
-"""Functions with the same results as in Trino, and their translations.
+"""Scalar functions with the same results as in Trino, and their translations.
 
-All other functions are refused, with Trino's error if Trino does not have them (`signatures`). The translation accounts
-for differences between DuckDB's functions and Trino's (https://trino.io/docs/current/functions.html).
+Why a call fails: `signatures.check` raises Trino's own error if Trino has no such function, or none for these
+arguments. A function, or a combination of argument types, that is in neither `_SCALARS` nor `_FORMS` has no
+translation: NOT_SUPPORTED, with the wording of `errors.not_supported`. `aggregates.py` does the same for aggregates and
+window functions, with `AGGREGATES` and `WINDOW_FUNCTIONS`. The translations account for differences between DuckDB's
+functions and Trino's (https://trino.io/docs/current/functions.html).
 """
 
 from collections.abc import Callable, Sequence
@@ -15,14 +18,14 @@ from localaws.athena.duck.operators import (
     coerce,
     common_type,
     comparison,
-    fail,
     quote,
-    refuse,
+    unsupported,
+    unsupported_call,
     zoned,
 )
 from localaws.athena.duck.patterns import Pattern
 from localaws.athena.duck.signatures import check
-from localaws.athena.errors import QueryError, not_supported
+from localaws.athena.errors import QueryError
 from localaws.athena.types import (
     BIGINT,
     BOOLEAN,
@@ -34,12 +37,10 @@ from localaws.athena.types import (
     VARBINARY,
     VARCHAR,
     Type,
-    array,
     common,
-    decimal,
 )
 
-_ASCII = "CASE WHEN strlen({0}) = length({0}) THEN {1}({0}) WHEN {0} IS NOT NULL THEN " + refuse(
+_ASCII = "CASE WHEN strlen({0}) = length({0}) THEN {1}({0}) WHEN {0} IS NOT NULL THEN " + unsupported(
     "the case of letters beyond ASCII"
 )
 
@@ -91,11 +92,7 @@ def scalar(name: str, arguments: Sequence[Value]) -> Value:
             to = result or arguments[0].type
             sql = duck.format(*bound)
             return Value(f"CAST({sql} AS {to.duck})" if to == BIGINT else sql, to)
-    raise _refused(name, arguments)
-
-
-def _refused(name: str, arguments: Sequence[Value]) -> QueryError:
-    return not_supported(f"{name}({', '.join(str(argument.type) for argument in arguments)})")
+    raise unsupported_call(name, arguments)
 
 
 def _bind(parameters: Sequence[str], arguments: Sequence[Value]) -> list[str] | None:
@@ -132,7 +129,7 @@ def concat(arguments: Sequence[Value]) -> Value:
         return Value(f"({' || '.join(argument.sql for argument in arguments)})", VARBINARY)
     if any(argument.type.name != "varchar" for argument in arguments):
         if any(argument.type.name in ("array", "unknown") for argument in arguments):
-            raise _refused("concat", arguments)
+            raise unsupported_call("concat", arguments)
         types = ", ".join(str(argument.type) for argument in arguments)
         raise QueryError("FUNCTION_NOT_FOUND", f"Unexpected parameters ({types}) for function concat")
     literals = [argument.literal for argument in arguments if argument.literal is not None]
@@ -155,7 +152,7 @@ def _date_trunc(arguments: Sequence[Value]) -> Value:
     unit, value = arguments
     name = (unit.literal or "").lower()
     if unit.type.name != "varchar" or name not in _UNITS.get(value.type.name, ()):
-        raise _refused("date_trunc", arguments)
+        raise unsupported_call("date_trunc", arguments)
     return Value(f"CAST(date_trunc('{name}', {value.sql}) AS {value.type.duck})", value.type)
 
 
@@ -170,15 +167,15 @@ _MAX_SECONDS = 2**51 // 1000
 def _from_unixtime(arguments: Sequence[Value], tried: bool = False) -> Value:
     seconds, zone = arguments
     if not seconds.type.is_integer or zone.type.name != "varchar":
-        raise _refused("from_unixtime", arguments)
+        raise unsupported_call("from_unixtime", arguments)
     whole = coerce(seconds, BIGINT).sql
     never = f" WHEN {whole} NOT BETWEEN -{_MAX_SECONDS} AND {_MAX_SECONDS} THEN NULL" if tried else ""
     instant = (
         f"CASE WHEN {whole} BETWEEN -{_LAST_SECOND} AND {_LAST_SECOND}"
         f" THEN timezone('UTC', make_timestamp({whole} * 1000000)){never}"
-        f" WHEN {whole} IS NOT NULL THEN {refuse('a time so far away')} END"
+        f" WHEN {whole} IS NOT NULL THEN {unsupported('a time so far away')} END"
     )
-    return zoned(instant, zone.sql, refuse("the time zone of a value"))  # TRY does not catch it
+    return zoned(instant, zone.sql, unsupported("the time zone of a value"))  # TRY does not catch it
 
 
 def _unknown_zone(zone: Value, tried: bool) -> str:
@@ -190,7 +187,7 @@ def _unknown_zone(zone: Value, tried: bool) -> str:
 def _at_timezone(arguments: Sequence[Value], tried: bool = False) -> Value:
     instant, zone = arguments
     if instant.type != TIMESTAMP_TZ or zone.type.name != "varchar":
-        raise _refused("at_timezone", arguments)
+        raise unsupported_call("at_timezone", arguments)
     return zoned(instant.sql, zone.sql, _unknown_zone(zone, tried))
 
 
@@ -202,7 +199,7 @@ def _with_timezone(arguments: Sequence[Value], tried: bool = False) -> Value:
     """The instant of a local time; local times that are skipped have the offset before the change."""
     local, zone = arguments
     if local.type.name not in ("date", "timestamp") or zone.type.name != "varchar":
-        raise _refused("with_timezone", arguments)
+        raise unsupported_call("with_timezone", arguments)
     time = coerce(local, TIMESTAMP).sql
 
     def with_offset_of(days: int) -> str:
@@ -212,8 +209,8 @@ def _with_timezone(arguments: Sequence[Value], tried: bool = False) -> Value:
     before, after = with_offset_of(-1), with_offset_of(1)
     is_before, is_after = (f"timezone({zone.sql}, {instant}) = {time}" for instant in (before, after))
     instant = (
-        f"CASE WHEN {time} IS NULL THEN NULL WHEN NOT {time} {_CLOCKS} THEN {refuse('a local time so far away')}"
-        f" WHEN {before} <> {after} AND {is_before} AND {is_after} THEN {refuse('a local time that comes twice')}"
+        f"CASE WHEN {time} IS NULL THEN NULL WHEN NOT {time} {_CLOCKS} THEN {unsupported('a local time so far away')}"
+        f" WHEN {before} <> {after} AND {is_before} AND {is_after} THEN {unsupported('a local time that comes twice')}"
         f" WHEN {is_after} THEN {after} ELSE {before} END"
     )
     return zoned(instant, zone.sql, _unknown_zone(zone, tried))
@@ -222,7 +219,7 @@ def _with_timezone(arguments: Sequence[Value], tried: bool = False) -> Value:
 def _to_unixtime(arguments: Sequence[Value]) -> Value:
     (instant,) = arguments
     if instant.type != TIMESTAMP_TZ:
-        raise _refused("to_unixtime", arguments)
+        raise unsupported_call("to_unixtime", arguments)
     return Value(f"(epoch_ms({instant.sql}) / 1000e0)", DOUBLE)
 
 
@@ -243,11 +240,11 @@ def _regexp_extract(arguments: Sequence[Value]) -> Value:
     """A group of the first match, if the group takes part in every match."""
     text, pattern, group = arguments
     if text.type.name != "varchar" or pattern.type.name != "varchar" or pattern.literal is None:
-        raise _refused("regexp_extract", arguments)
+        raise unsupported_call("regexp_extract", arguments)
     read = Pattern(pattern.literal)
     number = int(group.literal) if group.type == INTEGER and group.literal is not None else 0
     if not 1 <= number <= len(read.groups) or not read.groups[number - 1]:
-        raise _refused("regexp_extract", arguments)
+        raise unsupported_call("regexp_extract", arguments)
     operands = f"{text.sql}, {quote(read.duck)}"
     return Value(f"CASE WHEN regexp_matches({operands}) THEN regexp_extract({operands}, {number}) END", text.type)
 
@@ -257,7 +254,7 @@ def _slice(arguments: Sequence[Value]) -> Value:
     values, start, length = arguments
     first, count = (int(one.literal or -1) if one.type == INTEGER else -1 for one in (start, length))
     if values.type.name != "array" or first < 1 or count < 0:
-        raise _refused("slice", arguments)
+        raise unsupported_call("slice", arguments)
     return Value(f"{values.sql}[{first}:{first + count - 1}]", values.type)
 
 
@@ -265,7 +262,7 @@ def _array_join(arguments: Sequence[Value]) -> Value:
     """The elements that are not NULL as one string."""
     values, between = arguments
     if values.type.name != "array" or values.type.fields[0][1].name != "varchar" or between.literal is None:
-        raise _refused("array_join", arguments)
+        raise unsupported_call("array_join", arguments)
     joined = f"array_to_string({values.sql}, {between.sql})"  # of no elements: NULL
     return Value(f"CASE WHEN {values.sql} IS NOT NULL THEN coalesce({joined}, '') END", VARCHAR)
 
@@ -282,7 +279,7 @@ def _extreme(name: str, arguments: Sequence[Value]) -> Value:
     texts = [coerce(argument, to).sql for argument in arguments]
     null = " OR ".join(f"{text} IS NULL" for text in texts)
     if to.name not in COMPARABLE or (to.is_float and len(texts) > 2):
-        raise _refused(name, arguments)
+        raise unsupported_call(name, arguments)
     if not to.is_float:
         return Value(f"CASE WHEN {null} THEN NULL ELSE {name}({', '.join(texts)}) END", to)
     one, other = texts
@@ -292,7 +289,8 @@ def _extreme(name: str, arguments: Sequence[Value]) -> Value:
     sign = ">" if name == "greatest" else "<"
     chosen = f"WHEN {other} {sign} {one} THEN {other} ELSE {one} END"
     return Value(
-        f"CASE WHEN {null} THEN NULL WHEN {unsure} THEN {refuse(f'{name} of NaN, or of 0.0 and -0.0')} {chosen}", to
+        f"CASE WHEN {null} THEN NULL WHEN {unsure} THEN {unsupported(f'{name} of NaN, or of 0.0 and -0.0')} {chosen}",
+        to,
     )
 
 
@@ -317,76 +315,3 @@ _FORMS: dict[str, tuple[int, Callable[[Sequence[Value]], Value]]] = {
     **maps.FORMS,
     **texts.FORMS,
 }
-
-AGGREGATES = frozenset({"array_agg", "count", "count_if", "bool_and", "bool_or", "sum", "avg", "min", "max"})
-RANKINGS = frozenset({"row_number", "rank", "dense_rank"})
-
-
-def ranking(name: str, arguments: Sequence[Value], over: str) -> Value:
-    """A window function that is not an aggregate."""
-    check(name, [argument.type for argument in arguments])
-    if name == "first_value" and len(arguments) == 1 and "ORDER BY" in over:
-        return Value(f"first_value({arguments[0].sql}){over}", arguments[0].type)
-    if name not in RANKINGS:
-        raise _refused(name, arguments)
-    return Value(f"CAST({name}(){over} AS BIGINT)", BIGINT)
-
-
-def aggregate(name: str, arguments: Sequence[Value], distinct: bool, suffix: str, order: str = "") -> Value:
-    """An aggregate. suffix: DuckDB's text after the call (FILTER, OVER); order: by its one argument."""
-    check(name, [argument.type for argument in arguments])
-    if order or name == "array_agg":  # without ORDER BY, the order of its elements is undefined
-        if not order or name != "array_agg" or suffix.startswith(" OVER") or arguments[0].type.is_float:
-            raise _refused(name, arguments)
-        ordered = f"{'DISTINCT ' if distinct else ''}{arguments[0].sql} ORDER BY {order}"
-        return Value(f"array_agg({ordered}){suffix}", array(arguments[0].type))
-    if name == "count" and not arguments:
-        return Value(f"count(*){suffix}", BIGINT)
-    if len(arguments) != 1:
-        raise _refused(name, arguments)
-    (argument,) = arguments
-    type_ = argument.type
-
-    def call(function: str, text: str) -> str:
-        return f"{function}({'DISTINCT ' if distinct else ''}{text}){suffix}"
-
-    if name == "count" and (type_.name in COMPARABLE or (type_.name in ("array", "json", "map") and not distinct)):
-        return Value(call("count", argument.sql), BIGINT)
-    if name in ("min", "max") and type_.name in COMPARABLE:
-        if not type_.is_float:
-            return Value(call(name, argument.sql), type_)
-        nan = call("bool_or", f"isnan({argument.sql})")  # its position among the others may differ from Trino's
-        return Value(f"CASE WHEN {nan} THEN {refuse(f'{name} over NaN')} ELSE {call(name, argument.sql)} END", type_)
-    if name == "count_if" and type_ == BOOLEAN and not distinct:
-        return Value(f"coalesce(CAST({call(name, argument.sql)} AS BIGINT), 0)", BIGINT)
-    if name in ("bool_and", "bool_or") and type_ == BOOLEAN:
-        return Value(call(name, argument.sql), BOOLEAN)
-    if name == "sum" and type_.name == "decimal":
-        return Value(_decimal_sum(call(name, argument.sql), type_.args[1]), decimal(38, type_.args[1]))
-    if name == "sum" and type_.is_integer:
-        return Value(_integer_sum(argument, call), BIGINT)
-    if (name in ("sum", "avg") and type_.is_float) or (name == "avg" and type_.is_integer):
-        return Value(call(name, coerce(argument, DOUBLE).sql), DOUBLE)
-    raise _refused(name, arguments)
-
-
-def _decimal_sum(total: str, scale: int) -> str:
-    """The sum, with at most 38 digits: DuckDB also returns some sums of 39 digits."""
-    digits = "9" * 38
-    most = f"{digits[: 38 - scale]}.{digits[:scale]}" if scale else digits
-    overflow = fail("NUMERIC_VALUE_OUT_OF_RANGE", "Decimal overflow")
-    return f"CASE WHEN abs({total}) <= {most} THEN {total} WHEN {total} IS NOT NULL THEN {overflow} END"
-
-
-def _integer_sum(argument: Value, call: Callable[[str, str], str]) -> str:
-    """The sum as bigint. Sums that overflow in Trino for some orders of the rows are refused."""
-    total = call("sum", argument.sql)
-    if argument.type != BIGINT:
-        return f"CAST({total} AS BIGINT)"
-    most = call("sum", f"abs(CAST({argument.sql} AS HUGEINT))")
-    overflow = fail("NUMERIC_VALUE_OUT_OF_RANGE", "bigint addition overflow")
-    return (
-        f"CASE WHEN {most} <= 9223372036854775807 THEN CAST({total} AS BIGINT)"
-        f" WHEN {total} NOT BETWEEN -9223372036854775808 AND 9223372036854775807 THEN {overflow}"
-        f" WHEN {most} IS NOT NULL THEN {refuse('a sum that may overflow on its way')} END"
-    )

@@ -55,13 +55,18 @@ def fail(code: str, message: str) -> str:
     return f"error({quote(f'{code}: {message}')})"
 
 
-REFUSAL = "error('NOT_SUPPORTED"  # the beginning of the text that `refuse` returns
+UNSUPPORTED_ERROR = "error('NOT_SUPPORTED"  # the beginning of the text that `unsupported` returns
 
 
-def refuse(what: str) -> str:
+def unsupported(what: str) -> str:
     """DuckDB's text for a value that the engine is not known to handle as Trino does."""
     error = not_supported(what)
     return f"error({quote(str(error))})"
+
+
+def unsupported_call(name: str, arguments: Sequence[Value]) -> QueryError:
+    """The error for a call of a function with these arguments that has no translation."""
+    return not_supported(f"{name}({', '.join(str(argument.type) for argument in arguments)})")
 
 
 def coerce(value: Value, to: Type) -> Value:
@@ -286,7 +291,7 @@ def _cast_text(sql: str, to: Type, tried: bool) -> str:
         wrong = f"error('INVALID_CAST_ARGUMENT: Value cannot be cast to date: ' || {sql})"
     else:
         wrong = f"error('INVALID_CAST_ARGUMENT: Cannot cast ''' || {sql} || ''' to {name}')"
-    refused = refuse(f"the cast of this text to {to}")
+    refused = unsupported(f"the cast of this text to {to}")
     return (
         f"CASE WHEN {sql} IS NULL THEN NULL"
         f" WHEN regexp_full_match({sql}, {quote(certain)})"
@@ -344,7 +349,7 @@ def zoned(instant: str, zone: str, unknown: str) -> Value:
     zones than Trino, and takes them in any case.
     """
     known, all_names = _zone_names()
-    refused = refuse("the time zone of a value")
+    refused = unsupported("the time zone of a value")
     sql = (
         f"CASE WHEN regexp_full_match({zone}, {quote(known)}) THEN {instant}"
         f" WHEN regexp_full_match({zone}, {quote(_NO_ZONE)})"

@@ -32,7 +32,7 @@ class Pattern:
         self.has_end = False
         self.duck, self.may_be_empty = self._alternatives(depth=0, always=True)
 
-    def _refused(self) -> Exception:
+    def _unsupported(self) -> Exception:
         return not_supported(f"the regular expression {self.text!r}")
 
     def _take(self, word: str) -> bool:
@@ -47,7 +47,7 @@ class Pattern:
         while self._take("|"):
             branches.append(self._branch(depth, always))
         if depth == 0 and self.place < len(self.text):
-            raise self._refused()
+            raise self._unsupported()
         if len(branches) > 1:
             self.groups[first:] = [False] * (len(self.groups) - first)
         return "|".join(text for text, _ in branches), any(empty for _, empty in branches)
@@ -59,7 +59,7 @@ class Pattern:
                 texts.append(r"\A")
             elif depth == 0 and self._take("$"):  # also before a line's end that is the text's last character
                 if self.place < len(self.text) and self.text[self.place] != "|":
-                    raise self._refused()
+                    raise self._unsupported()
                 texts.append(r"\n?\z")
                 self.has_end = True
             else:
@@ -70,10 +70,10 @@ class Pattern:
                     low, high = found[1], found[2]
                     captures = len(self.groups) > first
                     if not repeatable or captures or (high and int(low) > int(high)):
-                        raise self._refused()
+                        raise self._unsupported()
                     self.place = found.end()
                     if self.place < len(self.text) and self.text[self.place] in "*+?{":
-                        raise self._refused()
+                        raise self._unsupported()
                     atom += found[0]
                     atom_empty = found[0][0] in "*?" or (low is not None and int(low) == 0)
                 texts.append(atom)
@@ -88,12 +88,12 @@ class Pattern:
             plain = self._take("?:")
             if not plain:
                 if self._take("?"):
-                    raise self._refused()
+                    raise self._unsupported()
                 plain = not self.captures
                 self.groups += [] if plain else [always and depth == 0]
             inner, empty = self._alternatives(depth + 1, always)
             if not self._take(")"):
-                raise self._refused()
+                raise self._unsupported()
             return f"({'?:' if plain else ''}{inner})", empty, not empty
         if character == "[":
             return self._class(), False, True
@@ -102,7 +102,7 @@ class Pattern:
         if character == ".":
             return r"[^\n]", False, True
         if character in "*+?{}]^$" or not character.isprintable():
-            raise self._refused()
+            raise self._unsupported()
         return re.escape(character) if character.isascii() else character, False, True
 
     def _class(self) -> str:
@@ -119,11 +119,11 @@ class Pattern:
             if character == "\\":
                 members += self._escaped(inside=True)
             elif not character.isprintable() or character in ("", "[", "^", "&", "-"):
-                raise self._refused()
+                raise self._unsupported()
             else:
                 members += re.escape(character) if character.isascii() else character
         if self.place == first + 1:
-            raise self._refused()
+            raise self._unsupported()
         return f"[{members}]"
 
     def _escaped(self, inside: bool) -> str:
@@ -133,4 +133,4 @@ class Pattern:
             return _CLASSES[character] if inside else f"[{_CLASSES[character]}]"
         if character in _CONTROLS or character in _ESCAPED:
             return f"\\{character}"
-        raise self._refused()
+        raise self._unsupported()

@@ -14,7 +14,7 @@ import pyarrow as pa
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from localaws.athena.catalog import OPEN_CSV, OPENX_JSON, PARQUET, TEXT, Table
-from localaws.athena.duck.operators import quote, refuse
+from localaws.athena.duck.operators import quote, unsupported
 from localaws.athena.duck.packed import PACKED, check_name, write_text
 from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.types import VARCHAR, Type
@@ -117,7 +117,7 @@ def _top_level(
         nested += parts or 0
 
 
-_FINE_TIME = refuse("a timestamp finer than milliseconds")
+_FINE_TIME = unsupported("a timestamp finer than milliseconds")
 
 
 def _readable(duck: str, declared: Type) -> bool:

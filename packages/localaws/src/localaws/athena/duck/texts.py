@@ -2,19 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
-from localaws.athena.duck.operators import Value, quote
+from localaws.athena.duck.operators import Value, quote, unsupported_call
 from localaws.athena.duck.patterns import Pattern
-from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.types import BIGINT, BOOLEAN, VARCHAR, Type, array
-
-
-def _refused(name: str, arguments: Sequence[Value]) -> QueryError:
-    return not_supported(f"{name}({', '.join(str(argument.type) for argument in arguments)})")
 
 
 def _check_texts(name: str, arguments: Sequence[Value]) -> None:
     if any(argument.type.name != "varchar" for argument in arguments):
-        raise _refused(name, arguments)
+        raise unsupported_call(name, arguments)
 
 
 _MAX_LENGTH = 2**31 - 1
@@ -33,7 +28,7 @@ def replace(arguments: Sequence[Value]) -> Value:
     _check_texts("replace", arguments)
     text, searched = arguments[:2]
     if not searched.literal or len(arguments) > 3:
-        raise _refused("replace", arguments)
+        raise unsupported_call("replace", arguments)
     by = arguments[2].sql if len(arguments) == 3 else "''"
     max_length = _length(text) + _length(arguments[2]) * (_length(text) + 1) if len(arguments) == 3 else _length(text)
     return Value(f"replace({text.sql}, {searched.sql}, {by})", _as_long_as(max_length))
@@ -43,7 +38,7 @@ def split(arguments: Sequence[Value]) -> Value:
     _check_texts("split", arguments)
     text, between = arguments
     if not between.literal:
-        raise _refused("split", arguments)
+        raise unsupported_call("split", arguments)
     return Value(f"string_split({text.sql}, {between.sql})", array(text.type))
 
 
@@ -52,7 +47,7 @@ def substr(arguments: Sequence[Value]) -> Value:
     text, *bounds = arguments
     numbers = [int(one.literal or -1) if one.type.is_integer else -1 for one in bounds]
     if text.type.name != "varchar" or len(bounds) > 2 or numbers[0] < 1 or numbers[-1] < 0:
-        raise _refused("substr", arguments)
+        raise unsupported_call("substr", arguments)
     return Value(f"substr({', '.join([text.sql, *map(str, numbers)])})", text.type)
 
 
@@ -79,7 +74,7 @@ def strpos(arguments: Sequence[Value]) -> Value:
     _check_texts("strpos", arguments)
     text, searched = arguments
     if not searched.literal:
-        raise _refused("strpos", arguments)
+        raise unsupported_call("strpos", arguments)
     return Value(f"CAST(strpos({text.sql}, {searched.sql}) AS BIGINT)", BIGINT)
 
 
@@ -87,17 +82,17 @@ def _pattern(name: str, arguments: Sequence[Value]) -> Pattern:
     """The pattern of a function that finds all matches. It must not match an empty string, nor contain ``$``."""
     _check_texts(name, arguments)
     if arguments[1].literal is None:
-        raise _refused(name, arguments)
+        raise unsupported_call(name, arguments)
     pattern = Pattern(arguments[1].literal, captures=False)
     if pattern.may_be_empty or pattern.has_end:
-        raise _refused(name, arguments)
+        raise unsupported_call(name, arguments)
     return pattern
 
 
 def regexp_like(arguments: Sequence[Value]) -> Value:
     text, pattern = arguments
     if text.type.name != "varchar" or pattern.type.name != "varchar" or pattern.literal is None:
-        raise _refused("regexp_like", arguments)
+        raise unsupported_call("regexp_like", arguments)
     return Value(f"regexp_matches({text.sql}, {quote(Pattern(pattern.literal, captures=False).duck)})", BOOLEAN)
 
 
@@ -106,7 +101,7 @@ def regexp_replace(arguments: Sequence[Value]) -> Value:
     pattern = _pattern("regexp_replace", arguments)
     text, by = arguments[0], arguments[2] if len(arguments) > 2 else Value("''", Type("varchar", (0,)), literal="")
     if len(arguments) > 3 or by.literal is None or "$" in by.literal or "\\" in by.literal:
-        raise _refused("regexp_replace", arguments)
+        raise unsupported_call("regexp_replace", arguments)
     x, y = _length(text), _length(by)
     max_length = x + max(x * y // 2, y) * (x + 1) if len(arguments) > 2 else x
     return Value(f"regexp_replace({text.sql}, {quote(pattern.duck)}, {by.sql}, 'g')", _as_long_as(max_length))

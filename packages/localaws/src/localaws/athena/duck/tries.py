@@ -9,7 +9,7 @@ from sqlglot import exp
 from localaws.athena.duck import functions
 from localaws.athena.duck.json_casts import cast, settled
 from localaws.athena.duck.lambdas import TAKE_LAMBDAS
-from localaws.athena.duck.operators import REFUSAL, Value
+from localaws.athena.duck.operators import UNSUPPORTED_ERROR, Value
 from localaws.athena.duck.scope import Scope
 from localaws.athena.duck.syntax import TypedLiteral, only, shown, type_of
 from localaws.athena.errors import QueryError, not_supported
@@ -68,7 +68,7 @@ class Tries(ABC):
             node = node.expressions[1]
         else:
             value = self.expression(node, scope)
-        if _may_fail(node) or "error(" in value.sql.replace(REFUSAL, ""):
+        if _may_fail(node) or "error(" in value.sql.replace(UNSUPPORTED_ERROR, ""):
             raise not_supported(f"TRY({shown(node)})")
         return value
 
