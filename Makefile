@@ -12,23 +12,24 @@ AIRFLOW_ENV ?= .venv
 RUN = $(AIRFLOW_ENV)/bin/python -m
 COMPILE = $(UV) pip compile --quiet --upgrade --generate-hashes
 
-# Tests that work in Airflow's environment, but for what has a command of its own; tests/sql needs that of the local AWS.
+# Tests that run in Airflow's environment, without those that have a command of their own. tests/sql runs in the local
+# AWS's environment.
 AIRFLOW_TESTS = tests --ignore=tests/sql --ignore=tests/clients --ignore=tests/browser --ignore=tests/fab \
   --ignore=tests/access --ignore=tests/mwaa --ignore=tests/benchmarks
 
 LOCALAWS = packages/localaws
-# Its tests run without the checkout on the path (-P): they need nothing of it.
+# Its tests run without the checkout on the path (-P), because the package must not import the project.
 LOCALAWS_PYTEST = .venv-localaws/bin/python -P -m pytest -c $(LOCALAWS)/pyproject.toml
 
-# What does not go without Airflow, and one run of the demo.
+# The tests whose code uses Airflow, and one run of the demo.
 VERSIONS_TESTS = tests/dags tests/plugins tests/lambdas tests/properties \
   tests/e2e/test_demo.py::test_the_demo_makes_one_run_a_day_and_no_other \
   tests/e2e/test_demo.py::test_every_row_equals_an_independent_computation
 
-# Where on AWS: make deploy and make destroy name both.
+# Region and stack on AWS, for make deploy and make destroy.
 WHERE = $(if $(REGION),--region '$(REGION)') $(if $(STACK),--stack '$(STACK)')
 
-# Trino is got only where it is asked for, and not when the user names one of their own.
+# Trino is installed only for ENGINE=trino, and not if TRINO_URL names one.
 OWN_TRINO = $(if $(TRINO_URL),,$(if $(filter trino,$(ENGINE)),trino))
 
 # Commands must not use the user's Python settings, and a make that they start must not get this one's arguments.
@@ -38,10 +39,10 @@ unexport ARGS MAKEFLAGS PYTHONHOME PYTHONPATH
 .PHONY: help demo up down status airflow report data deploy destroy deploy-quicksight mwaa mwaa-sync compose-env \
   test test-unit test-localaws test-install coverage test-glue test-lambda test-clients test-bench test-trino \
   test-reruns test-access test-browser test-fab test-mwaa test-versions test-compose mutants trino conformance \
-  functions chaos bench lint hooks format docs lock clean
+  record-trino-functions chaos bench lint hooks format docs lock clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "Settings, as in make demo FROM=2019-12-21 TO=2019-12-22:"
 	@echo "  SOURCE        folder or s3:// prefix of the data (include/data)"
@@ -96,7 +97,7 @@ mwaa-sync: .venv/synced ## put dist/mwaa into its bucket: make mwaa-sync BUCKET=
 compose-env: .venv-uv/synced ## make .env with random keys, which docker compose up needs
 	@.venv-uv/bin/python -m ops.keys $(ARGS)
 
-test: .venv/synced .venv-localaws/synced ## run all tests
+test: .venv/synced .venv-localaws/synced ## run the tests that need only Python
 	@.venv/bin/python -m tests.parts $@ $(ARGS)
 
 test-unit: .venv/synced .venv-localaws/synced ## run the unit tests alone
@@ -175,7 +176,7 @@ trino: .venv/synced .venv-uv/synced ## get Trino, the second query engine
 conformance: .venv-localaws/synced trino ## compare the local Athena with a real Trino, write docs/conformance.md
 	@PYTHONPATH=plugins:$(LOCALAWS) .venv-localaws/bin/python -m tests.conformance $(ARGS)
 
-functions: .venv-localaws/synced trino ## record the functions that the real Trino lists
+record-trino-functions: .venv-localaws/synced trino ## record the functions that a real Trino lists, for the local Athena
 	@PYTHONPATH=plugins:$(LOCALAWS) .venv-localaws/bin/python -m tests.conformance --record-functions
 
 chaos: .venv/synced .venv-localaws/synced ## break the pipeline on purpose, fault by fault; see docs/chaos.md

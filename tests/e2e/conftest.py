@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from localaws.testing.user_settings import hostile
 from tests.e2e.environment import Environment
+from tests.e2e.hostile_settings import hostile
 from tests.e2e.watch import Watch
 from tests.ports import free_ports
 

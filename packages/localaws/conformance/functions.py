@@ -14,7 +14,7 @@ def run(judge: Judge) -> list[Finding]:
     """One comparison for each signature that is recorded or listed."""
     recorded, listed = set(FILE.read_text(encoding="utf-8").splitlines()[1:]), set(_listed(judge.environment))
     differences = dict.fromkeys(recorded - listed, "is recorded, not listed")
-    differences |= dict.fromkeys(listed - recorded, "is listed, not recorded: run make functions")
+    differences |= dict.fromkeys(listed - recorded, "is listed, not recorded: run make record-trino-functions")
     return [
         Finding("signatures", line, Verdict.WRONG if line in differences else Verdict.SAME, None, None, found)
         for line in sorted(recorded | listed)
@@ -40,6 +40,6 @@ def _fetch(request: Request) -> dict[str, Any]:
 def record(environment: Environment) -> None:
     """Write the signatures that Trino lists to the engine's file."""
     lines = _listed(environment)
-    title = f"# SHOW FUNCTIONS of Trino {environment.trino_version()}, written by `make functions`: do not edit."
+    title = f"# SHOW FUNCTIONS of Trino {environment.trino_version()}, written by `make record-trino-functions`: do not edit."
     FILE.write_text("".join(f"{line}\n" for line in (title, *lines)), encoding="utf-8")
     print(f"Written to {FILE.name}: {len(lines)} signatures")

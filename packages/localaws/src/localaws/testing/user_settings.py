@@ -1,8 +1,6 @@
-"""The environment of a user whose settings redirect AWS and HTTP clients to another server."""
+"""The environment variables by which a user's settings redirect AWS and HTTP clients to another server."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 
@@ -29,11 +27,6 @@ _OTHER_CLIENTS = [
     *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"),
 ]
-# With these variables, clients would ignore the proxies or the files in the home folder, or write a file.
-_MASKS_OTHERS = {
-    *("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "BOTO_CONFIG", "NETRC"),
-    *("REQUEST_METHOD", "SSLKEYLOGFILE"),
-}
 
 
 def variables() -> list[str]:
@@ -42,27 +35,3 @@ def variables() -> list[str]:
     for _, read, *_ in BOTOCORE_DEFAUT_SESSION_VARIABLES.values():
         names.update([read] if isinstance(read, str) else read or [])
     return sorted(names)
-
-
-def hostile(home: Path, elsewhere: str) -> dict[str, str]:
-    """Variables that redirect each client to `elsewhere`, an http:// address, or have an invalid value.
-
-    home: an empty folder, in which files with the same effect are written.
-    """
-    (home / ".aws").mkdir()
-    (home / ".aws" / "config").write_text(
-        "[default]\nignore_configured_endpoint_urls = true\nregion = nowhere-1\nretry_mode = nonsense\n"
-        f"services = elsewhere\n[services elsewhere]\ns3 =\n  endpoint_url = {elsewhere}\n"
-    )
-    (home / ".aws" / "credentials").write_text("[default]\naws_access_key_id = users\naws_secret_access_key = own\n")
-    (home / ".boto").write_text("[Credentials]\naws_access_key_id = users\naws_secret_access_key = own\n")
-    (home / ".netrc").write_text("default login user password own\n")
-    (home / ".netrc").chmod(0o600)
-    leads = [*_PROXIES, *(name for name in variables() if name.startswith("AWS_ENDPOINT_URL"))]
-    return {
-        **dict.fromkeys(set(variables()) - _MASKS_OTHERS, "nonsense"),
-        **dict.fromkeys(leads, elsewhere),
-        "NO_PROXY": "",
-        "no_proxy": "",
-        "HOME": str(home),
-    }
