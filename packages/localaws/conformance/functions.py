@@ -40,6 +40,7 @@ def _fetch(request: Request) -> dict[str, Any]:
 def record(environment: Environment) -> None:
     """Write the signatures that Trino lists to the engine's file."""
     lines = _listed(environment)
-    title = f"# SHOW FUNCTIONS of Trino {environment.trino_version()}, written by `make record-trino-functions`: do not edit."
+    version = environment.trino_version()
+    title = f"# SHOW FUNCTIONS of Trino {version}, written by `make record-trino-functions`: do not edit."
     FILE.write_text("".join(f"{line}\n" for line in (title, *lines)), encoding="utf-8")
     print(f"Written to {FILE.name}: {len(lines)} signatures")
