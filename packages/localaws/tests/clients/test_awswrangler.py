@@ -83,7 +83,7 @@ def test_a_result_without_rows_keeps_its_columns(athena: Any) -> None:
 )
 def test_a_failed_query_raises_athenas_reason(athena: Any, way: str, place: str) -> None:
     with pytest.raises(
-        wr.exceptions.StatementFailed, match=f"COLUMN_NOT_FOUND: {place}: Column 'nope' cannot be resolved"
+        wr.exceptions.QueryFailed, match=f"COLUMN_NOT_FOUND: {place}: Column 'nope' cannot be resolved"
     ):
         query("SELECT nope FROM sales", way)
 
