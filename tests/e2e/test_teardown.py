@@ -119,7 +119,7 @@ def test_the_stack_goes_once_that_is_approved_and_not_before(own: Environment) -
     # with the stack went Airflow's role: it says what is left to do
     trigger(own, "again").raise_for_status()
     assert own.finished("again", DAG)["state"] == "failed"
-    assert "make destroy STACK=smart-hub finds out and removes the rest" in log(own, "again", "preview")
+    assert "make destroy STACK=smart-hub deletes the rest" in log(own, "again", "preview")
 
     # and deployed again, it works again
     up = own.make("up")
