@@ -215,7 +215,7 @@ class LocalAws(Endpoint):
 
     def kill(self) -> None:
         """Kill its whole process group, functions and jobs included; it has no chance to save anything."""
-        with contextlib.suppress(ProcessLookupError):
+        if self.process.returncode is None:  # afterwards, another process can have this id
             os.killpg(self.process.pid, signal.SIGKILL)
         self._wait()
 
