@@ -80,6 +80,11 @@ def hubs(count: int, row: dict[str, str]) -> list[dict[str, str]]:
     return [{**row, "loc_id": f"'h{number}'"} for number in range(count)]
 
 
+def over_half(at_fault: int, of: int, ratio: str = "0.5") -> list[str]:
+    """The faults of few_rejects: one, with these numbers of hubs."""
+    return [f"{at_fault} of {of} hubs have over half of their values rejected; SMART_HUB_MAX_REJECT_RATIO is {ratio}"]
+
+
 # Rows by table, as differences from the valid row. A table that is not given has the valid row; an empty list, no row.
 Given = dict[str, list[dict[str, str]]]
 
@@ -104,6 +109,9 @@ OTHER_CONTENTS = [{"content": "'A'"}, {"content": "'older'"}]
 OTHER_HUBS = [{"loc_id": "'another'"}, {"loc_id": "'other'"}]
 LINE, VALUE = {"sensor": "NULL"}, {"sensor": "'s_03'"}  # what is rejected is a whole line, or one value
 THREE = {"numbers": "2", "odd": """'{"s_03":true}'"""}
+# Records without numbers: with odd values only, and without values.
+ONE_ODD, TWO_ODD = ({"numbers": "NULL", "odd": f"'{odd}'"} for odd in ('{"s_03":true}', '{"s_02":"x","s_03":null}'))
+NO_VALUES = {"numbers": "NULL", "verdict": "'missing_data'"}
 TIME = f"{DAY} 23:55:00.000"
 # The key of a row, with which each sample of a row begins.
 ROW = f"hub s_01 {TIME}"
@@ -154,6 +162,11 @@ CASES: dict[str, list[Case]] = {
             {"readings": [USED, UNUSED], "rejects": [LINE, {**LINE, "reason": "'damaged_file'"}]},
             [],
         ),
+        Case(
+            "records rejected for any other reason count",
+            {"readings": [USED, UNUSED, UNUSED], "rejects": [{"reason": "'bad_ts'"}, {"reason": "'out_of_day'"}]},
+            [],
+        ),
         Case("a record lost", {"readings": [USED, UNUSED, UNUSED]}, ["3 records, 1 used and 1 rejected"]),
         Case(
             "a record too many",
@@ -192,54 +205,69 @@ CASES: dict[str, list[Case]] = {
             {"readings": [THREE, {}], "published": [{}] * 3, "rejects": []},
             ["4 values, 3 published and 0 rejected"],
         ),
+        Case("published without a reading", {"readings": []}, ["0 values, 1 published and 0 rejected"]),
+        Case("published twice", {"published": [{}] * 2}, ["1 values, 2 published and 0 rejected"]),
     ],
     # THREE has three values: two numbers and one other.
     "few_rejected_values": [
-        Case("none rejected", {}, []),
+        Case("none rejected", {}, [], checked=1),
         Case("a record is not a value", {"rejects": [LINE]}, []),
         Case("one of twenty", {"readings": [{}] * 20, "rejects": [VALUE]}, []),
+        Case("one of twenty-one", {"readings": [{}] * 21, "rejects": [VALUE]}, []),
+        Case("two of 39", {"readings": [{}] * 39, "rejects": [VALUE] * 2}, ["hub: 2 of 39 values rejected"]),
         Case("one of nineteen", {"readings": [{}] * 19, "rejects": [VALUE]}, ["hub: 1 of 19 values rejected"]),
         Case("one of three of a reading", {"readings": [THREE], "rejects": [VALUE]}, ["hub: 1 of 3 values rejected"]),
         Case("values of other hubs", {"rejects": [{**VALUE, **other} for other in OTHER_HUBS]}, []),
         Case(
             "unused readings do not count",
-            {"readings": [{}] * 19 + [UNUSED], "rejects": [VALUE]},
+            {"readings": [{}] * 19 + [UNUSED, UNUSED_TOO], "rejects": [VALUE]},
+            ["hub: 1 of 19 values rejected"],
+        ),
+        Case(
+            "odd values count, also of a reading without numbers",
+            {"readings": [{}] * 18 + [ONE_ODD], "rejects": [VALUE]},
             ["hub: 1 of 19 values rejected"],
         ),
     ],
     "few_rejects": [
         Case("no record", {"readings": []}, []),
         Case("two hubs at fault are too few", {"readings": [UNUSED_TOO, {**UNUSED_TOO, "loc_id": "'b'"}]}, []),
-        Case(
-            "three hubs at fault, of three",
-            {"readings": hubs(3, UNUSED_TOO)},
-            ["3 of 3 hubs have over half of their values rejected; SMART_HUB_MAX_REJECT_RATIO is 0.5"],
-        ),
+        Case("three hubs at fault, of three", {"readings": hubs(3, UNUSED_TOO)}, over_half(3, 3)),
+        Case("four hubs at fault, of four", {"readings": hubs(4, {"verdict": "'bad_ts'"})}, over_half(4, 4)),
         Case("just the share allowed", {"readings": hubs(3, UNUSED_TOO) + hubs(6, {})[3:]}, []),
-        Case(
-            "one hub less that is right",
-            {"readings": hubs(3, UNUSED_TOO) + hubs(5, {})[3:]},
-            ["3 of 5 hubs have over half of their values rejected; SMART_HUB_MAX_REJECT_RATIO is 0.5"],
-        ),
+        Case("below the share allowed", {"readings": hubs(3, UNUSED_TOO) + hubs(7, {})[3:]}, []),
+        Case("one hub less that is right", {"readings": hubs(3, UNUSED_TOO) + hubs(5, {})[3:]}, over_half(3, 5)),
         Case("half of each hub's values is not over half", {"readings": hubs(3, UNUSED_TOO) + hubs(3, {})}, []),
         Case(
             "values, not records: one of three, two of one",
             {"readings": hubs(3, {**THREE, "verdict": "'out_of_day'"}) + hubs(3, {}) * 2},
-            ["3 of 3 hubs have over half of their values rejected; SMART_HUB_MAX_REJECT_RATIO is 0.5"],
+            over_half(3, 3),
         ),
+        Case("a record without values counts as one value", {"readings": hubs(3, NO_VALUES)}, over_half(3, 3)),
+        Case("a record without values is half of two values", {"readings": hubs(3, NO_VALUES) + hubs(3, {})}, []),
         Case("equal duplicates", {"readings": hubs(3, {}) + hubs(3, UNUSED) * 9}, []),
+        Case(
+            "three of five values are rejected, one is a duplicate",
+            {"readings": hubs(3, {}) + hubs(3, UNUSED) + hubs(3, UNUSED_TOO) * 3},
+            over_half(3, 3),
+        ),
         Case(
             "odd values of readings that are used",
             {"readings": hubs(3, {"odd": """'{"s_02":"x","s_03":null}'"""})},
-            ["3 of 3 hubs have over half of their values rejected; SMART_HUB_MAX_REJECT_RATIO is 0.5"],
+            over_half(3, 3),
         ),
+        Case("two of three values are odd", {"readings": hubs(3, TWO_ODD) + hubs(3, {})}, over_half(3, 3)),
+        Case("two of four values are odd", {"readings": hubs(3, TWO_ODD) + hubs(3, {"numbers": "2"})}, []),
         Case(
             "records of no known hub are one hub",
             {
                 "readings": [
                     *({**one, "verdict": "'unknown_hub'"} for one in hubs(9, {})),
                     *({**one, "verdict": "'out_of_day'"} for one in hubs(1, {})),
-                    {"loc_id": "NULL", "numbers": "NULL", "verdict": "'malformed'"},
+                    *(
+                        {**NO_VALUES, "loc_id": "NULL", "verdict": f"'{one}'"}
+                        for one in ("malformed", "missing_loc_id")
+                    ),
                 ]
             },
             [],
@@ -247,7 +275,7 @@ CASES: dict[str, list[Case]] = {
         Case(
             "none allowed",
             {"readings": hubs(3, UNUSED_TOO) + hubs(9, {})[3:]},
-            ["3 of 9 hubs have over half of their values rejected; SMART_HUB_MAX_REJECT_RATIO is 0"],
+            over_half(3, 9, ratio="0"),
             {"max_reject_ratio": "0"},
         ),
     ],
@@ -324,11 +352,18 @@ CASES: dict[str, list[Case]] = {
     "one_location_per_hub": [
         Case("hubs that differ", {"location_versions": [{}, {"loc_id": "'other'"}]}, []),
         Case("one in each content", {"location_versions": [{}, *OTHER_CONTENTS]}, []),
+        Case("rows without a hub are not checked", {"location_versions": [{"loc_id": "NULL"}] * 2}, [], checked=0),
         Case("two, of which the first file is told", {"location_versions": [{"file": "'g'"}, {}]}, ["f: hash hub"]),
     ],
     "one_mapping_per_sensor": [
         Case("sensors that differ", {"mapping_versions": [{}, {"sensor": "'s_02'"}]}, []),
         Case("hubs that differ", {"mapping_versions": [{}, {"loc_id": "'other'"}]}, []),
+        *(
+            Case(
+                f"rows without a {column} are not checked", {"mapping_versions": [{column: "NULL"}] * 2}, [], checked=0
+            )
+            for column in ("loc_id", "sensor")
+        ),
         Case("one in each content", {"mapping_versions": [{}, *OTHER_CONTENTS]}, []),
         Case(
             "two, of which the first file is told",
@@ -407,14 +442,33 @@ CASES: dict[str, list[Case]] = {
         Case("a channel that never came", {"mapping_versions": [{}, {"sensor": "'s_02'"}]}, ["hub s_02"]),
         Case("a hub that sent nothing is another rule's", {"mapping_versions": OTHER_HUBS}, [], checked=0),
         *(
-            Case(f"a mapping without a {name}", {"mapping_versions": [{}, {"sensor": "'s_02'", name: "NULL"}]}, [])
+            Case(
+                f"a mapping without a {name} is not checked",
+                {"mapping_versions": [{}, {"sensor": "'s_02'", name: "NULL"}]},
+                [],
+                checked=1,
+            )
             for name in ("sensor", "device")
         ),
         Case("another content's", {"mapping_versions": [{"sensor": "'s_02'", **one} for one in OTHER_CONTENTS]}, []),
         Case(
-            "another hub's channel",
-            {"published": [{}, {"loc_id": "'other'", "sensor": "'s_02'"}], "mapping_versions": [{"sensor": "'s_02'"}]},
+            "other hubs' channels",
+            {
+                "published": [{}, *({**other, "sensor": "'s_02'"} for other in OTHER_HUBS)],
+                "mapping_versions": [{"sensor": "'s_02'"}],
+            },
             ["hub s_02"],
+        ),
+        Case(
+            "the hub's other channels",
+            {"published": [{}, {"sensor": "'s_03'"}], "mapping_versions": [{"sensor": "'s_02'"}]},
+            ["hub s_02"],
+        ),
+        Case(
+            "a mapping is checked once, however many values and channels there are",
+            {"published": [{}, {}, {"sensor": "'s_03'"}]},
+            [],
+            checked=1,
         ),
     ],
     "sound_mappings": [
