@@ -215,7 +215,7 @@ class LocalAws(Endpoint):
 
     def kill(self) -> None:
         """Kill its whole process group, functions and jobs included; it has no chance to save anything."""
-        if self.process.returncode is None:  # afterwards, another process can have this id
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self._wait()
 
