@@ -82,9 +82,7 @@ def test_a_result_without_rows_keeps_its_columns(athena: Any) -> None:
     [("ctas", "line 5:11"), ("unload", "line 1:16"), ("file", "line 1:8")],
 )
 def test_a_failed_query_raises_athenas_reason(athena: Any, way: str, place: str) -> None:
-    with pytest.raises(
-        wr.exceptions.QueryFailed, match=f"COLUMN_NOT_FOUND: {place}: Column 'nope' cannot be resolved"
-    ):
+    with pytest.raises(wr.exceptions.QueryFailed, match=f"COLUMN_NOT_FOUND: {place}: Column 'nope' cannot be resolved"):
         query("SELECT nope FROM sales", way)
 
 
