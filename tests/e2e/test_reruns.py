@@ -47,7 +47,7 @@ CLEARED_TO_ADVICE = {
     "insights.peak_shift": "insights.peak_shift",
     "insights.hub_day_summary": "insights.hub_day_summary",
 }
-ADVICE = "clear the run from step_3_convert, with what is downstream"
+ADVICE = "clear the run from step_3_convert, with its downstream tasks"
 
 Rows = list[dict[str, Any]]
 
@@ -126,7 +126,7 @@ def test_nothing_intermediate_is_left(kit: Kit, backwards: Any) -> None:
 
 @pytest.fixture(scope="module")
 def cleared(kit: Kit, backwards: Any) -> dict[str, tuple[str, str]]:
-    """Each task cleared with what is downstream, each in a run of its own; task -> the run and its state then.
+    """Each task cleared with its downstream tasks, each in a run of its own; task -> the run and its state then.
 
     All at once, while a reader asks for all days.
     """
