@@ -1,4 +1,4 @@
-"""A model of what a day costs on AWS, from measured quantities, for this design and the widely copied one.
+"""A model of the cost of a day on AWS, from measured quantities, for this design and the widely copied one.
 
 List prices of us-east-1, in dollars, as of November 2026; those of Athena and Glue are in smart_hub.core.aws_prices.
 The Data Catalog's free million requests a month is deducted, Lambda's free tier is not.

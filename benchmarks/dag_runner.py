@@ -26,7 +26,7 @@ class TaskError(Exception):
 
 
 class TaskRun(NamedTuple):
-    """was_executed: False if the task was skipped; result: what it returned."""
+    """was_executed: False if the task was skipped; result: its return value."""
 
     task_id: str
     was_executed: bool

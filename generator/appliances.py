@@ -80,7 +80,7 @@ class Appliance:
     background: Callable[[Conditions], list[float]] | None = None
 
     def idle_levels(self, conditions: Conditions) -> list[float]:
-        """One level for each interval of the day on which nobody uses the appliance."""
+        """The power in each interval of the day while the appliance is not in use."""
         return self.background(conditions) if self.background else [self.standby] * len(conditions.day.starts)
 
 

@@ -20,6 +20,7 @@ from localaws.testing import AthenaClient, LocalAws  # noqa: E402
 from ops.deploy import deploy  # noqa: E402
 from ops.environment import airflow_environment  # noqa: E402
 from ops.settings import ROOT, LaptopSettings  # noqa: E402
+from smart_hub.shared.layout import content_hash_values  # noqa: E402
 
 
 class Deployment:
@@ -27,7 +28,7 @@ class Deployment:
 
     folder: for files that Airflow's settings need; parameters: of the stack.
 
-    results: what the tasks of the last run returned, up to its first failure, by task id.
+    results: return values of the last run's tasks, up to its first failure, by task id.
     """
 
     results: Mapping[str, Any]
@@ -59,8 +60,7 @@ class Deployment:
 
         sql: with names from the functions' results such as {compacted_table}, and {rates_content_hash} and its like.
         """
-        hashes = self.results["step_1_copy_raw_data"]["content_hashes"]
-        names = {f"{data_set}_content_hash": value for data_set, value in hashes.items()}
+        names = content_hash_values(self.results["step_1_copy_raw_data"]["content_hashes"])
         for task_id in ("step_3_convert", "step_5_transform", "step_6_compact"):
             names |= json.loads(self.results[task_id])
         return self.athena.rows(sql.format(**names))

@@ -1,6 +1,6 @@
 """AWS in memory behind real botocore clients: moto's S3, Glue and SNS, and a double of Athena.
 
-moto runs no SQL: a test sets how each query ends, and what it writes.
+moto runs no SQL: a test sets the final state and the output of each query.
 """
 
 from collections.abc import Callable, Iterator, MutableMapping

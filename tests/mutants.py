@@ -84,7 +84,7 @@ def report(session: Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=TARGETS, action="append", help="this alone; may be given several times")
+    parser.add_argument("--only", choices=TARGETS, action="append", help="only this target; can be repeated")
     names = parser.parse_args().only or list(TARGETS)
     with tempfile.TemporaryDirectory() as path, ThreadPoolExecutor(2) as lanes:
         for name in names:

@@ -3,7 +3,14 @@
 from typing import Any
 
 from event import InvalidEvent, Invocation, NonRetryableError, validated
-from smart_hub.shared.layout import REFERENCE_TABLES, damaged_key, day_prefix, staging_prefix, staging_table
+from smart_hub.shared.layout import (
+    REFERENCE_TABLES,
+    content_hash_values,
+    damaged_key,
+    day_prefix,
+    staging_prefix,
+    staging_table,
+)
 from smart_hub.shared.sql import StringLiteral
 
 
@@ -34,7 +41,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             table=cost_table,
             location=invocation.location(f"{staging_prefix(event['run'], version)}usage_cost/"),
             readings_table=readings_table,
-            **{f"{data_set}_content_hash": content_hash for data_set, content_hash in hashes.items()},
+            **content_hash_values(hashes),
         )
     )
     rejects_table = staging_table("usage_rejects", version)

@@ -58,18 +58,18 @@ def test_every_setting_that_a_page_names_exists(page: str) -> None:
 
 @pages
 def test_a_default_that_a_page_tells_of_is_the_settings(page: str) -> None:
-    for name, told in re.findall(r"`(SMART_HUB_[A-Z_]+)`\s+\(([0-9.]+)\)", PAGES[page]):
-        assert SETTINGS[name].default == told, name
+    for name, default in re.findall(r"`(SMART_HUB_[A-Z_]+)`\s+\(([0-9.]+)\)", PAGES[page]):
+        assert SETTINGS[name].default == default, name
 
 
 def test_the_layers_of_the_tests_are_as_they_are_told() -> None:
     table = re.findall(r"^\| (?:`(\w+)` )?\| (.*?) \|", PAGES["tests/README.md"], re.MULTILINE)
-    told: dict[str, set[str]] = {}
+    documented: dict[str, set[str]] = {}
     for layer, folders in table:
-        told.setdefault(layer or list(told)[-1], set()).update(re.findall(r"`(\w+)`", folders))
+        documented.setdefault(layer or list(documented)[-1], set()).update(re.findall(r"`(\w+)`", folders))
 
-    assert list(told) == list(LAYERS)
-    assert [layer for layer, folders in LAYERS.items() if not told[layer] >= set(folders.split())] == []
+    assert list(documented) == list(LAYERS)
+    assert [layer for layer, folders in LAYERS.items() if not documented[layer] >= set(folders.split())] == []
 
 
 # The map of ARCHITECTURE.md

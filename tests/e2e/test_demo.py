@@ -159,8 +159,8 @@ def test_the_readmes_report_is_one_file(environment: Environment, first: str, tm
     done = environment.make("report", **settings, ARGS=f"--out {tmp_path}/report.html")
 
     assert done.returncode == 0, done.stdout
-    (told,) = re.findall(r"self-contained\s+file \((\d+) MB", PAGES["docs/page.md"])
-    assert (tmp_path / "report.html").stat().st_size / 1e6 == pytest.approx(int(told), abs=0.5)
+    (megabytes,) = re.findall(r"self-contained\s+file \((\d+) MB", PAGES["docs/page.md"])
+    assert (tmp_path / "report.html").stat().st_size / 1e6 == pytest.approx(int(megabytes), abs=0.5)
 
 
 def test_the_readmes_way_to_look_around_is_one(environment: Environment, first: str) -> None:

@@ -184,7 +184,7 @@ def test_a_day_that_failed_is_cleared(kit: Kit, book: Book) -> None:
     states = book.do("A day has failed", "states-for-dag-run", RUN=run_id)
     log = book.do("A day has failed", "tail", RUN=run_id, TASK="step_1_copy_raw_data")
 
-    # expect all that is told
+    # expect all alerts
     assert re.findall(r"^smart_hub_usage\s+(\S+)\s+failed\s", listed, re.MULTILINE) == [run_id]
     assert re.search(r"\sstep_1_copy_raw_data\s+failed\s", states)
     assert f"no file under {kit.source}/usage/dt={SECOND}/" in log
@@ -341,7 +341,7 @@ def test_a_role_is_tried_by_hand(kit: Kit, book: Book) -> None:
 
     given = json.loads(book.shell(block.replace("http://127.0.0.1:4566", aws)))["Credentials"]
 
-    # expect a session of that role, which may do what the role may and no more
+    # expect a session of that role, which has the permissions of the role and no others
     session = boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], "us-east-1")
     whoami = session.client("sts", endpoint_url=aws).get_caller_identity()["Arn"]
     assert whoami == "arn:aws:sts::000000000000:assumed-role/smart-hub-airflow/me"

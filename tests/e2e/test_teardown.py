@@ -1,4 +1,4 @@
-"""The stack deleted from the UI, by the real scheduler, with IAM in force: asked for, shown, approved, gone."""
+"""The stack deleted from the UI, by the real scheduler, with IAM enforced: request, preview, approval, removal."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -110,7 +110,7 @@ def test_the_stack_goes_once_that_is_approved_and_not_before(own: Environment) -
     wait_for(lambda: own.airflow.get(f"../{DAG}/dagRuns/approved").json()["state"] != "failed")
     assert own.finished("approved", DAG)["state"] == "success", log(own, "approved", "remove")
 
-    # stack and bucket are gone, the ground stays
+    # the main stack and its bucket are deleted, the bootstrap stack is not
     assert stacks(own) == {"smart-hub-bootstrap"}
     names = [bucket["Name"] for bucket in own.client("s3").list_buckets()["Buckets"]]
     assert names == ["smart-hub-artifacts-000000000000-us-east-1"]

@@ -117,7 +117,7 @@ def _started(url: str) -> bool:
 def test_a_trino_of_the_users_own_runs_the_queries_and_is_left_running(
     environment: Environment, demo: str, own: str
 ) -> None:
-    # given the days that the demo published, when the services are started anew with the user's Trino
+    # given the days that the demo published, when the services are restarted with the user's Trino
     up = environment.make("up", TRINO_URL=own)
     rows = environment.select("SELECT count(*) FROM usage_cost WHERE kwh >= 0 AND 'marked' = 'marked'")
     status = environment.make("status")

@@ -36,7 +36,7 @@ PROTECTED = {
     *("AIRFLOW_HOME", "AIRFLOW_VERSION", "AIRFLOW__API__BASE_URL", "AWS_REGION", "AWS_DEFAULT_REGION"),
     *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_EXECUTION_ENV", "PYTHONPATH", "PYTHONUNBUFFERED"),
 }
-# As MWAA sets them; a startup script may set them otherwise.
+# As MWAA sets them; a startup script can override them.
 OPINIONATED = {
     "AIRFLOW__CORE__EXECUTE_TASKS_NEW_PYTHON_INTERPRETER": "True",
     "AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES": "proxy,proxies",

@@ -84,7 +84,7 @@ def document(rows: list[dict[str, str]]) -> bytes:
 
 
 def outcome(refusal: type[Exception], call: Callable[..., Any], *arguments: Any, **named: Any) -> tuple[Any, str]:
-    """What a call gives, or the text of the one error with which it may refuse."""
+    """The result of a call, or the text of its error, which must be of one type."""
     try:
         return call(*arguments, **named), ""
     except refusal as error:

@@ -1,4 +1,4 @@
-"""The locks against what they were made of: requirements.txt, the pyproject.toml files, MWAA's constraints."""
+"""The locks against their inputs: requirements.txt, the pyproject.toml files, MWAA's constraints."""
 
 import argparse
 import re

@@ -23,7 +23,7 @@ from ops.settings import ROOT
 from ops.templates import load
 from smart_hub.core.quality import audit_query, read_checks
 from smart_hub.shared import sql
-from smart_hub.shared.layout import INSIGHT_TABLES, INSIGHT_VIEWS
+from smart_hub.shared.layout import INSIGHT_TABLES, INSIGHT_VIEWS, content_hash_values
 from tests.cfn import resolved
 from tests.sql import odd_lines
 
@@ -33,7 +33,7 @@ FUNCTIONS = Path(__file__).with_name("athena_functions.txt")
 DAY = "2019-12-21"
 DAYS = {"day": DAY, "next_day": "2019-12-22"}
 CONTENT_HASHES = {"mappings": "c1", "locations": "c2", "rates": "c3"}
-HASH_VALUES = {f"{data_set}_content_hash": value for data_set, value in CONTENT_HASHES.items()}
+HASH_VALUES = content_hash_values(CONTENT_HASHES)
 NOON = 1576951200  # of the day, 18:00 UTC
 
 _MAPPINGS: dict[str, list[tuple[Any, ...]]] = {
@@ -119,7 +119,7 @@ def run(judge: Judge) -> list[Finding]:
 
 
 def _answered(finding: Finding) -> Finding:
-    """Of our own SQL nothing may be refused."""
+    """A refusal of our own SQL is wrong."""
     if finding.verdict in (Verdict.UNSUPPORTED, Verdict.BOTH_REFUSE):
         return replace(finding, verdict=Verdict.WRONG, difference="a refusal of our own SQL")
     return finding

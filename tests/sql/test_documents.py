@@ -54,9 +54,9 @@ def test_the_page_queries_each_insight_and_describes_each_column_of_a_view(day: 
 def test_the_page_has_all_shiftable_devices() -> None:
     statement = (ROOT / "include" / "sql" / "insights" / "daily_device_cost.sql").read_text(encoding="utf-8")
     listed = re.findall(r"^        '(.+?)'", statement, re.MULTILINE)
-    told = re.findall(
+    documented = re.findall(
         r"^\| ([A-Z][A-Za-z, ]+) \| ", INSIGHTS.partition("| shiftable |")[2].partition("\n\n")[0], re.MULTILINE
     )
 
     assert len(listed) > 5
-    assert sorted(", ".join(told).split(", ")) == sorted(listed)
+    assert sorted(", ".join(documented).split(", ")) == sorted(listed)

@@ -327,7 +327,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "hubs_with_location": [
         Case("another reason", {"rejects": [{}, {"reason": "'unknown_zone'"}]}, []),
-        Case("an unknown hub, told once", {"rejects": [{"reason": "'unknown_hub'"}] * 2}, ["hub"]),
+        Case("an unknown hub is reported once", {"rejects": [{"reason": "'unknown_hub'"}] * 2}, ["hub"]),
         Case("a value's reason is not a line's", {"rejects": [{**VALUE, "reason": "'unknown_hub'"}]}, []),
     ],
     "hubs_with_usage": [
@@ -353,7 +353,7 @@ CASES: dict[str, list[Case]] = {
         Case("hubs that differ", {"location_versions": [{}, {"loc_id": "'other'"}]}, []),
         Case("one in each content", {"location_versions": [{}, *OTHER_CONTENTS]}, []),
         Case("rows without a hub are not checked", {"location_versions": [{"loc_id": "NULL"}] * 2}, [], checked=0),
-        Case("two, of which the first file is told", {"location_versions": [{"file": "'g'"}, {}]}, ["f: hash hub"]),
+        Case("of two, the first file is named", {"location_versions": [{"file": "'g'"}, {}]}, ["f: hash hub"]),
     ],
     "one_mapping_per_sensor": [
         Case("sensors that differ", {"mapping_versions": [{}, {"sensor": "'s_02'"}]}, []),
@@ -366,7 +366,7 @@ CASES: dict[str, list[Case]] = {
         ),
         Case("one in each content", {"mapping_versions": [{}, *OTHER_CONTENTS]}, []),
         Case(
-            "two, of which the first file is told",
+            "of two, the first file is named",
             {"mapping_versions": [{"file": "'g'"}, {}]},
             ["f: loc_id hub, id s_01"],
         ),
@@ -398,7 +398,11 @@ CASES: dict[str, list[Case]] = {
     ],
     "sensors_with_mapping": [
         Case("another reason", {"rejects": [VALUE, {**VALUE, "reason": "'unknown_zone'"}]}, []),
-        Case("an unknown sensor, told once", {"rejects": [{**VALUE, "reason": "'unknown_sensor'"}] * 2}, ["hub s_03"]),
+        Case(
+            "an unknown sensor is reported once",
+            {"rejects": [{**VALUE, "reason": "'unknown_sensor'"}] * 2},
+            ["hub s_03"],
+        ),
         Case("a line's reason is not a value's", {"rejects": [{"reason": "'unknown_sensor'"}]}, [], checked=0),
     ],
     "some_usage": [
@@ -408,7 +412,9 @@ CASES: dict[str, list[Case]] = {
     "sound_locations": [
         Case("sound", {}, []),
         Case(
-            "told in full", {"location_versions": [{"loc_id": "NULL"}]}, ["f: hash ?, tz America/Los_Angeles, state ca"]
+            "the message has all fields",
+            {"location_versions": [{"loc_id": "NULL"}]},
+            ["f: hash ?, tz America/Los_Angeles, state ca"],
         ),
         Case("no zone", {"location_versions": [{"tz": "NULL"}]}, ["f: hash hub, tz ?, state ca"]),
         Case(
@@ -432,7 +438,7 @@ CASES: dict[str, list[Case]] = {
             [],
         ),
         Case(
-            "told once, however many rates there are",
+            "reported once for any number of rates",
             {"location_versions": [{"tz": "NULL"}], "rate_versions": [{}, {}]},
             ["f: hash hub, tz ?, state ca"],
         ),

@@ -125,7 +125,7 @@ def outcomes_differ(duckdb: Outcome, trino: Outcome, ordered: bool) -> str:
 
 
 def rows_differ(duckdb: Sequence[Row], trino: Sequence[Row], types: Sequence[Type], ordered: bool) -> str:
-    """The difference of two results; without order, as multisets. Doubles may differ by a relative 1e-9."""
+    """The difference of two results. Unordered rows are compared as multisets, doubles with a tolerance of 1e-9."""
     if len(duckdb) != len(trino):
         return f"{len(duckdb)} rows <> {len(trino)} rows"
     floats = [has_floats(type_) for type_ in types]

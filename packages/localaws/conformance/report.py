@@ -94,7 +94,7 @@ def document(parts: Sequence[Part | Check], results: Sequence[Result], trino_ver
             "doubles to 1e-9 of their value; names and types of columns must be equal. `make trino` installs the",
             f"server. `{program} --help` explains how to run one part, and other random statements.",
             "",
-            "| part | what is compared |",
+            "| part | comparison |",
             "|---|---|",
             *(_line([part.name, part.compared]) for part in parts),
             "",

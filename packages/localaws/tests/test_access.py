@@ -140,7 +140,7 @@ def test_a_table_needs_catalog_database_and_itself(athena: AthenaClient, resourc
 
 
 def test_only_the_root_user_may_call_actions_whose_permissions_are_unknown(athena: AthenaClient) -> None:
-    # given a caller who may do everything
+    # given a caller with all permissions
     glue = athena.restricted({"*": "*"}).glue
 
     # when they call an action whose permissions are unknown, expect an error; root can call it

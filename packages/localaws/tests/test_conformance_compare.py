@@ -51,9 +51,9 @@ def test_the_verdict_on_two_answers(ours: Answer, theirs: Answer, verdict: Verdi
 
 
 def test_without_an_answer_of_trino_there_is_no_verdict() -> None:
-    gone = failed(QueryError("GENERIC_INTERNAL_ERROR", "Trino at http://127.0.0.1:1 does not answer"))
+    unreachable = failed(QueryError("GENERIC_INTERNAL_ERROR", "Trino at http://127.0.0.1:1 does not answer"))
     with pytest.raises(TrinoUnavailable):
-        judged("topic", "SELECT a", REFUSED, gone)
+        judged("topic", "SELECT a", REFUSED, unreachable)
 
 
 def test_order_matters_with_an_order_by() -> None:

@@ -1,7 +1,8 @@
 """The audit's rules: ``include/sql/quality``.
 
-Each file is one SELECT with a row for each thing that it checks and a column for each of its rules, named as the rule:
-what is at fault (varchar), or NULL. The header declares each rule: ``-- rule <name>, <fatal|warning>: <why>``.
+Each file is one SELECT with a row for each thing that it checks and a column for each of its rules. A column has the
+rule's name; its value names the fault (varchar), or is NULL. The header declares each rule:
+``-- rule <name>, <fatal|warning>: <why>``.
 """
 
 import re

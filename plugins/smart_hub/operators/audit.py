@@ -13,7 +13,7 @@ from pyarrow import parquet
 from smart_hub.core.quality import RuleResult, audit_query, read_checks, rules_of
 from smart_hub.operators.base import SmartHubOperator
 from smart_hub.orchestration import macros
-from smart_hub.shared.layout import QUALITY_TABLE, day_prefix, next_day
+from smart_hub.shared.layout import QUALITY_TABLE, content_hash_values, day_prefix, next_day
 from smart_hub.shared.sql import statement
 
 # Columns of data_quality, as the template declares them.
@@ -52,7 +52,7 @@ class AuditOperator(SmartHubOperator):
         checks = read_checks(self.settings.sql)
         values: dict[str, str | int] = {
             **self.tables,
-            **macros.content_hash_values(context),
+            **content_hash_values(macros.step_1_result(context)["content_hashes"]),
             "day": day,
             "next_day": next_day(day),
             "files": self.settings.files_per_day,

@@ -61,7 +61,7 @@ class StackOperator(SmartHubOperator):
 
 
 class TeardownPreviewOperator(StackOperator):
-    """Returns what a teardown would delete, as a Markdown list. Without a stack, it is skipped."""
+    """Returns a Markdown list of all resources that the teardown deletes. The task is skipped if no stack exists."""
 
     def execute(self, context: Context) -> str:
         self.check(context)

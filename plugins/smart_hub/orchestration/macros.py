@@ -15,7 +15,16 @@ from airflow.sdk.timezone import utcnow
 from jinja2 import pass_context
 
 from smart_hub.core.settings import Settings
-from smart_hub.shared.layout import FIRST_DAY, INSIGHTS, day_prefix, next_day, run_name, staging_table, version_name
+from smart_hub.shared.layout import (
+    FIRST_DAY,
+    INSIGHTS,
+    content_hash_values,
+    day_prefix,
+    next_day,
+    run_name,
+    staging_table,
+    version_name,
+)
 from smart_hub.shared.sql import statement
 
 STEP_1 = "step_1_copy_raw_data"
@@ -118,15 +127,10 @@ def insight_statement(context: Any, table: str) -> str:
         compacted_table=compacted_table(context),
         day=day,
         next_day=next_day(day),
-        rates_content_hash=step_1_result(context)["content_hashes"]["rates"],
+        **content_hash_values(step_1_result(context)["content_hashes"]),
         min_coverage=settings.min_coverage,
         **{f"{upstream}_table": insight_result(context, upstream)["table"] for upstream in INSIGHTS[table]},
     )
-
-
-def content_hash_values(context: Any) -> dict[str, str]:
-    """Returns the placeholders of SQL statements for the content hashes of the reference data sets."""
-    return {f"{data_set}_content_hash": one for data_set, one in step_1_result(context)["content_hashes"].items()}
 
 
 def _result(context: Any, task_id: str) -> Any:

@@ -5,6 +5,7 @@ Standard library only, because the Lambda functions use this module too.
 
 import hashlib
 import re
+from collections.abc import Mapping
 from datetime import date, timedelta
 
 RUN_PATTERN = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{12}")
@@ -147,6 +148,11 @@ def day_prefix(table: str, day: str, version: str = "") -> str:
 def publications_prefix(day: str) -> str:
     """Key prefix of a day's publications, one object each."""
     return f"publications/dt={day}/"
+
+
+def content_hash_values(content_hashes: Mapping[str, str]) -> dict[str, str]:
+    """Values of the placeholders ``${<data set>_content_hash}`` of statements, by the hashes of data sets."""
+    return {f"{data_set}_content_hash": content_hash for data_set, content_hash in content_hashes.items()}
 
 
 def reference_prefix(data_set: str, content_hash: str, version: str) -> str:

@@ -1,4 +1,4 @@
-"""Step 7: what is deleted, and above all what is not."""
+"""Step 7: the objects and tables that clean up deletes, and those that it must keep."""
 
 import json
 from collections.abc import Callable

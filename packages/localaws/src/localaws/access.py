@@ -151,7 +151,7 @@ class Access:
 
 
 def is_root(caller: Caller | AwsClients) -> bool:
-    """Whether it is the root user, who may do everything."""
+    """Whether it is the root user, who has all permissions."""
     return bool(caller.access_key_id) and iam_evaluator.is_root_access_key(caller.access_key_id)
 
 

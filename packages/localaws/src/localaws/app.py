@@ -6,13 +6,10 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import duckdb
-import sqlglot
 from ministack.app import app as ministack
 from ministack.core import lambda_runtime
-from sqlglot import exp
 
 from localaws import access, cloudformation, invocations
 from localaws.asgi import Message, Receive, Send, read, replaying, respond
@@ -23,6 +20,7 @@ from localaws.athena.trino import TrinoEngine
 from localaws.crawlers import Crawlers
 from localaws.disk import DiskGuard
 from localaws.faults import Faults
+from localaws.glue_catalog import GlueCatalog
 from localaws.jobs import Jobs
 from localaws.persistence import StateSaver, service_changed_by
 from localaws.records import Records
@@ -30,87 +28,8 @@ from localaws.service import ACCOUNT, REGION, AwsClients, Caller, Service, Servi
 
 HEALTH_PATH = "/_localaws/health"
 
-# Nodes of a GetPartitions filter.
-FILTER_NODES = (
-    *(exp.And, exp.Or, exp.Not, exp.Paren, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE),
-    *(exp.In, exp.Between, exp.Like, exp.Column, exp.Identifier, exp.Literal),
-)
-
-# ministack answers these with made-up data: they are refused unless one of our services handles them.
-STUBBED = frozenset(
-    f"AmazonAthena.{action}"
-    for action in (
-        "StartQueryExecution",
-        "StopQueryExecution",
-        "GetQueryExecution",
-        "BatchGetQueryExecution",
-        "ListQueryExecutions",
-        "GetQueryResults",
-        "GetQueryRuntimeStatistics",
-    )
-) | {"AWSGlue.StartTrigger", "AWSGlue.StartWorkflowRun"}
-
-
-class GlueCatalog(Service):
-    """Corrections to ministack's Glue catalog."""
-
-    target = "AWSGlue"
-    amended: ClassVar[frozenset[str]] = frozenset({"GetTable", "GetTables", "GetPartitions"})
-
-    def __init__(self, clients: AwsClients) -> None:
-        self._clients = clients
-
-    def amend(self, action: str, body: dict[str, Any], answer: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Leave out empty descriptions, as AWS does: to Trino one is a comment that hides a view."""
-        if answer.get("Partitions") and body.get("Expression"):
-            answer["Partitions"] = self._filtered(answer["Partitions"], body)
-        if "TableList" in answer and body.get("Expression"):
-            answer["TableList"] = self._matching(body["DatabaseName"], body["Expression"])
-        for table in answer.get("TableList", [answer.get("Table", {})]):
-            if table.get("Description") == "":
-                del table["Description"]
-        return answer
-
-    def _matching(self, database: str, expression: str) -> list[dict[str, Any]]:
-        """The tables whose names match the regular expression; ministack treats it as a glob."""
-        try:
-            names = re.compile(expression)
-        except re.error as error:
-            raise ServiceError("InvalidInputException", f"Expression {expression!r}: {error}") from error
-        tables = self._clients.client("glue").get_tables(DatabaseName=database)["TableList"]
-        return [table for table in tables if names.fullmatch(table["Name"])]
-
-    def _filtered(self, partitions: list[dict[str, Any]], body: dict[str, Any]) -> list[dict[str, Any]]:
-        """The partitions that match the expression, a SQL filter on the partition keys, which ministack ignores."""
-        _check_filter(body["Expression"])
-        glue = self._clients.client("glue")
-        table = glue.get_table(DatabaseName=body["DatabaseName"], Name=body["TableName"])["Table"]
-        values = zip(*(partition["Values"] for partition in partitions), strict=True)
-        columns = [
-            f'TRY_CAST(unnest(?) AS {key.get("Type", "string")}) AS "{key["Name"]}"' for key in table["PartitionKeys"]
-        ]
-        query = f"SELECT unnest(range({len(partitions)})) AS number, {', '.join(columns)}"
-        with duckdb.connect(config={"enable_external_access": False}) as connection:
-            try:
-                rows = connection.sql(query, params=[*values]).filter(body["Expression"]).project("number").fetchall()
-            except duckdb.Error as error:
-                raise ServiceError("InvalidInputException", f"Expression {body['Expression']!r}: {error}") from error
-        return [partitions[number] for (number,) in sorted(rows)]
-
-
-def _check_filter(expression: str) -> None:
-    """Raises ServiceError for constructs that GetPartitions does not support.
-
-    https://docs.aws.amazon.com/glue/latest/webapi/API_GetPartitions.html
-    """
-    try:
-        tree = sqlglot.parse_one(expression)
-    except sqlglot.errors.ParseError as error:
-        raise ServiceError("InvalidInputException", f"Expression {expression!r}: {error}") from error
-    if unsupported := [node for node in tree.walk() if not isinstance(node, FILTER_NODES)]:
-        raise ServiceError(
-            "InvalidInputException", f"Expression {expression!r}: {unsupported[0].sql()} is not supported"
-        )
+# ministack answers these with made-up data, and none of our services handles them: they are refused.
+STUBBED = frozenset({"AmazonAthena.GetQueryRuntimeStatistics", "AWSGlue.StartTrigger", "AWSGlue.StartWorkflowRun"})
 
 
 class Application:

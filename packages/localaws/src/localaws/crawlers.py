@@ -265,7 +265,7 @@ def _crawl_table(clients: AwsClients, database: str, name: str, crawl: "Crawl", 
             stale.append(_partition_input(table, values, location))
     for batch in _batches(missing):
         answer = glue.batch_create_partition(DatabaseName=database, TableName=name, PartitionInputList=batch)
-        # A partition may have been registered by another client meanwhile.
+        # Another client can have registered the partition in the meantime.
         _raise_errors(answer, database, name, but="AlreadyExistsException")
     for batch in _batches(stale):
         entries = [{"PartitionValueList": item["Values"], "PartitionInput": item} for item in batch]

@@ -178,7 +178,7 @@ class Faults:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         service = detect_service(scope["method"], scope["path"], headers, {})
         body = b""
-        if service in SERVICES and service != "s3":  # objects may be large
+        if service in SERVICES and service != "s3":  # objects can be large
             body = await read(receive)
             receive = replaying(body, receive)
         request = _request(service, scope, headers, body)

@@ -170,7 +170,7 @@ def aggregate(name: str, arguments: Sequence[Value], distinct: bool, suffix: str
     if name in ("min", "max") and type_.name in COMPARABLE:
         if not type_.is_float:
             return Value(call(name, argument.sql), type_)
-        nan = call("bool_or", f"isnan({argument.sql})")  # its position among the others may differ from Trino's
+        nan = call("bool_or", f"isnan({argument.sql})")  # its position among the others can differ from Trino's
         return Value(
             f"CASE WHEN {nan} THEN {unsupported(f'{name} over NaN')} ELSE {call(name, argument.sql)} END", type_
         )

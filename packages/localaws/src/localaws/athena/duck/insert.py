@@ -34,7 +34,7 @@ def insert(
 ) -> None:
     """Writes the rows of the statement's query, then registers new partitions.
 
-    Raises QueryError; then nothing is registered, and the written objects are deleted, if the caller may delete them.
+    Raises QueryError; then nothing is registered, and the written objects are deleted, if the caller can do that.
     """
     only(node, "this", "expression")
     place = node.this.this if isinstance(node.this, exp.Schema) else node.this

@@ -345,7 +345,7 @@ def _local_time(value: Value) -> str:
 def zoned(instant: str, zone: str, unknown: str) -> Value:
     """An instant in a zone, NULL without one. unknown: DuckDB's text for when Trino does not know the zone.
 
-    instant: DuckDB's text of a TIMESTAMPTZ, which may rely on the zone's being known. DuckDB has more names of
+    instant: DuckDB's text of a TIMESTAMPTZ, which is valid only if the zone is known. DuckDB has more names of
     zones than Trino, and takes them in any case.
     """
     known, all_names = _zone_names()

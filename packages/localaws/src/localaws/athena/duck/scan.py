@@ -44,7 +44,7 @@ class TableSource:
             nulls = [f'CAST(NULL AS {item.type.duck}) AS "{item.name}"' for item in (*table.columns, *table.keys)]
             path = ['CAST(NULL AS VARCHAR) AS "$path"'] if hidden_path else []
             return f"(SELECT {', '.join(nulls + path)} WHERE FALSE) AS {alias}"
-        locations = sorted({location for location, _, _ in files})  # partitions may share a location
+        locations = sorted({location for location, _, _ in files})  # partitions can share a location
         rows = READERS[table.serde](self.connection, table, locations)
         texts = [f'r."{column.name}"' for column in table.columns]
         joins = ""

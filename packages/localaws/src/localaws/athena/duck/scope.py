@@ -1,4 +1,4 @@
-"""What a translation is made of: the fields that an expression may name, and translated queries."""
+"""The parts of a translation: the fields that are visible to an expression, and translated queries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Scope:
-    """What an expression may name, and where it stands.
+    """The names that are visible to an expression, and its position.
 
     outer: the query around a subquery; outputs: the select list, in which ORDER BY looks first; groups: texts of the
     grouping keys, if the query aggregates; clause: the name of a clause in which aggregates are not allowed; inside:
@@ -60,7 +60,7 @@ class Scope:
     parameters: tuple[Field, ...] = ()
 
     def find(self, name: str, relation: str) -> list[Field]:
-        """The fields that a name may mean; relation "" for an unqualified one."""
+        """The fields that a name can refer to; relation "" for an unqualified name."""
         if not relation:
             found = [one for one in self.outputs if one.name.lower() == name]
             if found:

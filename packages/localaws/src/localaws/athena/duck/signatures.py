@@ -84,7 +84,7 @@ def _may_take(parameter: Sequence[str], argument: Sequence[Type]) -> bool:
 
 
 def _may_be(parameter: str, argument: Type, bound: dict[str, Type]) -> bool:
-    """Whether a type may coerce to the required one; ``bound``: the known values of type variables."""
+    """Whether a type can be coerced to the required one; ``bound``: the known values of type variables."""
     base = base_of(parameter)
     if argument == UNKNOWN:
         return True

@@ -116,7 +116,7 @@ class Writer:
         )
 
     def undo(self) -> None:
-        """Deletes the objects that ``file`` and ``files`` wrote, if the caller may delete them."""
+        """Deletes the objects that ``file`` and ``files`` wrote, if the caller has the permission."""
         for location in self.used:
             bucket, _, prefix = location.removeprefix("s3://").partition("/")
             with suppress(ClientError):
